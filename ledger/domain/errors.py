@@ -1,0 +1,197 @@
+"""The exception tree. The class says what happened, the instance says to what, the edge translates.
+
+    LedgerError                       L000  exit 1
+    ├── UsageError                    L100  exit 2   the command's words are off
+    │   ├── BadInput                  L101  exit 2   a file, a line, a key is not what was expected
+    │   ├── UnknownName               L102  exit 2   no such system, fingerprint, tag, alert, ...
+    │   ├── AmbiguousName             L103  exit 2   a short fingerprint fits several
+    │   ├── NameTaken                 L104  exit 2   a tag or a system name is in use
+    │   └── ReasonRequired            L105  exit 2   raising exposure needs a reason or --yes
+    ├── Refused                       L200  exit 3   the rules say no; nothing was changed
+    │   ├── TransitionRefused         L201  exit 3   e.g. paused -> real
+    │   ├── NothingStable             L202  exit 3   there is no fingerprint to go back to
+    │   ├── SecretMissing             L203  exit 3   a secret can't be put back
+    │   └── DriftFound                L204  exit 3   the world differs from the ledger
+    ├── Conflict                      L300  exit 5   it moved on since you looked; read it again
+    │   ├── StaleRevision             L301  exit 5   an expected revision no longer holds
+    │   ├── EventIdReused             L302  exit 5   the id was used for other content
+    │   └── OperationInProgress       L303  exit 5   another operator is at work on this system
+    ├── TimedOut                      L400  exit 6   no confirmation within the time allowed
+    ├── IntegrityFailure              L500  exit 7   the log is not what was recorded
+    │   └── InvariantViolated         L501  exit 7   our own bug: state that can't be
+    ├── ApprovalNeeded                L600  exit 8   somebody has to say yes
+    └── Unreachable                   L700  exit 9   Postgres, an admin interface, ... can't be reached
+        ├── LedgerUnreachable         L701  exit 9
+        ├── SchemaMissing             L702  exit 9   the migration has not run
+        └── SchemaNewer               L703  exit 9   the ledger is newer than this program
+
+Every instance carries one clear sentence and, where there is one, the next step (``hint``).
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class LedgerError(Exception):
+    """Something that a person should read as one sentence, with a next step. Never a traceback."""
+
+    code: ClassVar[str] = "L000"
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(LedgerError):
+    """The command's words are off."""
+
+    code = "L100"
+    exit_code = 2
+
+
+class BadInput(UsageError):
+    """A file, a line or a key is not what was expected."""
+
+    code = "L101"
+
+
+class UnknownName(UsageError):
+    """There is no system, fingerprint, tag, alert or incident of that name."""
+
+    code = "L102"
+
+
+class AmbiguousName(UsageError):
+    """A short name fits several things."""
+
+    code = "L103"
+
+
+class NameTaken(UsageError):
+    """A name is in use for something else."""
+
+    code = "L104"
+
+
+class ReasonRequired(UsageError):
+    """Raising exposure needs a person, a reason and a yes."""
+
+    code = "L105"
+
+
+class Refused(LedgerError):
+    """The rules say no. Nothing was changed."""
+
+    code = "L200"
+    exit_code = 3
+
+
+class TransitionRefused(Refused):
+    """That mode can't be reached from this one."""
+
+    code = "L201"
+
+
+class NothingStable(Refused):
+    """No fingerprint qualifies as the last stable one."""
+
+    code = "L202"
+
+
+class SecretMissing(Refused):
+    """A secret value can't be put back: it is neither in place nor in the environment."""
+
+    code = "L203"
+
+
+class DriftFound(Refused):
+    """The world differs from what the ledger says."""
+
+    code = "L204"
+
+
+class Conflict(LedgerError):
+    """Things moved on since you looked. Read again, then decide again."""
+
+    code = "L300"
+    exit_code = 5
+
+
+class StaleRevision(Conflict):
+    """An expected revision no longer holds."""
+
+    code = "L301"
+
+
+class EventIdReused(Conflict):
+    """The event id was used before, for other content."""
+
+    code = "L302"
+
+
+class OperationInProgress(Conflict):
+    """Another operator is at work on this system."""
+
+    code = "L303"
+
+
+class TimedOut(LedgerError):
+    """No confirmation came within the time allowed."""
+
+    code = "L400"
+    exit_code = 6
+
+
+class IntegrityFailure(LedgerError):
+    """The log is not what was recorded."""
+
+    code = "L500"
+    exit_code = 7
+
+
+class InvariantViolated(IntegrityFailure):
+    """Our own bug: a state that can't be."""
+
+    code = "L501"
+
+
+class ApprovalNeeded(LedgerError):
+    """Somebody has to say yes first."""
+
+    code = "L600"
+    exit_code = 8
+
+
+class Unreachable(LedgerError):
+    """Something that this needs can't be reached."""
+
+    code = "L700"
+    exit_code = 9
+
+
+class LedgerUnreachable(Unreachable):
+    """Postgres can't be reached."""
+
+    code = "L701"
+
+
+class SchemaMissing(Unreachable):
+    """The database holds no ledger yet."""
+
+    code = "L702"
+
+
+class SchemaNewer(Unreachable):
+    """The ledger was migrated by a newer version of this program."""
+
+    code = "L703"
+
+
+def invariant(condition: bool, fact: str, /, **values: object) -> None:
+    """Raise `InvariantViolated` unless ``condition`` holds; unlike ``assert`` it survives ``-O``."""
+    if not condition:
+        shown = ", ".join(f"{name}={value!r}" for name, value in values.items())
+        raise InvariantViolated(f"{fact} ({shown})" if shown else fact)
