@@ -20,17 +20,24 @@
     ├── IntegrityFailure              L500  exit 7   the log is not what was recorded
     │   └── InvariantViolated         L501  exit 7   our own bug: state that can't be
     ├── ApprovalNeeded                L600  exit 8   somebody has to say yes
-    └── Unreachable                   L700  exit 9   Postgres, an admin interface, ... can't be reached
-        ├── LedgerUnreachable         L701  exit 9
-        ├── SchemaMissing             L702  exit 9   the migration has not run
-        └── SchemaNewer               L703  exit 9   the ledger is newer than this program
+    ├── Unreachable                   L700  exit 9   Postgres, an admin interface can't be reached
+    │   ├── LedgerUnreachable         L701  exit 9
+    │   ├── SchemaMissing             L702  exit 9   the migration has not run
+    │   ├── SchemaNewer               L703  exit 9   the ledger is newer than this program
+    │   └── NotCarried                L704  exit 9   no actuator took the decision
+    └── FileProblem                   L800  exit 1   a file of ours or of the system
+        ├── FileNotWritten            L801  exit 1   ... could not be written
+        └── FileNotRead               L802  exit 1   ... could not be read
 
 Every instance carries one clear sentence and, where there is one, the next step (``hint``).
 """
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from ledger.domain.actuation import Attempt
 
 
 class LedgerError(Exception):
@@ -188,6 +195,36 @@ class SchemaNewer(Unreachable):
     """The ledger was migrated by a newer version of this program."""
 
     code = "L703"
+
+
+class NotCarried(Unreachable):
+    """No actuator took the decision; ``attempts`` says what each one answered."""
+
+    code = "L704"
+
+    def __init__(
+        self, message: str, *, hint: str | None = None, attempts: tuple[Attempt, ...] = ()
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.attempts = attempts
+
+
+class FileProblem(LedgerError):
+    """A file could not be written or read."""
+
+    code = "L800"
+
+
+class FileNotWritten(FileProblem):
+    """A file could not be written. What is in its place is untouched, or the sentence says so."""
+
+    code = "L801"
+
+
+class FileNotRead(FileProblem):
+    """A file is there and could not be read."""
+
+    code = "L802"
 
 
 def invariant(condition: bool, fact: str, /, **values: object) -> None:
