@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from ledger.domain.errors import Unreachable
 from ledger.domain.modes import Mode, PauseKind, exposure
 
 
@@ -53,6 +54,16 @@ class Carried:
     confirmed: bool
     attempts: tuple[Attempt, ...]
     warnings: tuple[str, ...] = ()
+
+
+class NotCarried(Unreachable):
+    """No actuator took the decision; ``attempts`` says what each one answered."""
+
+    code = "L704"
+
+    def __init__(self, message: str, *, attempts: tuple[Attempt, ...], hint: str | None) -> None:
+        super().__init__(message, hint=hint)
+        self.attempts = attempts
 
 
 @dataclass(frozen=True, slots=True)

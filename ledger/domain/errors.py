@@ -24,7 +24,7 @@
     │   ├── LedgerUnreachable         L701  exit 9
     │   ├── SchemaMissing             L702  exit 9   the migration has not run
     │   ├── SchemaNewer               L703  exit 9   the ledger is newer than this program
-    │   └── NotCarried                L704  exit 9   no actuator took the decision
+    │   └── NotCarried                L704  exit 9   no actuator took it (domain/actuation.py)
     └── FileProblem                   L800  exit 1   a file of ours or of the system
         ├── FileNotWritten            L801  exit 1   ... could not be written
         └── FileNotRead               L802  exit 1   ... could not be read
@@ -34,10 +34,7 @@ Every instance carries one clear sentence and, where there is one, the next step
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
-
-if TYPE_CHECKING:
-    from ledger.domain.actuation import Attempt
+from typing import ClassVar
 
 
 class LedgerError(Exception):
@@ -195,18 +192,6 @@ class SchemaNewer(Unreachable):
     """The ledger was migrated by a newer version of this program."""
 
     code = "L703"
-
-
-class NotCarried(Unreachable):
-    """No actuator took the decision; ``attempts`` says what each one answered."""
-
-    code = "L704"
-
-    def __init__(
-        self, message: str, *, hint: str | None = None, attempts: tuple[Attempt, ...] = ()
-    ) -> None:
-        super().__init__(message, hint=hint)
-        self.attempts = attempts
 
 
 class FileProblem(LedgerError):
