@@ -1,0 +1,148 @@
+"""The `rollout` command: global options, and errors as sentences with an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from ledger.domain.errors import LedgerError
+
+# command -> (module in cli.commands, attribute, one-line help). Modules are imported when their command
+# runs: `rollout pause` must not wait for DuckDB.
+COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
+    "init": ("setup", "init", "Make the ledger, or bring it up to this version."),
+    "doctor": ("setup", "doctor", "Tell what is in use, and whether it works."),
+    "version": ("setup", "version", "Tell the version."),
+    "completion": ("setup", "completion", "Print the tab completion script for a shell."),
+    "demo": ("demo", "demo", "Play a whole rollout on an embedded Postgres, and show it."),
+    "system": ("system", "system", "Register systems and show them."),
+    "status": ("status", "status", "Show the current state of a system, or of all."),
+    "log": ("log", "log", "Show what happened: who, when, what, why."),
+    "show": ("log", "show", "Show one event, whole."),
+    "at": ("at", "at", "Show a system's state as of a moment."),
+    "explain": ("explain", "explain", "Tell why a system is in the state it is in."),
+    "config": ("config", "config", "Keep, compare, apply and blame configurations."),
+    "fingerprint": ("fingerprint", "fingerprint", "Print a configuration's fingerprint; needs no ledger."),
+    "switch": ("modes", "switch", "Switch a system's mode."),
+    "pause": ("modes", "pause", "Pause a system. Works without Postgres too."),
+    "resume": ("modes", "resume", "Bring a paused system back to mock."),
+    "rollback": ("rollback", "rollback", "Go back to a prior configuration, byte for byte."),
+    "recover": ("recover", "recover", "Finish or give up what was begun; tell what to resume from."),
+    "drift": ("recover", "drift", "Compare the world with the ledger, key by key."),
+    "alert": ("alert", "alert", "Raise, list, acknowledge and resolve alerts."),
+    "incident": ("incident", "incident", "Open, list, note, close and export incidents."),
+    "metrics": ("metrics", "metrics", "Record measured values."),
+    "sql": ("sql", "sql", "Ask the audit replica in SQL."),
+    "projections": ("projections", "projections", "Show, rebuild and verify the read models."),
+    "verify": ("verify", "verify", "Recompute the hash chain and name the first bad position."),
+    "checkpoint": ("verify", "checkpoint", "Write the log's position, hash and time, to keep elsewhere."),
+    "import": ("import_", "import_", "Bring in a past: change logs, git history, audit files."),
+}
+
+
+class _Commands(click.Group):
+    """Commands that are loaded when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        known = COMMANDS.get(cmd_name)
+        if known is None:
+            return None
+        command: click.Command = getattr(import_module(f"cli.commands.{known[0]}"), known[1])
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Name the nearest command when one is misspelt."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            import difflib
+
+            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            if near:
+                error.message += f" Did you mean {near[0]!r}?"
+            raise
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """List the commands without importing one."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, help_) for name, (_, _, help_) in COMMANDS.items()])
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--home", type=click.Path(path_type=Path, file_okay=False), envvar="ROLLOUT_HOME", show_envvar=True,
+    help="Folder for the embedded Postgres, the replica, the spool and the key.",
+)  # fmt: skip
+@click.option(
+    "--dsn", envvar="ROLLOUT_DSN", show_envvar=True,
+    help="PostgreSQL to use instead of the embedded one. Put passwords in ROLLOUT_DSN or ~/.pgpass.",
+)  # fmt: skip
+@click.option(
+    "--actor", envvar="ROLLOUT_ACTOR", show_envvar=True,
+    help="Who acts: NAME, or human:, service:, agent: or rule:NAME. Default: your login.",
+)  # fmt: skip
+@click.pass_context
+def cli(context: click.Context, home: Path | None, dsn: str | None, actor: str | None) -> None:
+    """Roll a live system out in steps, and keep an account of it that can't be changed.
+
+    \b
+    Example:
+      rollout system add bot --control-file data/control/mode.json --config-file config.yaml
+      rollout config put bot config.yaml --reason "first import"
+      rollout switch bot --to mock --reason rehearsal
+      rollout status bot
+    """
+    from cli.wiring import Runtime
+
+    on_command_line = context.get_parameter_source("dsn") is click.core.ParameterSource.COMMANDLINE
+    context.obj = Runtime.from_options(home=home, dsn=dsn, actor=actor, dsn_is_argument=on_command_line)
+    context.call_on_close(context.obj.close)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; never end in a traceback, unless ROLLOUT_DEBUG asks for one."""
+    try:
+        code = cli.main(args=arguments, prog_name="rollout", standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except LedgerError as error:
+        _fail(error.message, error.hint, error.exit_code)
+    except click.exceptions.Abort:
+        _fail("Interrupted.", None, 130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2 if error.exit_code == 2 else error.exit_code)
+    except BrokenPipeError:
+        # The reader (head, less) has gone: not our error. Keep Python from complaining at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+    except Exception as error:  # the last net; the cause is shown when asked for
+        if os.environ.get("ROLLOUT_DEBUG"):
+            raise
+        _fail(
+            f"Something went wrong that should not: {type(error).__name__}.",
+            "Run it again with ROLLOUT_DEBUG=1 and report what it prints.",
+            1,
+        )
+
+
+def _fail(message: str, hint: str | None, code: int) -> Any:
+    from cli.output import say
+
+    say(f"rollout: {message}", colour="red")
+    if hint:
+        say(f"  next: {hint}")
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,34 @@
+"""Every option once, with its ROLLOUT_ variable; commands take them by decorator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from cli.output import Output
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _output(_context: click.Context, _parameter: click.Parameter, value: str) -> Output:
+    return Output(value)  # type: ignore[arg-type] -- click.Choice has checked it
+
+
+output = click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["table", "json", "jsonl", "csv"]),
+    default="table",
+    callback=_output,
+    envvar="ROLLOUT_OUTPUT",
+    show_envvar=True,
+    help="How results are printed.",
+)
+reason = click.option("-r", "--reason", envvar="ROLLOUT_REASON", show_envvar=True, help="Why. Recorded.")
+dry_run = click.option("--dry-run", is_flag=True, help="Show what would be done and recorded; change nothing.")
+yes = click.option(
+    "-y", "--yes", is_flag=True, envvar="ROLLOUT_YES", show_envvar=True,
+    help="Don't ask. Needed for what raises exposure when there is no terminal.",
+)  # fmt: skip

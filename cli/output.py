@@ -1,0 +1,108 @@
+"""Data on stdout, talk on stderr; tables for people, JSON and CSV for programs."""
+
+from __future__ import annotations
+
+import csv
+import os
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import click
+import orjson
+
+Format = Literal["table", "json", "jsonl", "csv"]
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """Where results go and in which form."""
+
+    format: Format = "table"
+
+    def rows(
+        self, rows: Iterable[Row], columns: Sequence[str] | None = None, *, title: str | None = None
+    ) -> None:
+        """Print many records. ``columns`` names those that a table or CSV shows; JSON has them all."""
+        if self.format == "json":
+            self._bytes(orjson.dumps(list(rows), option=_JSON, default=str))
+        elif self.format == "jsonl":
+            for row in rows:
+                self._bytes(orjson.dumps(row, default=str))
+        elif self.format == "csv":
+            _csv(list(rows), columns)
+        else:
+            _table(list(rows), columns, title)
+
+    def record(self, record: Row, human: str | None = None) -> None:
+        """Print one record: as ``human`` text (or key/value lines) for people, whole for programs."""
+        if self.format == "table":
+            click.echo(human if human is not None else _pairs(record))
+        elif self.format == "csv":
+            _csv([record], None)
+        else:
+            option = _JSON if self.format == "json" else 0
+            self._bytes(orjson.dumps(record, option=option, default=str))
+
+    @staticmethod
+    def _bytes(content: bytes) -> None:
+        click.echo(content.decode())
+
+
+_JSON = orjson.OPT_INDENT_2
+
+
+def say(message: str, *, colour: str | None = None) -> None:
+    """Tell the person at the terminal something that is not data."""
+    click.echo(click.style(message, fg=colour) if colour and colours_wanted(sys.stderr) else message, err=True)
+
+
+def colours_wanted(stream: Any = None) -> bool:
+    """Tell whether colour may be used: a terminal, and no NO_COLOR (https://no-color.org)."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    return bool((stream or sys.stdout).isatty())
+
+
+def _pairs(record: Row) -> str:
+    width = max((len(key) for key in record), default=0)
+    return "\n".join(f"{key:<{width}}  {_cell(value)}" for key, value in record.items())
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Mapping | list | tuple):
+        return orjson.dumps(value, default=str).decode()
+    return str(value)
+
+
+def _columns(rows: Sequence[Row], columns: Sequence[str] | None) -> list[str]:
+    return list(columns) if columns is not None else list(rows[0]) if rows else []
+
+
+def _csv(rows: Sequence[Row], columns: Sequence[str] | None) -> None:
+    writer = csv.writer(sys.stdout)
+    names = _columns(rows, columns)
+    writer.writerow(names)
+    writer.writerows([_cell(row.get(name)) for name in names] for row in rows)
+
+
+def _table(rows: Sequence[Row], columns: Sequence[str] | None, title: str | None) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    names = _columns(rows, columns)
+    if not rows:
+        say("nothing to show")
+        return
+    table = Table(*names, title=title, box=None, header_style="bold", pad_edge=False, title_justify="left")
+    for row in rows:
+        table.add_row(*(Text(_cell(row.get(name))) for name in names))
+    width = None if sys.stdout.isatty() else 200
+    Console(width=width, no_color=not colours_wanted()).print(table)

@@ -1,0 +1,43 @@
+"""What the command was told: options and ROLLOUT_ variables, resolved once."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+from ledger.domain.errors import BadInput
+from ledger.domain.ids import Actor, ActorKind
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where the ledger is and who is asking."""
+
+    home: Path
+    dsn: str | None
+    """None: the embedded Postgres in the home."""
+    actor: Actor
+    dry_run: bool = False
+    assume_yes: bool = False
+
+
+def resolve_actor(given: str | None) -> Actor:
+    """Return who acts: ``kind:id`` or ``id`` as given (ROLLOUT_ACTOR), else the login at this machine.
+
+    Raises:
+        BadInput: the kind is not one that there is.
+    """
+    if given:
+        kind, _, name = given.rpartition(":")
+        try:
+            return Actor(id=name, name=name, kind=ActorKind(kind or "human"))
+        except ValueError:
+            raise BadInput(
+                f"--actor {given!r}: {kind!r} is no kind of actor.",
+                hint="human:NAME, service:NAME, agent:NAME or rule:NAME; a bare NAME is a human",
+            ) from None
+    login = os.environ.get("SUDO_USER") or getpass.getuser()
+    return Actor(id=f"{login}@{socket.gethostname()}", name=login, kind=ActorKind.HUMAN)

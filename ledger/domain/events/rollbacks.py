@@ -1,0 +1,48 @@
+"""Rollbacks: intent, steps, outcome."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from ledger.domain.events.base import Count, Event, Fingerprint, Sha256
+from ledger.domain.events.systems import ConfigFile
+
+
+class RollbackRequested(Event):
+    """The intent to go back, with its plan."""
+
+    from_fingerprint: Fingerprint | None = None
+    to_fingerprint: Fingerprint
+    snapshot: Sha256
+    selector: str
+    """How the target was named: --last-stable, a fingerprint, a tag, #N."""
+    files: tuple[ConfigFile, ...]
+
+
+class RollbackStepCompleted(Event):
+    """One file is back, byte for byte."""
+
+    step: Count
+    name: str
+    path: str
+    outcome: Literal["written", "already"]
+
+
+class RollbackCompleted(Event):
+    """Every file is back and the fingerprint in place is the target's."""
+
+    from_fingerprint: Fingerprint | None = None
+    to_fingerprint: Fingerprint
+
+
+class RollbackFailed(Event):
+    """A step could not be done; the rollback stands open and can be resumed or abandoned."""
+
+    step: Count
+    explanation: str
+
+
+class RollbackAbandoned(Event):
+    """The rollback was given up."""
+
+    explanation: str

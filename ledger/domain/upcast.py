@@ -1,0 +1,24 @@
+"""Old payloads as their newest version would have written them. Pure; applied on read, never stored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+Payload = dict[str, Any]
+
+UPCASTERS: Final[Mapping[tuple[str, int], Callable[[Payload], Payload]]] = {}
+"""(type, version) -> the payload one version on. Empty while every type is at version 1."""
+
+
+def upcast(
+    type_: str,
+    version: int,
+    data: Payload,
+    upcasters: Mapping[tuple[str, int], Callable[[Payload], Payload]] = UPCASTERS,
+) -> Payload:
+    """Return ``data``, recorded at ``version`` of ``type_``, at the newest version there is."""
+    while (step := upcasters.get((type_, version))) is not None:
+        data = step(data)
+        version += 1
+    return data

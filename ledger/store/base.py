@@ -1,0 +1,101 @@
+"""What a store of events can do; `ledger.store.postgres` and `ledger.store.memory` both do it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from ledger.domain import canonical
+from ledger.domain.envelope import Appended, NewEvent, Recorded
+from ledger.domain.errors import IntegrityFailure
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The end of the log. Position 0 and 32 zero bytes before the first event."""
+
+    position: int
+    chain: bytes
+    recorded_at: datetime | None
+
+
+class EventStore(Protocol):
+    """An append-only, dense, hash-chained log and the blobs that its events name."""
+
+    def append(
+        self, events: Sequence[NewEvent], *, all_or_nothing: bool = False
+    ) -> list[Appended]:
+        """Append a batch in one round trip; answer item by item, in order.
+
+        Raises:
+            LedgerUnreachable: it is not known whether anything was appended; the same ids may be sent again.
+        """
+        ...
+
+    def head(self) -> Head:
+        """Return the end of the log."""
+        ...
+
+    def read(self, after: int = 0, up_to: int | None = None) -> Iterator[Recorded]:
+        """Yield the events after position ``after``, in order.
+
+        Raises:
+            IntegrityFailure: a position is missing. A hole is corruption, never "wait".
+        """
+        ...
+
+    def read_stream(
+        self, stream: str, after_revision: int = 0, up_to_position: int | None = None
+    ) -> Iterator[Recorded]:
+        """Yield one stream's events after a revision, in order."""
+        ...
+
+    def get(self, key: int | UUID) -> Recorded | None:
+        """Return the event at a position, or of an id."""
+        ...
+
+    def put_blob(self, content: bytes) -> str:
+        """Keep ``content``; return its SHA-256 in hex. Keeping the same bytes twice is one blob."""
+        ...
+
+    def get_blob(self, sha256: str) -> bytes | None:
+        """Return the bytes of that hash, or None."""
+        ...
+
+
+def checked(events: Iterator[Recorded], after: int) -> Iterator[Recorded]:
+    """Yield ``events`` while each follows the one before without a gap.
+
+    Raises:
+        IntegrityFailure: a position is missing.
+    """
+    expected = after + 1
+    for event in events:
+        if event.position != expected:
+            raise IntegrityFailure(
+                f"Position {expected} is missing from the log: the next one found is {event.position}.",
+                hint="Run: rollout verify",
+            )
+        expected += 1
+        yield event
+
+
+def chain_after(previous: bytes, event: Recorded) -> bytes:
+    """Return the chain value that ``event`` should have after ``previous``, computed from its bytes."""
+    return canonical.link(
+        previous,
+        canonical.leaf(
+            event.position,
+            event.revision,
+            event.schema_version,
+            event.event_id,
+            event.occurred_at,
+            event.recorded_at,
+            canonical.body_hash(event.body),
+            event.stream,
+            event.type,
+        ),
+    )

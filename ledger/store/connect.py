@@ -1,0 +1,75 @@
+"""Opening connections: as the right role, in UTC, never waiting for ever, never telling a password."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Final
+
+import psycopg
+from psycopg import Connection
+
+from ledger.domain.errors import LedgerUnreachable, SchemaMissing
+from ledger.store.dsn import scrub
+
+WRITER: Final = "ledger_writer"
+AUDITOR: Final = "ledger_auditor"
+PROJECTOR: Final = "ledger_projector"
+OWNER: Final = "ledger_owner"
+
+# A writer stuck while it holds the append lock would block all others: nothing may wait without end.
+_SETTINGS: Final = (
+    "-c TimeZone=UTC -c lock_timeout=10s -c statement_timeout=0 "
+    "-c idle_in_transaction_session_timeout=60s"
+)
+
+
+def open_connection(
+    dsn: str, *, role: str | None = WRITER, timeout_seconds: int = 10
+) -> Connection[tuple[Any, ...]]:
+    """Open an autocommit connection to ``dsn`` that acts as ``role``, whatever login it came by.
+
+    Raises:
+        LedgerUnreachable: nobody answers, or the login is refused. The message holds no password.
+        SchemaMissing: the database has no such role, so no ledger was ever made there.
+    """
+    options = _SETTINGS if role is None else f"{_SETTINGS} -c role={role}"
+    try:
+        return psycopg.connect(
+            dsn,
+            autocommit=True,
+            connect_timeout=timeout_seconds,
+            options=options,
+            client_encoding="utf8",
+            application_name="rollout",
+            keepalives_idle=10,
+        )
+    except psycopg.OperationalError as error:
+        text = scrub(str(error), dsn).strip().splitlines()[-1]
+        if role is not None and f'role "{role}" does not exist' in str(error):
+            raise SchemaMissing("This database holds no ledger yet.", hint="Run: rollout init") from None
+        if role is not None and "permission denied to set role" in str(error):
+            raise LedgerUnreachable(
+                f"This login may not act as {role}.",
+                hint=f"As an administrator: GRANT {role} TO <login>",
+            ) from None
+        raise LedgerUnreachable(
+            f"Postgres can't be reached: {text}",
+            hint="Check ROLLOUT_DSN, and that the server is up: rollout doctor",
+        ) from None
+    except psycopg.ProgrammingError as error:
+        raise LedgerUnreachable(
+            f"The DSN can't be read: {scrub(str(error), dsn).strip()}",
+            hint="Give it as postgresql://user@host:5432/name or as host=… dbname=…",
+        ) from None
+
+
+def sqlalchemy_url() -> str:
+    """Return ROLLOUT_DSN for Alembic's own command line, by way of a creator-less URL.
+
+    Raises:
+        LedgerUnreachable: ROLLOUT_DSN is not set, or not a URL.
+    """
+    dsn = os.environ.get("ROLLOUT_DSN", "")
+    if "://" not in dsn:
+        raise LedgerUnreachable("Set ROLLOUT_DSN to a postgresql:// URL to run alembic by hand.")
+    return "postgresql+psycopg://" + dsn.split("://", 1)[1]

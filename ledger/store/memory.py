@@ -1,0 +1,114 @@
+"""The in-memory twin: the same contract without a database. For --dry-run and pure tests."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from ledger.domain import canonical
+from ledger.domain.clock import Clock
+from ledger.domain.envelope import Appended, NewEvent, Recorded
+from ledger.store.base import Head, chain_after, checked
+
+
+class MemoryStore:
+    """An event store in lists and dicts. May start as an overlay over what another store holds."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._events: list[Recorded] = []
+        self._by_id: dict[UUID, Recorded] = {}
+        self._revisions: dict[str, int] = {}
+        self._blobs: dict[str, bytes] = {}
+
+    def append(
+        self, events: Sequence[NewEvent], *, all_or_nothing: bool = False
+    ) -> list[Appended]:
+        """See `EventStore.append`."""
+        before = len(self._events), dict(self._revisions)
+        now = self._now()
+        answers = [self._append_one(event, now) for event in events]
+        if all_or_nothing and any(a.outcome in {"conflict", "id_reused"} for a in answers):
+            for event in self._events[before[0] :]:
+                del self._by_id[event.event_id]
+            del self._events[before[0] :]
+            self._revisions = before[1]
+            answers = [
+                Appended("not_appended", None, None, None) if a.outcome == "appended" else a
+                for a in answers
+            ]
+        return answers
+
+    def _now(self) -> datetime:
+        now = self._clock.now()
+        return max(now, self._events[-1].recorded_at) if self._events else now
+
+    def _append_one(self, event: NewEvent, now: datetime) -> Appended:
+        known = self._by_id.get(event.event_id)
+        if known is not None:
+            same = (known.stream, known.type, known.schema_version, known.occurred_at, known.body) == (
+                event.stream, event.type, event.schema_version, event.occurred_at, event.body,
+            )  # fmt: skip
+            if same:
+                return Appended("duplicate", known.position, known.revision, known.recorded_at)
+            return Appended("id_reused", None, None, None)
+        revision = self._revisions.get(event.stream, 0)
+        if event.expected_revision is not None and event.expected_revision != revision:
+            return Appended("conflict", None, revision, None)
+        bare = Recorded(
+            position=len(self._events) + 1,
+            revision=revision + 1,
+            schema_version=event.schema_version,
+            event_id=event.event_id,
+            occurred_at=event.occurred_at,
+            recorded_at=now,
+            stream=event.stream,
+            type=event.type,
+            body=event.body,
+            body_hash=canonical.body_hash(event.body),
+            chain=b"",
+        )
+        recorded = Recorded(
+            **{**vars(bare), "chain": chain_after(self.head().chain, bare)},
+        )
+        self._events.append(recorded)
+        self._by_id[event.event_id] = recorded
+        self._revisions[event.stream] = recorded.revision
+        return Appended("appended", recorded.position, recorded.revision, recorded.recorded_at)
+
+    def head(self) -> Head:
+        """See `EventStore.head`."""
+        if not self._events:
+            return Head(0, canonical.GENESIS, None)
+        last = self._events[-1]
+        return Head(last.position, last.chain, last.recorded_at)
+
+    def read(self, after: int = 0, up_to: int | None = None) -> Iterator[Recorded]:
+        """See `EventStore.read`."""
+        return checked(iter(self._events[after:up_to]), after)
+
+    def read_stream(
+        self, stream: str, after_revision: int = 0, up_to_position: int | None = None
+    ) -> Iterator[Recorded]:
+        """See `EventStore.read_stream`."""
+        for event in self._events[:up_to_position]:
+            if event.stream == stream and event.revision > after_revision:
+                yield event
+
+    def get(self, key: int | UUID) -> Recorded | None:
+        """See `EventStore.get`."""
+        if isinstance(key, UUID):
+            return self._by_id.get(key)
+        return self._events[key - 1] if 1 <= key <= len(self._events) else None
+
+    def put_blob(self, content: bytes) -> str:
+        """See `EventStore.put_blob`."""
+        digest = hashlib.sha256(content).hexdigest()
+        self._blobs[digest] = content
+        return digest
+
+    def get_blob(self, sha256: str) -> bytes | None:
+        """See `EventStore.get_blob`."""
+        return self._blobs.get(sha256)

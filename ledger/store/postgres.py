@@ -1,0 +1,182 @@
+"""The event store on PostgreSQL: one function in, plain reads out."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final, LiteralString, TypeVar
+from uuid import UUID
+
+import psycopg
+from psycopg import Connection, sql
+from psycopg import errors as pg_errors
+
+from ledger.domain import canonical
+from ledger.domain.envelope import Appended, NewEvent, Recorded
+from ledger.domain.errors import LedgerError, LedgerUnreachable, SchemaMissing
+from ledger.store import arrays
+from ledger.store.base import Head, checked
+from ledger.store.connect import open_connection
+
+T = TypeVar("T")
+
+APPEND: Final = "SELECT * FROM ledger.append(%s, %s, %s, %s, %s, %s, %s, %s)"
+COLUMNS: Final = (
+    "position, revision, schema_version, event_id, occurred_at, recorded_at, stream, type, "
+    "body, body_hash, chain"
+)
+READ_AHEAD_ROWS: Final = 2000
+RECONNECTS_MAX: Final = 3
+
+
+def append_arguments(events: Sequence[NewEvent], *, all_or_nothing: bool) -> tuple[Any, ...]:
+    """Return the parameters of `APPEND` for a connection prepared by `arrays.register`."""
+    return (
+        arrays.uuid([event.event_id for event in events]),
+        arrays.text([event.stream for event in events]),
+        arrays.bigint([event.expected_revision for event in events]),
+        arrays.text([event.type for event in events]),
+        arrays.integer([event.schema_version for event in events]),
+        arrays.timestamptz([event.occurred_at for event in events]),
+        arrays.bytea([event.body for event in events]),
+        all_or_nothing,
+    )
+
+
+class PostgresStore:
+    """An event store over one connection, which it opens when first needed and again when it was lost.
+
+    Not for use by several threads at once; `ledger.store.group_commit` is.
+    """
+
+    def __init__(self, dsn: str, *, role: str = "ledger_writer", timeout_seconds: int = 10) -> None:
+        self._dsn = dsn
+        self._role = role
+        self._timeout_seconds = timeout_seconds
+        self._connection: Connection[tuple[Any, ...]] | None = None
+
+    @property
+    def connection(self) -> Connection[tuple[Any, ...]]:
+        """The connection, opened if it is not open."""
+        if self._connection is None or self._connection.closed:
+            self._connection = open_connection(
+                self._dsn, role=self._role, timeout_seconds=self._timeout_seconds
+            )
+            arrays.register(self._connection)
+        return self._connection
+
+    def close(self) -> None:
+        """Close the connection if there is one."""
+        if self._connection is not None:
+            self._connection.close()
+
+    def _run(self, work: Callable[[Connection[tuple[Any, ...]]], T]) -> T:
+        """Do ``work``, again on a new connection when the old one broke under it.
+
+        Safe for appends too: an event id that did get through answers with the position it has.
+        """
+        for attempt in range(1, RECONNECTS_MAX + 1):
+            try:
+                return work(self.connection)
+            except psycopg.OperationalError as error:
+                self.close()
+                if attempt == RECONNECTS_MAX:
+                    raise translated(error) from error
+            except psycopg.Error as error:
+                raise translated(error) from error
+        raise AssertionError  # the loop returns or raises
+
+    def append(
+        self, events: Sequence[NewEvent], *, all_or_nothing: bool = False
+    ) -> list[Appended]:
+        """See `EventStore.append`."""
+        if not events:
+            return []
+        arguments = append_arguments(events, all_or_nothing=all_or_nothing)
+        rows = self._run(lambda c: c.execute(APPEND, arguments).fetchall())
+        return [Appended(*row) for row in rows]
+
+    def head(self) -> Head:
+        """See `EventStore.head`."""
+        row = self._one("SELECT position, chain, recorded_at FROM ledger.event ORDER BY position DESC LIMIT 1")
+        return Head(*row) if row is not None else Head(0, canonical.GENESIS, None)
+
+    def read(self, after: int = 0, up_to: int | None = None) -> Iterator[Recorded]:
+        """See `EventStore.read`. Streams: memory does not grow with the log."""
+        query = f"SELECT {COLUMNS} FROM ledger.event WHERE position > %s"  # noqa: S608 -- constants
+        end = up_to if up_to is not None else self.head().position
+        return checked(self._stream(query + " AND position <= %s ORDER BY position", (after, end)), after)
+
+    def read_stream(
+        self, stream: str, after_revision: int = 0, up_to_position: int | None = None
+    ) -> Iterator[Recorded]:
+        """See `EventStore.read_stream`."""
+        query = f"SELECT {COLUMNS} FROM ledger.event WHERE stream = %s AND revision > %s"  # noqa: S608
+        arguments: tuple[Any, ...] = (stream, after_revision)
+        if up_to_position is not None:
+            query += " AND position <= %s"
+            arguments += (up_to_position,)
+        rows = self._run(lambda c: c.execute(_q(query + " ORDER BY revision"), arguments).fetchall())
+        return (Recorded(*row) for row in rows)
+
+    def _stream(self, query: str, arguments: tuple[Any, ...]) -> Iterator[Recorded]:
+        """Yield rows through a server-side cursor in a read transaction of its own."""
+        try:
+            with self.connection.transaction(), self.connection.cursor(name="log", binary=True) as cursor:
+                cursor.itersize = READ_AHEAD_ROWS
+                cursor.execute(_q(query), arguments)
+                for row in cursor:
+                    yield Recorded(*row)
+        except psycopg.Error as error:
+            raise translated(error) from error
+
+    def get(self, key: int | UUID) -> Recorded | None:
+        """See `EventStore.get`."""
+        by = "event_id" if isinstance(key, UUID) else "position"
+        row = self._one(f"SELECT {COLUMNS} FROM ledger.event WHERE {by} = %s", (key,))  # noqa: S608
+        return Recorded(*row) if row is not None else None
+
+    def put_blob(self, content: bytes) -> str:
+        """See `EventStore.put_blob`."""
+        row = self._one("SELECT encode(ledger.put_blob(%b), 'hex')", (content,))
+        return str(row[0]) if row is not None else ""
+
+    def get_blob(self, sha256: str) -> bytes | None:
+        """See `EventStore.get_blob`."""
+        row = self._one("SELECT bytes FROM ledger.blob WHERE sha256 = decode(%s, 'hex')", (sha256,))
+        return bytes(row[0]) if row is not None else None
+
+    def schema_revision(self) -> str | None:
+        """Return the migration that the database is at, or None when there is no ledger."""
+        with contextlib.suppress(SchemaMissing):
+            row = self._one("SELECT max(version_num) FROM ledger.alembic_version")
+            return str(row[0]) if row is not None and row[0] is not None else None
+        return None
+
+    def _one(self, query: str, arguments: tuple[Any, ...] = ()) -> tuple[Any, ...] | None:
+        return self._run(lambda c: c.execute(_q(query), arguments, binary=True).fetchone())
+
+
+def _q(query: str) -> sql.SQL:
+    """Mark a query put together from this module's constants as the literal that it is."""
+    literal: LiteralString = query  # type: ignore[assignment]
+    return sql.SQL(literal)
+
+
+def translated(error: psycopg.Error) -> LedgerError:
+    """Return what a psycopg error means to a person."""
+    line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    if isinstance(error, pg_errors.UndefinedTable | pg_errors.UndefinedFunction | pg_errors.InvalidSchemaName):
+        return SchemaMissing("This database holds no ledger yet, or an older one.", hint="Run: rollout init")
+    if isinstance(error, pg_errors.InsufficientPrivilege):
+        return LedgerUnreachable(
+            f"The database refused: {line}", hint="The ledger's roles are granted by: rollout init"
+        )
+    if isinstance(error, pg_errors.LockNotAvailable):
+        return LedgerUnreachable(
+            "Another writer has held the log for over ten seconds.",
+            hint="Look for a stuck session in pg_stat_activity, then try again.",
+        )
+    if isinstance(error, psycopg.OperationalError):
+        return LedgerUnreachable(f"Postgres went away: {line}", hint="Try again; nothing is recorded twice.")
+    return LedgerError(f"Postgres reported: {line}")

@@ -1,0 +1,37 @@
+"""The ledger: the log, the blobs, the one way in, the roles and the grants."""
+
+from __future__ import annotations
+
+from alembic import op
+
+from migrations.sql import load
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+OBJECTS = (
+    "roles/roles.sql",
+    "tables/event.sql",
+    "tables/blob.sql",
+    "functions/refuse_mutation.sql",
+    "triggers/event_append_only.sql",
+    "triggers/blob_append_only.sql",
+    "functions/leaf.sql",
+    "functions/append.sql",
+    "functions/put_blob.sql",
+    "functions/first_bad_position.sql",
+    "grants/grants.sql",
+)
+
+
+def upgrade() -> None:
+    # The driver's own cursor: the files hold several statements each, and ':' and '%' of their own.
+    with op.get_bind().connection.cursor() as cursor:
+        for name in OBJECTS:
+            cursor.execute(load(name))
+
+
+def downgrade() -> None:
+    raise RuntimeError("The ledger is append-only: there is no way back from a migration.")
