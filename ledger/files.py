@@ -84,7 +84,7 @@ def write_all_atomically(
     with ExitStack() as stack:
         staged: list[_Staged] = []
         for path, content in files.items():
-            with _told_as_not_written(path):
+            with told_as_not_written(path):
                 target = _real_target(path)
                 if create_folder:
                     _make_folder(target.parent)
@@ -92,11 +92,11 @@ def write_all_atomically(
             _ = stack.callback(staged[-1].discard)
         replaced: list[Path] = []
         for file in staged:
-            with _told_as_not_written(file.target, replaced):
+            with told_as_not_written(file.target, replaced):
                 _ = file.temporary.replace(file.target)
                 replaced.append(file.target)
         for folder in {file.target.parent for file in staged}:
-            with _told_as_not_written(folder, replaced):
+            with told_as_not_written(folder, replaced):
                 sync_folder(folder)
 
 
@@ -112,7 +112,7 @@ def read_bounded(path: Path, *, bytes_max: int) -> bytes | None:
         try:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise FileNotRead(f"{path} is no regular file", hint="correct the path")
-            with open(descriptor, "rb", closefd=False) as file:  # noqa: PTH123 - not a path
+            with open(descriptor, "rb", closefd=False) as file:
                 content = file.read(bytes_max + 1)
         finally:
             os.close(descriptor)
@@ -153,7 +153,7 @@ def exclusive_lock(
         OperationInProgress: another holds it for longer than ``timeout_seconds``; says who.
         FileNotWritten: the lock file can't be made.
     """
-    with _told_as_not_written(path):
+    with told_as_not_written(path):
         _make_folder(path.parent)
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
         descriptor = os.open(path, flags, 0o600)
@@ -301,7 +301,7 @@ def _fault(error: OSError) -> str:
 
 
 @contextmanager
-def _told_as_not_written(path: Path, replaced: list[Path] | None = None) -> Generator[None]:
+def told_as_not_written(path: Path, replaced: list[Path] | None = None) -> Generator[None]:
     """Turn an `OSError` into one sentence with the path and the next step."""
     try:
         yield

@@ -217,7 +217,7 @@ def test_several_files_are_all_staged_before_one_is_replaced(tmp_path: Path) -> 
 def test_each_fault_of_a_disk_has_its_next_step(number: int) -> None:
     with (
         pytest.raises(FileNotWritten) as refusal,
-        files._told_as_not_written(Path("/data/mode.json")),
+        files.told_as_not_written(Path("/data/mode.json")),
     ):
         raise OSError(number, os.strerror(number))
     assert "/data/mode.json" in refusal.value.message
