@@ -1,0 +1,58 @@
+"""What every test stands on: a clean environment, fixed profiles, and real servers."""
+
+from __future__ import annotations
+
+import os
+
+import hypothesis
+import pytest
+
+from tests.support import postgres
+from tests.support.postgres import (
+    dsn,
+    embedded_dsn,
+    embedded_server,
+    empty_dsn,
+    home,
+    postgres_server,
+)
+
+__all__ = ["dsn", "embedded_dsn", "embedded_server", "empty_dsn", "home", "postgres_server"]
+
+# What the developer has set for the real thing must reach no test, nor a program that it starts.
+for name in list(os.environ):
+    if name.startswith("ROLLOUT_") and not name.startswith("ROLLOUT_TEST_"):
+        del os.environ[name]
+    if name.startswith("PG"):
+        del os.environ[name]
+
+hypothesis.settings.register_profile("dev", max_examples=50, deadline=None, database=None)
+hypothesis.settings.register_profile(
+    "ci", max_examples=400, deadline=None, database=None, derandomize=True, print_blob=True
+)
+hypothesis.settings.load_profile(
+    os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "dev")
+)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the run's folder; the workers of pytest-xdist share it."""
+    if not hasattr(config, "workerinput"):
+        postgres.open_run()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop what the run has started."""
+    if not hasattr(config, "workerinput"):
+        postgres.close_run()
+
+
+def pytest_report_header() -> list[str]:
+    """Say what the run covers."""
+    return [postgres.coverage()]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what the run does not cover, also where -q leaves the header out."""
+    if "NOT" in postgres.coverage():
+        terminalreporter.write_line(postgres.coverage(), yellow=True, bold=True)
