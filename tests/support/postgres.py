@@ -13,7 +13,7 @@ import tempfile
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 import psutil
@@ -143,7 +143,9 @@ def _close(folder: Path) -> None:
     shutil.rmtree(folder)
 
 
-def _server(name: str) -> PostgresServer:
+@cache
+def server_named(name: str) -> PostgresServer:
+    """Return one of the `SERVERS`."""
     programs = None
     if name == "pg15":
         programs = PG15_PROGRAMS
@@ -161,13 +163,13 @@ def _server(name: str) -> PostgresServer:
 @pytest.fixture(scope="session", params=SERVERS)
 def postgres_server(request: pytest.FixtureRequest) -> PostgresServer:
     """Each of the servers in turn."""
-    return _server(request.param)
+    return server_named(request.param)
 
 
 @pytest.fixture(scope="session")
 def embedded_server() -> PostgresServer:
     """The embedded server, for what doesn't depend on the version."""
-    return _server("embedded18")
+    return server_named("embedded18")
 
 
 @pytest.fixture
