@@ -57,12 +57,24 @@ class EventStore(Protocol):
         """Return the event at a position, or of an id."""
         ...
 
+    def known(self, event_ids: Sequence[UUID]) -> set[UUID]:
+        """Return those of ``event_ids`` that the log holds, in one round trip."""
+        ...
+
     def put_blob(self, content: bytes) -> str:
         """Keep ``content``; return its SHA-256 in hex. Keeping the same bytes twice is one blob."""
         ...
 
     def get_blob(self, sha256: str) -> bytes | None:
         """Return the bytes of that hash, or None."""
+        ...
+
+    def try_lock(self, name: str) -> bool:
+        """Take the lock ``name`` for this connection, at once or not at all; it ends with the connection."""
+        ...
+
+    def unlock(self, name: str) -> None:
+        """Give the lock ``name`` back."""
         ...
 
 

@@ -22,6 +22,7 @@ class MemoryStore:
         self._by_id: dict[UUID, Recorded] = {}
         self._revisions: dict[str, int] = {}
         self._blobs: dict[str, bytes] = {}
+        self._locks: set[str] = set()
 
     def append(
         self, events: Sequence[NewEvent], *, all_or_nothing: bool = False
@@ -103,6 +104,10 @@ class MemoryStore:
             return self._by_id.get(key)
         return self._events[key - 1] if 1 <= key <= len(self._events) else None
 
+    def known(self, event_ids: Sequence[UUID]) -> set[UUID]:
+        """See `EventStore.known`."""
+        return self._by_id.keys() & set(event_ids)
+
     def put_blob(self, content: bytes) -> str:
         """See `EventStore.put_blob`."""
         digest = hashlib.sha256(content).hexdigest()
@@ -112,3 +117,14 @@ class MemoryStore:
     def get_blob(self, sha256: str) -> bytes | None:
         """See `EventStore.get_blob`."""
         return self._blobs.get(sha256)
+
+    def try_lock(self, name: str) -> bool:
+        """See `EventStore.try_lock`."""
+        if name in self._locks:
+            return False
+        self._locks.add(name)
+        return True
+
+    def unlock(self, name: str) -> None:
+        """See `EventStore.unlock`."""
+        self._locks.discard(name)

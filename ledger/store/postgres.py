@@ -136,6 +136,13 @@ class PostgresStore:
         row = self._one(f"SELECT {COLUMNS} FROM ledger.event WHERE {by} = %s", (key,))  # noqa: S608
         return Recorded(*row) if row is not None else None
 
+    def known(self, event_ids: Sequence[UUID]) -> set[UUID]:
+        """See `EventStore.known`."""
+        query = "SELECT event_id FROM ledger.event WHERE event_id = ANY (%s)"
+        arguments = (arrays.uuid(event_ids),)
+        rows = self._run(lambda c: c.execute(_q(query), arguments, binary=True).fetchall())
+        return {row[0] for row in rows}
+
     def put_blob(self, content: bytes) -> str:
         """See `EventStore.put_blob`."""
         row = self._one("SELECT encode(ledger.put_blob(%b), 'hex')", (content,))
@@ -145,6 +152,15 @@ class PostgresStore:
         """See `EventStore.get_blob`."""
         row = self._one("SELECT bytes FROM ledger.blob WHERE sha256 = decode(%s, 'hex')", (sha256,))
         return bytes(row[0]) if row is not None else None
+
+    def try_lock(self, name: str) -> bool:
+        """See `EventStore.try_lock`."""
+        row = self._one("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", (name,))
+        return row is not None and bool(row[0])
+
+    def unlock(self, name: str) -> None:
+        """See `EventStore.unlock`."""
+        self._one("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", (name,))
 
     def schema_revision(self) -> str | None:
         """Return the migration that the database is at, or None when there is no ledger."""
