@@ -37,6 +37,7 @@ class SystemState:
     mode_since: str | None = None
     mode_by: str | None = None
     mode_reason: str | None = None
+    mode_position: int = 0
     fingerprint: str | None = None
     """The configuration in force, as far as the ledger knows."""
     snapshot: str | None = None
@@ -133,6 +134,7 @@ def _mode_switched(state: SystemState, event: Recorded, data: Json) -> SystemSta
         mode_since=iso(event.occurred_at),
         mode_by=event.actor.name,
         mode_reason=event.reason,
+        mode_position=event.position,
         drift=_without(state.drift, "mode"),
     )
 

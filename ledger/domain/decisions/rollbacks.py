@@ -1,0 +1,105 @@
+"""Going back. "Previous" is not "last good" (I10)."""
+
+from __future__ import annotations
+
+from ledger.domain import events
+from ledger.domain.decisions import Decision, insist_on_registered
+from ledger.domain.decisions.configurations import resolve, short, targets
+from ledger.domain.errors import NothingStable, OperationInProgress
+from ledger.domain.state import SystemState
+
+LAST_STABLE = "--last-stable"
+
+
+def last_stable(state: SystemState) -> str | None:
+    """Return the newest fingerprint marked stable, not quarantined, and not the one being left."""
+    candidates = [
+        (record["stable"], fingerprint)
+        for fingerprint, record in state.configs.items()
+        if record["stable"] and not record["quarantined"] and fingerprint != state.fingerprint
+    ]
+    return max(candidates)[1] if candidates else None
+
+
+def target(state: SystemState, selector: str) -> str:
+    """Return the fingerprint to go back to.
+
+    Raises:
+        NothingStable: --last-stable, and nothing qualifies.
+        UnknownName, AmbiguousName: see `resolve`.
+    """
+    insist_on_registered(state)
+    if selector != LAST_STABLE:
+        return resolve(state, selector)
+    found = last_stable(state)
+    if found is None:
+        raise NothingStable(
+            f"{state.system} has no stable configuration to go back to "
+            f"(marked stable, not quarantined, and not the one in force).",
+            hint=f"rollout config list {state.system}, then name one: "
+            f"rollout rollback {state.system} --to FINGERPRINT --reason …",
+        )
+    return found
+
+
+def unfinished(state: SystemState) -> tuple[str, str] | None:
+    """Return (operation id, target fingerprint) of a rollback that was begun and not ended."""
+    for operation, record in state.operations.items():
+        if record["kind"] == "rollback":
+            return operation, record["intent"]["to_fingerprint"]
+    return None
+
+
+def rests_on_stable_rollback(state: SystemState) -> bool:
+    """Tell whether the last thing done was a rollback to a fingerprint that is still good.
+
+    Pressing the button twice must neither bounce back to the bad one nor fall one further.
+    """
+    record = state.configs.get(state.fingerprint or "")
+    return (
+        state.applied_cause == "rollback"
+        and record is not None
+        and bool(record["stable"])
+        and not record["quarantined"]
+    )
+
+
+def request(state: SystemState, selector: str, *, in_place: str | None) -> Decision:
+    """Decide on a rollback: quarantine what is left, and the intent with its plan.
+
+    ``in_place`` is the fingerprint of the files as they lie there now, if they could be read.
+
+    Raises:
+        NothingStable, UnknownName, AmbiguousName: there is no target.
+        OperationInProgress: a rollback to somewhere else was begun and not ended.
+    """
+    insist_on_registered(state)
+    settled = in_place == state.fingerprint and unfinished(state) is None
+    if selector == LAST_STABLE and rests_on_stable_rollback(state) and settled:
+        return Decision(
+            skipped=f"already back on the last stable {short(state.fingerprint)}, "
+            f"since {state.applied_at}; to go further back, name it: --to FINGERPRINT"
+        )
+    wanted = target(state, selector)
+    if wanted == state.fingerprint and settled:
+        return Decision(skipped=f"already running {short(wanted)}, since {state.applied_at}")
+    begun = unfinished(state)
+    if begun is not None:
+        operation, other = begun
+        raise OperationInProgress(
+            f"A rollback of {state.system} to {short(other)} was begun and not ended ({operation}).",
+            hint=f"rollout rollback resume {state.system}, or rollout rollback abandon {state.system} --reason …",
+        )
+    record = state.configs[wanted]
+    intent = events.RollbackRequested(
+        from_fingerprint=state.fingerprint,
+        to_fingerprint=wanted,
+        snapshot=record["last_snapshot"],
+        selector=selector,
+        files=targets(state, record["last_snapshot"], wanted),
+    )
+    decided: list[events.Event] = [intent]
+    left = state.configs.get(state.fingerprint or "")
+    if left is not None and not left["quarantined"] and state.fingerprint not in {None, wanted}:
+        decided.append(events.FingerprintQuarantined(fingerprint=str(state.fingerprint)))
+    return Decision(tuple(decided))
