@@ -6,7 +6,7 @@ Every implementation of a port passes one contract suite (tests/contract).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from ledger.domain.actuation import Carried, Observed, Written
 from ledger.domain.modes import Mode, PauseKind
@@ -15,10 +15,8 @@ from ledger.domain.modes import Mode, PauseKind
 class ModeActuator(Protocol):
     """Carries a mode into a running system, and reads it back."""
 
-    @property
-    def name(self) -> str:
-        """What events call it, e.g. ``control_file``."""
-        ...
+    name: ClassVar[str]
+    """What events call it, e.g. ``control_file``."""
 
     def switch(
         self, *, mode: Mode, pause_kind: PauseKind | None, message: str, operation_id: str

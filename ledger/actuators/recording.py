@@ -1,0 +1,98 @@
+"""Actuators that only write down what they would do, for tests and for ``--dry-run``."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Final
+
+from ledger.domain.actuation import Attempt, Carried, Observed, Outcome, Reading, Written
+from ledger.domain.errors import BadInput
+from ledger.domain.modes import Mode, PauseKind, full_kind
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """One switch that was asked for."""
+
+    mode: Mode
+    pause_kind: PauseKind | None
+    message: str
+    operation_id: str
+
+
+class RecordingModeActuator:
+    """Keeps every switch in ``switches``, and behaves like a system that obeys at once."""
+
+    name: ClassVar[str] = "recording"
+
+    def __init__(self, mode: Mode | None = None, pause_kind: PauseKind | None = None) -> None:
+        """Start with a system that is in ``mode``, or whose mode can't be told."""
+        self.switches: Final[list[Switch]] = []
+        self._reading: Reading = _reading(mode, pause_kind)
+
+    def switch(
+        self, *, mode: Mode, pause_kind: PauseKind | None, message: str, operation_id: str
+    ) -> Carried:
+        """Write the switch down. See `ledger.ports.ModeActuator`."""
+        kind = full_kind(mode, pause_kind)
+        self.switches.append(Switch(mode, kind, message, operation_id))
+        self._reading = _reading(mode, kind)
+        attempt = Attempt(self.name, Outcome.TOOK_IT, f"would switch to {mode}", 0.0)
+        return Carried(
+            mode=mode,
+            pause_kind=kind,
+            carried_by=self.name,
+            confirmed=True,
+            attempts=(attempt,),
+        )
+
+    def observe(self) -> Observed:
+        """Return the mode of the last switch."""
+        return Observed((self._reading,))
+
+
+class RecordingConfigActuator:
+    """Keeps files in memory (``files``), and what each write would have replaced (``writes``)."""
+
+    def __init__(self, names: Collection[str], in_place: Mapping[str, bytes] | None = None) -> None:
+        """Take the names of the system's files, and the content of those that exist."""
+        self._names: Final = frozenset(names)
+        self.files: Final = dict(in_place or {})
+        self.writes: Final[list[Written]] = []
+
+    def write(self, files: Mapping[str, bytes]) -> Written:
+        """Keep the files. See `ledger.ports.ConfigActuator`."""
+        insist_on_known(files, self._names)
+        written = compare(files, self.files)
+        self.files.update(files)
+        self.writes.append(written)
+        return written
+
+    def read(self) -> dict[str, bytes]:
+        """Return the files."""
+        return dict(self.files)
+
+
+def insist_on_known(files: Collection[str], names: Collection[str]) -> None:
+    """Raise `BadInput` for a file that is not one of the system's."""
+    unknown = sorted(set(files) - set(names))
+    if unknown:
+        raise BadInput(
+            f"{', '.join(unknown)} is none of the system's configuration files",
+            hint=f"its files are: {', '.join(sorted(names)) or 'none'}",
+        )
+
+
+def compare(wanted: Mapping[str, bytes], in_place: Mapping[str, bytes]) -> Written:
+    """Tell the files whose bytes differ from what is in place from those that are right already."""
+    return Written(
+        replaced=tuple(name for name in wanted if in_place.get(name) != wanted[name]),
+        unchanged=tuple(name for name in wanted if in_place.get(name) == wanted[name]),
+    )
+
+
+def _reading(mode: Mode | None, pause_kind: PauseKind | None) -> Reading:
+    if mode is None:
+        return Reading(RecordingModeActuator.name, None, problem="it was never switched")
+    return Reading(RecordingModeActuator.name, mode, full_kind(mode, pause_kind))
