@@ -1,0 +1,102 @@
+"""Who may know whom: the contracts in pyproject.toml hold, and each can be broken."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tests.house.sources import PACKAGES, ROOT
+
+# contract -> (file, line): the violation that must turn it red
+PLANTED = {
+    "top": ("ledger/domain/ids.py", "import projections"),
+    "core": ("ledger/store/base.py", "import ledger.service.recorder"),
+    "pure": ("ledger/domain/state.py", "import socket"),
+    "sqlalchemy": ("ledger/service/recorder.py", "import sqlalchemy"),
+    "duckdb": ("cli/output.py", "import duckdb"),
+    "readers": ("projections/__init__.py", "import ledger.store.postgres"),
+    "auditor": ("projections/audit/__init__.py", "import psycopg"),
+}
+
+# What a pause must not wait for. Each was measured: together they cost more than the pause itself.
+HEAVY = {
+    "alembic",
+    "detect_secrets",
+    "duckdb",
+    "dulwich",
+    "httpx",
+    "platformdirs",
+    "psutil",
+    "rich",
+    "sqlalchemy",
+    "yaml",
+}
+PAUSE_PATH = ("cli.main", "cli.wiring", "cli.commands.modes", "ledger.service.switching")
+
+
+def _lint_imports(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    program = Path(sys.executable).with_name("lint-imports")
+    return subprocess.run(
+        [program, "--no-cache", "--no-logo", *arguments],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """Return a copy of the code, to spoil."""
+    for package in PACKAGES:
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / package, tmp_path / package, ignore=ignored)
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    return tmp_path
+
+
+def test_every_contract_holds() -> None:
+    """The code keeps to the direction of imports."""
+    result = _lint_imports(ROOT)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_every_contract_has_a_planted_violation() -> None:
+    """A contract that can't turn red is no contract."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    contracts = settings["tool"]["importlinter"]["contracts"]
+    assert {contract["id"] for contract in contracts} == PLANTED.keys()
+
+
+@pytest.mark.parametrize("contract", PLANTED)
+def test_a_planted_violation_turns_its_contract_red(contract: str, copy: Path) -> None:
+    """The contract names the file that breaks it."""
+    name, line = PLANTED[contract]
+    before = _lint_imports(copy, "--contract", contract)
+    assert before.returncode == 0, before.stdout + before.stderr
+    with (copy / name).open("a", encoding="utf-8") as file:
+        file.write(f"\n{line}\n")
+    after = _lint_imports(copy, "--contract", contract)
+    assert after.returncode == 1
+    assert "BROKEN" in after.stdout
+    assert name.removesuffix(".py").replace("/", ".").removesuffix(".__init__") in after.stdout
+
+
+def test_a_pause_loads_nothing_heavy() -> None:
+    """I5: at three in the morning a pause must start at once; see `HEAVY`."""
+    code = (
+        f"import sys, importlib\nfor name in {PAUSE_PATH!r}: importlib.import_module(name)\n"
+        f"print(*sorted({HEAVY!r} & sys.modules.keys()))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.split() == []
