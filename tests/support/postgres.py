@@ -62,8 +62,7 @@ class PostgresServer:
     def new_database(self, template: str = "template1") -> Iterator[str]:
         """Yield the conninfo of a database that lives as long as the block."""
         name = f"test_{uuid.uuid4().hex[:12]}"
-        # With fsync off a copy of the files costs half of what going through the WAL does.
-        self._do("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy", name, template)
+        self._do("CREATE DATABASE {} TEMPLATE {}", name, template)
         try:
             yield self.database(name)
         finally:
