@@ -9,6 +9,8 @@ from tests.house.sources import Source, functions, modules, product, texts
 
 FILE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 70
+# file -> lines it had when the rule came. Nothing is added here.
+STILL_LONG: dict[str, int] = {}
 
 # call -> what to use instead
 BANNED_CALLS = {
@@ -85,11 +87,17 @@ def test_words_say_something() -> None:
 def test_modules_are_short() -> None:
     """A module that outgrows one sitting is two modules."""
     found = [
-        f"{source.name}: {len(source.lines)} lines, more than {FILE_LINES_MAX}: split it"
+        f"{source.name}: {len(source.lines)} lines, more than {allowed}: split it"
         for source in modules()
-        if len(source.lines) > FILE_LINES_MAX
+        if len(source.lines) > (allowed := STILL_LONG.get(source.name, FILE_LINES_MAX))
     ]
     assert not found, "\n".join(found)
+
+
+def test_the_list_of_long_modules_only_gets_shorter() -> None:
+    """What was split leaves the list."""
+    lengths = {source.name: len(source.lines) for source in modules()}
+    assert [name for name in STILL_LONG if lengths.get(name, 0) <= FILE_LINES_MAX] == []
 
 
 def test_functions_are_short() -> None:
