@@ -18,7 +18,7 @@ from ledger.actuators.config_files import ConfigFiles
 from ledger.actuators.control_file import ControlFile
 from ledger.actuators.http_admin import HttpAdmin
 from ledger.domain.actuation import Carried, NotCarried, Outcome
-from ledger.domain.errors import BadInput, FileNotWritten
+from ledger.domain.errors import BadInput, FileNotWritten, IntegrityFailure
 from ledger.domain.modes import Mode, PauseKind
 from ledger.ports import ModeActuator
 from tests.support import admin_server
@@ -233,6 +233,22 @@ def test_a_system_that_opens_its_door_late_is_reached(system: System) -> None:
         with pytest.raises(NotCarried, match="no whole answer") as refusal:
             switch(admin, Mode.PAUSED)
     assert outcomes(refusal.value) == [("http_admin", Outcome.UNKNOWN)]
+
+
+def test_a_door_that_stays_shut_without_a_word_is_not_waited_for_twice() -> None:
+    """I5: the time that a pause waits for a host that is gone is spent once."""
+    with socket.socket() as listener, socket.socket() as first, socket.socket() as second:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for queued in (first, second):  # fills the queue: what comes next is dropped silently
+            queued.setblocking(False)
+            queued.connect_ex(listener.getsockname())
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        started = time.monotonic()
+        with pytest.raises(NotCarried, match=r"did not answer within 0\.3 s") as refusal:
+            switch(HttpAdmin(url, connect_timeout_seconds=0.3), Mode.PAUSED)
+        assert time.monotonic() - started < 0.55
+    assert outcomes(refusal.value) == [("http_admin", Outcome.FAILED)]
 
 
 def test_a_host_that_cannot_be_found_is_named() -> None:
@@ -483,6 +499,14 @@ def test_a_file_that_is_right_already_is_not_touched(tmp_path: Path) -> None:
     ConfigFiles({"config.yaml": target}).write({"config.yaml": b"a: 1"})
     after = target.stat()
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
+def test_a_file_that_reads_otherwise_than_it_was_written_is_told(tmp_path: Path) -> None:
+    """I3's spirit, for the world: two names that lead to one file can't both be restored."""
+    (tmp_path / "a.yaml").symlink_to("b.yaml")
+    actuator = ConfigFiles({name: tmp_path / name for name in ("a.yaml", "b.yaml")})
+    with pytest.raises(IntegrityFailure, match=r"a\.yaml does not hold what was just written"):
+        actuator.write({"a.yaml": b"a: 1", "b.yaml": b"b: 1"})
 
 
 def test_the_hot_path_imports_nothing_heavy() -> None:
