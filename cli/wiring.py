@@ -5,15 +5,21 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
+from psycopg import Connection
 
+from cli.output import say
 from cli.settings import Settings, resolve_actor
 from ledger.clock import SystemClock
 from ledger.domain.ids import Channel
+from ledger.service.context import Ledger
 from ledger.service.recorder import Origin, Recorder
 from ledger.store.postgres import PostgresStore
+
+TIMEOUT_SECONDS: Final = 10
+PAUSE_TIMEOUT_SECONDS: Final = 2
 
 
 class Runtime:
@@ -22,6 +28,7 @@ class Runtime:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.clock = SystemClock()
+        self._timeout_seconds = TIMEOUT_SECONDS
 
     @staticmethod
     def from_options(
@@ -46,7 +53,7 @@ class Runtime:
             return self.settings.dsn
         from ledger.store.embedded import EmbeddedPostgres
 
-        return EmbeddedPostgres(self.settings.home).ensure_running()
+        return EmbeddedPostgres(self.settings.home).ensure_running(timeout_seconds=self._timeout_seconds * 3)
 
     @cached_property
     def store(self) -> PostgresStore:
@@ -57,7 +64,7 @@ class Runtime:
         """
         from ledger.store import migrate
 
-        store = PostgresStore(self.dsn)
+        store = PostgresStore(self.dsn, timeout_seconds=self._timeout_seconds)
         if self.settings.dsn is None:
             self._ensure_embedded_schema(store)
         else:
@@ -79,9 +86,15 @@ class Runtime:
 
     def recorder_for(self, store: PostgresStore) -> Recorder:
         """Return a recorder over ``store``."""
+        return Recorder(
+            store=store, clock=self.clock, redact=self._redact, cache=self._cached_state
+        )
+
+    @staticmethod
+    def _redact(text: str) -> str:
         from ledger.configuration.secrets import redact_text
 
-        return Recorder(store=store, clock=self.clock, redact=redact_text, cache=self._cached_state)
+        return redact_text(text)
 
     @cached_property
     def recorder(self) -> Recorder:
@@ -92,6 +105,82 @@ class Runtime:
         from projections.system_state import cached_state
 
         return cached_state(self.store.connection, system)
+
+    @property
+    def ledger_without_draining(self) -> Ledger:
+        """What use cases work with, for commands that look after the spool themselves."""
+        return self._ledger_over(self.recorder)
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """What use cases work with. Whatever this machine did without the ledger is appended first."""
+        ledger = self.ledger_without_draining
+        if (self.settings.home / "spool").exists():
+            from ledger.service.offline import drain
+
+            count = drain(ledger.spool, ledger)
+            if count:
+                say(f"{count} events from the time without the ledger were appended")
+        return ledger
+
+    @property
+    def ledger_for_pause(self) -> Ledger:
+        """The ledger as `ledger` has it, given up on after two seconds: a pause must not wait for it.
+
+        Raises:
+            LedgerUnreachable: it is away, and the pause goes ahead without it.
+        """
+        self._timeout_seconds = PAUSE_TIMEOUT_SECONDS
+        return self.ledger
+
+    @cached_property
+    def offline_ledger(self) -> Ledger:
+        """The same without a database: for what still works while Postgres is away."""
+        from ledger.store.memory import MemoryStore
+
+        return self._ledger_over(
+            Recorder(
+                store=MemoryStore(self.clock), clock=self.clock, redact=self._redact, cache=lambda _: None
+            )
+        )
+
+    def _ledger_over(self, recorder: Recorder) -> Ledger:
+        return Ledger(recorder=recorder, home=self.settings.home, warn=lambda text: say(f"warning: {text}"))
+
+    @cached_property
+    def projector(self) -> Connection[tuple[Any, ...]]:
+        """A connection that may write the read models."""
+        from ledger.store.connect import PROJECTOR, open_connection
+
+        self.store.schema_revision()  # makes an embedded ledger that is not there yet
+        return open_connection(self.dsn, role=PROJECTOR)
+
+    def catch_up(self) -> None:
+        """Bring the read models and incidents.json up to the end of the log."""
+        from projections.runner import catch_up
+
+        catch_up(self.projector, self.store, home=self.settings.home, tell=say)
+
+    @property
+    def readmodel(self) -> Connection[tuple[Any, ...]]:
+        """The read models, caught up: what was appended before this call can be read."""
+        self.catch_up()
+        return self.projector
+
+    def server_version(self) -> str:
+        """Return the PostgreSQL server's version."""
+        number = self.store.connection.info.server_version
+        return f"PostgreSQL {number // 10000}.{number % 10000}"
+
+    def secret_key_id(self) -> str | None:
+        """Return the id of the key that secrets are digested under, if this machine has one."""
+        from ledger.configuration.secrets import load_key
+        from ledger.domain.errors import LedgerError
+
+        try:
+            return load_key(self.settings.home, create=False).key_id
+        except LedgerError:
+            return None
 
     def origin(self, reason: str | None = None) -> Origin:
         """Return who acts here and why."""
@@ -105,6 +194,8 @@ class Runtime:
         """Close what was opened."""
         if "store" in self.__dict__:
             self.store.close()
+        if "projector" in self.__dict__:
+            self.projector.close()
 
 
 pass_runtime = click.make_pass_decorator(Runtime)

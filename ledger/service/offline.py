@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import orjson
@@ -12,7 +13,7 @@ from ledger import fail_points
 from ledger.domain import events
 from ledger.domain.decisions import modes
 from ledger.domain.envelope import NewEvent
-from ledger.domain.errors import LedgerError, LedgerUnreachable
+from ledger.domain.errors import LedgerError, LedgerUnreachable, UnknownName
 from ledger.domain.events.base import Event
 from ledger.domain.ids import control_stream, uuid7
 from ledger.domain.modes import Mode, PauseKind, full_kind
@@ -22,6 +23,9 @@ from ledger.service.recorder import Origin, within
 from ledger.service.switching import SwitchResult, act, begin
 from ledger.service.world import world_of
 from ledger.store.spool import Spool
+
+if TYPE_CHECKING:
+    from ledger.service.configuring import ApplyResult
 
 
 def pause(
@@ -169,3 +173,61 @@ def drain(spool: Spool, ledger: Ledger) -> int:
     for path in waiting.set_aside:
         ledger.warn(f"half a record of the spool was set aside in {path}; look at it, then remove it")
     return len(waiting.records)
+
+
+def rollback(
+    ledger: Ledger, system: str, selector: str, origin: Origin, unreachable: LedgerUnreachable
+) -> ApplyResult:
+    """Go back to a fingerprint that this machine remembers, bytes and all, and journal it here.
+
+    Raises:
+        LedgerUnreachable: this machine does not remember the system, or not those bytes.
+        NothingStable, UnknownName, AmbiguousName: there is no target.
+        SecretMissing: a secret can't be put back; nothing was touched.
+    """
+    from ledger.domain.decisions import rollbacks
+    from ledger.service import configuring, rolling_back
+    from ledger.service.configuring import ApplyResult
+
+    with ledger.pausing(system):
+        state = remembered(ledger, system, None, unreachable)
+        world = configuring.insist_on_files(
+            world_of(state.registration or {}, ledger.recorder.clock), system
+        )
+        standing = configuring.in_place(ledger, world)
+        decision = rollbacks.request(
+            state, selector, in_place=standing.fingerprint if standing else None
+        )
+        if decision.skipped is not None:
+            return ApplyResult(system, state.fingerprint or "", "skipped", decision.skipped)
+        intent = decision.events[0].payload()
+        target = intent["to_fingerprint"]
+        try:
+            contents = configuring.restored(ledger, state, target, intent["snapshot"], world)
+            changes = configuring.changes_between(ledger, state.fingerprint, target)
+        except UnknownName:
+            raise LedgerUnreachable(
+                f"{unreachable.message} And this machine does not hold the bytes of {target[7:19]}.",
+                hint="Bring Postgres back, or restore the file by hand and run: rollout recover",
+            ) from None
+        operation = uuid7()
+        origin = within(origin, operation)
+        spool_events(ledger, system, decision.events, origin)
+        written = configuring.write_files(world, contents, "rollback.after_file")
+        configuring.insist_in_place(ledger, world, target)
+        paths = {file["name"]: file["path"] for file in intent["files"]}
+        steps = [
+            events.RollbackStepCompleted(
+                step=number,
+                name=name,
+                path=paths[name],
+                outcome="written" if name in written else "already",
+            )
+            for number, name in enumerate(contents, start=1)
+        ]
+        outcome = rolling_back.outcome(ledger, state, intent, changes)
+        spool_events(ledger, system, [*steps, *outcome], origin)
+        return ApplyResult(
+            system, target, "rolled_back", previous=state.fingerprint,
+            files=tuple(paths[name] for name in written), operation=str(operation), spooled=True,
+        )  # fmt: skip

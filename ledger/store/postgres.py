@@ -153,6 +153,20 @@ class PostgresStore:
         row = self._one("SELECT bytes FROM ledger.blob WHERE sha256 = decode(%s, 'hex')", (sha256,))
         return bytes(row[0]) if row is not None else None
 
+    def systems(self) -> list[str]:
+        """Return the names of the systems that the log knows, sorted."""
+        # A loose index scan: from stream to stream, so that the log's length does not matter.
+        query = """
+            WITH RECURSIVE found AS (
+                (SELECT stream FROM ledger.event WHERE stream >= 'system:' ORDER BY stream LIMIT 1)
+                UNION ALL
+                SELECT (SELECT e.stream FROM ledger.event AS e WHERE e.stream > found.stream
+                        ORDER BY e.stream LIMIT 1)
+                    FROM found WHERE found.stream LIKE 'system:%'
+            )
+            SELECT substr(stream, 8) FROM found WHERE stream LIKE 'system:%' ORDER BY 1"""
+        return [row[0] for row in self._run(lambda c: c.execute(_q(query)).fetchall())]
+
     def try_lock(self, name: str) -> bool:
         """See `EventStore.try_lock`."""
         row = self._one("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", (name,))

@@ -1,0 +1,146 @@
+"""rollout alert raise, list, ack, resolve."""
+
+from __future__ import annotations
+
+import click
+
+from cli import options
+from cli.completion import complete_system
+from cli.output import Output
+from cli.wiring import Runtime, pass_runtime
+from ledger.domain.decisions import Decision, alerts
+from ledger.domain.errors import BadInput
+
+system_argument = click.argument("system", shell_complete=complete_system)
+# Other schemes' words for how bad it is (seeds 000, 002, 003).
+SEVERITIES = {
+    "critical": "critical", "alarm": "critical", "p0": "critical", "p1": "critical",
+    "warning": "warning", "warn": "warning", "p2": "warning", "info": "info", "p3": "info",
+}  # fmt: skip
+
+
+@click.group()
+def alert() -> None:
+    """Raise, list, acknowledge and resolve alerts."""
+
+
+@alert.command("raise")
+@system_argument
+@click.argument("name")
+@click.option("--severity", type=click.Choice(list(SEVERITIES), case_sensitive=False), default="warning", show_default=True)
+@click.option("-m", "--message", default="", help="What is wrong, for people.")
+@click.option("--label", "labels", multiple=True, metavar="KEY=VALUE", help="Repeatable.")
+@options.reason
+@options.output
+@pass_runtime
+def raise_(
+    runtime: Runtime,
+    system: str,
+    name: str,
+    severity: str,
+    message: str,
+    labels: tuple[str, ...],
+    reason: str | None,
+    output: Output,
+) -> None:
+    """Raise the alert NAME. A critical one opens an incident.
+
+    \b
+    Example:
+      rollout alert raise bot HIGH_REJECT_RATE --severity critical -m "12 % of orders rejected"
+    """
+    from ledger.service import alerting
+
+    decision = alerting.fire(
+        runtime.ledger,
+        system,
+        name,
+        runtime.origin(reason),
+        severity=SEVERITIES[severity.lower()],
+        message=message,
+        labels=dict(_label(label) for label in labels),
+    )
+    runtime.catch_up()
+    told(decision, output, f"{name} is firing", system)
+
+
+def _label(text: str) -> tuple[str, str]:
+    key, separator, value = text.partition("=")
+    if not separator or not key:
+        raise BadInput(f"--label {text!r} is not KEY=VALUE.")
+    return key, value
+
+
+def told(decision: Decision, output: Output, said: str, system: str) -> None:
+    """Print what was decided, or why nothing was."""
+    if decision.skipped is not None:
+        output.record({"system": system, "outcome": "skipped"}, f"skipped ({decision.skipped})")
+        return
+    incidents = [event.payload()["incident"] for event in decision.events if event.type == "IncidentOpened"]
+    record = {
+        "system": system,
+        "outcome": "recorded",
+        "events": [event.type for event in decision.events],
+        "incident": incidents[0] if incidents else None,
+    }
+    output.record(record, said + (f"; incident {incidents[0]} is open" if incidents else ""))
+
+
+@alert.command("list")
+@click.argument("system", required=False, shell_complete=complete_system)
+@click.option("--all", "everything", is_flag=True, help="Resolved ones too.")
+@options.output
+@pass_runtime
+def list_(runtime: Runtime, system: str | None, everything: bool, output: Output) -> None:
+    """List open alerts.
+
+    \b
+    Example:
+      rollout alert list bot --all
+    """
+    from projections import alerts as model
+
+    if system is not None:
+        runtime.ledger.load(system)
+    rows = model.list_alerts(runtime.readmodel, system, everything=everything)
+    output.rows(rows)
+
+
+@alert.command("ack")
+@system_argument
+@click.argument("name")
+@options.reason
+@options.output
+@pass_runtime
+def ack(runtime: Runtime, system: str, name: str, reason: str | None, output: Output) -> None:
+    """Say that you look after an alert, and after its incident.
+
+    \b
+    Example:
+      rollout alert ack bot HIGH_REJECT_RATE --reason "looking"
+    """
+    _, decision = runtime.ledger.recorder.decide(
+        system, lambda state: alerts.acknowledge(state, name), runtime.origin(reason)
+    )
+    runtime.catch_up()
+    told(decision, output, f"{name} is acknowledged", system)
+
+
+@alert.command("resolve")
+@system_argument
+@click.argument("name")
+@options.reason
+@options.output
+@pass_runtime
+def resolve(runtime: Runtime, system: str, name: str, reason: str | None, output: Output) -> None:
+    """Say by hand that an alert is over.
+
+    \b
+    Example:
+      rollout alert resolve bot HIGH_REJECT_RATE --reason "rejects are back to normal"
+    """
+    _, decision = runtime.ledger.recorder.decide(
+        system, lambda state: alerts.resolve(state, name), runtime.origin(reason)
+    )
+    runtime.catch_up()
+    told(decision, output, f"{name} is resolved", system)

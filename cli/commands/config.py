@@ -1,0 +1,358 @@
+"""rollout config put, list, show, diff, blame, tag, stable, quarantine, apply, verify."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from cli import options
+from cli.commands.modes import insist_on_yes
+from cli.completion import complete_fingerprint, complete_system
+from cli.output import Output, say
+from cli.wiring import Runtime, pass_runtime
+from ledger.domain.decisions import Decision, configurations
+from ledger.domain.decisions.configurations import short
+from ledger.domain.events.configurations import Change
+from ledger.domain.ids import check_tag_name
+
+system_argument = click.argument("system", shell_complete=complete_system)
+name_argument = click.argument("fingerprint", metavar="FINGERPRINT|TAG", shell_complete=complete_fingerprint)
+
+
+@click.group()
+def config() -> None:
+    """Keep, compare, apply and blame configurations."""
+
+
+@config.command("put")
+@system_argument
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--tag", help="A human name for it, such as v2.0-prod. A tag never moves.")
+@click.option("--stable", is_flag=True, help="Vouch for it: --last-stable may go back to it.")
+@click.option("--in-force", is_flag=True, help="Say that it is in force already, put there by other means.")
+@options.reason
+@options.output
+@pass_runtime
+def put(
+    runtime: Runtime,
+    system: str,
+    files: tuple[Path, ...],
+    tag: str | None,
+    stable: bool,
+    in_force: bool,
+    reason: str | None,
+    output: Output,
+) -> None:
+    """Keep the configuration that FILES make (YAML, JSON, TOML; later ones override earlier ones).
+
+    Prints its fingerprint. Key order and comments don't count; any value does. Secrets are replaced by
+    keyed digests before anything is stored or shown.
+
+    \b
+    Example:
+      rollout config put bot config.yaml profiles/live.yaml --tag v2.0-prod --reason "raise max_levels"
+    """
+    from ledger.service import configuring
+
+    result = configuring.put(
+        runtime.ledger,
+        system,
+        files,
+        runtime.origin(reason),
+        tag=check_tag_name(tag) if tag else None,
+        stable=stable,
+        declare=in_force,
+    )
+    record = {
+        "system": system,
+        "fingerprint": result.fingerprint,
+        "outcome": result.outcome,
+        "changed_keys": len(result.changes),
+        "secrets": list(result.secrets),
+    }
+    lines = [result.fingerprint]
+    output.record(record, "\n".join(lines))
+    if result.outcome == "skipped":
+        say(f"skipped ({result.explanation})")
+    if result.secrets:
+        say(f"{len(result.secrets)} secret values were replaced by digests: {', '.join(result.secrets)}")
+    if output.format == "table" and result.changes:
+        say(f"against the configuration in force: {_count(result.changes)}")
+
+
+@config.command("list")
+@system_argument
+@options.output
+@pass_runtime
+def list_(runtime: Runtime, system: str, output: Output) -> None:
+    """List a system's configurations: what is in force, what is stable, what is in quarantine.
+
+    \b
+    Example:
+      rollout config list bot
+    """
+    state = runtime.ledger.load(system)
+    tags: dict[str, list[str]] = {}
+    for tag, fingerprint in state.tags.items():
+        tags.setdefault(fingerprint, []).append(tag)
+    rows = [
+        {
+            "fingerprint": fingerprint,
+            "short": short(fingerprint),
+            "in_force": fingerprint == state.fingerprint,
+            "tags": ", ".join(sorted(tags.get(fingerprint, []))),
+            "status": "quarantined" if record["quarantined"] else "stable" if record["stable"] else "registered",
+            "registered_at": record["registered_at"],
+            "position": record["registered_position"],
+            "files": ", ".join(file["name"] for file in record["snapshots"][record["last_snapshot"]]),
+        }
+        for fingerprint, record in state.configs.items()
+    ]
+    shown = ["short", "in_force", "tags", "status", "registered_at", "position", "files"]
+    output.rows(rows, shown)
+
+
+@config.command("show")
+@system_argument
+@name_argument
+@click.option("--file", "file_name", help="Print this file's kept bytes (secrets as digests).")
+@options.output
+@pass_runtime
+def show(runtime: Runtime, system: str, fingerprint: str, file_name: str | None, output: Output) -> None:
+    """Show a configuration: its keys and values, or one of its files as it was kept.
+
+    \b
+    Example:
+      rollout config show bot v2.0-prod
+      rollout config show bot 3f9c1a --file config.yaml
+    """
+    import orjson
+
+    from ledger.domain.configuration import flatten
+    from ledger.domain.errors import UnknownName
+
+    state = runtime.ledger.load(system)
+    full = configurations.resolve(state, fingerprint)
+    record = state.configs[full]
+    if file_name is not None:
+        files = {file["name"]: file["sha256"] for file in record["snapshots"][record["last_snapshot"]]}
+        if file_name not in files:
+            raise UnknownName(f"{short(full)} has no file {file_name!r}.", hint=f"It has: {', '.join(files)}")
+        click.get_binary_stream("stdout").write(runtime.ledger.blob(files[file_name]))
+        return
+    value = orjson.loads(runtime.ledger.blob(full.removeprefix("sha256:")))
+    if output.format in {"json", "jsonl"}:
+        output.record({"fingerprint": full, **record, "value": value})
+        return
+    output.rows([{"key": key, "value": text} for key, text in flatten(value).items()], title=full)
+
+
+@config.command("diff")
+@system_argument
+@click.argument("old", shell_complete=complete_fingerprint)
+@click.argument("new", shell_complete=complete_fingerprint)
+@options.output
+@pass_runtime
+def diff(runtime: Runtime, system: str, old: str, new: str, output: Output) -> None:
+    """Show what differs between two configurations, key by key.
+
+    \b
+    Example:
+      rollout config diff bot v1.9-prod v2.0-prod
+    """
+    from ledger.service.configuring import changes_between
+
+    state = runtime.ledger.load(system)
+    left, right = configurations.resolve(state, old), configurations.resolve(state, new)
+    show_changes(changes_between(runtime.ledger, left, right), output, f"{short(left)} → {short(right)}")
+
+
+def show_changes(changes: tuple[Change, ...], output: Output, title: str) -> None:
+    """Print a diff by key path, old → new."""
+    if not changes:
+        say("no key differs")
+    output.rows(
+        [{"key": change.key, "old": change.old, "new": change.new} for change in changes],
+        ["key", "old", "new"],
+        title=title,
+    )
+
+
+@config.command("blame")
+@system_argument
+@click.argument("key", required=False)
+@options.output
+@pass_runtime
+def blame(runtime: Runtime, system: str, key: str | None, output: Output) -> None:
+    """Tell for every key (or KEY and below) who set its present value, when, why, in which fingerprint.
+
+    \b
+    Example:
+      rollout config blame bot grid.max_levels
+    """
+    from ledger.domain.errors import UnknownName
+    from projections import config_changes
+
+    runtime.ledger.load(system)
+    rows = config_changes.blame(runtime.readmodel, system, key)
+    if key is not None and not rows:
+        raise UnknownName(
+            f"{system} has no key {key!r} in force.",
+            hint=f"rollout config blame {system} lists all keys; rollout log {system} --key {key} its history",
+        )
+    output.rows(rows, ["key", "value", "who", "when", "why", "fingerprint", "position"])
+
+
+@config.command("tag")
+@system_argument
+@name_argument
+@click.argument("tag")
+@options.reason
+@pass_runtime
+def tag_(runtime: Runtime, system: str, fingerprint: str, tag: str, reason: str | None) -> None:
+    """Give a configuration a human name. A tag never moves.
+
+    \b
+    Example:
+      rollout config tag bot 3f9c1a2 v2.0-prod
+    """
+    check_tag_name(tag)
+    _decide(runtime, system, fingerprint, reason, lambda state, full: configurations.tag(state, full, tag), f"is tagged {tag}")
+
+
+@config.command("stable")
+@system_argument
+@name_argument
+@options.reason
+@pass_runtime
+def stable_(runtime: Runtime, system: str, fingerprint: str, reason: str | None) -> None:
+    """Vouch for a configuration: rollback --last-stable may go back to it.
+
+    \b
+    Example:
+      rollout config stable bot v2.0-prod --reason "seven days without a critical alert"
+    """
+    _decide(runtime, system, fingerprint, reason, configurations.mark_stable, "is marked stable")
+
+
+@config.command("quarantine")
+@system_argument
+@name_argument
+@options.reason
+@pass_runtime
+def quarantine_(runtime: Runtime, system: str, fingerprint: str, reason: str | None) -> None:
+    """Keep rollback --last-stable and config apply away from a configuration.
+
+    \b
+    Example:
+      rollout config quarantine bot 3f9c1a2 --reason "reject rate tripled"
+    """
+    _decide(runtime, system, fingerprint, reason, configurations.quarantine, "is in quarantine")
+
+
+def _decide(runtime: Runtime, system: str, name: str, reason: str | None, rule, said: str) -> None:  # type: ignore[no-untyped-def] -- (state, fingerprint) -> Decision
+    found: list[str] = []
+
+    def decide(state) -> Decision:  # type: ignore[no-untyped-def] -- SystemState
+        found[:] = [configurations.resolve(state, name)]
+        decision: Decision = rule(state, found[0])
+        return decision
+
+    state, decision = runtime.ledger.recorder.decide(system, decide, runtime.origin(reason))
+    runtime.ledger.memory.remember(state)
+    if found and decision.events:  # so that a rollback to it works while Postgres is away
+        for file in state.configs[found[0]]["snapshots"][state.configs[found[0]]["last_snapshot"]]:
+            runtime.ledger.blob(file["sha256"])
+        runtime.ledger.blob(found[0].removeprefix("sha256:"))
+    click.echo(f"skipped ({decision.skipped})" if decision.skipped else f"{short(found[0])} {said}")
+
+
+@config.command("apply")
+@system_argument
+@name_argument
+@click.option("--override-quarantine", is_flag=True, help="Apply it although it is in quarantine.")
+@options.reason
+@options.yes
+@options.dry_run
+@options.output
+@pass_runtime
+def apply_(
+    runtime: Runtime,
+    system: str,
+    fingerprint: str,
+    override_quarantine: bool,
+    reason: str | None,
+    yes: bool,
+    dry_run: bool,
+    output: Output,
+) -> None:
+    """Write a kept configuration in place, verify it, and record that it is in force.
+
+    \b
+    Example:
+      rollout config apply bot v2.0-prod --reason "go-live, phase 2" --yes
+    """
+    from ledger.service import configuring
+
+    state = runtime.ledger.load(system)
+    full = configurations.resolve(state, fingerprint)
+    changes = configuring.changes_between(runtime.ledger, state.fingerprint, full)
+    if dry_run:
+        show_changes(changes, output, f"would apply: {short(state.fingerprint)} → {short(full)}")
+        return
+    insist_on_yes(f"{system} gets {short(full)}, {_count(changes)}", reason, yes=yes)
+    result = configuring.apply(
+        runtime.ledger, system, full, runtime.origin(reason), override_quarantine=override_quarantine
+    )
+    show_applied(result, output)
+
+
+def show_applied(result, output: Output) -> None:  # type: ignore[no-untyped-def] -- ApplyResult
+    """Print what came of an apply or a rollback."""
+    record = {
+        "system": result.system,
+        "outcome": result.outcome,
+        "fingerprint": result.fingerprint,
+        "previous": result.previous,
+        "files": list(result.files),
+        "operation": result.operation,
+        "spooled": result.spooled,
+        "explanation": result.explanation,
+    }
+    if result.outcome == "skipped":
+        human = f"skipped ({result.explanation})"
+    else:
+        verb = "is back on" if result.outcome == "rolled_back" else "runs"
+        files = ", ".join(result.files) or "every file was right already"
+        human = f"✔ {result.system} {verb} {short(result.fingerprint)} (was {short(result.previous)}; verified byte for byte: {files})"
+    output.record(record, human)
+    if result.spooled:
+        say("the ledger is away: this was recorded here, and the next command that reaches it appends it")
+
+
+@config.command("verify")
+@system_argument
+@click.argument("fingerprint", required=False, shell_complete=complete_fingerprint)
+@options.output
+@pass_runtime
+def verify(runtime: Runtime, system: str, fingerprint: str | None, output: Output) -> None:
+    """Check that the kept bytes of a configuration (or of all) still give its fingerprint.
+
+    \b
+    Example:
+      rollout config verify bot
+    """
+    from ledger.domain.errors import IntegrityFailure
+    from ledger.service.configuring import verify_kept
+
+    state = runtime.ledger.load(system)
+    names = [configurations.resolve(state, fingerprint)] if fingerprint else list(state.configs)
+    rows = [{"fingerprint": name, "problem": verify_kept(runtime.ledger, state, name)} for name in names]
+    output.rows(rows, ["fingerprint", "problem"])
+    if any(row["problem"] for row in rows):
+        raise IntegrityFailure("A kept configuration is not what was recorded.", hint="Run: rollout verify")
+
+
+def _count(changes: tuple[Change, ...]) -> str:
+    return "no key differs" if not changes else f"{len(changes)} keys differ"

@@ -1,0 +1,39 @@
+"""rollout fingerprint: what a bot logs at its start."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from cli import options
+from cli.output import Output
+from cli.wiring import Runtime, pass_runtime
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@options.output
+@pass_runtime
+def fingerprint(runtime: Runtime, files: tuple[Path, ...], output: Output) -> None:
+    """Print the fingerprint of the configuration that FILES make. Needs no ledger.
+
+    A configuration that holds secrets needs the key of the ledger's secrets: secret.key in the home, or
+    ROLLOUT_SECRET_KEY.
+
+    \b
+    Example:
+      rollout fingerprint config.yaml profiles/live.yaml
+    """
+    from ledger.configuration.snapshot import snapshot_of_files
+    from ledger.configuration.source import read_bytes
+
+    contents = [(path.name, read_bytes(path)) for path in files]
+    snapshot = snapshot_of_files(contents, home=runtime.settings.home, create_key=False)
+    output.record(
+        {
+            "fingerprint": snapshot.fingerprint,
+            "secrets": [path for file in snapshot.files for path in file.secrets],
+        },
+        snapshot.fingerprint,
+    )

@@ -1,0 +1,150 @@
+"""rollout incident open, list, show, note, ack, resolve, close, export."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from cli import options
+from cli.commands.alert import told
+from cli.completion import complete_system
+from cli.output import Output, say
+from cli.wiring import Runtime, pass_runtime
+from ledger.domain.decisions import alerts
+
+system_argument = click.argument("system", shell_complete=complete_system)
+
+
+@click.group()
+def incident() -> None:
+    """Open, list, note, close and export incidents."""
+
+
+@incident.command("open")
+@system_argument
+@click.argument("title")
+@click.option("--severity", type=click.Choice(["critical", "warning", "info"]), default="warning", show_default=True)
+@options.reason
+@options.output
+@pass_runtime
+def open_(
+    runtime: Runtime, system: str, title: str, severity: str, reason: str | None, output: Output
+) -> None:
+    """Open an incident that no alert opened.
+
+    \b
+    Example:
+      rollout incident open bot "orders stuck at the exchange" --severity critical
+    """
+    from ledger.service import alerting
+
+    decision = alerting.open_incident(
+        runtime.ledger, system, runtime.origin(reason), title=title, severity=severity
+    )
+    runtime.catch_up()
+    told(decision, output, "recorded", system)
+
+
+@incident.command("list")
+@click.argument("system", required=False, shell_complete=complete_system)
+@click.option("--open", "only_open", is_flag=True, help="Those that are not resolved.")
+@options.output
+@pass_runtime
+def list_(runtime: Runtime, system: str | None, only_open: bool, output: Output) -> None:
+    """List incidents.
+
+    \b
+    Example:
+      rollout incident list bot --open
+    """
+    from projections import incidents as model
+
+    if system is not None:
+        runtime.ledger.load(system)
+    output.rows(model.list_incidents(runtime.readmodel, system, only_open=only_open))
+
+
+@incident.command("show")
+@click.argument("name")
+@options.output
+@pass_runtime
+def show(runtime: Runtime, name: str, output: Output) -> None:
+    """Show an incident, whole, as it stands in incidents.json.
+
+    \b
+    Example:
+      rollout incident show INC-20260203234200-12
+    """
+    from ledger.domain.errors import UnknownName
+    from projections import incidents as model
+
+    record = model.show_incident(runtime.readmodel, name)
+    if record is None:
+        raise UnknownName(f"There is no incident {name!r}.", hint="rollout incident list shows them")
+    output.record(record)
+
+
+@incident.command("note")
+@system_argument
+@click.argument("name")
+@click.argument("note")
+@options.output
+@pass_runtime
+def note_(runtime: Runtime, system: str, name: str, note: str, output: Output) -> None:
+    """Add a remark to an incident.
+
+    \b
+    Example:
+      rollout incident note bot INC-20260203234200-12 "exchange status page says degraded"
+    """
+    _, decision = runtime.ledger.recorder.decide(
+        system, lambda state: alerts.note_incident(state, name, note), runtime.origin()
+    )
+    runtime.catch_up()
+    told(decision, output, "noted", system)
+
+
+def _mover(command: str, status: str, help_: str) -> None:
+    @incident.command(command, help=f"{help_}\n\n\b\nExample:\n  rollout incident {command} bot INC-20260203234200-12 --reason done")
+    @system_argument
+    @click.argument("name")
+    @options.reason
+    @options.output
+    @pass_runtime
+    def move(runtime: Runtime, system: str, name: str, reason: str | None, output: Output) -> None:
+        from ledger.service import alerting
+
+        decision = alerting.move_incident(
+            runtime.ledger, system, name, status, runtime.origin(reason), resolution=reason or ""
+        )
+        runtime.catch_up()
+        told(decision, output, f"{name} is {status}", system)
+
+
+_mover("ack", "acknowledged", "Take an incident on.")
+_mover("resolve", "resolved", "Say that what was wrong is right again.")
+_mover("close", "closed", "Say that nothing is left to do about a resolved incident.")
+
+
+@incident.command("export")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Default: print it.")
+@click.option("--schema", is_flag=True, help="Print the JSON Schema of incidents.json instead.")
+@pass_runtime
+def export(runtime: Runtime, out: Path | None, schema: bool) -> None:
+    """Write incidents.json: when, who, why, metrics before and after, action, fingerprint.
+
+    \b
+    Example:
+      rollout incident export --out incidents.json
+    """
+    from projections import incidents as model
+
+    content = model.schema() if schema else model.export(runtime.readmodel)
+    if out is None:
+        click.get_binary_stream("stdout").write(content)
+        return
+    from ledger import files
+
+    files.write_atomically(out, content)
+    say(f"{out} was written")

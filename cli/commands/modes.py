@@ -1,0 +1,223 @@
+"""rollout switch, pause, resume."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import click
+
+from cli import options
+from cli.completion import complete_system
+from cli.output import Output, colours_wanted, say
+from cli.wiring import Runtime, pass_runtime
+from ledger.domain.errors import LedgerUnreachable, ReasonRequired, TimedOut
+from ledger.domain.events.systems import Actuators
+from ledger.domain.modes import Mode, PauseKind, full_kind
+from ledger.service.switching import SwitchResult
+
+KINDS = [kind.value.replace("_", "-") for kind in PauseKind]
+system_argument = click.argument("system", shell_complete=complete_system)
+kind_option = click.option(
+    "--kind", type=click.Choice(KINDS), default=None,
+    help="What a paused system still does. Default: halt (rejects all orders).",
+)  # fmt: skip
+
+
+def _kind(text: str | None) -> PauseKind | None:
+    return PauseKind(text.replace("-", "_")) if text else None
+
+
+@click.command()
+@system_argument
+@click.option("--to", "target", required=True, type=click.Choice([mode.value for mode in Mode]))
+@kind_option
+@options.reason
+@options.yes
+@options.dry_run
+@options.output
+@pass_runtime
+def switch(
+    runtime: Runtime,
+    system: str,
+    target: str,
+    kind: str | None,
+    reason: str | None,
+    yes: bool,
+    dry_run: bool,
+    output: Output,
+) -> None:
+    """Switch SYSTEM to mock, real or paused, and wait until the world confirms it.
+
+    Start in mock; from paused the way to real leads through mock. Raising the exposure needs a reason,
+    and a yes where there is no terminal to ask at.
+
+    \b
+    Example:
+      rollout switch bot --to real --reason "rehearsal was clean for 30 minutes"
+    """
+    from ledger.service.switching import is_raising
+    from ledger.service.switching import switch as run
+
+    mode = Mode(target)
+    if mode is Mode.PAUSED and not dry_run:
+        _finish(_pause(runtime, system, _kind(kind) or PauseKind.HALT, reason, None), output)
+        return
+    full_kind(mode, _kind(kind))
+    state = runtime.ledger.load(system)
+    if dry_run:
+        _show_plan(runtime, system, mode, _kind(kind), output)
+        return
+    if is_raising(state, mode, _kind(kind)):
+        insist_on_yes(f"{system} goes from {state.mode or 'never switched'} to {mode}", reason, yes=yes)
+    _finish(run(runtime.ledger, system, mode, _kind(kind), runtime.origin(reason)), output)
+
+
+@click.command()
+@system_argument
+@kind_option
+@options.reason
+@click.option("--control-file", type=click.Path(dir_okay=False), help="Act on this file, whatever is registered.")
+@click.option("--http-admin", metavar="URL", help="Act through this interface, whatever is registered.")
+@options.output
+@pass_runtime
+def pause(
+    runtime: Runtime,
+    system: str,
+    kind: str | None,
+    reason: str | None,
+    control_file: str | None,
+    http_admin: str | None,
+    output: Output,
+) -> None:
+    """Pause SYSTEM now. Never asks, never waits for a lock, works while Postgres is down.
+
+    Without the ledger it acts, keeps a durable record here, says so, and the next command (or
+    rollout recover) appends the record.
+
+    \b
+    Example:
+      rollout pause bot --reason "rejects are piling up"
+      rollout pause bot --kind reduce-only
+    """
+    by_hand = None
+    if control_file or http_admin:
+        from pathlib import Path
+
+        path = str(Path(control_file).absolute()) if control_file else None
+        by_hand = Actuators(control_file=path, http_admin=http_admin)
+    _finish(_pause(runtime, system, _kind(kind) or PauseKind.HALT, reason, by_hand), output)
+
+
+@click.command()
+@system_argument
+@options.reason
+@options.yes
+@options.output
+@pass_runtime
+def resume(runtime: Runtime, system: str, reason: str | None, yes: bool, output: Output) -> None:
+    """Bring a paused SYSTEM back to mock; from there, rollout switch leads to real.
+
+    \b
+    Example:
+      rollout resume bot --reason "exchange is back, rehearsing first"
+    """
+    from ledger.domain.decisions import modes
+    from ledger.service.switching import switch as run
+
+    state = runtime.ledger.load(system)
+    mode, _ = modes.current(state)
+    if mode is not Mode.PAUSED:
+        output.record({"system": system, "outcome": "skipped"}, f"skipped (already {mode or 'not paused'})")
+        return
+    insist_on_yes(f"{system} goes from paused to mock", reason, yes=yes)
+    _finish(run(runtime.ledger, system, Mode.MOCK, None, runtime.origin(reason)), output)
+
+
+def _pause(
+    runtime: Runtime, system: str, kind: PauseKind, reason: str | None, by_hand: Actuators | None
+) -> SwitchResult:
+    from ledger.service import offline
+
+    origin = runtime.origin(reason)
+    try:
+        ledger, unreachable = runtime.ledger_for_pause, None
+    except LedgerUnreachable as problem:
+        ledger, unreachable = runtime.offline_ledger, problem
+    return offline.pause(ledger, system, kind, origin, by_hand=by_hand, unreachable=unreachable)
+
+
+def insist_on_yes(what: str, reason: str | None, *, yes: bool) -> None:
+    """Raise unless a reason is given and somebody says yes, at the terminal or by --yes.
+
+    Raises:
+        ReasonRequired: no reason, or nobody to ask.
+    """
+    if not reason:
+        raise ReasonRequired(f"{what}: that needs a reason.", hint="Say why: --reason TEXT")
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise ReasonRequired(
+            f"{what}: that needs a yes, and there is no terminal to ask at.", hint="Add --yes"
+        )
+    click.confirm(f"{what}. Go ahead?", abort=True, err=True)
+
+
+def _show_plan(
+    runtime: Runtime, system: str, mode: Mode, kind: PauseKind | None, output: Output
+) -> None:
+    """Play the switch on a copy in memory, and show the events that it would append."""
+    from ledger.domain.decisions import modes
+    from ledger.service.world import world_of
+
+    state = runtime.ledger.load(system)
+    world = world_of(state.registration or {}, runtime.clock)
+    decision = modes.request(state, mode, kind, actuators=world.mode_actuators)
+    if decision.skipped:
+        output.record({"system": system, "outcome": "skipped"}, f"skipped ({decision.skipped})")
+        return
+    rows = [{"event": event.type, **event.payload()} for event in decision.events]
+    if rows[0]["event"] == "ModeSwitchRequested":
+        rows.append({"event": "ModeSwitched", "to_mode": mode.value, "if": "the world confirms it"})
+    say(f"would append to {system}, and change nothing now:")
+    output.rows(rows, ["event", "from_mode", "to_mode", "actuators", "explanation"])
+
+
+def _finish(result: SwitchResult, output: Output) -> None:
+    shown = f"{result.mode}/{result.pause_kind}" if result.pause_kind else result.mode
+    output.record(_as_row(result), _sentence(result, shown))
+    for warning in result.warnings:
+        say(f"warning: {warning}", colour="yellow")
+    if result.spooled:
+        say(
+            "the ledger is away: this was recorded here and will be appended by the next command "
+            "that reaches it (rollout recover)",
+            colour="yellow",
+        )
+    if result.outcome == "unconfirmed":
+        raise TimedOut(
+            f"{result.system} was not seen to be {shown}: {result.explanation}",
+            hint=f"Look at the system itself, then: rollout recover {result.system}",
+        )
+
+
+def _as_row(result: SwitchResult) -> dict[str, object]:
+    names: Sequence[str] = (
+        "system", "mode", "pause_kind", "outcome", "carried_by", "took_ms", "operation", "spooled", "explanation",
+    )  # fmt: skip
+    return {name: getattr(result, name) for name in names}
+
+
+def _sentence(result: SwitchResult, shown: str) -> str:
+    if result.outcome == "skipped":
+        return f"skipped ({result.explanation})"
+    if result.outcome == "abandoned":
+        return f"{result.system}: the switch to {shown} was given up: {result.explanation}"
+    if result.outcome == "unconfirmed":
+        return f"{result.system}: {shown} not confirmed"
+    mark = click.style("✔", fg="green") if colours_wanted() else "✔"
+    how = "recorded; no actuator is registered" if result.carried_by == "nothing" else f"by {result.carried_by}"
+    return f"{mark} {result.system} is {shown} ({how}, {result.took_ms} ms)"
+
+

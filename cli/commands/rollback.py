@@ -1,0 +1,192 @@
+"""rollout rollback SYSTEM, and rollout rollback status|resume|abandon SYSTEM."""
+
+from __future__ import annotations
+
+import click
+
+from cli import options
+from cli.commands.config import show_applied, show_changes
+from cli.completion import complete_fingerprint, complete_system
+from cli.output import Output, say
+from cli.wiring import Runtime, pass_runtime
+from ledger.domain.decisions.configurations import short
+from ledger.domain.decisions.rollbacks import LAST_STABLE, unfinished
+from ledger.domain.errors import LedgerUnreachable, ReasonRequired, UsageError
+
+
+class _Rollback(click.Group):
+    """`rollback SYSTEM …` rolls back; `rollback status|resume|abandon SYSTEM` looks after one."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Anything that is no sub-command is the system to roll back."""
+        if args and args[0] not in self.commands:
+            return "to", self.commands["to"], args
+        return super().resolve_command(ctx, args)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Let options come before the system, as in `rollback --last-stable bot`."""
+        if args and args[0].startswith("-") and args[0] not in {"-h", "--help"}:
+            args = ["to", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=_Rollback, subcommand_metavar="SYSTEM [OPTIONS] | status|resume|abandon SYSTEM")
+def rollback() -> None:
+    """Go back to a prior configuration, byte for byte.
+
+    \b
+    Example:
+      rollout rollback bot --last-stable --reason "reject rate tripled"
+      rollout rollback bot --to v1.9-prod --dry-run
+      rollout rollback bot --to '#118' --reason "as it was at event 118"
+      rollout rollback resume bot
+    """
+
+
+@rollback.command("to", hidden=True)
+@click.argument("system", shell_complete=complete_system)
+@click.option("--to", "target", metavar="FP|TAG|#N", shell_complete=complete_fingerprint, help="Where to.")
+@click.option("--last-stable", is_flag=True, help="To the newest fingerprint marked stable, not quarantined, not this one.")
+@options.reason
+@options.dry_run
+@options.output
+@pass_runtime
+def to(
+    runtime: Runtime,
+    system: str,
+    target: str | None,
+    last_stable: bool,
+    reason: str | None,
+    dry_run: bool,
+    output: Output,
+) -> None:
+    """Go back to a prior configuration, byte for byte. Never asks: it is what one does in trouble.
+
+    Quarantines the configuration that is left, so that a second rollback does not bounce back to it.
+
+    \b
+    Example:
+      rollout rollback bot --last-stable --reason "reject rate tripled"
+    """
+    from ledger.service import offline, rolling_back
+
+    if (target is None) is not last_stable:
+        raise UsageError("Say where to: --last-stable, or --to FINGERPRINT|TAG|#N.")
+    selector = target or LAST_STABLE
+    if dry_run:
+        _dry_run(runtime, system, selector, output)
+        return
+    if not reason:
+        raise ReasonRequired("A rollback needs a reason.", hint='Say why: --reason "…"')
+    origin = runtime.origin(reason)
+    try:
+        result = rolling_back.rollback(runtime.ledger, system, selector, origin)
+    except LedgerUnreachable as problem:
+        say("the ledger is away; going by what this machine remembers", colour="yellow")
+        result = offline.rollback(runtime.offline_ledger, system, selector, origin, problem)
+    show_applied(result, output)
+
+
+def _dry_run(runtime: Runtime, system: str, selector: str, output: Output) -> None:
+    from ledger.service import rolling_back
+
+    decision, changes = rolling_back.plan(runtime.ledger, system, selector)
+    if decision.skipped is not None:
+        output.record({"outcome": "skipped", "explanation": decision.skipped}, f"skipped ({decision.skipped})")
+        return
+    intent = decision.events[0].payload()
+    if output.format != "table":
+        would = [{"event": event.type, **event.payload()} for event in decision.events]
+        changed = [change.model_dump(exclude_none=True) for change in changes]
+        output.record({"would_append": would, "changes": changed})
+        return
+    show_changes(changes, output, f"{short(intent.get('from_fingerprint'))} → {short(intent['to_fingerprint'])}")
+    say("would do, and change nothing now:")
+    for number, file in enumerate(intent["files"], start=1):
+        say(f"  {number}. write {file['path']}, and verify it byte for byte")
+    names = [event.type for event in decision.events]
+    names += ["RollbackStepCompleted"] * len(intent["files"]) + ["ConfigApplied", "RollbackCompleted"]
+    say(f"would append: {', '.join(names)}")
+
+
+@rollback.command("status")
+@click.argument("system", shell_complete=complete_system)
+@options.output
+@pass_runtime
+def status(runtime: Runtime, system: str, output: Output) -> None:
+    """Show a rollback that was begun and not ended.
+
+    \b
+    Example:
+      rollout rollback status bot
+    """
+    state = runtime.ledger.load(system)
+    begun = unfinished(state)
+    if begun is None:
+        output.record({"system": system, "rollback": None}, f"{system} has no rollback in flight")
+        return
+    record = state.operations[begun[0]]
+    output.record(
+        {
+            "operation": begun[0],
+            "to": begun[1],
+            "begun_at": record["at"],
+            "by": record["actor"],
+            "reason": record["reason"],
+            "steps_done": len(record["steps"]),
+            "steps": len(record["intent"]["files"]),
+            "failed": record.get("failed"),
+        }
+    )
+    say(f"go on: rollout rollback resume {system}; give up: rollout rollback abandon {system} --reason …")
+
+
+@rollback.command("resume")
+@click.argument("system", shell_complete=complete_system)
+@options.reason
+@options.output
+@pass_runtime
+def resume(runtime: Runtime, system: str, reason: str | None, output: Output) -> None:
+    """Finish a rollback that was begun.
+
+    \b
+    Example:
+      rollout rollback resume bot
+    """
+    from ledger.service.recovery import recover
+
+    if unfinished(runtime.ledger.load(system)) is None:
+        output.record({"system": system, "outcome": "skipped"}, f"skipped ({system} has no rollback in flight)")
+        return
+    result = recover(runtime.ledger, system, runtime.origin(reason))
+    if result.problems:
+        raise UsageError(result.problems[0], hint=f"Mend that, then: rollout rollback resume {system}")
+    output.record(
+        {"system": system, "completed": list(result.completed), "fingerprint": result.fingerprint},
+        f"✔ {'; '.join(result.completed) or 'nothing was left to do'}",
+    )
+
+
+@rollback.command("abandon")
+@click.argument("system", shell_complete=complete_system)
+@options.reason
+@options.output
+@pass_runtime
+def abandon(runtime: Runtime, system: str, reason: str | None, output: Output) -> None:
+    """Give up a rollback that was begun; files that were written stay as they are.
+
+    \b
+    Example:
+      rollout rollback abandon bot --reason "fixed by hand"
+    """
+    from ledger.service import rolling_back
+
+    if not reason:
+        raise ReasonRequired("Giving up a rollback needs a reason.", hint="Say why: --reason TEXT")
+    operation = rolling_back.abandon(runtime.ledger, system, runtime.origin(reason))
+    if operation is None:
+        output.record({"system": system, "outcome": "skipped"}, f"skipped ({system} has no rollback in flight)")
+        return
+    output.record({"system": system, "abandoned": operation}, f"the rollback of {system} was given up")

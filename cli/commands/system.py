@@ -1,0 +1,145 @@
+"""rollout system add, list, show."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from cli import options
+from cli.completion import complete_system
+from cli.output import Output
+from cli.wiring import Runtime, pass_runtime
+from ledger.domain.decisions import systems
+from ledger.domain.errors import BadInput
+from ledger.domain.events.systems import Actuators, ConfigFile
+from ledger.domain.ids import check_system_name
+
+
+@click.group()
+def system() -> None:
+    """Register systems and show them."""
+
+
+@system.command("add")
+@click.argument("name")
+@click.option("--environment", type=click.Choice(["staging", "production"]), default="production", show_default=True)
+@click.option("--description", default="", help="What it is, for people.")
+@click.option("--control-file", type=click.Path(dir_okay=False), help='JSON file that it reads its mode from.')
+@click.option("--http-admin", metavar="URL", help="Its admin interface: GET /status, POST /mode.")
+@click.option(
+    "--config-file", "config_files", multiple=True, metavar="[NAME=]PATH",
+    help="A configuration file where the system reads it; NAME defaults to the file's name. Repeatable.",
+)  # fmt: skip
+@click.option("--confirm-timeout", type=click.FloatRange(0.1, 300), default=5.0, show_default=True, help="Seconds.")
+@options.reason
+@options.output
+@pass_runtime
+def add(
+    runtime: Runtime,
+    name: str,
+    environment: str,
+    description: str,
+    control_file: str | None,
+    http_admin: str | None,
+    config_files: tuple[str, ...],
+    confirm_timeout: float,
+    reason: str | None,
+    output: Output,
+) -> None:
+    """Register the system NAME, or change its registration.
+
+    \b
+    Example:
+      rollout system add polyarb-x --http-admin http://127.0.0.1:8001 \\
+          --control-file data/control/mode.json --config-file config/config.yaml
+    """
+    check_system_name(name)
+    if http_admin:
+        from ledger.actuators.http_admin import HttpAdmin
+
+        HttpAdmin(http_admin)  # refuses a URL that is off, or that holds a password
+    actuators = Actuators(
+        control_file=str(Path(control_file).absolute()) if control_file else None,
+        http_admin=http_admin,
+        config_files=_config_files(config_files),
+        confirm_timeout_ms=int(confirm_timeout * 1000),
+    )
+    state, decision = runtime.ledger.recorder.decide(
+        name,
+        lambda state: systems.register(
+            state, environment=environment, description=description, actuators=actuators
+        ),
+        runtime.origin(reason),
+    )
+    runtime.ledger.memory.remember(state)
+    outcome = "skipped" if decision.skipped else "registered" if len(decision.events) and decision.events[0].type == "SystemRegistered" else "changed"
+    human = f"skipped ({decision.skipped})" if decision.skipped else f"{name} is {outcome}"
+    output.record({"system": name, "outcome": outcome, "position": state.position}, human)
+
+
+def _config_files(given: tuple[str, ...]) -> tuple[ConfigFile, ...]:
+    files = []
+    for text in given:
+        label, separator, path = text.partition("=")
+        if not separator:
+            label, path = Path(text).name, text
+        files.append(ConfigFile(name=label, path=str(Path(path).absolute())))
+    names = [file.name for file in files]
+    twice = {name for name in names if names.count(name) > 1}
+    if twice:
+        raise BadInput(
+            f"Two configuration files are called {twice.pop()!r}.", hint="Name them: --config-file NAME=PATH"
+        )
+    return tuple(files)
+
+
+@system.command("list")
+@options.output
+@pass_runtime
+def list_(runtime: Runtime, output: Output) -> None:
+    """List the systems.
+
+    \b
+    Example:
+      rollout system list -o json
+    """
+    rows = []
+    for name in runtime.store.systems():
+        state = runtime.ledger.recorder.load(name)
+        registration = state.registration or {}
+        rows.append(
+            {
+                "system": name,
+                "environment": registration.get("environment"),
+                "mode": f"{state.mode}/{state.pause_kind}" if state.pause_kind else state.mode,
+                "fingerprint": (state.fingerprint or "")[7:19],
+                "description": registration.get("description", ""),
+            }
+        )
+    output.rows(rows, ["system", "environment", "mode", "fingerprint", "description"])
+
+
+@system.command("show")
+@click.argument("name", shell_complete=complete_system)
+@options.output
+@pass_runtime
+def show(runtime: Runtime, name: str, output: Output) -> None:
+    """Show a system's registration.
+
+    \b
+    Example:
+      rollout system show polyarb-x
+    """
+    registration = runtime.ledger.load(name).registration or {}
+    actuators = registration["actuators"]
+    record = {
+        "system": name,
+        "environment": registration["environment"],
+        "description": registration.get("description", ""),
+        "control_file": actuators.get("control_file"),
+        "http_admin": actuators.get("http_admin"),
+        "config_files": actuators.get("config_files", []),
+        "confirm_timeout_ms": actuators["confirm_timeout_ms"],
+    }
+    output.record(record)

@@ -1,0 +1,40 @@
+"""What the shell completes: systems, fingerprints and tags, from what this machine remembers.
+
+Completion must be instant and silent, so it reads the local memory and never opens a connection.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from click.shell_completion import CompletionItem
+
+from ledger.service.context import LocalMemory
+from ledger.store.embedded import default_home
+
+
+def _memory(context: click.Context) -> LocalMemory:
+    home = context.find_root().params.get("home") or default_home()
+    return LocalMemory(Path(home) / "cache")
+
+
+def complete_system(
+    context: click.Context, _parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Return the systems that begin with ``incomplete``."""
+    folder = _memory(context).folder / "systems"
+    names = sorted(path.stem.replace("%2F", "/") for path in folder.glob("*.json"))
+    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+
+def complete_fingerprint(
+    context: click.Context, _parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Return the tags and fingerprints of the system on the command line."""
+    state = _memory(context).recall(context.params.get("system") or "")
+    if state is None:
+        return []
+    tags = [CompletionItem(tag, help=short[7:19]) for tag, short in sorted(state.tags.items())]
+    prints = [CompletionItem(name[7:19]) for name in state.configs]
+    return [item for item in tags + prints if item.value.startswith(incomplete)]

@@ -1,0 +1,295 @@
+"""A history of configurations becomes events: registered, found in force, put in force.
+
+Every record is given together with what the ledger holds already, by time: a change log that was cut
+off each month goes on where the last one ended, and what was found changed without a record is told
+as such, once.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
+
+from ledger import fail_points
+from ledger.domain import events
+from ledger.domain.configuration import diff_flat, flatten
+from ledger.domain.decisions import insist_on_registered
+from ledger.domain.envelope import NewEvent, Recorded
+from ledger.domain.errors import BadInput
+from ledger.domain.ids import Actor, Channel, control_stream
+from ledger.domain.state import SystemState, evolve
+from ledger.service.configuring import adopt_key, registration_of
+from ledger.service.context import Ledger
+from ledger.service.imports.actors import UNKNOWN
+from ledger.service.imports.base import (
+    Imported,
+    Progress,
+    Source,
+    Told,
+    append_last,
+    chunks,
+    insist_on_good,
+    prepare_summary,
+    record_id,
+    summary_of,
+)
+from ledger.service.recorder import Origin, Recorder
+
+if TYPE_CHECKING:
+    from ledger.configuration.snapshot import Snapshot
+
+BATCH_EVENTS: Final = 5000
+"""So many events go in together; the log's lock is not held for longer. Most histories are one batch."""
+_LOOK_UP: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One record: from then on, this was the configuration."""
+
+    where: str
+    """For messages: "line 3", "commit 1a2b3c4d"."""
+    called: str
+    """For good, in the log: "the record of 2026-02-01T21:11:09"."""
+    digest: bytes
+    ordinal: int
+    at: datetime
+    actor: Actor
+    reason: str | None
+    source: str
+    after: Snapshot
+    before: Snapshot | None = None
+    """What the record itself says was in force until then, if it says."""
+
+
+@dataclass(slots=True)
+class _Past:
+    """What the ledger holds of the system's configurations."""
+
+    registered: set[tuple[str, str]]
+    """(fingerprint, snapshot)"""
+    applied: list[tuple[datetime, str]]
+    """(from when, fingerprint), by time."""
+
+
+@dataclass(slots=True)
+class _Planner:
+    ledger: Ledger
+    source: Source
+    past: _Past
+    told: Told
+    blobs: dict[str, bytes] = field(default_factory=dict)
+    """SHA-256 -> packed bytes: a long history of large files has to fit into memory."""
+    holds_secrets: bool = False
+    current: str | None = None
+    """The fingerprint in force at the step that was looked at last."""
+    _seen: int = 0
+    _compared: bool = False
+    _flat: tuple[str | None, Mapping[str, str]] = (None, {})
+
+    def events_of(self, step: Step, *, known: bool) -> list[NewEvent]:
+        """Return what to append for ``step``: nothing, if it is in the log already."""
+        self._catch_up(step.at)
+        if known:
+            if not self._compared:  # One will do: all of them were read in the same way.
+                self._insist_on_same_time(step)
+                self._compared = True
+            return []
+        made: list[NewEvent] = []
+        if step.before is not None and step.before.fingerprint != self.current:
+            made += self._registered(step, step.before, "before", UNKNOWN, step.called)
+            found = self._applied(step.before, "found")
+            why = f"{step.called} says that this was in force before it; no record says who changed it"
+            made.append(self._event(step, found, "found", UNKNOWN, why))
+        if step.after.fingerprint != self.current:
+            made += self._registered(step, step.after, "registered", step.actor, step.source)
+            made.append(self._event(step, self._applied(step.after, "import"), "", step.actor, step.reason))
+        elif new := self._registered(step, step.after, "", step.actor, step.source):
+            made += new  # Other bytes, the same meaning: comments, the order of keys.
+        else:
+            self.told.unchanged.append(f"{step.where} changes nothing")
+        return made
+
+    def _catch_up(self, at: datetime) -> None:
+        applied = self.past.applied
+        while self._seen < len(applied) and applied[self._seen][0] <= at:
+            self.current = applied[self._seen][1]
+            self._seen += 1
+
+    def _insist_on_same_time(self, step: Step) -> None:
+        known = self.ledger.recorder.store.get(main_id(self.source, step))
+        if known is not None and known.occurred_at != step.at:
+            raise BadInput(
+                f"{self.source.name}, {step.where} was imported before with the time "
+                f"{known.occurred_at.isoformat()}, and now reads {step.at.isoformat()}.",
+                hint="Was it another --timezone? What is recorded stays; give the same zone as then.",
+            )
+
+    def _registered(
+        self, step: Step, snapshot: Snapshot, role: str, actor: Actor, source: str
+    ) -> list[NewEvent]:
+        identity = (snapshot.fingerprint, snapshot.snapshot_id)
+        if identity in self.past.registered:
+            return []
+        self.past.registered.add(identity)
+        self._keep(snapshot)
+        registered = registration_of(snapshot, source=source)
+        return [self._event(step, registered, role, actor, step.reason if actor is not UNKNOWN else None)]
+
+    def _applied(self, snapshot: Snapshot, cause: Any) -> events.ConfigApplied:
+        flat = flatten(json.loads(snapshot.canonical))
+        changed = diff_flat(self._flat_of(self.current), flat)
+        applied = events.ConfigApplied(
+            fingerprint=snapshot.fingerprint,
+            snapshot=snapshot.snapshot_id,
+            previous=self.current,
+            cause=cause,
+            changes=tuple(events.Change(key=c.key, old=c.old, new=c.new) for c in changed),
+        )
+        self.current = snapshot.fingerprint
+        self._flat = (snapshot.fingerprint, flat)
+        return applied
+
+    def _flat_of(self, fingerprint: str | None) -> Mapping[str, str]:
+        if fingerprint is None:
+            return {}
+        if self._flat[0] != fingerprint:
+            canonical = self.ledger.recorder.store.get_blob(fingerprint.removeprefix("sha256:"))
+            self._flat = (fingerprint, flatten(json.loads(canonical)) if canonical is not None else {})
+        return self._flat[1]
+
+    def _event(
+        self, step: Step, event: events.Event, role: str, actor: Actor, reason: str | None
+    ) -> NewEvent:
+        return self.ledger.recorder.prepare(
+            event,
+            Origin(actor, Channel.IMPORT, reason),
+            stream=control_stream(self.source.system),
+            system=self.source.system,
+            occurred_at=step.at,
+            event_id=main_id(self.source, step, role),
+            backfilled=True,
+        )
+
+    def _keep(self, snapshot: Snapshot) -> None:
+        kept = {file.sha256: file.redacted for file in snapshot.files}
+        kept[snapshot.fingerprint.removeprefix("sha256:")] = snapshot.canonical
+        for sha256, content in kept.items():
+            if sha256 not in self.blobs:
+                self.blobs[sha256] = zlib.compress(content, 1)
+        self.holds_secrets |= any(file.secrets for file in snapshot.files)
+
+
+def main_id(source: Source, step: Step, role: str = "") -> UUID:
+    """Return the id of the event that stands for ``step``, or of another one that it becomes."""
+    return record_id(source.kind, source.system, step.digest, step.ordinal, role)
+
+
+def run(
+    ledger: Ledger,
+    source: Source,
+    steps: Iterable[Step],
+    told: Told,
+    origin: Origin,
+    *,
+    zone: str = "UTC",
+    skip_bad: bool = False,
+    dry_run: bool = False,
+    progress: Progress | None = None,
+) -> Imported:
+    """Import a history of configurations: the whole of it, or with a bad record nothing.
+
+    Raises:
+        UnknownName: the system was never registered.
+        BadInput: a record is bad, and ``skip_bad`` is not set.
+        EventIdReused: a record was imported before as something else.
+    """
+    recorder = ledger.recorder
+    planner = _Planner(ledger, source, _past(recorder, source.system), told)
+    groups: list[list[NewEvent]] = []
+    count = 0
+    for batch in chunks(steps, _LOOK_UP):
+        known = recorder.store.known([main_id(source, step) for step in batch])
+        for step in batch:
+            made = planner.events_of(step, known=main_id(source, step) in known)
+            count += 1
+            if made:
+                groups.append(made)
+        if progress is not None:
+            progress(count)
+    if not skip_bad:
+        insist_on_good(source.name, told, recorder)
+    records = count + len(told.repeated) + told.bad_count
+    summary = summary_of(source, told, zone=zone, records=records, imported=len(groups))
+    position = None
+    if groups and not dry_run:
+        position = _append(ledger, planner, groups, summary, origin)
+    return Imported(
+        source=source,
+        records=records,
+        imported=len(groups),
+        already_known=summary.already_known,
+        repeated=(*told.repeated, *told.unchanged),
+        skipped=told.skipped(),
+        notes=tuple(told.notes),
+        events=tuple(chain.from_iterable(groups)) if dry_run else (),
+        position=position,
+    )
+
+
+def _append(
+    ledger: Ledger,
+    planner: _Planner,
+    groups: list[list[NewEvent]],
+    summary: events.HistoryImported,
+    origin: Origin,
+) -> int | None:
+    recorder, source = ledger.recorder, planner.source
+    for packed in planner.blobs.values():
+        recorder.store.put_blob(zlib.decompress(packed))
+    if planner.holds_secrets:
+        adopt_key(ledger, origin)
+    fail_points.reach("import.after_blobs")
+    *earlier, last = _batches(groups)
+    for batch in earlier:
+        recorder.append(batch)
+        fail_points.reach("import.between_batches")
+    position = append_last(recorder, source, last, prepare_summary(recorder, source, summary, origin))
+    ledger.load(source.system)  # what this machine remembers for the hour when Postgres is away
+    return position
+
+
+def _batches(groups: Iterable[list[NewEvent]]) -> Iterator[list[NewEvent]]:
+    """Yield the events in batches; those of one record stay together."""
+    batch: list[NewEvent] = []
+    for group in groups:
+        if batch and len(batch) + len(group) > BATCH_EVENTS:
+            yield batch
+            batch = []
+        batch += group
+    yield batch
+
+
+def _past(recorder: Recorder, system: str) -> _Past:
+    state = SystemState(system)
+    applied: list[tuple[datetime, int, str]] = []
+
+    def watched(stream: Iterable[Recorded]) -> Iterator[Recorded]:
+        for event in stream:
+            if event.type == "ConfigApplied":
+                applied.append((event.occurred_at, event.position, event.data["fingerprint"]))
+            yield event
+
+    for event in watched(recorder.store.read_stream(control_stream(system))):
+        state = evolve(state, event)
+    insist_on_registered(state)
+    registered = {
+        (fingerprint, snapshot) for fingerprint, known in state.configs.items() for snapshot in known["snapshots"]
+    }
+    return _Past(registered, [(at, fingerprint) for at, _, fingerprint in sorted(applied)])
