@@ -5,6 +5,7 @@ Completion must be instant and silent, so it reads the local memory and never op
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -15,7 +16,7 @@ from ledger.store.embedded import default_home
 
 
 def _memory(context: click.Context) -> LocalMemory:
-    home = context.find_root().params.get("home") or default_home()
+    home = context.find_root().params.get("home") or default_home(os.environ)
     return LocalMemory(Path(home) / "cache")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -42,7 +43,7 @@ class Runtime:
             reject_password_on_command_line(dsn)
         return Runtime(
             Settings(
-                home=(home or default_home()).absolute(), dsn=dsn or None, actor=resolve_actor(actor)
+                home=(home or default_home(os.environ)).absolute(), dsn=dsn or None, actor=resolve_actor(actor)
             )
         )
 

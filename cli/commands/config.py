@@ -28,6 +28,7 @@ def config() -> None:
 @config.command("put")
 @system_argument
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--as", "names", multiple=True, metavar="NAME", help="The name of each file in the system; default: its own.")
 @click.option("--tag", help="A human name for it, such as v2.0-prod. A tag never moves.")
 @click.option("--stable", is_flag=True, help="Vouch for it: --last-stable may go back to it.")
 @click.option("--in-force", is_flag=True, help="Say that it is in force already, put there by other means.")
@@ -38,6 +39,7 @@ def put(
     runtime: Runtime,
     system: str,
     files: tuple[Path, ...],
+    names: tuple[str, ...],
     tag: str | None,
     stable: bool,
     in_force: bool,
@@ -60,6 +62,7 @@ def put(
         system,
         files,
         runtime.origin(reason),
+        names=names,
         tag=check_tag_name(tag) if tag else None,
         stable=stable,
         declare=in_force,

@@ -13,7 +13,7 @@ from ledger.domain import events
 from ledger.domain.configuration import diff
 from ledger.domain.decisions import Decision, configurations
 from ledger.domain.decisions.configurations import short
-from ledger.domain.errors import IntegrityFailure, LedgerError, Refused, UnknownName
+from ledger.domain.errors import IntegrityFailure, LedgerError, Refused, UnknownName, UsageError
 from ledger.domain.events.base import Event
 from ledger.domain.ids import LEDGER_STREAM, uuid7
 from ledger.domain.state import SystemState
@@ -45,8 +45,18 @@ class PutResult:
 # --- reading ------------------------------------------------------------------------------------
 
 
-def named_paths(state: SystemState, paths: Sequence[Path]) -> list[tuple[str, Path]]:
-    """Return the name under which each file is kept: as registered for its path, else its own."""
+def named_paths(
+    state: SystemState, paths: Sequence[Path], names: Sequence[str] = ()
+) -> list[tuple[str, Path]]:
+    """Return the name under which each file is kept: as given, as registered for its path, or its own.
+
+    Raises:
+        UsageError: not as many names as files.
+    """
+    if names:
+        if len(names) != len(paths):
+            raise UsageError(f"{len(names)} names for {len(paths)} files.", hint="Give --as once for each file.")
+        return list(zip(names, paths, strict=True))
     registered = {file["path"]: file["name"] for file in _config_files(state)}
     return [(registered.get(str(path.absolute()), path.name), path) for path in paths]
 
@@ -96,6 +106,7 @@ def put(
     paths: Sequence[Path],
     origin: Origin,
     *,
+    names: Sequence[str] = (),
     tag: str | None = None,
     stable: bool = False,
     declare: bool = False,
@@ -112,7 +123,7 @@ def put(
     from ledger.configuration.source import read_bytes
 
     state = ledger.load(system)
-    contents = [(name, read_bytes(path)) for name, path in named_paths(state, paths)]
+    contents = [(name, read_bytes(path)) for name, path in named_paths(state, paths, names)]
     snapshot = snapshot_of_files(contents, home=ledger.home)
     keep(ledger, snapshot, origin)
     registered = registration_of(snapshot, source=", ".join(str(path) for path in paths))

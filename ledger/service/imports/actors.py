@@ -15,13 +15,17 @@ _PROGRAMS: Final = frozenset(
     "automation autopilot optimizer rule script root github-actions gitlab-ci jenkins dependabot renovate "
     "noreply".split()
 )
-_PROGRAM_ENDINGS: Final = re.compile(r"\[bot\]|[-_ .](?:bot|ci|service|svc|daemon|job|cron|api|ui|scheduler)")
+_PROGRAM_ENDINGS: Final = re.compile(
+    r"\[bot\]|[-_ .](?:bot|ci|service|svc|daemon|job|cron|api|ui|scheduler)"
+)
 
 
 def kind_of(name: str) -> ActorKind:
     """Return service for a name that is a program's, human for any other."""
     lowered = name.strip().lower()
-    if lowered in _PROGRAMS or ((match := _PROGRAM_ENDINGS.search(lowered)) and match.end() == len(lowered)):
+    if lowered in _PROGRAMS or (
+        (match := _PROGRAM_ENDINGS.search(lowered)) and match.end() == len(lowered)
+    ):
         return ActorKind.SERVICE
     return ActorKind.HUMAN
 

@@ -60,7 +60,7 @@ class Told:
     problems: list[Problem] = field(default_factory=list)
     more_problems: int = 0
     repeated: list[str] = field(default_factory=list)
-    """Records that are the one before, sent again."""
+    """Records that the reader passed over: the one before, sent again; a file that was removed."""
     unchanged: list[str] = field(default_factory=list)
     """Records after which everything is as it was."""
     notes: list[str] = field(default_factory=list)
@@ -105,7 +105,8 @@ class Source:
     @property
     def id(self) -> UUID:
         """The id of the summary, which stands for: this was read to its end, in this way."""
-        return record_id(self.kind, self.system, bytes.fromhex(self.digest), 0, f"read {READING} {self.options}")
+        role = f"read {READING} {self.options}"
+        return record_id(self.kind, self.system, bytes.fromhex(self.digest), 0, role)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +138,9 @@ def record_id(kind: str, system: str, digest: bytes, ordinal: int, role: str = "
     events that one record becomes. It's the UUIDv5 of these; `uuid.uuid5` takes twice the time.
     """
     name = b"%b\0%b\0%b\0%d\0%b" % (kind.encode(), system.encode(), digest, ordinal, role.encode())
-    value = int.from_bytes(hashlib.sha1(NAMESPACE.bytes + name, usedforsecurity=False).digest()[:16])
+    value = int.from_bytes(
+        hashlib.sha1(NAMESPACE.bytes + name, usedforsecurity=False).digest()[:16]
+    )
     value = (value & ~(0xF << 76)) | (0x5 << 76)
     return UUID(int=(value & ~(0x3 << 62)) | (0x2 << 62))
 
@@ -185,7 +188,9 @@ def already_read(store: EventStore, source: Source) -> bool:
     return store.get(source.id) is not None
 
 
-def summary_of(source: Source, told: Told, *, zone: str, records: int, imported: int) -> events.HistoryImported:
+def summary_of(
+    source: Source, told: Told, *, zone: str, records: int, imported: int
+) -> events.HistoryImported:
     """Return the event that says what came of each record."""
     without_effect = [*told.repeated, *told.unchanged]
     repeated = without_effect[:LISTED_MAX]
@@ -209,7 +214,11 @@ def prepare_summary(
 ) -> NewEvent:
     """Return ``summary`` ready to append, under the id that stands for its source."""
     return recorder.prepare(
-        summary, origin, stream=control_stream(source.system), system=source.system, event_id=source.id
+        summary,
+        origin,
+        stream=control_stream(source.system),
+        system=source.system,
+        event_id=source.id,
     )
 
 

@@ -109,7 +109,9 @@ class _Planner:
             made.append(self._event(step, found, "found", UNKNOWN, why))
         if step.after.fingerprint != self.current:
             made += self._registered(step, step.after, "registered", step.actor, step.source)
-            made.append(self._event(step, self._applied(step.after, "import"), "", step.actor, step.reason))
+            made.append(
+                self._event(step, self._applied(step.after, "import"), "", step.actor, step.reason)
+            )
         elif new := self._registered(step, step.after, "", step.actor, step.source):
             made += new  # Other bytes, the same meaning: comments, the order of keys.
         else:
@@ -140,7 +142,11 @@ class _Planner:
         self.past.registered.add(identity)
         self._keep(snapshot)
         registered = registration_of(snapshot, source=source)
-        return [self._event(step, registered, role, actor, step.reason if actor is not UNKNOWN else None)]
+        return [
+            self._event(
+                step, registered, role, actor, step.reason if actor is not UNKNOWN else None
+            )
+        ]
 
     def _applied(self, snapshot: Snapshot, cause: Any) -> events.ConfigApplied:
         flat = flatten(json.loads(snapshot.canonical))
@@ -161,7 +167,10 @@ class _Planner:
             return {}
         if self._flat[0] != fingerprint:
             canonical = self.ledger.recorder.store.get_blob(fingerprint.removeprefix("sha256:"))
-            self._flat = (fingerprint, flatten(json.loads(canonical)) if canonical is not None else {})
+            self._flat = (
+                fingerprint,
+                flatten(json.loads(canonical)) if canonical is not None else {},
+            )
         return self._flat[1]
 
     def _event(
@@ -260,7 +269,9 @@ def _append(
     for batch in earlier:
         recorder.append(batch)
         fail_points.reach("import.between_batches")
-    position = append_last(recorder, source, last, prepare_summary(recorder, source, summary, origin))
+    position = append_last(
+        recorder, source, last, prepare_summary(recorder, source, summary, origin)
+    )
     ledger.load(source.system)  # what this machine remembers for the hour when Postgres is away
     return position
 
@@ -290,6 +301,8 @@ def _past(recorder: Recorder, system: str) -> _Past:
         state = evolve(state, event)
     insist_on_registered(state)
     registered = {
-        (fingerprint, snapshot) for fingerprint, known in state.configs.items() for snapshot in known["snapshots"]
+        (fingerprint, snapshot)
+        for fingerprint, known in state.configs.items()
+        for snapshot in known["snapshots"]
     }
     return _Past(registered, [(at, fingerprint) for at, _, fingerprint in sorted(applied)])

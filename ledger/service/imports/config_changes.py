@@ -23,7 +23,15 @@ from ledger.service.imports.times import Zone
 
 REPEAT_WINDOW_SECONDS: Final = 60
 _KEYS: Final = frozenset(
-    {"timestamp", "applied_by", "diff", "previous_config", "profile_name", "risk_warnings", "reason"}
+    {
+        "timestamp",
+        "applied_by",
+        "diff",
+        "previous_config",
+        "profile_name",
+        "risk_warnings",
+        "reason",
+    }
 )
 
 
@@ -69,11 +77,7 @@ def read(
             continue
         try:
             change, naive = _change(number, line, zone, not_after, equal)
-            if last is not None and change.at < last.at:
-                raise BadRecord(
-                    f"key 'timestamp' must not lie before line {last.line}'s ({last.written}), "
-                    f"but is {change.written}"
-                )
+            _insist_on_order(last, change)
         except BadRecord as bad:
             told.bad(Problem(f"line {number}", str(bad)))
             continue
@@ -87,7 +91,16 @@ def read(
         first = last = change
         yield change
     if unknown:
-        told.notes.append(f"keys that a change log has no place for were left out: {', '.join(sorted(unknown))}")
+        listed = ", ".join(sorted(unknown))
+        told.notes.append(f"keys that a change log has no place for were left out: {listed}")
+
+
+def _insist_on_order(last: ConfigChange | None, change: ConfigChange) -> None:
+    if last is not None and change.at < last.at:
+        raise BadRecord(
+            f"key 'timestamp' must not lie before line {last.line}'s ({last.written}), "
+            f"but is {change.written}"
+        )
 
 
 def _change(
@@ -126,7 +139,9 @@ def _change(
 
 def _parsed(line: bytes) -> dict[str, Any]:
     try:
-        record = json.loads(decoded(line), object_pairs_hook=_unique, parse_constant=_refuse_constant)
+        record = json.loads(
+            decoded(line), object_pairs_hook=_unique, parse_constant=_refuse_constant
+        )
     except json.JSONDecodeError as error:
         cut = " (the file may end in the middle of a line)" if error.pos >= len(line) - 1 else ""
         raise BadRecord(f"is not JSON: {error.msg}, at character {error.pos + 1}{cut}") from None
@@ -195,7 +210,9 @@ def _laid_over(before: dict[str, Value], diff: dict[str, Any]) -> dict[str, Valu
             raise BadRecord(f"{name} must be an object of exactly 'old' and 'new'")
         # Values stay out of the message: any of them may be a secret.
         if not _same(change["old"], before.get(key)):
-            raise BadRecord(f"{name}: its 'old' must be the value that 'previous_config' holds, and is another")
+            raise BadRecord(
+                f"{name}: its 'old' must be the value that 'previous_config' holds, and is another"
+            )
         if change["new"] is None:
             after.pop(key, None)
         else:

@@ -52,7 +52,9 @@ class Lines:
         except FileNotFoundError:
             raise BadInput(f"There is no file {self._path}.", hint="Correct the path.") from None
         except IsADirectoryError:
-            raise BadInput(f"{self._path} is a folder, not a file.", hint="Name the files in it.") from None
+            raise BadInput(
+                f"{self._path} is a folder, not a file.", hint="Name the files in it."
+            ) from None
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise FileNotRead(
                 f"{self._path} is damaged: it can't be unpacked after line {self.number} ({error}).",
@@ -92,4 +94,6 @@ def decoded(line: bytes) -> str:
     try:
         return line.decode()
     except UnicodeDecodeError as error:
-        raise BadRecord(f"is not UTF-8 (byte {error.start + 1} is 0x{line[error.start]:02x})") from None
+        raise BadRecord(
+            f"is not UTF-8 (byte {error.start + 1} is 0x{line[error.start]:02x})"
+        ) from None

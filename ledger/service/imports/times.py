@@ -76,7 +76,7 @@ def zone_named(name: str) -> Zone:
     Raises:
         BadInput: this machine knows no such zone.
     """
-    if name.upper() in {"UTC", "Z"}:  # Without a look at the machine's zone files, which may be missing.
+    if name.upper() in {"UTC", "Z"}:  # The machine's zone files may be missing.
         return Zone("UTC", UTC)
     offset = _OFFSET.fullmatch(name)
     if offset is not None:
@@ -88,11 +88,8 @@ def zone_named(name: str) -> Zone:
 
     try:
         return Zone(name, ZoneInfo(name))
-    except (ValueError, OSError):  # ZoneInfoNotFoundError is a KeyError; see below
-        pass
-    except KeyError:
-        pass
-    raise BadInput(
-        f"--timezone {name}: this machine knows no such time zone.",
-        hint="Give an IANA name such as Asia/Shanghai, or an offset such as +08:00.",
-    )
+    except (ValueError, OSError, KeyError):  # ZoneInfoNotFoundError is a KeyError.
+        raise BadInput(
+            f"--timezone {name}: this machine knows no such time zone.",
+            hint="Give an IANA name such as Asia/Shanghai, or an offset such as +08:00.",
+        ) from None

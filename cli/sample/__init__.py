@@ -1,0 +1,1 @@
+"""Sample data of a made-up bot, for `rollout demo`."""
