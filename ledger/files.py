@@ -260,7 +260,7 @@ def _remove_leftovers(target: Path) -> None:
     prefix = _temporary_prefix(target)
     # Tidying up must not stand in the way of the write itself, so each failure is let go.
     with suppress(OSError):
-        for name in os.listdir(target.parent):  # noqa: PTH208 - plain names, no paths for each
+        for name in os.listdir(target.parent):  # noqa: PTH208 -- plain names, no paths for each
             if name.startswith(prefix) and name.endswith(_TEMPORARY_SUFFIX):
                 with suppress(OSError):
                     _remove_if_abandoned(target.with_name(name))

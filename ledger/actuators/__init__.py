@@ -34,8 +34,8 @@ def mode_actuators(
     """
     # Imported here because a pause must start quickly: the HTTP side is paid for only by a system
     # that has one.
-    from ledger.actuators.control_file import ControlFile  # noqa: PLC0415
-    from ledger.actuators.preferred import PreferredActuator  # noqa: PLC0415
+    from ledger.actuators.control_file import ControlFile
+    from ledger.actuators.preferred import PreferredActuator
 
     if http_admin_url is None and control_file is None:
         raise BadInput(
@@ -44,7 +44,7 @@ def mode_actuators(
         )
     http_admin = None
     if http_admin_url is not None:
-        from ledger.actuators.http_admin import HttpAdmin  # noqa: PLC0415
+        from ledger.actuators.http_admin import HttpAdmin
 
         http_admin = HttpAdmin(
             http_admin_url, confirm_timeout_seconds=confirm_timeout_seconds, clock=clock

@@ -60,8 +60,8 @@ class HttpAdmin:
         *,
         mode: Mode,
         pause_kind: PauseKind | None,
-        message: str,  # noqa: ARG002 - the port's
-        operation_id: str,  # noqa: ARG002 - the port's
+        message: str,  # noqa: ARG002 -- the port's
+        operation_id: str,  # noqa: ARG002 -- the port's
     ) -> Carried:
         """Post the mode, and wait until ``/status`` tells it. See `ledger.ports.ModeActuator`.
 

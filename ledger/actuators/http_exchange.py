@@ -39,11 +39,11 @@ _Addresses = list[
 ]
 
 
-class NotReached(Exception):  # noqa: N818 - the name is the sentence
+class NotReached(Exception):
     """Nothing was sent."""
 
 
-class NoAnswer(Exception):  # noqa: N818 - the name is the sentence
+class NoAnswer(Exception):
     """It was sent, and no whole answer came: the other side may or may not have acted."""
 
 
@@ -144,7 +144,7 @@ class HttpExchange:
     def _secured(self, channel: socket.socket) -> socket.socket:
         if not self._is_tls:
             return channel
-        import ssl  # noqa: PLC0415 - most interfaces are on the same machine, without TLS
+        import ssl  # most interfaces are on the same machine, without TLS
 
         try:
             return ssl.create_default_context().wrap_socket(channel, server_hostname=self.host)
@@ -152,7 +152,7 @@ class HttpExchange:
             raise NotReached(f"{self.place} offers no TLS that can be trusted: {error}") from error
 
     def _connected(self) -> socket.socket:
-        from tenacity import (  # noqa: PLC0415 - keeps what doesn't talk HTTP quick
+        from tenacity import (  # keeps what doesn't talk HTTP quick
             Retrying,
             retry_if_exception_type,
             stop_after_attempt,

@@ -27,7 +27,7 @@ def told_mode(actuator: str, content: bytes, *, source: str) -> Reading:
         return Reading(actuator, mode, problem=f"{source} {off}")
 
 
-class _Off(Exception):  # noqa: N818 - the end of a sentence, "<source> has no key ..."
+class _Off(Exception):  # the end of a sentence, "<source> has no key ..."
     pass
 
 

@@ -1,7 +1,7 @@
 """What every actuator does alike: one suite, each implementation against the real thing.
 
 Files are files on the disk, HTTP is a server that listens. What only one of them can meet (a full
-disk, a server that hangs) is in tests/integration/test_actuators.py.
+disk, a server that hangs) is in tests/integration.
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ from ledger.actuators.config_files import ConfigFiles
 from ledger.actuators.control_file import ControlFile
 from ledger.actuators.http_admin import HttpAdmin
 from ledger.actuators.recording import RecordingConfigActuator, RecordingModeActuator
-from ledger.domain.actuation import Carried, Outcome
+from ledger.domain.actuation import Outcome
 from ledger.domain.errors import BadInput
 from ledger.domain.modes import Mode, PauseKind, full_kind
 from ledger.ports import ConfigActuator, ModeActuator
 from tests.support.admin_server import running_system
+from tests.support.switching import switch
 
 SETTINGS = [
     (Mode.MOCK, None),
@@ -85,12 +86,6 @@ def actuator(
             yield mode_actuators(http_admin_url=url, control_file=path)
         case _:
             yield mode_actuators(http_admin_url=None, control_file=path)
-
-
-def switch(actuator: ModeActuator, mode: Mode, kind: PauseKind | None = None) -> Carried:
-    return actuator.switch(
-        mode=mode, pause_kind=kind, message="alice: drawdown", operation_id="op-1"
-    )
 
 
 @pytest.mark.parametrize(("mode", "kind"), SETTINGS)

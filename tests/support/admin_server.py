@@ -59,7 +59,7 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 -- the base's
         """Stay silent."""
 
 
