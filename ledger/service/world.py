@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ledger.actuators import mode_actuators
+from ledger.domain import actuation
 from ledger.domain.clock import Clock
 from ledger.domain.events.modes import Attempt
-from ledger.domain import actuation
 from ledger.ports import ConfigActuator, ModeActuator
 
 
@@ -35,26 +36,18 @@ def world_of(registration: Mapping[str, Any], clock: Clock) -> World:
 
 
 def _modes(actuators: Mapping[str, Any], clock: Clock) -> tuple[ModeActuator | None, tuple[str, ...]]:
-    control_file: ModeActuator | None = None
-    http_admin: ModeActuator | None = None
-    if actuators.get("control_file"):
-        from ledger.actuators.control_file import ControlFile  # noqa: PLC0415 -- only what is used
-
-        control_file = ControlFile(Path(actuators["control_file"]), clock=clock)
-    if actuators.get("http_admin"):
-        from ledger.actuators.http_admin import HttpAdmin  # noqa: PLC0415 -- only what is used
-
-        http_admin = HttpAdmin(
-            actuators["http_admin"],
-            confirm_timeout_seconds=actuators.get("confirm_timeout_ms", 5000) / 1000,
-            clock=clock,
-        )
-    names = tuple(actuator.name for actuator in (http_admin, control_file) if actuator is not None)
-    if http_admin is not None:
-        from ledger.actuators.preferred import PreferredActuator  # noqa: PLC0415 -- only what is used
-
-        return PreferredActuator(http_admin=http_admin, control_file=control_file), names
-    return control_file, names
+    given = {"http_admin": actuators.get("http_admin"), "control_file": actuators.get("control_file")}
+    names = tuple(name for name, value in given.items() if value)
+    if not names:
+        return None, ()
+    control_file = Path(given["control_file"]) if given["control_file"] else None
+    modes = mode_actuators(
+        http_admin_url=given["http_admin"],
+        control_file=control_file,
+        confirm_timeout_seconds=actuators.get("confirm_timeout_ms", 5000) / 1000,
+        clock=clock,
+    )
+    return modes, names
 
 
 def told(attempts: tuple[actuation.Attempt, ...]) -> tuple[Attempt, ...]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import islice
 from typing import Final, Literal, NoReturn, TypeVar
 from uuid import UUID
@@ -186,6 +187,23 @@ def refuse(source_name: str, told: Told, recorder: Recorder) -> NoReturn:
 def already_read(store: EventStore, source: Source) -> bool:
     """Tell whether this very content was imported to its end before, in the same way."""
     return store.get(source.id) is not None
+
+
+def insist_on_same_time(
+    store: EventStore, source: Source, where: str, event_id: UUID, at: datetime
+) -> None:
+    """Raise unless a record that is in the log already stands there with the time ``at``.
+
+    Raises:
+        BadInput: it has another time, so it was read with another time zone.
+    """
+    known = store.get(event_id)
+    if known is not None and known.occurred_at != at:
+        raise BadInput(
+            f"{source.name}, {where} was imported before with the time "
+            f"{known.occurred_at.isoformat()}, and now reads {at.isoformat()}.",
+            hint="Was it another --timezone? What is recorded stays; give the same zone as then.",
+        )
 
 
 def summary_of(

@@ -35,6 +35,7 @@ from ledger.service.imports.base import (
     append_last,
     chunks,
     insist_on_good,
+    insist_on_same_time,
     prepare_summary,
     record_id,
     summary_of,
@@ -98,7 +99,8 @@ class _Planner:
         self._catch_up(step.at)
         if known:
             if not self._compared:  # One will do: all of them were read in the same way.
-                self._insist_on_same_time(step)
+                store, key = self.ledger.recorder.store, main_id(self.source, step)
+                insist_on_same_time(store, self.source, step.where, key, step.at)
                 self._compared = True
             return []
         made: list[NewEvent] = []
@@ -123,15 +125,6 @@ class _Planner:
         while self._seen < len(applied) and applied[self._seen][0] <= at:
             self.current = applied[self._seen][1]
             self._seen += 1
-
-    def _insist_on_same_time(self, step: Step) -> None:
-        known = self.ledger.recorder.store.get(main_id(self.source, step))
-        if known is not None and known.occurred_at != step.at:
-            raise BadInput(
-                f"{self.source.name}, {step.where} was imported before with the time "
-                f"{known.occurred_at.isoformat()}, and now reads {step.at.isoformat()}.",
-                hint="Was it another --timezone? What is recorded stays; give the same zone as then.",
-            )
 
     def _registered(
         self, step: Step, snapshot: Snapshot, role: str, actor: Actor, source: str

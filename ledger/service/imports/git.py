@@ -21,6 +21,7 @@ from ledger.domain.errors import BadInput, FileNotRead
 from ledger.service.imports.actors import git_author
 from ledger.service.imports.base import BadRecord, Problem, Progress, Told
 from ledger.service.imports.changes import Step
+from ledger.service.imports.times import AHEAD_MAX
 
 if TYPE_CHECKING:
     from dulwich.objects import Commit
@@ -253,7 +254,8 @@ def _when(commit: Commit, latest: datetime | None, now: datetime) -> datetime:
         made = datetime.fromtimestamp(min(commit.author_time, commit.commit_time), UTC)
     except (ValueError, OverflowError, OSError):
         raise BadRecord("its time is no time") from None
-    made = min(made, now)
+    if made > now + AHEAD_MAX:
+        raise BadRecord(f"its time lies in the future: {made.isoformat()}")
     return made if latest is None else max(made, latest)
 
 

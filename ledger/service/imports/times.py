@@ -12,7 +12,7 @@ from ledger.service.imports.base import BadRecord, shown
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _EARLIEST: Final = datetime(1990, 1, 1, tzinfo=UTC)
-_AHEAD_MAX: Final = timedelta(days=1)
+AHEAD_MAX: Final = timedelta(days=1)
 """How far in the future a record may lie: clocks differ, and so do guesses at a time zone."""
 _NUMBER: Final = re.compile(r"-?\d{9,19}(?:\.\d+)?")
 _OFFSET: Final = re.compile(r"([+-])(\d\d):?(\d\d)")
@@ -38,7 +38,7 @@ class Zone:
         moment, naive = self._moment(value)
         if moment < _EARLIEST:
             raise BadRecord(f"must be a time after 1990, not {shown(value)}")
-        if moment > not_after + _AHEAD_MAX:
+        if moment > not_after + AHEAD_MAX:
             raise BadRecord(f"must not lie in the future: {shown(value)}")
         return moment, naive
 

@@ -1,0 +1,235 @@
+"""Order activity becomes events: streamed in batches, each record once, however often it is begun.
+
+The whole file is read first, so that a bad line means that nothing was appended. Then it is read again,
+as far as it was checked, and appended batch by batch; what a killed import left out, the next one adds.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+from ledger import fail_points
+from ledger.domain import events
+from ledger.domain.envelope import NewEvent
+from ledger.domain.errors import FileNotRead
+from ledger.domain.ids import Channel, orders_stream
+from ledger.service.context import Ledger
+from ledger.service.imports.actors import system_itself
+from ledger.service.imports.base import (
+    Imported,
+    Kind,
+    Problem,
+    Progress,
+    Source,
+    Told,
+    append_last,
+    chunks,
+    insist_on_same_time,
+    prepare_summary,
+    record_id,
+    summary_of,
+)
+from ledger.service.imports.fields import field_texts
+from ledger.service.imports.jsonl import Activity
+from ledger.service.imports.lines import Lines
+from ledger.service.imports.times import Zone
+from ledger.service.recorder import Origin
+
+BATCH_EVENTS: Final = 1000
+EQUAL_WINDOW: Final = 65_536
+"""Lines that are equal in every byte count apart if so few lines lie between them; memory stays flat."""
+_SHOWN_OF_DRY_RUN: Final = 20
+_PROGRESS_EVERY: Final = 5000
+
+Read = Callable[..., Iterator[Activity | Problem]]
+"""`jsonl.read` or `risk_events.read`."""
+
+
+@dataclass(slots=True)
+class Scan:
+    """What a first look at a file found."""
+
+    path: Path
+    told: Told = field(default_factory=Told)
+    good: int = 0
+    bytes_read: int = 0
+    digest: str = ""
+
+    @property
+    def records(self) -> int:
+        """How many records there are, good or bad."""
+        return self.good + self.told.bad_count
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How files are read."""
+
+    kind: Kind
+    read: Read
+    zone: Zone
+    now: datetime
+
+    def records(self, lines: Lines) -> Iterator[Activity | Problem]:
+        """Yield a file's records."""
+        return self.read(lines, zone=self.zone, not_after=self.now)
+
+
+def scan(path: Path, reading: Reading, progress: Progress | None = None) -> Scan:
+    """Read a whole file and count; keep nothing of it but what is wrong with it."""
+    lines = Lines(path)
+    found = Scan(path)
+    for record in reading.records(lines):
+        if isinstance(record, Problem):
+            found.told.bad(record)
+        else:
+            found.good += 1
+            found.told.naive += record.naive
+        if progress is not None and found.records % _PROGRESS_EVERY == 0:
+            progress(found.records)
+    found.bytes_read, found.digest = lines.bytes_read, lines.digest
+    return found
+
+
+def run(
+    ledger: Ledger,
+    source: Source,
+    scanned: Scan,
+    reading: Reading,
+    origin: Origin,
+    *,
+    dry_run: bool = False,
+    progress: Progress | None = None,
+) -> Imported:
+    """Import one file that `scan` has gone through.
+
+    Raises:
+        FileNotRead: the file was changed in between; run again, the import goes on where it stopped.
+        EventIdReused: a record was imported before as something else.
+    """
+    lines = Lines(scanned.path, bytes_max=scanned.bytes_read)
+    appender = _Appender(ledger, source, dry_run=dry_run, progress=progress)
+    last = appender.all_but_the_last(chunks(_events(ledger, source, reading.records(lines)), BATCH_EVENTS))
+    if lines.digest != source.digest:
+        raise FileNotRead(
+            f"{scanned.path} was changed while it was read.",
+            hint="Import it again: what went in stays, and nothing goes in twice.",
+        )
+    last = appender.unknown(last)
+    imported = appender.appended + len(last)
+    summary = summary_of(
+        source, scanned.told, zone=reading.zone.name, records=scanned.records, imported=imported
+    )
+    position = None
+    if imported and not dry_run:
+        position = append_last(
+            ledger.recorder, source, last, prepare_summary(ledger.recorder, source, summary, origin)
+        )
+    return Imported(
+        source=source,
+        records=scanned.records,
+        imported=imported,
+        already_known=summary.already_known,
+        repeated=(),
+        skipped=scanned.told.skipped(),
+        notes=tuple(scanned.told.notes),
+        events=tuple(islice([*appender.shown, *last], _SHOWN_OF_DRY_RUN)) if dry_run else (),
+        position=position,
+    )
+
+
+@dataclass(slots=True)
+class _Appender:
+    """Appends batches while the next ones are being made, one at a time and in order."""
+
+    ledger: Ledger
+    source: Source
+    dry_run: bool
+    progress: Progress | None
+    appended: int = 0
+    seen: int = 0
+    shown: list[NewEvent] = field(default_factory=list)
+    _compared: bool = False
+
+    def all_but_the_last(self, batches: Iterable[list[NewEvent]]) -> list[NewEvent]:
+        """Append every batch but the last, which goes in with the summary; return that."""
+        held: list[NewEvent] = []
+        running: Future[None] | None = None
+        with ThreadPoolExecutor(1, "import") as worker:
+            for batch in batches:
+                if held:
+                    if running is not None:
+                        running.result()
+                    running = worker.submit(self._append, held)
+                held = batch
+            if running is not None:
+                running.result()
+        return held
+
+    def unknown(self, batch: list[NewEvent]) -> list[NewEvent]:
+        """Return the events of ``batch`` that the log does not hold."""
+        store = self.ledger.recorder.store
+        known = store.known([event.event_id for event in batch])
+        if known and not self._compared:  # One will do: all of them were read in the same way.
+            self._compared = True
+            first = next(event for event in batch if event.event_id in known)
+            insist_on_same_time(store, self.source, "a record", first.event_id, first.occurred_at)
+        return [event for event in batch if event.event_id not in known] if known else batch
+
+    def _append(self, batch: list[NewEvent]) -> None:
+        new = self.unknown(batch)
+        if self.dry_run:
+            self.shown += new[: _SHOWN_OF_DRY_RUN - len(self.shown)]
+        elif new:
+            self.ledger.recorder.append(new)
+            fail_points.reach("import.between_batches")
+        self.appended += len(new)
+        self.seen += len(batch)
+        if self.progress is not None:
+            self.progress(self.seen)
+
+
+def _events(
+    ledger: Ledger, source: Source, records: Iterable[Activity | Problem]
+) -> Iterator[NewEvent]:
+    origin = Origin(system_itself(source.system), Channel.IMPORT)
+    ordinals = _Ordinals()
+    prepare = partial(
+        ledger.recorder.prepare,
+        origin=origin,
+        stream=orders_stream(source.system),
+        system=source.system,
+        backfilled=True,
+    )
+    for record in records:
+        if isinstance(record, Problem):
+            continue
+        activity = events.OrderActivityRecorded(
+            kind=record.kind,  # type: ignore[arg-type] -- the reader let nothing else through
+            fields=field_texts(record.fields(), ledger.home),
+        )
+        event_id = record_id(source.kind, source.system, record.digest, ordinals.of(record.digest))
+        yield prepare(activity, occurred_at=record.at, event_id=event_id)
+
+
+class _Ordinals:
+    """Counts equal records, as far back as the window goes."""
+
+    def __init__(self) -> None:
+        self._counts: OrderedDict[bytes, int] = OrderedDict()
+
+    def of(self, digest: bytes) -> int:
+        """Return how many records with this digest came before, and count this one."""
+        count = self._counts.pop(digest, 0)
+        self._counts[digest] = count + 1
+        if len(self._counts) > EQUAL_WINDOW:
+            self._counts.popitem(last=False)
+        return count
