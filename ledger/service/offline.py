@@ -49,7 +49,7 @@ def pause(
     with ledger.pausing(system):
         if unreachable is None:
             try:
-                return begin(ledger, system, Mode.PAUSED, kind, origin)
+                return begin(ledger, system, Mode.PAUSED, kind, origin, by_hand=by_hand)
             except LedgerUnreachable as problem:
                 unreachable = problem
         return _pause_without_ledger(ledger, system, kind, origin, by_hand, unreachable)

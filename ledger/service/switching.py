@@ -57,11 +57,21 @@ def switch(
 
 
 def begin(
-    ledger: Ledger, system: str, target: Mode, kind: PauseKind | None, origin: Origin
+    ledger: Ledger,
+    system: str,
+    target: Mode,
+    kind: PauseKind | None,
+    origin: Origin,
+    *,
+    by_hand: events.Actuators | None = None,
 ) -> SwitchResult:
-    """Append the intent, then carry it out. The caller holds the locks (or is a pause, and does not)."""
+    """Append the intent, then carry it out. The caller holds the locks (or is a pause, and does not).
+
+    ``by_hand`` names other actuators than the registered ones.
+    """
     state = ledger.load(system)
-    world = world_of(state.registration or {}, ledger.recorder.clock)
+    registration = {"actuators": by_hand.payload()} if by_hand else state.registration or {}
+    world = world_of(registration, ledger.recorder.clock)
     operation = uuid7()
     origin = within(origin, operation)
     state, decision = ledger.recorder.decide(

@@ -17,10 +17,13 @@ PROJECTOR: Final = "ledger_projector"
 OWNER: Final = "ledger_owner"
 
 # A writer stuck while it holds the append lock would block all others: nothing may wait without end.
-_SETTINGS: Final = (
+_PATIENT: Final = (
     "-c TimeZone=UTC -c lock_timeout=10s -c statement_timeout=0 "
     "-c idle_in_transaction_session_timeout=60s"
 )
+# A pause would rather act without the ledger than wait for one that hangs.
+_HURRIED: Final = "-c TimeZone=UTC -c lock_timeout=1s -c statement_timeout=3s"
+_HURRIED_TIMEOUT_SECONDS: Final = 2
 
 
 def open_connection(
@@ -28,11 +31,14 @@ def open_connection(
 ) -> Connection[tuple[Any, ...]]:
     """Open an autocommit connection to ``dsn`` that acts as ``role``, whatever login it came by.
 
+    With a timeout of two seconds or less, statements and locks get little more than that too.
+
     Raises:
         LedgerUnreachable: nobody answers, or the login is refused. The message holds no password.
         SchemaMissing: the database has no such role, so no ledger was ever made there.
     """
-    options = _SETTINGS if role is None else f"{_SETTINGS} -c role={role}"
+    settings = _HURRIED if timeout_seconds <= _HURRIED_TIMEOUT_SECONDS else _PATIENT
+    options = settings if role is None else f"{settings} -c role={role}"
     try:
         return psycopg.connect(
             dsn,
@@ -42,6 +48,7 @@ def open_connection(
             client_encoding="utf8",
             application_name="rollout",
             keepalives_idle=10,
+            tcp_user_timeout=timeout_seconds * 1000,
         )
     except psycopg.OperationalError as error:
         text = scrub(str(error), dsn).strip().splitlines()[-1]

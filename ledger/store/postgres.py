@@ -80,7 +80,9 @@ class PostgresStore:
                 return work(self.connection)
             except psycopg.OperationalError as error:
                 self.close()
-                if attempt == RECONNECTS_MAX:
+                # A lock or a statement that timed out would only time out again.
+                timed_out = isinstance(error, pg_errors.QueryCanceled | pg_errors.LockNotAvailable)
+                if attempt == RECONNECTS_MAX or timed_out:
                     raise translated(error) from error
             except psycopg.Error as error:
                 raise translated(error) from error
@@ -207,6 +209,8 @@ def translated(error: psycopg.Error) -> LedgerError:
             "Another writer has held the log for over ten seconds.",
             hint="Look for a stuck session in pg_stat_activity, then try again.",
         )
+    if isinstance(error, pg_errors.QueryCanceled):
+        return LedgerUnreachable("Postgres did not answer in time.", hint="Try again; nothing is recorded twice.")
     if isinstance(error, psycopg.OperationalError):
         return LedgerUnreachable(f"Postgres went away: {line}", hint="Try again; nothing is recorded twice.")
     return LedgerError(f"Postgres reported: {line}")
