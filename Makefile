@@ -4,7 +4,7 @@
 SHELL := /bin/sh
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet
-PYTHON ?= python3
+PYTHON ?=
 WORKERS ?= 2
 ARGS ?=
 
@@ -59,13 +59,15 @@ ifneq "$(shell cat .venv/made-in 2>/dev/null)" "$(CURDIR)"
 endif
 
 .venv/made-in:
-	@for python in "$(PYTHON)" python3.13 python3.12 python3.11; do \
+	@set -- python3 python3.13 python3.12 python3.11; \
+	test -z "$(PYTHON)" || set -- "$(PYTHON)"; \
+	for python; do \
 	  "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue; \
 	  "$$python" -m venv --clear .venv && pwd > $@ && exit 0; \
 	  echo "$$python can't make a virtual environment. On Debian and Ubuntu: apt install python3-venv" >&2; \
 	  exit 1; \
 	done; \
-	echo "rollout-ledger needs Python 3.11 or newer, and $(PYTHON) is not: $$("$(PYTHON)" --version 2>&1)." >&2; \
+	echo "rollout-ledger needs Python 3.11 or newer; $$1 is not: $$("$$1" --version 2>&1)." >&2; \
 	echo "  next: install one, or name it: make install PYTHON=/path/to/python3" >&2; \
 	exit 1
 
