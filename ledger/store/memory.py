@@ -28,19 +28,27 @@ class MemoryStore:
         self, events: Sequence[NewEvent], *, all_or_nothing: bool = False
     ) -> list[Appended]:
         """See `EventStore.append`."""
-        before = len(self._events), dict(self._revisions)
+        length, revisions = len(self._events), dict(self._revisions)
         now = self._now()
         answers = [self._append_one(event, now) for event in events]
         if all_or_nothing and any(a.outcome in {"conflict", "id_reused"} for a in answers):
-            for event in self._events[before[0] :]:
+            for event in self._events[length:]:
                 del self._by_id[event.event_id]
-            del self._events[before[0] :]
-            self._revisions = before[1]
-            answers = [
-                Appended("not_appended", None, None, None) if a.outcome == "appended" else a
-                for a in answers
+            del self._events[length:]
+            self._revisions = revisions
+            return [
+                self._taken_back(event, answer)
+                for event, answer in zip(events, answers, strict=True)
             ]
         return answers
+
+    def _taken_back(self, event: NewEvent, answer: Appended) -> Appended:
+        """Return what ``answer`` becomes when nothing of its batch is in the log."""
+        if answer.outcome == "conflict":
+            return Appended("conflict", None, self._revisions.get(event.stream, 0), None)
+        if answer.position is not None and answer.position > len(self._events):
+            return Appended("not_appended", None, None, None)
+        return answer
 
     def _now(self) -> datetime:
         now = self._clock.now()

@@ -25,7 +25,7 @@ COLUMNS: Final = (
     "position, revision, schema_version, event_id, occurred_at, recorded_at, stream, type, "
     "body, body_hash, chain"
 )
-READ_AHEAD_ROWS: Final = 2000
+PAGE_ROWS: Final = 2000
 RECONNECTS_MAX: Final = 3
 
 
@@ -78,14 +78,11 @@ class PostgresStore:
         for attempt in range(1, RECONNECTS_MAX + 1):
             try:
                 return work(self.connection)
-            except psycopg.OperationalError as error:
-                self.close()
-                # A lock or a statement that timed out would only time out again.
-                timed_out = isinstance(error, pg_errors.QueryCanceled | pg_errors.LockNotAvailable)
-                if attempt == RECONNECTS_MAX or timed_out:
-                    raise translated(error) from error
             except psycopg.Error as error:
-                raise translated(error) from error
+                # Anything else (a timeout, a full disk) would only happen again.
+                lost = self._connection is not None and self._connection.closed
+                if not lost or attempt == RECONNECTS_MAX:
+                    raise translated(error) from error
         raise AssertionError  # the loop returns or raises
 
     def append(
@@ -104,33 +101,36 @@ class PostgresStore:
         return Head(*row) if row is not None else Head(0, canonical.GENESIS, None)
 
     def read(self, after: int = 0, up_to: int | None = None) -> Iterator[Recorded]:
-        """See `EventStore.read`. Streams: memory does not grow with the log."""
-        query = f"SELECT {COLUMNS} FROM ledger.event WHERE position > %s"  # noqa: S608 -- constants
+        """See `EventStore.read`. Page by page: memory does not grow with the log."""
         end = up_to if up_to is not None else self.head().position
-        return checked(self._stream(query + " AND position <= %s ORDER BY position", (after, end)), after)
+        return checked(self._pages("position", "position <= %s", end, after), after)
 
     def read_stream(
         self, stream: str, after_revision: int = 0, up_to_position: int | None = None
     ) -> Iterator[Recorded]:
         """See `EventStore.read_stream`."""
-        query = f"SELECT {COLUMNS} FROM ledger.event WHERE stream = %s AND revision > %s"  # noqa: S608
-        arguments: tuple[Any, ...] = (stream, after_revision)
-        if up_to_position is not None:
-            query += " AND position <= %s"
-            arguments += (up_to_position,)
-        rows = self._run(lambda c: c.execute(_q(query + " ORDER BY revision"), arguments).fetchall())
-        return (Recorded(*row) for row in rows)
+        end = up_to_position if up_to_position is not None else self.head().position
+        return self._pages("revision", "stream = %s AND position <= %s", stream, end, after_revision)
 
-    def _stream(self, query: str, arguments: tuple[Any, ...]) -> Iterator[Recorded]:
-        """Yield rows through a server-side cursor in a read transaction of its own."""
-        try:
-            with self.connection.transaction(), self.connection.cursor(name="log", binary=True) as cursor:
-                cursor.itersize = READ_AHEAD_ROWS
-                cursor.execute(_q(query), arguments)
-                for row in cursor:
-                    yield Recorded(*row)
-        except psycopg.Error as error:
-            raise translated(error) from error
+    def _pages(self, key: str, condition: str, *arguments: Any) -> Iterator[Recorded]:
+        """Yield the rows that meet ``condition`` and have a greater ``key`` than the last argument.
+
+        No transaction stays open between two pages: a caller that appended while it reads, and then
+        left early, would roll its own event back.
+        """
+        query = _q(
+            f"SELECT {COLUMNS} FROM ledger.event WHERE {condition} AND {key} > %s "  # noqa: S608 -- constants
+            f"ORDER BY {key} LIMIT {PAGE_ROWS}"
+        )
+        *fixed, after = arguments
+        while True:
+            bound = (*fixed, after)
+            rows = self._run(lambda c: c.execute(query, bound, binary=True).fetchall())  # noqa: B023 -- run at once
+            for row in rows:
+                yield Recorded(*row)
+            if len(rows) < PAGE_ROWS:
+                return
+            after = rows[-1][0 if key == "position" else 1]
 
     def get(self, key: int | UUID) -> Recorded | None:
         """See `EventStore.get`."""

@@ -19,6 +19,7 @@ OBJECTS = (
     "triggers/event_append_only.sql",
     "triggers/blob_append_only.sql",
     "functions/leaf.sql",
+    "functions/decided.sql",
     "functions/append.sql",
     "functions/put_blob.sql",
     "functions/first_bad_position.sql",

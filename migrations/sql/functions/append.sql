@@ -2,8 +2,9 @@
 --
 --   outcome     appended | duplicate (same id, same content: the position it already has)
 --               | id_reused (same id, other content) | conflict (expected revision does not hold)
---   "position"  of the event; NULL for id_reused and conflict
---   revision    of the event in its stream; for a conflict, the stream's actual revision
+--               | not_appended (all_or_nothing, and another item is against it)
+--   "position"  of the event; NULL unless appended or duplicate
+--   revision    of the event in its stream; for a conflict, where the stream stands
 --
 -- An expected revision is NULL (any), 0 (the stream must not exist yet) or n (the stream stands at n).
 -- Items see the ones before them in the same batch. Unless all_or_nothing, a bad item never stops a good one.
@@ -13,8 +14,9 @@
 --     granted would not see the row that its previous holder committed, and positions would repeat.
 --   * The lock is held until the commit is flushed and visible: position order is commit order, without gaps,
 --     so a reader that has seen N has seen all before it.
---   * The common case (nothing is a duplicate, every expectation holds) is set-based. Only the chain itself,
---     which is sequential by nature, is a loop. The item-by-item path is for batches in which something is off.
+--   * The usual case (nothing is a duplicate, every expectation holds) is set-based. Only the chain itself,
+--     which is sequential by nature, is a loop. That an id is new is found out by inserting it: the unique
+--     index looks anyway. Only when something is off is each item decided by itself, before anything is inserted.
 CREATE FUNCTION ledger.append(
     ids uuid[], streams text[], expected bigint[], types text[], schema_versions integer[],
     occurred timestamptz[], bodies bytea[], all_or_nothing boolean DEFAULT false
@@ -25,20 +27,20 @@ AS $$
 DECLARE
     count_      constant integer := cardinality(ids);
     head_       bigint;
+    genesis_    bytea;     -- the chain value at head_
     chain_      bytea;
     now_        timestamptz;
+    known_      boolean;
     revision_   bigint;
     hash_       bytea;
-    known_      record;
-    leaves_     bytea[];
-    hashes_     bytea[];
-    revisions_  bigint[];
-    chains_     bytea[];
-    item_       integer;
-    fits_       boolean;
+    fits_       boolean;   -- nothing is off, as far as we know
     outcomes_   text[];
     positions_  bigint[];
+    revisions_  bigint[];
     times_      timestamptz[];
+    hashes_     bytea[];
+    leaves_     bytea[];
+    chains_     bytea[];
 BEGIN
     IF current_setting('transaction_isolation') <> 'read committed' THEN
         RAISE EXCEPTION 'ledger.append needs READ COMMITTED, not %', current_setting('transaction_isolation')
@@ -47,7 +49,8 @@ BEGIN
     IF count_ = 0 THEN
         RETURN;
     END IF;
-    IF count_ IS DISTINCT FROM cardinality(streams) OR count_ IS DISTINCT FROM cardinality(expected)
+    IF count_ IS NULL
+        OR count_ IS DISTINCT FROM cardinality(streams) OR count_ IS DISTINCT FROM cardinality(expected)
         OR count_ IS DISTINCT FROM cardinality(types) OR count_ IS DISTINCT FROM cardinality(schema_versions)
         OR count_ IS DISTINCT FROM cardinality(occurred) OR count_ IS DISTINCT FROM cardinality(bodies) THEN
         RAISE EXCEPTION 'ledger.append needs arrays of one length' USING ERRCODE = 'LR003';
@@ -55,128 +58,101 @@ BEGIN
 
     PERFORM pg_advisory_xact_lock(7811887409951363436);  -- 'lledger,' as a number; held through the commit
 
-    SELECT e.position, e.chain, e.recorded_at INTO head_, chain_, now_
+    SELECT e.position, e.chain, e.recorded_at INTO head_, genesis_, now_
         FROM ledger.event AS e ORDER BY e.position DESC LIMIT 1;
     IF head_ IS NULL THEN
         head_ := 0;
-        chain_ := decode(repeat('00', 32), 'hex');
+        genesis_ := decode(repeat('00', 32), 'hex');
         now_ := clock_timestamp();
     ELSE
         now_ := greatest(clock_timestamp(), now_);  -- a clock set back must not unsort the log
     END IF;
 
     IF count_ = 1 THEN  -- the lone append, without the array machinery
-        SELECT e.position, e.revision, e.recorded_at INTO known_
-            FROM ledger.event AS e WHERE e.event_id = ids[1];
-        IF NOT FOUND THEN
-            SELECT e.revision INTO revision_
-                FROM ledger.event AS e WHERE e.stream = streams[1] ORDER BY e.revision DESC LIMIT 1;
-            revision_ := coalesce(revision_, 0);
-            IF expected[1] IS NULL OR expected[1] = revision_ THEN
-                hash_ := sha256(bodies[1]);
-                head_ := head_ + 1;
-                revision_ := revision_ + 1;
-                INSERT INTO ledger.event VALUES (
-                    1, head_, revision_, schema_versions[1], ids[1], occurred[1], now_, hash_, streams[1], types[1],
-                    sha256('\x02'::bytea || chain_ || ledger.leaf(1::smallint, head_, revision_, schema_versions[1],
-                        ids[1], occurred[1], now_, hash_, streams[1], types[1])),
-                    bodies[1]);
-                RETURN QUERY SELECT 'appended', head_, revision_, now_;
-            ELSE
-                RETURN QUERY SELECT 'conflict', NULL::bigint, revision_, NULL::timestamptz;
-            END IF;
+        SELECT EXISTS (SELECT FROM ledger.event AS e WHERE e.event_id = ids[1]),
+               coalesce((SELECT e.revision FROM ledger.event AS e
+                   WHERE e.stream = streams[1] ORDER BY e.revision DESC LIMIT 1), 0)
+            INTO known_, revision_;
+        IF NOT known_ AND (expected[1] IS NULL OR expected[1] = revision_) THEN
+            hash_ := sha256(bodies[1]);
+            head_ := head_ + 1;
+            revision_ := revision_ + 1;
+            INSERT INTO ledger.event VALUES (
+                1, head_, revision_, schema_versions[1], ids[1], occurred[1], now_, hash_, streams[1], types[1],
+                sha256('\x02'::bytea || genesis_ || ledger.leaf(1::smallint, head_, revision_, schema_versions[1],
+                    ids[1], occurred[1], now_, hash_, streams[1], types[1])),
+                bodies[1]);
+            outcome := 'appended';
+            "position" := head_;
+            revision := revision_;
+            recorded_at := now_;
+            RETURN NEXT;
             RETURN;
         END IF;
+        fits_ := false;
     ELSE
         WITH item AS (
             SELECT i.*, row_number() OVER (PARTITION BY i.stream ORDER BY i.ord) AS nth
-                FROM unnest(ids, streams, expected, types, schema_versions, occurred, bodies) WITH ORDINALITY
-                    AS i (id, stream, expected, type, schema_version, occurred, body, ord)
-        ), base AS MATERIALIZED (
+                FROM unnest(streams, expected) WITH ORDINALITY AS i (stream, expected, ord)
+        ), standing AS MATERIALIZED (
             SELECT s.stream, coalesce((
                 SELECT e.revision FROM ledger.event AS e
                     WHERE e.stream = s.stream ORDER BY e.revision DESC LIMIT 1), 0) AS revision
                 FROM (SELECT DISTINCT item.stream FROM item) AS s
-        ), placed AS (
-            SELECT item.*, base.revision + item.nth AS new_revision, sha256(item.body) AS body_hash
-                FROM item JOIN base ON base.stream = item.stream
         )
-        SELECT array_agg(p.new_revision ORDER BY p.ord), array_agg(p.body_hash ORDER BY p.ord),
-               array_agg(ledger.leaf(1::smallint, head_ + p.ord, p.new_revision, p.schema_version, p.id,
-                                     p.occurred, now_, p.body_hash, p.stream, p.type) ORDER BY p.ord),
-               bool_and(p.expected IS NULL OR p.expected = p.new_revision - 1) AND count(DISTINCT p.id) = count_
-            INTO revisions_, hashes_, leaves_, fits_
-            FROM placed AS p;
-        IF fits_ AND NOT EXISTS (SELECT FROM ledger.event AS e WHERE e.event_id = ANY (ids)) THEN
-            FOR item_ IN 1 .. count_ LOOP
-                chain_ := sha256('\x02'::bytea || chain_ || leaves_[item_]);
-                chains_[item_] := chain_;
-            END LOOP;
-            INSERT INTO ledger.event
-                SELECT 1, head_ + i.ord, i.revision, i.schema_version, i.id, i.occurred, now_, i.body_hash,
-                       i.stream, i.type, i.chain, i.body
-                    FROM unnest(ids, streams, types, schema_versions, occurred, bodies, revisions_, hashes_, chains_)
-                        WITH ORDINALITY AS i (id, stream, type, schema_version, occurred, body, revision, body_hash,
-                                              chain, ord);
-            RETURN QUERY SELECT 'appended', head_ + i.ord, i.revision, now_
-                FROM unnest(revisions_) WITH ORDINALITY AS i (revision, ord);
-            RETURN;
-        END IF;
+        SELECT array_agg(head_ + item.ord ORDER BY item.ord), array_agg(standing.revision + item.nth ORDER BY item.ord),
+               bool_and(item.expected IS NULL OR item.expected = standing.revision + item.nth - 1)
+            INTO positions_, revisions_, fits_
+            FROM item JOIN standing ON standing.stream = item.stream;
     END IF;
 
-    -- Item by item, in a subtransaction so that all_or_nothing can take it back.
-    BEGIN
-        FOR item_ IN 1 .. count_ LOOP
-            hash_ := sha256(bodies[item_]);
-            SELECT e.position, e.revision, e.recorded_at, e.stream = streams[item_] AND e.type = types[item_]
-                   AND e.schema_version = schema_versions[item_] AND e.occurred_at = occurred[item_]
-                   AND e.body_hash = hash_ AS same
-                INTO known_ FROM ledger.event AS e WHERE e.event_id = ids[item_];
-            IF FOUND THEN
-                outcomes_[item_] := CASE WHEN known_.same THEN 'duplicate' ELSE 'id_reused' END;
-                positions_[item_] := CASE WHEN known_.same THEN known_.position END;
-                revisions_[item_] := CASE WHEN known_.same THEN known_.revision END;
-                times_[item_] := CASE WHEN known_.same THEN known_.recorded_at END;
-                CONTINUE;
-            END IF;
-            SELECT e.revision INTO revision_
-                FROM ledger.event AS e WHERE e.stream = streams[item_] ORDER BY e.revision DESC LIMIT 1;
-            revision_ := coalesce(revision_, 0);
-            IF expected[item_] IS NOT NULL AND expected[item_] <> revision_ THEN
-                outcomes_[item_] := 'conflict';
-                positions_[item_] := NULL;
-                revisions_[item_] := revision_;
-                times_[item_] := NULL;
-                CONTINUE;
-            END IF;
-            head_ := head_ + 1;
-            revision_ := revision_ + 1;
-            chain_ := sha256('\x02'::bytea || chain_ || ledger.leaf(1::smallint, head_, revision_,
-                schema_versions[item_], ids[item_], occurred[item_], now_, hash_, streams[item_], types[item_]));
-            INSERT INTO ledger.event VALUES (1, head_, revision_, schema_versions[item_], ids[item_], occurred[item_],
-                now_, hash_, streams[item_], types[item_], chain_, bodies[item_]);
-            outcomes_[item_] := 'appended';
-            positions_[item_] := head_;
-            revisions_[item_] := revision_;
-            times_[item_] := now_;
-        END LOOP;
-        IF all_or_nothing AND outcomes_ && ARRAY['conflict', 'id_reused'] THEN
-            RAISE EXCEPTION 'taken back' USING ERRCODE = 'LR004';
+    LOOP
+        IF NOT fits_ THEN
+            SELECT d.outcomes, d.positions, d.revisions, d.times INTO outcomes_, positions_, revisions_, times_
+                FROM ledger.decided(ids, streams, expected, types, schema_versions, occurred, bodies, all_or_nothing,
+                                    head_, now_) AS d;
         END IF;
-    EXCEPTION WHEN SQLSTATE 'LR004' THEN
-        -- What was inserted above is gone again; plpgsql variables keep the answers, which now say so.
+        SELECT array_agg(i.body_hash ORDER BY i.ord),
+               array_agg(ledger.leaf(1::smallint, i.position, i.revision, i.schema_version, i.id, i.occurred, now_,
+                                     i.body_hash, i.stream, i.type) ORDER BY i.ord)
+            INTO hashes_, leaves_
+            FROM (SELECT u.*, sha256(u.body) AS body_hash
+                FROM unnest(ids, streams, types, schema_versions, occurred, bodies, positions_, revisions_)
+                    WITH ORDINALITY AS u (id, stream, type, schema_version, occurred, body, position, revision, ord)
+            ) AS i;
+        chain_ := genesis_;
         FOR item_ IN 1 .. count_ LOOP
-            IF outcomes_[item_] = 'appended' THEN
-                outcomes_[item_] := 'not_appended';
-                positions_[item_] := NULL;
-                revisions_[item_] := NULL;
-                times_[item_] := NULL;
+            IF fits_ OR outcomes_[item_] = 'appended' THEN
+                chain_ := sha256('\x02'::bytea || chain_ || leaves_[item_]);
+                chains_[item_] := chain_;
+            ELSE
+                chains_[item_] := NULL;
             END IF;
         END LOOP;
-    END;
-    RETURN QUERY SELECT o.outcome, o.position, o.revision, o.recorded_at
-        FROM unnest(outcomes_, positions_, revisions_, times_) WITH ORDINALITY
-            AS o (outcome, position, revision, recorded_at, ord)
-        ORDER BY o.ord;
+        BEGIN
+            INSERT INTO ledger.event
+                SELECT 1, i.position, i.revision, i.schema_version, i.id, i.occurred, now_, i.body_hash,
+                       i.stream, i.type, i.chain, i.body
+                    FROM unnest(ids, streams, types, schema_versions, occurred, bodies, positions_, revisions_, hashes_,
+                                chains_, outcomes_)
+                        AS i (id, stream, type, schema_version, occurred, body, position, revision, body_hash,
+                              chain, outcome)
+                    WHERE fits_ OR i.outcome = 'appended';
+            EXIT;
+        EXCEPTION WHEN unique_violation THEN
+            IF NOT fits_ THEN
+                RAISE;  -- decided item by item, and still not unique: somebody writes without the lock
+            END IF;
+            fits_ := false;  -- an id is used already, in the log or in this batch
+        END;
+    END LOOP;
+
+    IF fits_ THEN
+        RETURN QUERY SELECT 'appended', i.position, i.revision, now_
+            FROM unnest(positions_, revisions_) AS i (position, revision);
+    ELSE
+        RETURN QUERY SELECT i.outcome, i.position, i.revision, i.recorded_at
+            FROM unnest(outcomes_, positions_, revisions_, times_) AS i (outcome, position, revision, recorded_at);
+    END IF;
 END
 $$;

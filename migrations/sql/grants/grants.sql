@@ -4,6 +4,8 @@ ALTER TABLE ledger.blob OWNER TO ledger_owner;
 ALTER FUNCTION ledger.refuse_mutation() OWNER TO ledger_owner;
 ALTER FUNCTION ledger.leaf(smallint, bigint, bigint, integer, uuid, timestamptz, timestamptz, bytea, text, text)
     OWNER TO ledger_owner;
+ALTER FUNCTION ledger.decided(uuid[], text[], bigint[], text[], integer[], timestamptz[], bytea[], boolean, bigint, timestamptz)
+    OWNER TO ledger_owner;
 ALTER FUNCTION ledger.append(uuid[], text[], bigint[], text[], integer[], timestamptz[], bytea[], boolean)
     OWNER TO ledger_owner;
 ALTER FUNCTION ledger.put_blob(bytea) OWNER TO ledger_owner;
@@ -11,6 +13,8 @@ ALTER FUNCTION ledger.first_bad_position(bigint, bigint, bytea) OWNER TO ledger_
 
 -- Functions are executable by everybody unless told otherwise.
 REVOKE ALL ON FUNCTION ledger.append(uuid[], text[], bigint[], text[], integer[], timestamptz[], bytea[], boolean)
+    FROM PUBLIC;
+REVOKE ALL ON FUNCTION ledger.decided(uuid[], text[], bigint[], text[], integer[], timestamptz[], bytea[], boolean, bigint, timestamptz)
     FROM PUBLIC;
 REVOKE ALL ON FUNCTION ledger.put_blob(bytea) FROM PUBLIC;
 

@@ -1,0 +1,481 @@
+"""What every event store must do: the one on PostgreSQL 15, on the embedded 18, and the one in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from itertools import pairwise
+from uuid import uuid4
+
+import pytest
+
+from ledger.domain import canonical
+from ledger.domain.envelope import Appended, NewEvent
+from ledger.domain.ids import uuid7
+from ledger.store.base import EventStore, Head, chain_after
+from ledger.store.memory import MemoryStore
+from ledger.store.postgres import PostgresStore
+from tests.support.builders import NOON, an_event, events
+from tests.support.fakes import FrozenClock
+from tests.support.postgres import SERVERS, server_named
+
+
+@pytest.fixture(params=["memory", *SERVERS])
+def store(request: pytest.FixtureRequest) -> Iterator[EventStore]:
+    """An empty store of each kind."""
+    if request.param == "memory":
+        yield MemoryStore(FrozenClock())
+        return
+    server = server_named(request.param)
+    with server.new_database(server.template()) as conninfo:
+        postgres = PostgresStore(conninfo)
+        yield postgres
+        postgres.close()
+
+
+def outcomes(answers: Sequence[Appended]) -> list[str]:
+    return [answer.outcome for answer in answers]
+
+
+def append_one(store: EventStore, event: NewEvent) -> Appended:
+    (answer,) = store.append([event])
+    return answer
+
+
+def assert_sound(store: EventStore) -> None:
+    """Positions and revisions are dense, and every hash follows from the one before (I2, I3)."""
+    chain = canonical.GENESIS
+    revisions: dict[str, int] = {}
+    recorded_at = datetime.min.replace(tzinfo=UTC)
+    position = 0
+    for position, event in enumerate(store.read(), start=1):
+        assert event.position == position
+        assert event.revision == revisions.get(event.stream, 0) + 1
+        assert event.recorded_at >= recorded_at
+        assert event.body_hash == sha256(event.body).digest()
+        chain = chain_after(chain, event)
+        assert event.chain == chain
+        revisions[event.stream] = event.revision
+        recorded_at = event.recorded_at
+    head = store.head()
+    assert (head.position, head.chain) == (position, chain)
+
+
+def test_an_empty_log_has_a_head(store: EventStore) -> None:
+    """The head before the first event is the genesis: position 0, 32 zero bytes."""
+    assert store.head() == Head(0, bytes(32), None)
+    assert list(store.read()) == []
+    assert list(store.read_stream("system:bot")) == []
+    assert store.get(1) is None
+    assert store.get(0) is None
+    assert store.get(uuid4()) is None
+
+
+def test_an_empty_batch_changes_nothing(store: EventStore) -> None:
+    """No event in, none out, no error."""
+    assert store.append([]) == []
+    assert store.append([], all_or_nothing=True) == []
+    assert store.head().position == 0
+
+
+def test_what_was_appended_is_read_back(store: EventStore) -> None:
+    """Every field that was given comes back as it was (I3: verbatim)."""
+    new = an_event("system:a/b", type_="ModeSwitched", schema_version=7, to_mode="real")
+    answer = append_one(store, new)
+    assert (answer.outcome, answer.position, answer.revision) == ("appended", 1, 1)
+    for found in (store.get(1), store.get(new.event_id), *store.read(), *store.read_stream(new.stream)):
+        assert found is not None
+        assert found.event_id == new.event_id
+        assert found.stream == "system:a/b"
+        assert found.type == "ModeSwitched"
+        assert found.schema_version == 7
+        assert found.occurred_at == NOON
+        assert found.occurred_at.utcoffset() == timedelta(0)
+        assert found.recorded_at == answer.recorded_at
+        assert bytes(found.body) == new.body
+        assert found.data == {"to_mode": "real"}
+        assert found.chain == chain_after(canonical.GENESIS, found)
+    assert store.head() == Head(1, store.get(1).chain, answer.recorded_at)  # type: ignore[union-attr]
+
+
+def test_positions_and_revisions_are_dense(store: EventStore) -> None:
+    """I2: 1…N over the log, 1…n in each stream, whatever the batches were."""
+    store.append(events(3, "a"))
+    store.append([an_event("b"), an_event("a"), an_event("b"), an_event("c")])
+    append_one(store, an_event("c"))
+    store.append([an_event("c", expected=0), an_event("a")])  # one refused in the middle
+    assert [(e.position, e.stream, e.revision) for e in store.read()] == [
+        (1, "a", 1), (2, "a", 2), (3, "a", 3), (4, "b", 1), (5, "a", 4), (6, "b", 2), (7, "c", 1),
+        (8, "c", 2), (9, "a", 5),
+    ]  # fmt: skip
+    assert_sound(store)
+
+
+def test_the_same_id_and_content_is_the_same_event(store: EventStore) -> None:
+    """I4: sent again, alone or in a batch, it answers with the position that it has."""
+    new = an_event()
+    first = append_one(store, new)
+    store.append(events(2))
+    again = append_one(store, new)
+    assert again == replace(first, outcome="duplicate")
+    assert store.append([an_event(), new, an_event()])[1] == again
+    assert store.head().position == 5
+    assert_sound(store)
+
+
+def test_a_duplicate_is_told_before_a_conflict(store: EventStore) -> None:
+    """I4: a retry carries the revision that it expected the first time, which no longer holds."""
+    new = an_event(expected=0)
+    first = append_one(store, new)
+    assert append_one(store, new) == replace(first, outcome="duplicate")
+    assert store.append([new, an_event()])[0] == replace(first, outcome="duplicate")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"body": b'{"data":{}}'},
+        {"stream": "system:other"},
+        {"type": "IncidentClosed"},
+        {"schema_version": 2},
+        {"occurred_at": NOON + timedelta(microseconds=1)},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_the_same_id_with_other_content_is_refused(
+    store: EventStore, change: dict[str, object]
+) -> None:
+    """I4: an id stands for one content, and every part of the content counts."""
+    new = an_event()
+    append_one(store, new)
+    other = replace(new, **change)
+    assert append_one(store, other) == Appended("id_reused", None, None, None)
+    assert outcomes(store.append([an_event(), other])) == ["appended", "id_reused"]
+    found = store.get(new.event_id)
+    assert found is not None
+    assert bytes(found.body) == new.body
+    assert_sound(store)
+
+
+def test_duplicates_within_one_batch(store: EventStore) -> None:
+    """I4 holds inside a batch too: the second one sees the first."""
+    new = an_event()
+    answers = store.append([new, new, replace(new, body=b"{}"), an_event()])
+    assert outcomes(answers) == ["appended", "duplicate", "id_reused", "appended"]
+    assert answers[1].position == answers[0].position == 1
+    assert answers[3].position == 2
+    assert_sound(store)
+
+
+@pytest.mark.parametrize("batch", [1, 2], ids=["alone", "in a batch"])
+class TestExpectedRevision:
+    """Every variant of the expectation, in the function's lone path and in its set-based one."""
+
+    @staticmethod
+    def send(store: EventStore, event: NewEvent, batch: int) -> Appended:
+        return store.append([event, *events(batch - 1, "elsewhere")])[0]
+
+    def test_none_is_any(self, store: EventStore, batch: int) -> None:
+        """Not to expect anything is allowed on a new stream and on an old one."""
+        assert self.send(store, an_event(), batch).revision == 1
+        assert self.send(store, an_event(), batch).revision == 2
+
+    def test_zero_is_a_new_stream(self, store: EventStore, batch: int) -> None:
+        """0 is an expectation, not the absence of one."""
+        assert self.send(store, an_event(expected=0), batch).revision == 1
+        refused = self.send(store, an_event(expected=0), batch)
+        assert refused == Appended("conflict", None, 1, None)
+
+    def test_the_current_one_holds(self, store: EventStore, batch: int) -> None:
+        """n is met by a stream that stands at n."""
+        store.append(events(3))
+        answer = self.send(store, an_event(expected=3), batch)
+        assert (answer.outcome, answer.revision) == ("appended", 4)
+
+    @pytest.mark.parametrize("stale", [0, 1, 2, 4, 2**62, -1])
+    def test_any_other_is_a_conflict(self, store: EventStore, batch: int, stale: int) -> None:
+        """Behind or ahead, it is told where the stream stands, and nothing is appended."""
+        store.append(events(3))
+        assert self.send(store, an_event(expected=stale), batch) == Appended(
+            "conflict", None, 3, None
+        )
+        assert [e.revision for e in store.read_stream("system:bot")] == [1, 2, 3]
+        assert_sound(store)
+
+    def test_a_stream_that_is_not_there(self, store: EventStore, batch: int) -> None:
+        """Expecting 1 of a stream without events is a conflict at 0."""
+        assert self.send(store, an_event(expected=1), batch) == Appended("conflict", None, 0, None)
+
+
+def test_expectations_see_the_batch_so_far(store: EventStore) -> None:
+    """A decision of several events expects n, n+1, n+2: each sees the one before."""
+    store.append(events(2))
+    answers = store.append([an_event(expected=2), an_event("b", expected=0), an_event(expected=3)])
+    assert [(a.outcome, a.revision) for a in answers] == [
+        ("appended", 3), ("appended", 1), ("appended", 4),
+    ]  # fmt: skip
+
+
+def test_within_a_batch_the_second_of_two_equal_expectations_loses(store: EventStore) -> None:
+    """One bad item never stops a good one."""
+    answers = store.append([an_event(expected=0), an_event(expected=0), an_event(expected=1)])
+    assert outcomes(answers) == ["appended", "conflict", "appended"]
+    assert answers[1].revision == 1
+    assert [a.position for a in answers] == [1, None, 2]
+    assert_sound(store)
+
+
+def test_two_writers_with_the_same_expectation(store: EventStore) -> None:
+    """The one that comes second is told so."""
+    assert append_one(store, an_event(expected=0)).outcome == "appended"
+    assert append_one(store, an_event(expected=0)).outcome == "conflict"
+
+
+def test_all_or_nothing_appends_all(store: EventStore) -> None:
+    """With nothing against it, it is as any batch."""
+    answers = store.append([an_event(expected=0), an_event(expected=1)], all_or_nothing=True)
+    assert outcomes(answers) == ["appended", "appended"]
+    assert_sound(store)
+
+
+@pytest.mark.parametrize("where", [0, 1, 2])
+def test_all_or_nothing_takes_everything_back(store: EventStore, where: int) -> None:
+    """I12: one conflict anywhere, and nothing of the batch is in the log."""
+    store.append(events(2))
+    before = store.head()
+    batch = events(2, "other")
+    batch.insert(where, an_event(expected=1))
+    answers = store.append(batch, all_or_nothing=True)
+    expected = ["not_appended", "not_appended"]
+    expected.insert(where, "conflict")
+    assert outcomes(answers) == expected
+    assert answers[where].revision == 2
+    assert store.head() == before
+    assert [a for a in answers if a.position is not None] == []
+    assert outcomes(store.append(events(1, "other"), all_or_nothing=True)) == ["appended"]
+    assert_sound(store)
+
+
+def test_taken_back_means_taken_back_for_conflicts_too(store: EventStore) -> None:
+    """A conflict tells where the stream stands, not where the batch would have brought it."""
+    store.append(events(2))
+    answers = store.append(
+        [an_event(expected=2), an_event(expected=2), an_event("b"), an_event("b", expected=0)],
+        all_or_nothing=True,
+    )
+    assert answers == [
+        Appended("not_appended", None, None, None),
+        Appended("conflict", None, 2, None),
+        Appended("not_appended", None, None, None),
+        Appended("conflict", None, 0, None),
+    ]
+    assert store.head().position == 2
+
+
+def test_a_duplicate_of_what_was_taken_back_is_not_in_the_log(store: EventStore) -> None:
+    """I4: "duplicate" means that the log holds it; after a batch was taken back it does not."""
+    kept = an_event()
+    append_one(store, kept)
+    new = an_event()
+    answers = store.append([new, new, kept, an_event(expected=9)], all_or_nothing=True)
+    assert outcomes(answers) == ["not_appended", "not_appended", "duplicate", "conflict"]
+    assert answers[1].position is None
+    assert answers[2].position == 1
+    assert store.get(new.event_id) is None
+    assert append_one(store, new).outcome == "appended"
+    assert_sound(store)
+
+
+def test_all_or_nothing_with_an_id_reused(store: EventStore) -> None:
+    """An id with other content takes the batch back as a conflict does."""
+    new = an_event()
+    append_one(store, new)
+    answers = store.append([an_event(), replace(new, body=b"{}")], all_or_nothing=True)
+    assert outcomes(answers) == ["not_appended", "id_reused"]
+    assert store.head().position == 1
+
+
+def test_all_or_nothing_alone(store: EventStore) -> None:
+    """A batch of one is a batch."""
+    assert outcomes(store.append([an_event(expected=3)], all_or_nothing=True)) == ["conflict"]
+    assert outcomes(store.append([an_event(expected=0)], all_or_nothing=True)) == ["appended"]
+
+
+def test_all_or_nothing_repeated(store: EventStore) -> None:
+    """I4: a retry of a whole batch is duplicates, and duplicates take nothing back."""
+    batch = [an_event(expected=0), an_event(expected=1)]
+    first = store.append(batch, all_or_nothing=True)
+    again = store.append(batch, all_or_nothing=True)
+    assert again == [replace(answer, outcome="duplicate") for answer in first]
+    more = store.append([*batch, an_event(expected=2)], all_or_nothing=True)
+    assert outcomes(more) == ["duplicate", "duplicate", "appended"]
+    assert_sound(store)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{}",
+        '{"data":{"note":"Grüße, 市场, \U0001f680, \\u0000"}}'.encode(),
+        bytes(range(256)),
+        b"\\x00",
+        b"x" * 5_000_000,
+    ],
+    ids=["empty", "smallest", "unicode", "every byte", "looks like an escape", "5 MB"],
+)
+def test_bodies_are_kept_byte_for_byte(store: EventStore, body: bytes) -> None:
+    """I3: what is hashed is what was given, whatever it is."""
+    one, two = an_event(body=body), an_event(body=body)
+    store.append([one])
+    store.append([two, an_event()])
+    assert [bytes(event.body) for event in store.read()][:2] == [body, body]
+    assert_sound(store)
+
+
+def test_names_beyond_ascii(store: EventStore) -> None:
+    """I3: the length of a name is framed in bytes, not in characters."""
+    store.append([an_event("Grüße"), an_event("市场:\U0001f680", type_="Ereignis→")])
+    append_one(store, an_event("Grüße"))
+    assert [(e.stream, e.revision) for e in store.read()] == [
+        ("Grüße", 1), ("市场:\U0001f680", 1), ("Grüße", 2),
+    ]  # fmt: skip
+    assert_sound(store)
+
+
+@pytest.mark.parametrize(
+    "occurred_at",
+    [
+        datetime(1, 1, 1, tzinfo=UTC),
+        datetime(1969, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC),
+        datetime(1999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC),
+        datetime(2000, 1, 1, tzinfo=UTC),
+        datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC),
+    ],
+    ids=str,
+)
+def test_times_are_kept_to_the_microsecond(store: EventStore, occurred_at: datetime) -> None:
+    """I13: the source's clock, whenever it was."""
+    append_one(store, an_event(occurred_at=occurred_at))
+    store.append([an_event(occurred_at=occurred_at), an_event()])
+    assert [event.occurred_at for event in store.read()][:2] == [occurred_at, occurred_at]
+    assert_sound(store)
+
+
+def test_a_time_of_another_zone_is_the_same_moment(store: EventStore) -> None:
+    """I4 compares moments: a retry from another time zone is the same event."""
+    tokyo = datetime.fromisoformat("2025-11-20T21:00:00+09:00")
+    new = an_event(occurred_at=tokyo)
+    append_one(store, new)
+    assert append_one(store, replace(new, occurred_at=NOON)).outcome == "duplicate"
+    assert store.get(1).occurred_at == NOON  # type: ignore[union-attr]
+    assert_sound(store)
+
+
+def test_a_big_batch(store: EventStore) -> None:
+    """5,000 events of 50 streams in one round trip, and again as duplicates."""
+    batch = [an_event(f"system:{index % 50}", note=str(index)) for index in range(5_000)]
+    answers = store.append(batch)
+    assert [a.position for a in answers] == list(range(1, 5_001))
+    assert [a.revision for a in answers] == [index // 50 + 1 for index in range(5_000)]
+    assert len({a.recorded_at for a in answers}) == 1
+    assert store.append(batch) == [replace(answer, outcome="duplicate") for answer in answers]
+    assert store.head().position == 5_000
+    assert_sound(store)
+
+
+def test_a_big_batch_of_one_stream(store: EventStore) -> None:
+    """The set-based path numbers a stream's events in their order."""
+    answers = store.append(events(2_500), all_or_nothing=True)
+    assert [a.revision for a in answers] == list(range(1, 2_501))
+    assert [e.data["note"] for e in store.read_stream("system:bot")] == list(map(str, range(2_500)))
+
+
+def test_read_ranges(store: EventStore) -> None:
+    """``after`` is a checkpoint: what was seen is not seen again, and the end may be given."""
+    store.append(events(10))
+    assert [e.position for e in store.read(7)] == [8, 9, 10]
+    assert [e.position for e in store.read(2, 5)] == [3, 4, 5]
+    assert [e.position for e in store.read(5, 5)] == []
+    assert [e.position for e in store.read(10)] == []
+    assert [e.position for e in store.read(99)] == []
+
+
+def test_read_may_be_left_early(store: EventStore) -> None:
+    """Whoever has seen enough leaves; the store is as usable as before."""
+    store.append(events(10))
+    for event in store.read():
+        if event.position == 2:
+            break
+    assert append_one(store, an_event()).position == 11
+    assert len(list(store.read())) == 11
+
+
+def test_appending_while_reading(store: EventStore) -> None:
+    """A projection may append between two events that it reads; it sees the log as of its start."""
+    store.append(events(3))
+    seen = 0
+    for event in store.read():
+        seen += 1
+        append_one(store, an_event("elsewhere"))
+        assert store.get(event.position) is not None
+    assert seen == 3
+    assert store.head().position == 6
+    assert_sound(store)
+
+
+def test_what_is_appended_while_reading_stays(store: EventStore) -> None:
+    """I1: leaving the loop early takes back nothing that was appended in it."""
+    store.append(events(3))
+    for event in store.read():
+        append_one(store, an_event("elsewhere"))
+        if event.position == 2:
+            break
+    assert store.head().position == 5
+    assert [e.revision for e in store.read_stream("elsewhere")] == [1, 2]
+
+
+def test_reading_is_by_pages_without_a_seam(store: EventStore) -> None:
+    """I2: more events than a page holds, in a log and in a stream, none lost between two pages."""
+    store.append([an_event(name) for name in "ab" * 2_100])
+    assert [e.position for e in store.read()] == list(range(1, 4_201))
+    assert [e.revision for e in store.read_stream("a")] == list(range(1, 2_101))
+
+
+def test_read_stream_ranges(store: EventStore) -> None:
+    """A stream after a revision, and as of a position."""
+    store.append([an_event(name) for name in "abababab"])
+    assert [e.position for e in store.read_stream("a")] == [1, 3, 5, 7]
+    assert [e.position for e in store.read_stream("a", 2)] == [5, 7]
+    assert [e.position for e in store.read_stream("a", 1, 6)] == [3, 5]
+    assert [e.position for e in store.read_stream("a", 0, 0)] == []
+    assert [e.position for e in store.read_stream("nobody")] == []
+
+
+def test_recorded_time_never_goes_back(store: EventStore) -> None:
+    """I13: the database's clock, in the order of the log."""
+    for _ in range(20):
+        append_one(store, an_event())
+    times = [event.recorded_at for event in store.read()]
+    assert all(before <= after for before, after in pairwise(times))
+
+
+def test_blobs_are_kept_by_their_hash(store: EventStore) -> None:
+    """The same bytes twice are one blob; none is found under another's name."""
+    for content in (b"", b"mode: mock\n", bytes(range(256)) * 100, b"z" * 3_000_000):
+        digest = store.put_blob(content)
+        assert digest == sha256(content).hexdigest()
+        assert store.put_blob(content) == digest
+        assert store.get_blob(digest) == content
+    assert store.get_blob("00" * 32) is None
+
+
+def test_random_ids_are_as_good_as_ordered_ones(store: EventStore) -> None:
+    """An importer derives its ids from the content (version 5), which come in no order."""
+    batch = [replace(an_event(), event_id=uuid4()) for _ in range(100)]
+    store.append(batch)
+    assert outcomes(store.append(batch[::-1])) == ["duplicate"] * 100
+    assert store.append([replace(an_event(), event_id=uuid7())])[0].position == 101
+    assert_sound(store)
