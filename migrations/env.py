@@ -13,6 +13,7 @@ MIGRATION_LOCK = 7883951501842187297
 
 
 def run(connection: Connection) -> None:
+    """Run the migrations, one process at a time, with limits on locks and statements."""
     connection.execute(text("SET lock_timeout = '10s'"))
     connection.execute(text("SET statement_timeout = '10min'"))
     connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": MIGRATION_LOCK})

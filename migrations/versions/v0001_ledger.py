@@ -28,6 +28,7 @@ OBJECTS = (
 
 
 def upgrade() -> None:
+    """Make the log, the functions that guard it, and the roles."""
     # The driver's own cursor: the files hold several statements each, and ':' and '%' of their own.
     with op.get_bind().connection.cursor() as cursor:
         for name in OBJECTS:
@@ -35,4 +36,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    """Refuse."""
     raise RuntimeError("The ledger is append-only: there is no way back from a migration.")
