@@ -56,8 +56,7 @@ def switch(
     Example:
       rollout switch bot --to real --reason "rehearsal was clean for 30 minutes"
     """
-    from ledger.service.switching import is_raising
-    from ledger.service.switching import switch as run
+    from ledger.service.switching import is_raising, switch as run
 
     mode = Mode(target)
     if mode is Mode.PAUSED and not dry_run:

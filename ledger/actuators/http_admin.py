@@ -60,8 +60,8 @@ class HttpAdmin:
         *,
         mode: Mode,
         pause_kind: PauseKind | None,
-        message: str,  # noqa: ARG002 -- the port's
-        operation_id: str,  # noqa: ARG002 -- the port's
+        message: str,
+        operation_id: str,
     ) -> Carried:
         """Post the mode, and wait until ``/status`` tells it. See `ledger.ports.ModeActuator`.
 

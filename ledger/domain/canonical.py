@@ -35,7 +35,7 @@ def encode(body: dict[str, Any]) -> bytes:
     fast = orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
     if fast.isascii():
         return fast
-    import rfc8785  # noqa: PLC0415 -- rare, and not worth its import on the way to a pause
+    import rfc8785
 
     return rfc8785.dumps(body)
 
@@ -61,7 +61,7 @@ def body_hash(body: bytes) -> bytes:
     return hashlib.sha256(body).digest()
 
 
-def leaf(  # noqa: PLR0917 -- the frozen field order, given by position on purpose
+def leaf(
     position: int,
     revision: int,
     schema_version: int,

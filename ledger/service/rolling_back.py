@@ -80,7 +80,7 @@ def rollback(ledger: Ledger, system: str, selector: str, origin: Origin) -> Appl
         SecretMissing: a secret can't be put back; nothing was touched.
         OperationInProgress: somebody else is at work on the system.
     """
-    from ledger.service.recovery import finish_dead_operations  # noqa: PLC0415 -- mutual
+    from ledger.service.recovery import finish_dead_operations
 
     with ledger.operating(system, "rollback"):
         finish_dead_operations(ledger, system, origin)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from ledger.domain import events
 from ledger.domain.ids import LEDGER_STREAM, uuid7
 from ledger.service.recorder import Origin, Recorder

@@ -49,7 +49,7 @@ def switch(
         OperationInProgress: somebody else is at work on the system.
         UnknownName: there is no such system.
     """
-    from ledger.service.recovery import finish_dead_operations  # noqa: PLC0415 -- mutual
+    from ledger.service.recovery import finish_dead_operations
 
     with ledger.operating(system, f"switch to {target}"):
         finish_dead_operations(ledger, system, origin)

@@ -29,7 +29,7 @@ def world_of(registration: Mapping[str, Any], clock: Clock) -> World:
     modes, names = _modes(actuators, clock)
     configs: ConfigActuator | None = None
     if actuators.get("config_files"):
-        from ledger.actuators.config_files import ConfigFiles  # noqa: PLC0415 -- not for a pause
+        from ledger.actuators.config_files import ConfigFiles
 
         configs = ConfigFiles({file["name"]: Path(file["path"]) for file in actuators["config_files"]})
     return World(modes, names, configs)

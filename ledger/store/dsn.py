@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote, quote_plus, unquote
 
-from psycopg import Error as PsycopgError
-from psycopg import pq
+from psycopg import Error as PsycopgError, pq
 
 from ledger.domain.errors import BadInput, UsageError
 

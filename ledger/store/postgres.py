@@ -8,8 +8,7 @@ from typing import Any, Final, LiteralString, TypeVar
 from uuid import UUID
 
 import psycopg
-from psycopg import Connection, sql
-from psycopg import errors as pg_errors
+from psycopg import Connection, errors as pg_errors, sql
 
 from ledger.domain import canonical
 from ledger.domain.envelope import Appended, NewEvent, Recorded

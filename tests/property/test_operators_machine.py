@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import hashlib
 
-from hypothesis import settings
-from hypothesis import strategies as st
+from hypothesis import settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from ledger.domain import events
-from ledger.domain.decisions import Decision, configurations, rollbacks, systems
-from ledger.domain.decisions import modes as mode_decisions
+from ledger.domain.decisions import (
+    Decision,
+    configurations,
+    modes as mode_decisions,
+    rollbacks,
+    systems,
+)
 from ledger.domain.errors import NothingStable, Refused
 from ledger.domain.ids import Actor, ActorKind, Channel, uuid7
 from ledger.domain.modes import Mode, PauseKind

@@ -14,68 +14,67 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
-from ledger.domain.events.base import Event as Event
-from ledger.domain.events.base import Part as Part
+from ledger.domain.events.base import Event as Event, Part as Part
 
 if TYPE_CHECKING:
-    from ledger.domain.events.log import (
-        LedgerCreated as LedgerCreated,
-        SecretKeyAdopted as SecretKeyAdopted,
-        EventCorrected as EventCorrected,
-        HistoryImported as HistoryImported,
-    )
-    from ledger.domain.events.systems import (
-        SystemRegistered as SystemRegistered,
-        SystemChanged as SystemChanged,
-        StateRecovered as StateRecovered,
-        ConfigFile as ConfigFile,
-        Actuators as Actuators,
-    )
-    from ledger.domain.events.modes import (
-        ModeSwitchRequested as ModeSwitchRequested,
-        ModeSwitched as ModeSwitched,
-        ModeSwitchRejected as ModeSwitchRejected,
-        ModeSwitchUnconfirmed as ModeSwitchUnconfirmed,
-        ModeSwitchAbandoned as ModeSwitchAbandoned,
-        Attempt as Attempt,
+    from ledger.domain.events.alerts import (
+        AlertAcknowledged as AlertAcknowledged,
+        AlertFired as AlertFired,
+        AlertResolved as AlertResolved,
+        IncidentAcknowledged as IncidentAcknowledged,
+        IncidentClosed as IncidentClosed,
+        IncidentMitigated as IncidentMitigated,
+        IncidentNoted as IncidentNoted,
+        IncidentOpened as IncidentOpened,
+        IncidentResolved as IncidentResolved,
     )
     from ledger.domain.events.configurations import (
-        ConfigRegistered as ConfigRegistered,
-        ConfigApplyRequested as ConfigApplyRequested,
+        Change as Change,
         ConfigApplied as ConfigApplied,
         ConfigApplyFailed as ConfigApplyFailed,
-        FingerprintTagged as FingerprintTagged,
+        ConfigApplyRequested as ConfigApplyRequested,
+        ConfigRegistered as ConfigRegistered,
         FingerprintMarkedStable as FingerprintMarkedStable,
         FingerprintQuarantined as FingerprintQuarantined,
+        FingerprintTagged as FingerprintTagged,
         SnapshotFile as SnapshotFile,
-        Change as Change,
-    )
-    from ledger.domain.events.rollbacks import (
-        RollbackRequested as RollbackRequested,
-        RollbackStepCompleted as RollbackStepCompleted,
-        RollbackCompleted as RollbackCompleted,
-        RollbackFailed as RollbackFailed,
-        RollbackAbandoned as RollbackAbandoned,
     )
     from ledger.domain.events.drift import (
-        DriftDetected as DriftDetected,
         DriftCleared as DriftCleared,
+        DriftDetected as DriftDetected,
     )
-    from ledger.domain.events.alerts import (
-        AlertFired as AlertFired,
-        AlertAcknowledged as AlertAcknowledged,
-        AlertResolved as AlertResolved,
-        IncidentOpened as IncidentOpened,
-        IncidentNoted as IncidentNoted,
-        IncidentAcknowledged as IncidentAcknowledged,
-        IncidentMitigated as IncidentMitigated,
-        IncidentResolved as IncidentResolved,
-        IncidentClosed as IncidentClosed,
+    from ledger.domain.events.log import (
+        EventCorrected as EventCorrected,
+        HistoryImported as HistoryImported,
+        LedgerCreated as LedgerCreated,
+        SecretKeyAdopted as SecretKeyAdopted,
+    )
+    from ledger.domain.events.modes import (
+        Attempt as Attempt,
+        ModeSwitchAbandoned as ModeSwitchAbandoned,
+        ModeSwitched as ModeSwitched,
+        ModeSwitchRejected as ModeSwitchRejected,
+        ModeSwitchRequested as ModeSwitchRequested,
+        ModeSwitchUnconfirmed as ModeSwitchUnconfirmed,
     )
     from ledger.domain.events.observations import (
         MetricsRecorded as MetricsRecorded,
         OrderActivityRecorded as OrderActivityRecorded,
         Sample as Sample,
+    )
+    from ledger.domain.events.rollbacks import (
+        RollbackAbandoned as RollbackAbandoned,
+        RollbackCompleted as RollbackCompleted,
+        RollbackFailed as RollbackFailed,
+        RollbackRequested as RollbackRequested,
+        RollbackStepCompleted as RollbackStepCompleted,
+    )
+    from ledger.domain.events.systems import (
+        Actuators as Actuators,
+        ConfigFile as ConfigFile,
+        StateRecovered as StateRecovered,
+        SystemChanged as SystemChanged,
+        SystemRegistered as SystemRegistered,
     )
 
 _HOME: Final = {
