@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 from psycopg import Connection
@@ -19,8 +20,13 @@ from ledger.service.context import Ledger
 from ledger.service.recorder import Origin, Recorder
 from ledger.store.postgres import PostgresStore
 
+if TYPE_CHECKING:
+    from ledger.configuration.keys import KeyProvider
+    from projections.runner import Projector
+
 TIMEOUT_SECONDS: Final = 10
 PAUSE_TIMEOUT_SECONDS: Final = 2
+INCIDENTS_BYTES_MAX: Final = 256 * 1024 * 1024
 
 
 class Runtime:
@@ -91,11 +97,17 @@ class Runtime:
             store=store, clock=self.clock, redact=self._redact, cache=self._cached_state
         )
 
-    @staticmethod
-    def _redact(text: str) -> str:
+    @cached_property
+    def keys(self) -> KeyProvider:
+        """The key that secrets are digested under, read when the first one is met."""
+        from ledger.configuration.keys import HomeKey
+
+        return HomeKey(self.settings.home, os.environ, create=True)
+
+    def _redact(self, text: str) -> str:
         from ledger.configuration.secrets import redact_text
 
-        return redact_text(text)
+        return redact_text(text, self.keys)
 
     @cached_property
     def recorder(self) -> Recorder:
@@ -146,27 +158,50 @@ class Runtime:
         )
 
     def _ledger_over(self, recorder: Recorder) -> Ledger:
-        return Ledger(recorder=recorder, home=self.settings.home, warn=lambda text: say(f"warning: {text}"))
+        return Ledger(
+            recorder=recorder,
+            home=self.settings.home,
+            warn=lambda text: say(f"warning: {text}"),
+            keys=self.keys,
+        )
 
     @cached_property
-    def projector(self) -> Connection[tuple[Any, ...]]:
-        """A connection that may write the read models."""
+    def projector(self) -> Projector:
+        """What keeps the read models up to the log."""
         from ledger.store.connect import PROJECTOR, open_connection
+        from projections.runner import Projector
 
-        self.store.schema_revision()  # makes an embedded ledger that is not there yet
-        return open_connection(self.dsn, role=PROJECTOR)
+        dsn = self.store_dsn
+        return Projector(lambda: open_connection(dsn, role=PROJECTOR), self.clock, report=say)
+
+    @property
+    def store_dsn(self) -> str:
+        """The conninfo of a database that holds the ledger at the right schema."""
+        _ = self.store
+        return self.dsn
 
     def catch_up(self) -> None:
         """Bring the read models and incidents.json up to the end of the log."""
-        from projections.runner import catch_up
+        self.projector.catch_up()
+        self._write_incidents()
 
-        catch_up(self.projector, self.store, home=self.settings.home, tell=say)
+    def _write_incidents(self) -> None:
+        """Keep HOME/incidents.json at what the log says."""
+        from ledger import files
+        from projections import incidents
+
+        path = self.settings.home / "incidents.json"
+        wanted = incidents.export_sha256(self.projector.db)
+        standing = files.read_bounded(path, bytes_max=INCIDENTS_BYTES_MAX)
+        if wanted and (standing is None or hashlib.sha256(standing).hexdigest() != wanted):
+            content = incidents.export(self.projector.db)
+            files.write_atomically(path, content, create_folder=True)
 
     @property
     def readmodel(self) -> Connection[tuple[Any, ...]]:
         """The read models, caught up: what was appended before this call can be read."""
         self.catch_up()
-        return self.projector
+        return self.projector.db
 
     def server_version(self) -> str:
         """Return the PostgreSQL server's version."""
@@ -175,13 +210,10 @@ class Runtime:
 
     def secret_key_id(self) -> str | None:
         """Return the id of the key that secrets are digested under, if this machine has one."""
-        from ledger.configuration.secrets import load_key
-        from ledger.domain.errors import LedgerError
+        from ledger.configuration.keys import KEY_FILE, KEY_VARIABLE
 
-        try:
-            return load_key(self.settings.home, create=False).key_id
-        except LedgerError:
-            return None
+        there = KEY_VARIABLE in os.environ or (self.settings.home / KEY_FILE).exists()
+        return self.keys().key_id if there else None
 
     def origin(self, reason: str | None = None) -> Origin:
         """Return who acts here and why."""

@@ -102,8 +102,8 @@ def list_(runtime: Runtime, system: str | None, everything: bool, output: Output
 
     if system is not None:
         runtime.ledger.load(system)
-    rows = model.list_alerts(runtime.readmodel, system, everything=everything)
-    output.rows(rows)
+    rows = model.list_alerts(runtime.readmodel, system, only_open=not everything)
+    output.rows(rows, ["system", "alert", "severity", "status", "message", "fired_at", "fired_by", "position"])
 
 
 @alert.command("ack")

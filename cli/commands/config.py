@@ -204,7 +204,11 @@ def blame(runtime: Runtime, system: str, key: str | None, output: Output) -> Non
             f"{system} has no key {key!r} in force.",
             hint=f"rollout config blame {system} lists all keys; rollout log {system} --key {key} its history",
         )
-    output.rows(rows, ["key", "value", "who", "when", "why", "fingerprint", "position"])
+    shown = [
+        {**row, "fingerprint": short(row["fingerprint"]) if output.format == "table" else row["fingerprint"]}
+        for row in rows
+    ]
+    output.rows(shown, ["key", "value", "actor", "occurred_at", "cause", "reason", "fingerprint", "tags", "position"])
 
 
 @config.command("tag")

@@ -28,7 +28,7 @@ def fingerprint(runtime: Runtime, files: tuple[Path, ...], output: Output) -> No
     from ledger.configuration.snapshot import snapshot_of_files
     from ledger.configuration.source import read_bytes
 
-    contents = [(path.name, read_bytes(path)) for path in files]
+    contents = [(str(path), read_bytes(path)) for path in files]
     snapshot = snapshot_of_files(contents, home=runtime.settings.home, create_key=False)
     output.record(
         {

@@ -48,21 +48,24 @@ def open_(
 
 @incident.command("list")
 @click.argument("system", required=False, shell_complete=complete_system)
-@click.option("--open", "only_open", is_flag=True, help="Those that are not resolved.")
+@click.option("--all", "everything", is_flag=True, help="Closed ones too.")
 @options.output
 @pass_runtime
-def list_(runtime: Runtime, system: str | None, only_open: bool, output: Output) -> None:
+def list_(runtime: Runtime, system: str | None, everything: bool, output: Output) -> None:
     """List incidents.
 
     \b
     Example:
-      rollout incident list bot --open
+      rollout incident list bot --all
     """
     from projections import incidents as model
 
     if system is not None:
         runtime.ledger.load(system)
-    output.rows(model.list_incidents(runtime.readmodel, system, only_open=only_open))
+    rows = model.list_incidents(runtime.readmodel, system, only_open=not everything)
+    output.rows(
+        rows, ["incident", "system", "severity", "status", "title", "opened_at", "opened_by", "action"]
+    )
 
 
 @incident.command("show")
@@ -76,13 +79,9 @@ def show(runtime: Runtime, name: str, output: Output) -> None:
     Example:
       rollout incident show INC-20260203234200-12
     """
-    from ledger.domain.errors import UnknownName
     from projections import incidents as model
 
-    record = model.show_incident(runtime.readmodel, name)
-    if record is None:
-        raise UnknownName(f"There is no incident {name!r}.", hint="rollout incident list shows them")
-    output.record(record)
+    output.record(model.show_incident(runtime.readmodel, name))
 
 
 @incident.command("note")
@@ -140,7 +139,7 @@ def export(runtime: Runtime, out: Path | None, schema: bool) -> None:
     """
     from projections import incidents as model
 
-    content = model.schema() if schema else model.export(runtime.readmodel)
+    content = _schema() if schema else model.export(runtime.readmodel)
     if out is None:
         click.get_binary_stream("stdout").write(content)
         return
@@ -148,3 +147,9 @@ def export(runtime: Runtime, out: Path | None, schema: bool) -> None:
 
     files.write_atomically(out, content)
     say(f"{out} was written")
+
+
+def _schema() -> bytes:
+    from importlib.resources import files
+
+    return (files("projections") / "incidents.schema.json").read_bytes()

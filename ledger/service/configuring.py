@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,11 +72,11 @@ def in_place(ledger: Ledger, world: World) -> Snapshot | None:
     """Return the configuration as its files lie there now; None when they can't be read as one."""
     if world.configs is None:
         return None
-    from ledger.configuration.snapshot import snapshot_of_files
+    from ledger.configuration.snapshot import snapshot_under
 
     try:
         files = world.configs.read()
-        return snapshot_of_files(list(files.items()), home=ledger.home) if files else None
+        return snapshot_under(files.items(), ledger.keys) if files else None
     except LedgerError as problem:
         ledger.warn(f"the configuration in place can't be read: {problem.message}")
         return None
@@ -119,12 +120,12 @@ def put(
         BadInput: a file can't be read, or is not what a configuration may be.
         NameTaken: the tag names another fingerprint; nothing was recorded.
     """
-    from ledger.configuration.snapshot import snapshot_of_files
+    from ledger.configuration.snapshot import snapshot_under
     from ledger.configuration.source import read_bytes
 
     state = ledger.load(system)
     contents = [(name, read_bytes(path)) for name, path in named_paths(state, paths, names)]
-    snapshot = snapshot_of_files(contents, home=ledger.home)
+    snapshot = snapshot_under(contents, ledger.keys)
     keep(ledger, snapshot, origin)
     registered = registration_of(snapshot, source=", ".join(str(path) for path in paths))
     changes = changes_between(ledger, state.fingerprint, snapshot.fingerprint)
@@ -170,7 +171,7 @@ def adopt_key(ledger: Ledger, origin: Origin) -> None:
     Raises:
         Refused: this machine has another key, so the same secret would look like another.
     """
-    from ledger.configuration.secrets import load_key
+    from ledger.configuration.keys import load_key
 
     mine = load_key(ledger.home).key_id
     adopted = [
@@ -384,7 +385,7 @@ def restored(
             record["name"],
             ledger.blob(record["sha256"]),
             content_digest=record.get("content_digest"),
-            in_place=list(standing.items()),
+            in_place=standing.items(),
             home=ledger.home,
         )
         for record in records
@@ -408,21 +409,20 @@ def save_unknown(
 
 
 def verify_kept(ledger: Ledger, state: SystemState, fingerprint: str) -> str | None:
-    """Tell what is wrong with a configuration's kept bytes, or None: asked of the ledger, not of this machine."""
-    import hashlib
-
+    """Tell what is wrong with a configuration's kept bytes, or None. Asks the ledger, not this machine."""
     from ledger.configuration.snapshot import fingerprint_of_redacted
 
-    wanted = [fingerprint.removeprefix("sha256:")]
-    wanted += [f["sha256"] for files in state.configs[fingerprint]["snapshots"].values() for f in files]
+    store = ledger.recorder.store
+    snapshots = state.configs[fingerprint]["snapshots"].values()
+    wanted = [fingerprint.removeprefix("sha256:"), *(f["sha256"] for files in snapshots for f in files)]
     for sha256 in wanted:
-        content = ledger.recorder.store.get_blob(sha256)
+        content = store.get_blob(sha256)
         if content is None:
             return f"the bytes {sha256[:12]} are missing"
         if hashlib.sha256(content).hexdigest() != sha256:
             return f"the bytes {sha256[:12]} are not what was recorded"
-    for files in state.configs[fingerprint]["snapshots"].values():
-        contents = [(file["name"], ledger.recorder.store.get_blob(file["sha256"]) or b"") for file in files]
+    for files in snapshots:
+        contents = [(file["name"], ledger.blob(file["sha256"])) for file in files]
         if fingerprint_of_redacted(contents) != fingerprint:
             return "the files no longer resolve to this fingerprint"
     return None

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import orjson
 
@@ -15,6 +15,9 @@ from ledger.domain.errors import FileProblem, LedgerError, OperationInProgress, 
 from ledger.domain.state import SystemState
 from ledger.service.recorder import Recorder
 from ledger.store.spool import Spool
+
+if TYPE_CHECKING:
+    from ledger.configuration.keys import KeyProvider
 
 LOCK_TIMEOUT_SECONDS: Final = 10.0
 PAUSE_LOCK_TIMEOUT_SECONDS: Final = 0.5
@@ -74,6 +77,8 @@ class Ledger:
     recorder: Recorder
     home: Path
     warn: Warn
+    keys: KeyProvider
+    """Gives the key that secrets are digested under, when the first one is met."""
 
     @property
     def memory(self) -> LocalMemory:
