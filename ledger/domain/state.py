@@ -8,7 +8,7 @@ thrown away: folding from the first event gives the same).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -22,7 +22,7 @@ def iso(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SystemState:
     """One system as of a revision of its control stream. ``registration`` is None: never registered."""
 
@@ -73,6 +73,13 @@ def evolve(state: SystemState, event: Recorded) -> SystemState:
     if apply is not None:
         state = apply(state, event, event.data)
     return replace(state, revision=event.revision, position=event.position)
+
+
+def replace(state: SystemState, **changes: Any) -> SystemState:
+    """`dataclasses.replace` for a state, at a fifth of the cost: a rebuild does it half a million times."""
+    changed = object.__new__(SystemState)
+    changed.__dict__.update(state.__dict__, **changes)
+    return changed
 
 
 def fold(events: Iterable[Recorded], start: SystemState) -> SystemState:
