@@ -12,6 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
+from hashlib import sha256
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -21,6 +22,7 @@ from ledger.domain import events
 from ledger.domain.envelope import NewEvent
 from ledger.domain.errors import FileNotRead
 from ledger.domain.ids import Channel, orders_stream
+from ledger.service.configuring import adopt_key
 from ledger.service.context import Ledger
 from ledger.service.imports.actors import system_itself
 from ledger.service.imports.base import (
@@ -37,8 +39,8 @@ from ledger.service.imports.base import (
     record_id,
     summary_of,
 )
-from ledger.service.imports.fields import field_texts
-from ledger.service.imports.jsonl import Activity
+from ledger.service.imports.fields import Inexact, field_texts
+from ledger.service.imports.jsonl import Activity, exactly
 from ledger.service.imports.lines import Lines
 from ledger.service.imports.times import Zone
 from ledger.service.recorder import Origin
@@ -116,8 +118,9 @@ def run(
         EventIdReused: a record was imported before as something else.
     """
     lines = Lines(scanned.path, bytes_max=scanned.bytes_read)
-    appender = _Appender(ledger, source, dry_run=dry_run, progress=progress)
-    last = appender.all_but_the_last(chunks(_events(ledger, source, reading.records(lines)), BATCH_EVENTS))
+    appender = _Appender(ledger, source, origin, dry_run=dry_run, progress=progress)
+    made = _events(appender, reading.records(lines))
+    last = appender.all_but_the_last(chunks(made, BATCH_EVENTS))
     if lines.digest != source.digest:
         raise FileNotRead(
             f"{scanned.path} was changed while it was read.",
@@ -130,6 +133,7 @@ def run(
     )
     position = None
     if imported and not dry_run:
+        appender.adopt_key()
         position = append_last(
             ledger.recorder, source, last, prepare_summary(ledger.recorder, source, summary, origin)
         )
@@ -152,12 +156,16 @@ class _Appender:
 
     ledger: Ledger
     source: Source
+    origin: Origin
     dry_run: bool
     progress: Progress | None
     appended: int = 0
     seen: int = 0
     shown: list[NewEvent] = field(default_factory=list)
+    holds_secrets: bool = False
+    """An event that was made so far names a secret by its digest."""
     _compared: bool = False
+    _adopted: bool = False
 
     def all_but_the_last(self, batches: Iterable[list[NewEvent]]) -> list[NewEvent]:
         """Append every batch but the last, which goes in with the summary; return that."""
@@ -184,11 +192,18 @@ class _Appender:
             insist_on_same_time(store, self.source, "a record", first.event_id, first.occurred_at)
         return [event for event in batch if event.event_id not in known] if known else batch
 
+    def adopt_key(self) -> None:
+        """Agree with the ledger on the key of its secrets, once there is one."""
+        if self.holds_secrets and not self._adopted:
+            adopt_key(self.ledger, self.origin)
+            self._adopted = True
+
     def _append(self, batch: list[NewEvent]) -> None:
         new = self.unknown(batch)
         if self.dry_run:
             self.shown += new[: _SHOWN_OF_DRY_RUN - len(self.shown)]
         elif new:
+            self.adopt_key()
             self.ledger.recorder.append(new)
             fail_points.reach("import.between_batches")
         self.appended += len(new)
@@ -197,26 +212,34 @@ class _Appender:
             self.progress(self.seen)
 
 
-def _events(
-    ledger: Ledger, source: Source, records: Iterable[Activity | Problem]
-) -> Iterator[NewEvent]:
-    origin = Origin(system_itself(source.system), Channel.IMPORT)
+def _events(appender: _Appender, records: Iterable[Activity | Problem]) -> Iterator[NewEvent]:
+    ledger, source = appender.ledger, appender.source
     ordinals = _Ordinals()
+    recorded = (
+        events.OrderActivityRecorded
+    )  # looked up once: the catalogue loads a model when it's named
     prepare = partial(
         ledger.recorder.prepare,
-        origin=origin,
+        origin=Origin(system_itself(source.system), Channel.IMPORT),
         stream=orders_stream(source.system),
         system=source.system,
         backfilled=True,
+        redacted=True,
     )
     for record in records:
         if isinstance(record, Problem):
             continue
-        activity = events.OrderActivityRecorded(
+        try:
+            texts, holds_secrets = field_texts(record.fields, ledger.keys)
+        except Inexact:
+            texts, holds_secrets = field_texts(exactly(record.content), ledger.keys, exact=True)
+        appender.holds_secrets |= holds_secrets
+        activity = recorded(
             kind=record.kind,  # type: ignore[arg-type] -- the reader let nothing else through
-            fields=field_texts(record.fields(), ledger.home),
+            fields=texts,
         )
-        event_id = record_id(source.kind, source.system, record.digest, ordinals.of(record.digest))
+        digest = sha256(record.content).digest()
+        event_id = record_id(source.kind, source.system, digest, ordinals.of(digest))
         yield prepare(activity, occurred_at=record.at, event_id=event_id)
 
 

@@ -68,6 +68,13 @@ class Told:
     naive: int = 0
     """Times that came without a zone."""
 
+    def note_zone(self, zone: str) -> None:
+        """Say out loud what a time without a zone was taken for."""
+        if self.naive:
+            self.notes.append(
+                f"{self.naive:,} times name no zone and were read as {zone}; --timezone ZONE says otherwise"
+            )
+
     def bad(self, problem: Problem) -> None:
         """Keep a problem, or only count it when there are very many."""
         if len(self.problems) < LISTED_MAX:

@@ -21,7 +21,6 @@ from ledger.domain import events
 from ledger.domain.configuration import diff_flat, flatten
 from ledger.domain.decisions import insist_on_registered
 from ledger.domain.envelope import NewEvent, Recorded
-from ledger.domain.errors import BadInput
 from ledger.domain.ids import Actor, Channel, control_stream
 from ledger.domain.state import SystemState, evolve
 from ledger.service.configuring import adopt_key, registration_of
@@ -134,7 +133,7 @@ class _Planner:
             return []
         self.past.registered.add(identity)
         self._keep(snapshot)
-        registered = registration_of(snapshot, source=source)
+        registered = registration_of(snapshot, source=self.ledger.recorder.redact(source))
         return [
             self._event(
                 step, registered, role, actor, step.reason if actor is not UNKNOWN else None
@@ -177,6 +176,7 @@ class _Planner:
             occurred_at=step.at,
             event_id=main_id(self.source, step, role),
             backfilled=True,
+            redacted=True,  # they come from snapshots, and `_registered` has seen to the source
         )
 
     def _keep(self, snapshot: Snapshot) -> None:

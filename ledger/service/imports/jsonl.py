@@ -5,9 +5,8 @@ Each line has a kind under one of `KIND_KEYS` and a time under one of `TIME_KEYS
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, NoReturn
@@ -21,9 +20,6 @@ from ledger.service.imports.times import Zone
 KINDS: Final = ("order_intent", "order_result", "risk_block", "risk_event")
 KIND_KEYS: Final = ("type", "event", "event_type", "kind")
 TIME_KEYS: Final = ("timestamp", "ts", "time", "datetime")
-EXACT_MAX: Final = 2**53
-"""Beyond this a double does not hold every whole number."""
-
 _KINDS: Final = frozenset(KINDS)
 
 
@@ -37,10 +33,10 @@ class Activity:
     at: datetime
     naive: bool
     """Its time came without a zone."""
-    digest: bytes
-    """Of its content."""
-    fields: Callable[[], dict[str, Any]]
-    """Its keys and values. Asked for only when it is appended."""
+    content: bytes
+    """What it is known by: equal for equal records."""
+    fields: dict[str, Any]
+    """Its keys and values."""
 
 
 def read(
@@ -62,14 +58,15 @@ def _activity(number: int, line: bytes, zone: Zone, not_after: datetime) -> Acti
         record = orjson.loads(line)
     except orjson.JSONDecodeError as error:
         decoded(line)  # says it better, if that is the reason
-        cut = " (the file may end in the middle of a line)" if error.pos >= len(error.doc) - 1 else ""
+        cut = (
+            " (the file may end in the middle of a line)" if error.pos >= len(error.doc) - 1 else ""
+        )
         raise BadRecord(f"is not JSON: {error.msg}{cut}") from None
     if not isinstance(record, dict):
         raise BadRecord(f"must be a JSON object, not {shown(record)}")
     kind = _kind(record)
     at, naive = _time(record, zone, not_after)
-    digest = hashlib.sha256(line).digest()
-    return Activity(number, kind, at, naive, digest, lambda: _exact(record, line))
+    return Activity(number, kind, at, naive, line, record)
 
 
 def _kind(record: dict[str, Any]) -> str:
@@ -95,20 +92,10 @@ def _time(record: dict[str, Any], zone: Zone, not_after: datetime) -> tuple[date
     raise BadRecord(f"has no time: expected one of the keys {', '.join(TIME_KEYS)}")
 
 
-def _exact(record: dict[str, Any], line: bytes) -> dict[str, Any]:
-    """Return the record with large whole numbers (amounts in wei) as they were written."""
-    if not _has_large(record):
-        return record
-    exact: dict[str, Any] = json.loads(line, parse_constant=_refuse_constant)
+def exactly(content: bytes) -> dict[str, Any]:
+    """Return a record with large whole numbers (amounts in wei) as they were written."""
+    exact: dict[str, Any] = json.loads(content, parse_constant=_refuse_constant)
     return exact
-
-
-def _has_large(value: Any) -> bool:
-    if isinstance(value, float):
-        return abs(value) >= EXACT_MAX
-    if isinstance(value, dict):
-        return any(_has_large(item) for item in value.values())
-    return isinstance(value, list) and any(_has_large(item) for item in value)
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -103,5 +102,5 @@ def _activity(
     except BadRecord as bad:
         raise BadRecord(f"column {header[column]!r} {bad}") from None
     record = dict(zip(header, row, strict=True))
-    digest = hashlib.sha256(json.dumps(record, ensure_ascii=False).encode()).digest()
-    return Activity(number, KIND, at, naive, digest, lambda: record)
+    content = json.dumps(record, ensure_ascii=False).encode()
+    return Activity(number, KIND, at, naive, content, record)

@@ -59,6 +59,9 @@ class Zone:
         raise BadRecord(f"must be {EXPECTED}, not {shown(value)}")
 
 
+UTC_ZONE: Final = Zone("UTC", UTC)
+
+
 def _since_1970(number: float) -> datetime:
     size = abs(number)
     if size < _SECONDS_BELOW:
@@ -77,7 +80,7 @@ def zone_named(name: str) -> Zone:
         BadInput: this machine knows no such zone.
     """
     if name.upper() in {"UTC", "Z"}:  # The machine's zone files may be missing.
-        return Zone("UTC", UTC)
+        return UTC_ZONE
     offset = _OFFSET.fullmatch(name)
     if offset is not None:
         minutes = int(offset[2]) * 60 + int(offset[3])

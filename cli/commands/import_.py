@@ -1,0 +1,327 @@
+"""rollout import config-changes, git, jsonl, risk-events."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from cli import options
+from cli.completion import complete_system
+from cli.output import Output, say
+from cli.wiring import Runtime, pass_runtime
+
+if TYPE_CHECKING:
+    from ledger.domain.envelope import NewEvent
+    from ledger.service.imports.base import Imported, Progress
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_PROGRESS_EVERY_SECONDS = 5.0
+_LISTED_MAX = 20
+
+system_argument = click.argument("system", shell_complete=complete_system)
+file_type = click.Path(path_type=Path)
+timezone_option = click.option(
+    "--timezone", default="UTC", show_default=True, metavar="ZONE",
+    envvar="ROLLOUT_TIMEZONE", show_envvar=True,
+    help="Of times that name no zone: Asia/Shanghai, +08:00, UTC.",
+)  # fmt: skip
+skip_bad_option = click.option(
+    "--skip-bad", is_flag=True, help="Leave bad records out and list them, instead of importing nothing."
+)
+
+
+def _manner(function: F) -> F:
+    """Give a command the options that all importers have."""
+    for option in (options.output, options.dry_run, skip_bad_option):
+        function = option(function)
+    return function
+
+
+@click.group()
+def import_() -> None:
+    """Bring in a past: change logs, git history, audit files.
+
+    What is imported is marked as such and keeps its own time, author and reason. Import the same file again,
+    or a longer version of it, and only what is new goes in. Switches nothing, writes no file of the system.
+    """
+
+
+@import_.command("config-changes")
+@system_argument
+@click.argument("file", type=file_type)
+@click.option(
+    "--repeat-window", type=click.FloatRange(min=0), default=60.0, show_default=True, metavar="SECONDS",
+    help="A change that comes again unaltered within this time is a repeat, not a change.",
+)  # fmt: skip
+@click.option(
+    "--name", "file_name", default="config.json", show_default=True,
+    help="What to call the file that each configuration is kept as; *.json.",
+)  # fmt: skip
+@timezone_option
+@_manner
+@pass_runtime
+def config_changes(
+    runtime: Runtime,
+    system: str,
+    file: Path,
+    repeat_window: float,
+    file_name: str,
+    timezone: str,
+    skip_bad: bool,
+    dry_run: bool,
+    output: Output,
+) -> None:
+    """Import a bot's own log of configuration changes.
+
+    JSON lines with timestamp, applied_by, diff ({KEY: {"old": …, "new": …}}) and previous_config; may have
+    profile_name, risk_warnings, reason. A configuration that appears without a record of who changed it is
+    told as found.
+
+    \b
+    Example:
+      rollout import config-changes polyarb-x data/audit/config_changes.jsonl --timezone Asia/Shanghai
+    """
+    from ledger.domain.errors import BadInput
+    from ledger.service.imports import importing
+
+    if not file_name.endswith(".json"):
+        raise BadInput(f"--name {file_name}: the configurations of a change log are kept as JSON.")
+    with _progress("records") as progress:
+        done = importing.import_config_changes(
+            runtime.ledger,
+            system,
+            file,
+            runtime.origin(),
+            _manner_of(timezone, skip_bad, dry_run, progress),
+            file_name=file_name,
+            repeat_window_seconds=repeat_window,
+        )
+    _tell(output, [done], dry_run=dry_run)
+
+
+@import_.command("git")
+@system_argument
+@click.argument("repository", type=file_type)
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.option("--ref", default="HEAD", show_default=True, help="Branch, tag or commit whose history to read.")
+@_manner
+@pass_runtime
+def git(
+    runtime: Runtime,
+    system: str,
+    repository: Path,
+    paths: tuple[str, ...],
+    ref: str,
+    skip_bad: bool,
+    dry_run: bool,
+    output: Output,
+) -> None:
+    """Import the history of configuration files in a git repository.
+
+    PATHs count from the repository's root. Several are one configuration, a later one laid over the ones
+    before it. Author, time and message of each commit become actor, time and reason.
+
+    \b
+    Example:
+      rollout import git polyarb-x . config/config.yaml config/profiles/live.yaml
+    """
+    from ledger.service.imports import importing
+
+    with _progress("commits") as progress:
+        done = importing.import_git(
+            runtime.ledger,
+            system,
+            repository,
+            paths,
+            runtime.origin(),
+            _manner_of("UTC", skip_bad, dry_run, progress),
+            ref=ref,
+        )
+    _tell(output, [done], dry_run=dry_run)
+
+
+@import_.command("jsonl")
+@system_argument
+@click.argument("files", nargs=-1, required=True, type=file_type, metavar="FILE...")
+@timezone_option
+@_manner
+@pass_runtime
+def jsonl(
+    runtime: Runtime,
+    system: str,
+    files: tuple[Path, ...],
+    timezone: str,
+    skip_bad: bool,
+    dry_run: bool,
+    output: Output,
+) -> None:
+    """Import a bot's daily audit files: order_intent, order_result, risk_block, risk_event.
+
+    JSON lines, gzipped or not, each with its kind (type, event, event_type or kind) and its time (timestamp,
+    ts, time or datetime: ISO 8601, or a number since 1970).
+
+    \b
+    Example:
+      rollout import jsonl polyarb-x data/audit/2026-02-*.jsonl
+    """
+    _activity(runtime, system, files, "jsonl", timezone, skip_bad, dry_run, output)
+
+
+@import_.command("risk-events")
+@system_argument
+@click.argument("file", type=file_type)
+@timezone_option
+@_manner
+@pass_runtime
+def risk_events(
+    runtime: Runtime,
+    system: str,
+    file: Path,
+    timezone: str,
+    skip_bad: bool,
+    dry_run: bool,
+    output: Output,
+) -> None:
+    """Import a bot's risk_events.csv.
+
+    CSV in UTF-8 with a header, one column of which is called timestamp, time, ts, datetime or date.
+
+    \b
+    Example:
+      rollout import risk-events polyarb-x data/risk_events.csv
+    """
+    _activity(runtime, system, (file,), "risk-events", timezone, skip_bad, dry_run, output)
+
+
+def _activity(
+    runtime: Runtime,
+    system: str,
+    files: Sequence[Path],
+    kind: Any,
+    timezone: str,
+    skip_bad: bool,
+    dry_run: bool,
+    output: Output,
+) -> None:
+    from ledger.service.imports import importing
+
+    with _progress("records") as progress:
+        done = list(
+            importing.import_activity(
+                runtime.ledger,
+                system,
+                files,
+                kind,
+                runtime.origin(),
+                _manner_of(timezone, skip_bad, dry_run, progress),
+            )
+        )
+    _tell(output, done, dry_run=dry_run)
+
+
+def _manner_of(timezone: str, skip_bad: bool, dry_run: bool, progress: Progress | None) -> Any:
+    from ledger.service.imports.importing import Manner
+    from ledger.service.imports.times import zone_named
+
+    return Manner(zone=zone_named(timezone), skip_bad=skip_bad, dry_run=dry_run, progress=progress)
+
+
+@contextmanager
+def _progress(what: str) -> Iterator[Progress | None]:
+    """Yield what tells the person at the terminal how far it is; nothing where nobody looks."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import Progress as Bar, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.completed:,} {task.description}"), TimeElapsedColumn())
+    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda count: bar.update(task, completed=count)
+
+
+def _tell(output: Output, done: Sequence[Imported], *, dry_run: bool) -> None:
+    """Print what came of each source: data on stdout, remarks on stderr."""
+    for imported in done:
+        _say_remarks(imported)
+    records = [_record(imported, dry_run=dry_run) for imported in done]
+    if output.format == "table":
+        for imported, record in zip(done, records, strict=True):
+            output.record(record, _sentence(imported, dry_run=dry_run))
+    elif len(records) == 1 and output.format == "json":
+        output.record(records[0])
+    else:
+        output.rows(records)
+
+
+def _record(imported: Imported, *, dry_run: bool) -> dict[str, Any]:
+    record: dict[str, Any] = {
+        "system": imported.source.system,
+        "kind": imported.source.kind,
+        "source": imported.source.name,
+        "sha256": imported.source.digest,
+        "outcome": _outcome(imported, dry_run=dry_run),
+        "records": imported.records,
+        "imported": imported.imported,
+        "already_known": imported.already_known,
+        "repeated": list(imported.repeated),
+        "skipped": list(imported.skipped),
+        "position": imported.position,
+    }
+    if dry_run:
+        record["events"] = [_shown(event) for event in imported.events]
+    return record
+
+
+def _outcome(imported: Imported, *, dry_run: bool) -> str:
+    if imported.nothing_new:
+        return "skipped"
+    return "dry_run" if dry_run else "imported"
+
+
+def _sentence(imported: Imported, *, dry_run: bool) -> str:
+    known = f", {imported.already_known:,} already imported" if imported.already_known else ""
+    without = f", {len(imported.repeated):,} without effect" if imported.repeated else ""
+    bad = f", {len(imported.skipped):,} bad" if imported.skipped else ""
+    counts = f"{imported.records:,} records{known}{without}{bad}"
+    if imported.nothing_new:
+        why = "already imported" if imported.already_known else "nothing to import"
+        return f"skipped ({why}): {imported.source.name}: {counts}"
+    verb = "would import" if dry_run else "imported"
+    lines = [f"{verb} {imported.imported:,} of {imported.source.name}: {counts}"]
+    shown = map(_shown, imported.events)
+    lines += [f"  {event['occurred_at']}  {event['type']}  {event['actor']}" for event in shown]
+    return "\n".join(lines)
+
+
+def _say_remarks(imported: Imported) -> None:
+    for note in imported.notes:
+        say(f"note: {note}")
+    if imported.nothing_new and not imported.skipped:
+        return
+    for word, listed in (("repeated", imported.repeated), ("skipped", imported.skipped)):
+        for line in listed[:_LISTED_MAX]:
+            say(f"{word}: {line}")
+        if len(listed) > _LISTED_MAX:
+            say(f"{word}: and {len(listed) - _LISTED_MAX} more; -o json lists them")
+
+
+def _shown(event: NewEvent) -> dict[str, Any]:
+    import orjson
+
+    body = orjson.loads(event.body)
+    return {
+        "type": event.type,
+        "occurred_at": event.occurred_at.isoformat(),
+        "actor": body["actor"]["name"],
+        "reason": body.get("reason"),
+        "stream": event.stream,
+        "data": body["data"],
+    }

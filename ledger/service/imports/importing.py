@@ -1,0 +1,257 @@
+"""The importers, whole: read, check, append. What the command line calls."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal
+
+from ledger.domain.errors import BadInput
+from ledger.domain.state import SystemState
+from ledger.service.context import Ledger
+from ledger.service.imports import activity, changes, config_changes, jsonl, risk_events
+from ledger.service.imports.actors import named
+from ledger.service.imports.base import (
+    Imported,
+    Problem,
+    Progress,
+    Source,
+    Told,
+    already_read,
+    insist_on_good,
+)
+from ledger.service.imports.changes import Step
+from ledger.service.imports.config_changes import REPEAT_WINDOW_SECONDS, ConfigChange
+from ledger.service.imports.lines import Lines
+from ledger.service.imports.times import UTC_ZONE, Zone
+from ledger.service.recorder import Origin
+
+if TYPE_CHECKING:
+    from ledger.configuration.snapshot import Snapshot
+
+_READERS: Final = {"jsonl": jsonl.read, "risk-events": risk_events.read}
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How to import: the same for every kind of source."""
+
+    zone: Zone = UTC_ZONE
+    """Of times that name none."""
+    skip_bad: bool = False
+    dry_run: bool = False
+    progress: Progress | None = None
+
+
+def import_config_changes(
+    ledger: Ledger,
+    system: str,
+    path: Path,
+    origin: Origin,
+    manner: Manner,
+    *,
+    file_name: str = "config.json",
+    repeat_window_seconds: float = REPEAT_WINDOW_SECONDS,
+) -> Imported:
+    """Import a bot's log of configuration changes.
+
+    The log holds values and no files: each configuration is kept as one JSON file called ``file_name``.
+
+    Raises:
+        UnknownName: the system was never registered.
+        BadInput: a line is bad, and nothing was imported.
+    """
+    ledger.load(system)
+    told = Told()
+    lines = Lines(path)
+    read = config_changes.read(
+        lines,
+        told,
+        zone=manner.zone,
+        not_after=ledger.recorder.clock.now(),
+        repeat_window_seconds=repeat_window_seconds,
+    )
+    found = list(read)
+    told.note_zone(manner.zone.name)
+    options = f"zone {manner.zone.name} window {repeat_window_seconds:g} file {file_name}"
+    source = Source("config-changes", system, str(path), lines.digest, options)
+    before = _already(ledger, source, told)
+    if before is not None:
+        return before
+    steps = _steps_of_log(ledger, found, told, file_name)
+    return _run(ledger, source, steps, told, origin, manner)
+
+
+def import_git(
+    ledger: Ledger,
+    system: str,
+    repository: Path,
+    paths: Sequence[str],
+    origin: Origin,
+    manner: Manner,
+    *,
+    ref: str = "HEAD",
+) -> Imported:
+    """Import the history of configuration files in a git repository.
+
+    Several paths are one configuration; a later one is laid over the ones before it.
+
+    Raises:
+        UnknownName: the system was never registered.
+        BadInput: there is no such repository, branch or file, or a commit's file is bad.
+    """
+    from ledger.configuration.snapshot import snapshot_under
+    from ledger.service.imports.git import History
+
+    state = ledger.load(system)
+    told = Told()
+    with History(repository, paths, ref=ref) as history:
+        history.scan(told, manner.progress)
+        names = names_of(state, history.paths)
+        options = f"names {json.dumps(list(names.values()))}"
+        source = Source(
+            "git",
+            system,
+            f"{repository} {ref}: {', '.join(history.paths)}",
+            history.digest,
+            options,
+        )
+        before = _already(ledger, source, told)
+        if before is not None:
+            return before
+
+        def kept(contents: list[tuple[str, bytes]]) -> Snapshot:
+            return snapshot_under(contents, ledger.keys)
+
+        steps = history.steps(told, names, kept, ledger.recorder.clock.now())
+        return _run(ledger, source, steps, told, origin, manner)
+
+
+def import_activity(
+    ledger: Ledger,
+    system: str,
+    paths: Sequence[Path],
+    kind: Literal["jsonl", "risk-events"],
+    origin: Origin,
+    manner: Manner,
+) -> Iterator[Imported]:
+    """Import files of order activity, one after the other, once all of them have been checked.
+
+    Raises:
+        UnknownName: the system was never registered.
+        BadInput: a line is bad, and nothing was imported.
+    """
+    ledger.load(system)
+    reading = activity.Reading(kind, _READERS[kind], manner.zone, ledger.recorder.clock.now())
+    scans = [_scanned(path, reading, manner.progress) for path in paths]
+    if not manner.skip_bad:
+        for scan in scans:
+            insist_on_good(str(scan.path), scan.told, ledger.recorder)
+    for scan in scans:
+        scan.told.note_zone(manner.zone.name)
+        source = Source(kind, system, str(scan.path), scan.digest, f"zone {manner.zone.name}")
+        before = _already(ledger, source, scan.told)
+        if before is not None:
+            yield before
+            continue
+        yield activity.run(
+            ledger, source, scan, reading, origin, dry_run=manner.dry_run, progress=manner.progress
+        )
+
+
+def names_of(state: SystemState, paths: Sequence[str]) -> dict[str, str]:
+    """Return under which name each path is kept: the system's own name for such a file, if it has one.
+
+    So a configuration from the repository can be put back where the system reads it.
+    """
+    registration = state.registration or {}
+    known = [file["name"] for file in registration.get("actuators", {}).get("config_files", ())]
+    names: dict[str, str] = {}
+    for path in paths:
+        base = path.rpartition("/")[2]
+        alone = sum(other.rpartition("/")[2] == base for other in paths) == 1
+        names[path] = path if path in known or not (alone and base in known) else base
+    return names
+
+
+def _scanned(path: Path, reading: activity.Reading, progress: Progress | None) -> activity.Scan:
+    try:
+        return activity.scan(path, reading, progress)
+    except BadInput as bad:
+        if str(path) in bad.message:
+            raise
+        raise BadInput(f"{path}: {bad.message}", hint=bad.hint) from None
+
+
+def _steps_of_log(
+    ledger: Ledger, found: Iterable[ConfigChange], told: Told, file_name: str
+) -> Iterator[Step]:
+    for change in found:
+        where = f"line {change.line}"
+        try:
+            before = _snapshot_of(ledger, change.before, file_name)
+            after = _snapshot_of(ledger, change.after, file_name)
+        except BadInput as bad:
+            told.bad(Problem(where, bad.message))
+            continue
+        yield Step(
+            where=where,
+            called=f"the record of {change.written}",
+            digest=change.digest,
+            ordinal=change.ordinal,
+            at=change.at,
+            actor=named(change.applied_by),
+            reason=change.reason,
+            source=f"profile {change.profile}" if change.profile else "change log",
+            after=after,
+            before=before,
+        )
+
+
+def _snapshot_of(ledger: Ledger, value: Mapping[str, object], file_name: str) -> Snapshot:
+    from ledger.configuration.snapshot import snapshot_under
+
+    content = json.dumps(value, ensure_ascii=False, sort_keys=True, indent=2).encode() + b"\n"
+    return snapshot_under([(file_name, content)], ledger.keys)
+
+
+def _already(ledger: Ledger, source: Source, told: Told) -> Imported | None:
+    """Return what came of the very same import, if it was done before."""
+    if not already_read(ledger.recorder.store, source):
+        return None
+    summary = ledger.recorder.store.get(source.id)
+    data = summary.data if summary is not None else {}
+    return Imported(
+        source=source,
+        records=data["records"],
+        imported=0,
+        already_known=data["imported"] + data["already_known"],
+        repeated=tuple(data["repeated"]),
+        skipped=tuple(data["skipped"]),
+        notes=tuple(told.notes),
+        events=(),
+        position=None,
+    )
+
+
+def _run(
+    ledger: Ledger,
+    source: Source,
+    steps: Iterable[Step],
+    told: Told,
+    origin: Origin,
+    manner: Manner,
+) -> Imported:
+    return changes.run(
+        ledger,
+        source,
+        steps,
+        told,
+        origin,
+        zone=manner.zone.name,
+        skip_bad=manner.skip_bad,
+        dry_run=manner.dry_run,
+        progress=manner.progress,
+    )
