@@ -19,7 +19,7 @@ OWNER: Final = "ledger_owner"
 # A writer stuck while it holds the append lock would block all others: nothing may wait without end.
 _PATIENT: Final = (
     "-c TimeZone=UTC -c lock_timeout=10s -c statement_timeout=0 "
-    "-c idle_in_transaction_session_timeout=60s"
+    "-c idle_in_transaction_session_timeout=60s -c default_transaction_isolation=read\\ committed"
 )
 # A pause would rather act without the ledger than wait for one that hangs.
 _HURRIED: Final = "-c TimeZone=UTC -c lock_timeout=1s -c statement_timeout=3s"

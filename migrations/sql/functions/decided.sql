@@ -23,7 +23,8 @@ BEGIN
                coalesce((SELECT s.revision FROM ledger.event AS s
                    WHERE s.stream = u.stream ORDER BY s.revision DESC LIMIT 1), 0) AS logged,
                e.position, e.revision, e.recorded_at,
-               (e.stream, e.type, e.schema_version, e.occurred_at, e.body_hash) AS known_content
+               e.stream = u.stream AND e.type = u.type AND e.schema_version = u.schema_version
+                   AND e.occurred_at = u.occurred AND e.body_hash = sha256(u.body) AS same
             FROM unnest(ids, streams, expected, types, schema_versions, occurred, bodies) WITH ORDINALITY
                 AS u (id, stream, expected, type, schema_version, occurred, body, ord)
             LEFT JOIN LATERAL (SELECT k.* FROM ledger.event AS k WHERE k.event_id = u.id LIMIT 1) AS e ON true
@@ -36,7 +37,7 @@ BEGIN
         revisions[item_.at] := NULL;
         times[item_.at] := NULL;
         IF item_.position IS NOT NULL THEN
-            IF item_.content = item_.known_content THEN
+            IF item_.same THEN
                 outcomes[item_.at] := 'duplicate';
                 positions[item_.at] := item_.position;
                 revisions[item_.at] := item_.revision;

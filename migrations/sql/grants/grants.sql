@@ -24,9 +24,9 @@ GRANT EXECUTE ON FUNCTION ledger.append(uuid[], text[], bigint[], text[], intege
     TO ledger_writer;
 GRANT EXECUTE ON FUNCTION ledger.put_blob(bytea) TO ledger_writer;
 
--- Read models live in a schema of their own, which its role may drop and build again at will.
+-- Read models live in a schema of their own, which its role may drop and build again at will; the right to
+-- build the next one beside it is granted on the database, by ledger/store/migrate.py.
 CREATE SCHEMA readmodel AUTHORIZATION ledger_projector;
-DO $$ BEGIN EXECUTE format('GRANT CREATE ON DATABASE %I TO ledger_projector', current_database()); END $$;
 GRANT USAGE ON SCHEMA readmodel TO ledger_writer, ledger_auditor;
 ALTER DEFAULT PRIVILEGES FOR ROLE ledger_projector GRANT SELECT ON TABLES TO ledger_writer, ledger_auditor;
 ALTER DEFAULT PRIVILEGES FOR ROLE ledger_projector GRANT USAGE ON SCHEMAS TO ledger_writer, ledger_auditor;
