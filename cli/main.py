@@ -128,11 +128,25 @@ def main(arguments: list[str] | None = None) -> None:
     except Exception as error:  # the last net; the cause is shown when asked for
         if os.environ.get("ROLLOUT_DEBUG"):
             raise
+        known = _from_the_database(error)
+        if known is not None:
+            _fail(known.message, known.hint, known.exit_code)
         _fail(
             f"Something went wrong that should not: {type(error).__name__}.",
             "Run it again with ROLLOUT_DEBUG=1 and report what it prints.",
             1,
         )
+
+
+def _from_the_database(error: Exception) -> LedgerError | None:
+    """Return what an error of the database driver means, if it is one."""
+    if not type(error).__module__.startswith("psycopg"):
+        return None
+    import psycopg
+
+    from ledger.store.postgres import translated
+
+    return translated(error) if isinstance(error, psycopg.Error) else None
 
 
 def _fail(message: str, hint: str | None, code: int) -> Any:

@@ -11,6 +11,11 @@ from ledger.domain.errors import LedgerUnreachable, SchemaMissing, SchemaNewer
 HEAD: Final = "0001"
 """The newest migration. A test holds it equal to Alembic's own head."""
 
+# Not part of the migration: a grant on the database itself is lost by a dump and by CREATE DATABASE … TEMPLATE.
+GRANT_ON_DATABASE: Final = """
+    DO $$ BEGIN EXECUTE format('GRANT CREATE ON DATABASE %%I TO ledger_projector', current_database()); END $$
+"""
+
 
 def upgrade(dsn: str) -> None:
     """Migrate the database at ``dsn`` (psycopg conninfo) to `HEAD`; a no-op when it is there.
@@ -37,6 +42,8 @@ def upgrade(dsn: str) -> None:
         with engine.connect() as connection:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+            connection.exec_driver_sql(GRANT_ON_DATABASE)
+            connection.commit()
     except CommandError as error:
         raise SchemaNewer(
             "The ledger was migrated by a newer version of rollout-ledger.",

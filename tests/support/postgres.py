@@ -63,6 +63,8 @@ class PostgresServer:
         """Yield the conninfo of a database that lives as long as the block."""
         name = f"test_{uuid.uuid4().hex[:12]}"
         self._do("CREATE DATABASE {} TEMPLATE {}", name, template)
+        if template == TEMPLATE:
+            self._do("GRANT CREATE ON DATABASE {} TO ledger_projector", name)
         try:
             yield self.database(name)
         finally:
