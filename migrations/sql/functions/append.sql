@@ -10,6 +10,8 @@
 -- Items see the ones before them in the same batch. Unless all_or_nothing, a bad item never stops a good one.
 --
 -- Why it is written as it is:
+--   * pg_temp stands last in the search path: left out it would come first, and a caller's temporary type named
+--     "bytea" would be run with the owner's rights.
 --   * The advisory lock is a statement of its own under READ COMMITTED. A snapshot taken before the lock was
 --     granted would not see the row that its previous holder committed, and positions would repeat.
 --   * The lock is held until the commit is flushed and visible: position order is commit order, without gaps,
@@ -21,7 +23,7 @@ CREATE FUNCTION ledger.append(
     ids uuid[], streams text[], expected bigint[], types text[], schema_versions integer[],
     occurred timestamptz[], bodies bytea[], all_or_nothing boolean DEFAULT false
 ) RETURNS TABLE (outcome text, "position" bigint, revision bigint, recorded_at timestamptz)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
 DECLARE

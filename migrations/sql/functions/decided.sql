@@ -5,7 +5,7 @@ CREATE FUNCTION ledger.decided(
     occurred timestamptz[], bodies bytea[], all_or_nothing boolean, head_ bigint, now_ timestamptz,
     OUT outcomes text[], OUT positions bigint[], OUT revisions bigint[], OUT times timestamptz[]
 )
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
 DECLARE

@@ -3,7 +3,7 @@
 -- Row by row against the stored value of the row before: if every link holds, so does the whole chain.
 CREATE FUNCTION ledger.first_bad_position(first_ bigint, last_ bigint, before_ bytea)
 RETURNS TABLE ("position" bigint, problem text)
-LANGUAGE sql STABLE SET search_path = pg_catalog
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT c.expected_position,
            CASE WHEN c.position <> c.expected_position THEN 'a row is missing'
