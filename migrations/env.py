@@ -5,16 +5,16 @@ from __future__ import annotations
 from alembic import context
 from sqlalchemy import Connection, create_engine, pool, text
 
+from ledger.store.migrate import MIGRATION_LOCK
 from ledger.store.tables import metadata
 
 config = context.config
-# 'migrate!' as a number: two commands that start at once on a new ledger must not both migrate it.
-MIGRATION_LOCK = 7883951501842187297
+LOCK_TIMEOUT = config.attributes.get("lock_timeout", "10s")
 
 
 def run(connection: Connection) -> None:
     """Run the migrations, one process at a time, with limits on locks and statements."""
-    connection.execute(text("SET lock_timeout = '10s'"))
+    connection.execute(text("SELECT set_config('lock_timeout', :limit, false)"), {"limit": LOCK_TIMEOUT})
     connection.execute(text("SET statement_timeout = '10min'"))
     connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": MIGRATION_LOCK})
     connection.execute(text("CREATE SCHEMA IF NOT EXISTS ledger"))

@@ -10,6 +10,8 @@ from ledger.domain.errors import LedgerUnreachable, SchemaMissing, SchemaNewer
 
 HEAD: Final = "0001"
 """The newest migration. A test holds it equal to Alembic's own head."""
+MIGRATION_LOCK: Final = 7883951501842187297
+"""'migrate!' as a number: two commands that start at once on a new ledger must not both migrate it."""
 
 # Not part of the migration: a grant on the database itself is lost by a dump and by CREATE DATABASE … TEMPLATE.
 GRANT_ON_DATABASE: Final = """
@@ -17,8 +19,10 @@ GRANT_ON_DATABASE: Final = """
 """
 
 
-def upgrade(dsn: str) -> None:
+def upgrade(dsn: str, *, lock_timeout: str = "10s") -> None:
     """Migrate the database at ``dsn`` (psycopg conninfo) to `HEAD`; a no-op when it is there.
+
+    ``lock_timeout``, as PostgreSQL writes durations, bounds the wait for another migration or a writer.
 
     Raises:
         LedgerUnreachable: the database can't be reached.
@@ -41,6 +45,7 @@ def upgrade(dsn: str) -> None:
     try:
         with engine.connect() as connection:
             config.attributes["connection"] = connection
+            config.attributes["lock_timeout"] = lock_timeout
             command.upgrade(config, "head")
             connection.exec_driver_sql(GRANT_ON_DATABASE)
             connection.commit()
@@ -49,20 +54,26 @@ def upgrade(dsn: str) -> None:
             "The ledger was migrated by a newer version of rollout-ledger.",
             hint="Upgrade this program; nothing was changed.",
         ) from error
-    except exc.OperationalError as error:
-        from ledger.store.dsn import scrub
+    except (exc.DBAPIError, psycopg.Error) as error:
+        raise _refused(error.orig if isinstance(error, exc.DBAPIError) else error, dsn) from None
 
-        raise LedgerUnreachable(
-            f"The database could not be migrated: {scrub(str(error.orig), dsn).strip()}",
+
+def _refused(error: BaseException | None, dsn: str) -> LedgerUnreachable:
+    import psycopg
+
+    from ledger.store.dsn import scrub
+
+    said = scrub(str(error), dsn).strip().splitlines()
+    if isinstance(error, psycopg.OperationalError):
+        return LedgerUnreachable(
+            f"The database could not be migrated: {said[0]}",
             hint="Check that Postgres is up and that no other migration is running.",
-        ) from None
-    except exc.ProgrammingError as error:
-        from ledger.store.dsn import scrub
-
-        raise LedgerUnreachable(
-            f"The database refused the migration: {scrub(str(error.orig), dsn).strip()}",
-            hint="Migrate once as a role that may create roles and schemas: ROLLOUT_DSN=… rollout init",
-        ) from None
+        )
+    return LedgerUnreachable(
+        f"The database refused the migration: {said[0]}",
+        hint="Nothing was changed. Migrate once as a role that may create roles and schemas: "
+        "ROLLOUT_DSN=… rollout init",
+    )
 
 
 def check(found: str | None) -> None:

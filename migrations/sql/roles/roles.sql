@@ -15,7 +15,8 @@ BEGIN
                 NULL;  -- another database of this cluster was being migrated at the same moment
             END;
         END IF;
-        IF NOT pg_catalog.pg_has_role(current_user, wanted, 'MEMBER') THEN
+        -- USAGE, not MEMBER: from PostgreSQL 16 on, who makes a role may only hand it out, not act as it.
+        IF NOT pg_catalog.pg_has_role(current_user, wanted, 'USAGE') THEN
             EXECUTE format('GRANT %I TO %I', wanted, current_user);
         END IF;
     END LOOP;
