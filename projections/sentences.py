@@ -1,0 +1,245 @@
+"""What happened, as a person would say it: one sentence an event, beginning after the actor's name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+Data = Mapping[str, Any]
+SHORT_DIGITS: Final = 10
+KEYS_SHOWN: Final = 3
+
+
+def sentence(type_: str, data: Data) -> str:
+    """Return what the event's actor did: ``switched mock -> real``. Unknown types are named."""
+    tell = _TELL.get(type_)
+    return tell(data) if tell is not None else f"recorded {type_}, which this version does not know"
+
+
+def short(fingerprint: str | None) -> str:
+    """Return the first digits of a fingerprint, enough to type: ``3f9c1a2b77``."""
+    return fingerprint.removeprefix("sha256:")[:SHORT_DIGITS] if fingerprint else "nothing"
+
+
+def mode_text(mode: str | None, kind: str | None = None) -> str:
+    """Return a mode as people read it: ``paused (halt)``."""
+    if mode is None:
+        return "never switched"
+    return f"{mode} ({kind})" if kind else mode
+
+
+def changes_text(changes: Any) -> str:
+    """Return a few of the changed keys by name, and how many more there are."""
+    shown = [_change(change) for change in changes[:KEYS_SHOWN]]
+    more = len(changes) - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
+
+
+def _change(change: Data) -> str:
+    old, new = change.get("old"), change.get("new")
+    if old is None:
+        return f"{change['key']} = {new}"
+    return f"{change['key']} {old} → {new}" if new is not None else f"{change['key']} removed"
+
+
+def _registered(data: Data) -> str:
+    return f"registered the system ({data['environment']})"
+
+
+def _system_changed(data: Data) -> str:
+    return f"changed the system's registration ({data['environment']})"
+
+
+def _recovered(data: Data) -> str:
+    done, given_up = len(data["completed"]), len(data["abandoned"])
+    spooled = f", {data['spooled']} events from the spool" if data["spooled"] else ""
+    return f"recovered the system: {done} finished, {given_up} given up{spooled}"
+
+
+def _switch_requested(data: Data) -> str:
+    return f"asked for {mode_text(data['to_mode'], data.get('to_kind'))}"
+
+
+def _switched(data: Data) -> str:
+    before = mode_text(data["from_mode"], data.get("from_kind"))
+    after = mode_text(data["to_mode"], data.get("to_kind"))
+    return f"switched {before} → {after}, by {data['carried_by']} in {data.get('took_ms', 0)} ms"
+
+
+def _switch_rejected(data: Data) -> str:
+    return f"was refused {data['from_mode']} → {data['to_mode']}: {data['explanation']}"
+
+
+def _switch_unconfirmed(data: Data) -> str:
+    mode = mode_text(data["to_mode"], data.get("to_kind"))
+    return f"got no confirmation of {mode} within {data['waited_ms']} ms: {data['explanation']}"
+
+
+def _switch_abandoned(data: Data) -> str:
+    return f"gave up the switch to {data['to_mode']}: {data['explanation']}"
+
+
+def _config_registered(data: Data) -> str:
+    names = ", ".join(file["name"] for file in data["files"])
+    return f"registered configuration {short(data['fingerprint'])} ({names})"
+
+
+def _apply_requested(data: Data) -> str:
+    return f"began to apply configuration {short(data['fingerprint'])}"
+
+
+_CAUSES: Final = {
+    "apply": "applied",
+    "rollback": "put back",
+    "import": "imported",
+    "found": "found in place",
+    "declared": "declared",
+}
+
+
+def _applied(data: Data) -> str:
+    verb = _CAUSES.get(data["cause"], data["cause"])
+    if not data["changes"]:
+        return f"{verb} configuration {short(data['fingerprint'])}, with no key changed"
+    if data.get("previous") is None:
+        return f"{verb} configuration {short(data['fingerprint'])}, the first: {len(data['changes'])} keys"
+    return f"{verb} configuration {short(data['fingerprint'])}: {changes_text(data['changes'])}"
+
+
+def _apply_failed(data: Data) -> str:
+    return f"could not apply configuration {short(data['fingerprint'])}: {data['explanation']}"
+
+
+def _tagged(data: Data) -> str:
+    return f"tagged configuration {short(data['fingerprint'])} as {data['tag']}"
+
+
+def _stable(data: Data) -> str:
+    return f"marked configuration {short(data['fingerprint'])} as stable"
+
+
+def _quarantined(data: Data) -> str:
+    return f"quarantined configuration {short(data['fingerprint'])}"
+
+
+def _rollback_requested(data: Data) -> str:
+    return (
+        f"began a rollback {short(data.get('from_fingerprint'))} → {short(data['to_fingerprint'])} "
+        f"({data['selector']})"
+    )
+
+
+def _rollback_step(data: Data) -> str:
+    how = "was in place already" if data["outcome"] == "already" else "is back"
+    return f"rolled back, step {data['step']}: {data['name']} {how}"
+
+
+def _rollback_completed(data: Data) -> str:
+    return f"rolled back {short(data.get('from_fingerprint'))} → {short(data['to_fingerprint'])}"
+
+
+def _rollback_failed(data: Data) -> str:
+    return f"could not finish the rollback, at step {data['step']}: {data['explanation']}"
+
+
+def _rollback_abandoned(data: Data) -> str:
+    return f"gave up the rollback: {data['explanation']}"
+
+
+def _drift_detected(data: Data) -> str:
+    found = (
+        changes_text(data["changes"])
+        if data.get("changes")
+        else f"{data['expected']} → {data['found']}"
+    )
+    return f"found the {data['subject']} changed by hand: {found}"
+
+
+def _drift_cleared(data: Data) -> str:
+    return f"found the {data['subject']} as the ledger has it again"
+
+
+def _alert_fired(data: Data) -> str:
+    return f"raised the {data['severity']} alert {data['alert']}: {data['message']}"
+
+
+def _alert_acknowledged(data: Data) -> str:
+    return f"acknowledged the alert {data['alert']}"
+
+
+_HOW_RESOLVED: Final = {
+    "condition_cleared": "the condition cleared",
+    "manual": "by hand",
+    "expired": "it expired",
+}
+
+
+def _alert_resolved(data: Data) -> str:
+    return f"resolved the alert {data['alert']} ({_HOW_RESOLVED.get(data['how'], data['how'])})"
+
+
+def _incident_opened(data: Data) -> str:
+    return f"opened the {data['severity']} incident {data['incident']}: {data['title']}"
+
+
+def _incident_noted(data: Data) -> str:
+    return f"noted on {data['incident']}: {data['note']}"
+
+
+def _incident_mitigated(data: Data) -> str:
+    return f"mitigated {data['incident']}: {data['action']}"
+
+
+def _incident_resolved(data: Data) -> str:
+    return f"resolved {data['incident']}" + (
+        f": {data['resolution']}" if data.get("resolution") else ""
+    )
+
+
+def _imported(data: Data) -> str:
+    skipped = f", {len(data['skipped'])} skipped" if data.get("skipped") else ""
+    return (
+        f"imported {data['imported']} of {data['records']} records from {data['source']} "
+        f"({data['already_known']} known already{skipped})"
+    )
+
+
+_TELL: Final[dict[str, Callable[[Data], str]]] = {
+    "LedgerCreated": lambda data: f"created the ledger {data['ledger_id']}",
+    "SecretKeyAdopted": lambda data: f"adopted the key {data['key_id']} for digests of secrets",
+    "EventCorrected": lambda data: f"corrected #{data['position']}: {data['correction']}",
+    "HistoryImported": _imported,
+    "SystemRegistered": _registered,
+    "SystemChanged": _system_changed,
+    "StateRecovered": _recovered,
+    "ModeSwitchRequested": _switch_requested,
+    "ModeSwitched": _switched,
+    "ModeSwitchRejected": _switch_rejected,
+    "ModeSwitchUnconfirmed": _switch_unconfirmed,
+    "ModeSwitchAbandoned": _switch_abandoned,
+    "ConfigRegistered": _config_registered,
+    "ConfigApplyRequested": _apply_requested,
+    "ConfigApplied": _applied,
+    "ConfigApplyFailed": _apply_failed,
+    "FingerprintTagged": _tagged,
+    "FingerprintMarkedStable": _stable,
+    "FingerprintQuarantined": _quarantined,
+    "RollbackRequested": _rollback_requested,
+    "RollbackStepCompleted": _rollback_step,
+    "RollbackCompleted": _rollback_completed,
+    "RollbackFailed": _rollback_failed,
+    "RollbackAbandoned": _rollback_abandoned,
+    "DriftDetected": _drift_detected,
+    "DriftCleared": _drift_cleared,
+    "AlertFired": _alert_fired,
+    "AlertAcknowledged": _alert_acknowledged,
+    "AlertResolved": _alert_resolved,
+    "IncidentOpened": _incident_opened,
+    "IncidentNoted": _incident_noted,
+    "IncidentAcknowledged": lambda data: f"acknowledged {data['incident']}",
+    "IncidentMitigated": _incident_mitigated,
+    "IncidentResolved": _incident_resolved,
+    "IncidentClosed": lambda data: f"closed {data['incident']}",
+    "MetricsRecorded": lambda data: f"recorded {len(data['samples'])} samples",
+    "OrderActivityRecorded": lambda data: f"recorded {data['kind']}",
+}
