@@ -123,6 +123,14 @@ def key_path(path: Iterable[str | int]) -> str:
     return key or ROOT_KEY
 
 
+def shortened(key: str, characters_max: int = 120) -> str:
+    """A key path for a message: the middle of a very long one is left out."""
+    if len(key) <= characters_max:
+        return key
+    half = characters_max // 2
+    return f"{key[:half]}…{key[-half:]}"
+
+
 def is_within(key: str, prefix: str) -> bool:
     """Whether ``key`` is ``prefix`` or lies below it, for questions about a part of the keys."""
     if prefix in {"", ROOT_KEY, key}:

@@ -1,0 +1,69 @@
+"""Where things stand in a source text: its words, its comments, its lines and columns.
+
+The readers of JSON and TOML in the standard library keep no positions, so their texts are cut into
+words here. What the words mean is still decided by those readers alone.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Final
+
+JSON_WORD: Final = re.compile(
+    r'(?P<string>"[^"\\]*(?:\\.[^"\\]*)*")|(?P<mark>[{}\[\]:,])|(?P<bare>[^\s{}\[\]:,"]+)'
+)
+TOML_WORD: Final = re.compile(
+    r"(?P<comment>\#[^\n]*)"
+    r'|(?P<string>"""(?:\\[\s\S]|[^\\])*?"""(?!")|' + r"'''[\s\S]*?'''(?!')"
+    r'|"[^"\\\n]*(?:\\.[^"\\\n]*)*"|' + r"'[^'\n]*')"
+    r"|(?P<mark>[\[\]{}=,])"
+    r"""|(?P<bare>[^\s\[\]{}=,#"']+)"""
+)
+
+
+def line_and_column(text: str, offset: int) -> tuple[int, int]:
+    """The 1-based line and column of an offset."""
+    return text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
+
+
+def first_bare(word: re.Pattern[str], text: str, wanted: re.Pattern[str]) -> int | None:
+    """The offset of the first bare word (a number, say) that fits ``wanted`` as a whole."""
+    for match in word.finditer(text):
+        if match.lastgroup == "bare" and wanted.fullmatch(match.group()):
+            return match.start()
+    return None
+
+
+def repeated_json_key(text: str) -> tuple[int, int, str] | None:
+    """The offsets of the first key that one JSON object has twice, earlier and later, and its text.
+
+    The text must be valid JSON.
+    """
+    objects: list[dict[str, int] | None] = []
+    pending: re.Match[str] | None = None
+    for match in JSON_WORD.finditer(text):
+        word = match.group()
+        if word in "{[":
+            objects.append({} if word == "{" else None)
+        elif word in "}]":
+            _ = objects.pop()
+        elif word == ":" and pending is not None:
+            seen = objects[-1]
+            key = _decoded(pending.group())
+            if seen is not None and seen.setdefault(key, pending.start()) != pending.start():
+                return seen[key], pending.start(), key
+        pending = match if match.lastgroup == "string" else None
+    return None
+
+
+def toml_comments(text: str) -> Iterator[tuple[int, int]]:
+    """The spans of the comments of a TOML text."""
+    for match in TOML_WORD.finditer(text):
+        if match.lastgroup == "comment":
+            yield match.span()
+
+
+def _decoded(word: str) -> str:
+    return str(json.loads(word))

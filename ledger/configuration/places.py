@@ -1,0 +1,159 @@
+"""Where the leaves and the comments of a configuration file stand in its text."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from ledger.configuration import lexing, loader
+from ledger.configuration.patterns import Span
+from ledger.configuration.source import Source
+from ledger.domain.configuration import Value, leaf_text
+from ledger.domain.errors import BadInput
+
+if TYPE_CHECKING:
+    from ledger.configuration.yaml_tree import Node
+
+Path: TypeAlias = tuple[str | int, ...]
+
+_COMMENT: Final = re.compile(r"(?<!\S)#[^\r\n]*")
+_PROPERTY: Final = re.compile(r"(?:[&!]\S*\s+)+")
+_MARKING_ROUNDS: Final = 3
+
+
+def maybe_comments(source: Source) -> list[str]:
+    """Everything that may be a comment, and some things that are none: quick, to look into first."""
+    if source.format == "json" or "#" not in source.text:
+        return []
+    return _COMMENT.findall(source.text)
+
+
+def comments(source: Source) -> list[Span]:
+    """The spans of the comments, in order."""
+    if source.format == "json":
+        return []
+    if source.format == "toml":
+        return list(lexing.toml_comments(source.text))
+    from ledger.configuration import yaml_tree
+
+    found: list[Span] = []
+    at = 0
+    for start, end in [*sorted(yaml_tree.compose(source).scalars), (len(source.text),) * 2]:
+        found += [match.span() for match in _COMMENT.finditer(source.text, at, start)]
+        at = max(at, end)
+    return found
+
+
+def leaves(source: Source, wanted: Mapping[Path, Value]) -> dict[Path, Span]:
+    """The span of each wanted leaf as it is written: with its quotes, without anchor and tag.
+
+    A leaf that can't be found is left out.
+    """
+    if source.format == "yaml":
+        return _yaml_leaves(source, wanted)
+    return _marked_leaves(source, wanted)
+
+
+def _yaml_leaves(source: Source, wanted: Mapping[Path, Value]) -> dict[Path, Span]:
+    from ledger.configuration import yaml_tree
+
+    root = yaml_tree.compose(source).root
+    found: dict[Path, Span] = {}
+    for path in wanted:
+        node = _node_at(root, path)
+        if isinstance(node, yaml_tree.Scalar):
+            raw = source.text[node.start : node.end]
+            skipped = _PROPERTY.match(raw)
+            start = node.start + (skipped.end() if skipped else 0)
+            end = node.start + len(raw.rstrip())
+            if start < end:
+                found[path] = (start, end)
+    return found
+
+
+def _node_at(root: Node, path: Path) -> Node | None:
+    node: Node | None = root
+    for step in path:
+        if isinstance(node, dict) and isinstance(step, str):
+            node = node.get(step)
+        elif isinstance(node, list) and isinstance(step, int):
+            node = node[step]
+        else:
+            return None
+    return node
+
+
+def _marked_leaves(source: Source, wanted: Mapping[Path, Value]) -> dict[Path, Span]:
+    """Put a mark in the place of every word that means a wanted value; read; see where they went.
+
+    So the reader of the standard library, which gives no positions, says what each word belongs to.
+    """
+    words = list(_words_meaning(source, wanted))
+    for _ in range(_MARKING_ROUNDS):
+        mark = f"mark-{secrets.token_hex(8)}-"
+        try:
+            value = loader.parse(replace(source, text=_with_marks(source.text, words, mark)))
+        except BadInput:
+            return {}
+        paths: dict[int, Path] = {}
+        as_keys: set[int] = set()
+        _find_marks(value, (), mark, paths, as_keys)
+        if not as_keys:
+            return {path: words[number] for number, path in paths.items() if path in wanted}
+        # A key that reads like the secret has to stay, or the paths below it would change.
+        words = [word for number, word in enumerate(words) if number not in as_keys]
+    return {}
+
+
+def _words_meaning(source: Source, wanted: Mapping[Path, Value]) -> Iterator[Span]:
+    texts = {value for value in wanted.values() if isinstance(value, str)}
+    numbers = {leaf_text(value) for value in wanted.values() if not isinstance(value, str)}
+    word = lexing.JSON_WORD if source.format == "json" else lexing.TOML_WORD
+    for match in word.finditer(source.text):
+        if match.lastgroup == "string":
+            if texts and _meaning(match.group(), source.format) in texts:
+                yield match.span()
+        elif match.lastgroup == "bare" and numbers:
+            value = _meaning(match.group(), source.format)
+            if isinstance(value, int | float) and leaf_text(value) in numbers:
+                yield match.span()
+
+
+def _meaning(word: str, file_format: str) -> object:
+    if word[0] in "\"'" and "\\" not in word and word[:3] not in {'"""', "'''"}:
+        return word[1:-1]
+    try:
+        if file_format == "json":
+            return json.loads(word)
+        return tomllib.loads(f"x = {word}")["x"]
+    except ValueError:
+        return None
+
+
+def _with_marks(text: str, words: list[Span], mark: str) -> str:
+    pieces: list[str] = []
+    at = 0
+    for number, (start, end) in enumerate(words):
+        pieces += [text[at:start], f'"{mark}{number}"']
+        at = end
+    return "".join([*pieces, text[at:]])
+
+
+def _find_marks(
+    value: Value, path: Path, mark: str, paths: dict[int, Path], as_keys: set[int]
+) -> None:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if key.startswith(mark):
+                as_keys.add(int(key.removeprefix(mark)))
+            _find_marks(item, (*path, key), mark, paths, as_keys)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            _find_marks(item, (*path, index), mark, paths, as_keys)
+    elif isinstance(value, str) and value.startswith(mark):
+        paths[int(value.removeprefix(mark))] = path
