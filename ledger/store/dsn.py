@@ -11,7 +11,7 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote, quote_plus, unquote
 
 from psycopg import Error as PsycopgError, pq
@@ -71,7 +71,7 @@ def scrub(text: str, dsn: str) -> str:
     return text
 
 
-def connect_arguments(dsn: str) -> dict[str, str]:
+def connect_arguments(dsn: str) -> dict[str, Any]:
     """Return what to give to ``psycopg.connect(**…)``; it holds the password, so don't log it.
 
     Waits at most 10 s for each host unless the DSN or PGCONNECT_TIMEOUT says otherwise.
@@ -79,7 +79,7 @@ def connect_arguments(dsn: str) -> dict[str, str]:
     Raises:
         BadInput: ``dsn`` can't be read.
     """
-    arguments = {key: setting.value for key, setting in _read(dsn).items()}
+    arguments: dict[str, Any] = {key: setting.value for key, setting in _read(dsn).items()}
     if "PGCONNECT_TIMEOUT" not in os.environ:
         arguments.setdefault("connect_timeout", str(CONNECT_TIMEOUT_SECONDS))
     arguments.setdefault("fallback_application_name", "rollout")

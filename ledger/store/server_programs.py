@@ -212,9 +212,9 @@ def _copy_programs(packages: Path, copy: Path, tree: Path) -> None:
                 if not file.is_symlink():
                     file.chmod(0o755 if file.stat().st_mode & 0o100 else 0o644)
         making.rename(copy)
-    except (OSError, shutil.Error) as error:
+    except OSError as error:
         shutil.rmtree(making, ignore_errors=True)
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        reason = error.strerror or error  # shutil gathers several into one that has no strerror.
         raise LedgerUnreachable(
             f"PostgreSQL's programs can't be copied to {copy.parent}: {reason}.",
             hint="It takes 40 MB there. Or install rollout-ledger outside home directories.",

@@ -14,8 +14,11 @@ import time
 from pathlib import Path
 
 from ledger.domain.errors import LedgerError
-from ledger.store import server_start  # noqa: F401  # Before stepping down: see Identity.command.
+from ledger.store import server_start
 from ledger.store.embedded import EmbeddedPostgres
+
+# What the server's start needs is loaded before stepping down: see Identity.command.
+LOADED = server_start
 
 
 def main(home: str, action: str, programs: str, timeout_seconds: str, uid: str) -> int:

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
+from typing import LiteralString
 
 import psutil
 import psycopg
@@ -85,7 +86,7 @@ class PostgresServer:
                 self._do("ALTER DATABASE {} RENAME TO {}", making, TEMPLATE)
         return TEMPLATE
 
-    def _do(self, statement: str, *names: str) -> None:
+    def _do(self, statement: LiteralString, *names: str) -> None:
         with psycopg.connect(self.admin_dsn, autocommit=True) as connection:
             connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
 
