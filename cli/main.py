@@ -27,12 +27,20 @@ COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "at": ("at", "at", "Show a system's state as of a moment."),
     "explain": ("explain", "explain", "Tell why a system is in the state it is in."),
     "config": ("config", "config", "Keep, compare, apply and blame configurations."),
-    "fingerprint": ("fingerprint", "fingerprint", "Print a configuration's fingerprint; needs no ledger."),
+    "fingerprint": (
+        "fingerprint",
+        "fingerprint",
+        "Print a configuration's fingerprint; needs no ledger.",
+    ),
     "switch": ("modes", "switch", "Switch a system's mode."),
     "pause": ("modes", "pause", "Pause a system. Works without Postgres too."),
     "resume": ("modes", "resume", "Bring a paused system back to mock."),
     "rollback": ("rollback", "rollback", "Go back to a prior configuration, byte for byte."),
-    "recover": ("recover", "recover", "Finish or give up what was begun; tell what to resume from."),
+    "recover": (
+        "recover",
+        "recover",
+        "Finish or give up what was begun; tell what to resume from.",
+    ),
     "drift": ("recover", "drift", "Compare the world with the ledger, key by key."),
     "alert": ("alert", "alert", "Raise, list, acknowledge and resolve alerts."),
     "incident": ("incident", "incident", "Open, list, note, close and export incidents."),
@@ -40,7 +48,11 @@ COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "sql": ("sql", "sql", "Ask the audit replica in SQL."),
     "projections": ("projections", "projections", "Show, rebuild and verify the read models."),
     "verify": ("verify", "verify", "Recompute the hash chain and name the first bad position."),
-    "checkpoint": ("verify", "checkpoint", "Write the log's position, hash and time, to keep elsewhere."),
+    "checkpoint": (
+        "verify",
+        "checkpoint",
+        "Write the log's position, hash and time, to keep elsewhere.",
+    ),
     "import": ("import_", "import_", "Bring in a past: change logs, git history, audit files."),
 }
 
@@ -105,7 +117,9 @@ def cli(context: click.Context, home: Path | None, dsn: str | None, actor: str |
     from cli.wiring import Runtime
 
     on_command_line = context.get_parameter_source("dsn") is click.core.ParameterSource.COMMANDLINE
-    context.obj = Runtime.from_options(home=home, dsn=dsn, actor=actor, dsn_is_argument=on_command_line)
+    context.obj = Runtime.from_options(
+        home=home, dsn=dsn, actor=actor, dsn_is_argument=on_command_line
+    )
     context.call_on_close(context.obj.close)
 
 

@@ -26,8 +26,12 @@ output = click.option(
     show_envvar=True,
     help="How results are printed.",
 )
-reason = click.option("-r", "--reason", envvar="ROLLOUT_REASON", show_envvar=True, help="Why. Recorded.")
-dry_run = click.option("--dry-run", is_flag=True, help="Show what would be done and recorded; change nothing.")
+reason = click.option(
+    "-r", "--reason", envvar="ROLLOUT_REASON", show_envvar=True, help="Why. Recorded."
+)
+dry_run = click.option(
+    "--dry-run", is_flag=True, help="Show what would be done and recorded; change nothing."
+)
 yes = click.option(
     "-y", "--yes", is_flag=True, envvar="ROLLOUT_YES", show_envvar=True,
     help="Don't ask. Needed for what raises exposure when there is no terminal.",

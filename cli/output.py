@@ -57,7 +57,10 @@ _JSON = orjson.OPT_INDENT_2
 
 def say(message: str, *, colour: str | None = None) -> None:
     """Tell the person at the terminal something that is not data."""
-    click.echo(click.style(message, fg=colour) if colour and colours_wanted(sys.stderr) else message, err=True)
+    click.echo(
+        click.style(message, fg=colour) if colour and colours_wanted(sys.stderr) else message,
+        err=True,
+    )
 
 
 def colours_wanted(stream: Any = None) -> bool:
@@ -106,7 +109,9 @@ def _table(rows: Sequence[Row], columns: Sequence[str] | None, title: str | None
     if not rows:
         say("nothing to show")
         return
-    table = Table(*names, title=title, box=None, header_style="bold", pad_edge=False, title_justify="left")
+    table = Table(
+        *names, title=title, box=None, header_style="bold", pad_edge=False, title_justify="left"
+    )
     for row in rows:
         table.add_row(*(Text(_cell(row.get(name))) for name in names))
     width = None if sys.stdout.isatty() else 200

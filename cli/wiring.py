@@ -49,7 +49,9 @@ class Runtime:
             reject_password_on_command_line(dsn)
         return Runtime(
             Settings(
-                home=(home or default_home(os.environ)).absolute(), dsn=dsn or None, actor=resolve_actor(actor)
+                home=(home or default_home(os.environ)).absolute(),
+                dsn=dsn or None,
+                actor=resolve_actor(actor),
             )
         )
 
@@ -60,7 +62,9 @@ class Runtime:
             return self.settings.dsn
         from ledger.store.embedded import EmbeddedPostgres
 
-        return EmbeddedPostgres(self.settings.home).ensure_running(timeout_seconds=self._timeout_seconds * 3)
+        return EmbeddedPostgres(self.settings.home).ensure_running(
+            timeout_seconds=self._timeout_seconds * 3
+        )
 
     @cached_property
     def store(self) -> PostgresStore:
@@ -153,7 +157,10 @@ class Runtime:
 
         return self._ledger_over(
             Recorder(
-                store=MemoryStore(self.clock), clock=self.clock, redact=self._redact, cache=lambda _: None
+                store=MemoryStore(self.clock),
+                clock=self.clock,
+                redact=self._redact,
+                cache=lambda _: None,
             )
         )
 

@@ -14,7 +14,9 @@ LOCK_TIMEOUT = config.attributes.get("lock_timeout", "10s")
 
 def run(connection: Connection) -> None:
     """Run the migrations, one process at a time, with limits on locks and statements."""
-    connection.execute(text("SELECT set_config('lock_timeout', :limit, false)"), {"limit": LOCK_TIMEOUT})
+    connection.execute(
+        text("SELECT set_config('lock_timeout', :limit, false)"), {"limit": LOCK_TIMEOUT}
+    )
     connection.execute(text("SET statement_timeout = '10min'"))
     connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": MIGRATION_LOCK})
     connection.execute(text("CREATE SCHEMA IF NOT EXISTS ledger"))

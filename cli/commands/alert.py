@@ -27,7 +27,12 @@ def alert() -> None:
 @alert.command("raise")
 @system_argument
 @click.argument("name")
-@click.option("--severity", type=click.Choice(list(SEVERITIES), case_sensitive=False), default="warning", show_default=True)
+@click.option(
+    "--severity",
+    type=click.Choice(list(SEVERITIES), case_sensitive=False),
+    default="warning",
+    show_default=True,
+)
 @click.option("-m", "--message", default="", help="What is wrong, for people.")
 @click.option("--label", "labels", multiple=True, metavar="KEY=VALUE", help="Repeatable.")
 @options.reason
@@ -76,7 +81,9 @@ def told(decision: Decision, output: Output, said: str, system: str) -> None:
     if decision.skipped is not None:
         output.record({"system": system, "outcome": "skipped"}, f"skipped ({decision.skipped})")
         return
-    incidents = [event.payload()["incident"] for event in decision.events if event.type == "IncidentOpened"]
+    incidents = [
+        event.payload()["incident"] for event in decision.events if event.type == "IncidentOpened"
+    ]
     record = {
         "system": system,
         "outcome": "recorded",
@@ -103,7 +110,10 @@ def list_(runtime: Runtime, system: str | None, everything: bool, output: Output
     if system is not None:
         runtime.ledger.load(system)
     rows = model.list_alerts(runtime.readmodel, system, only_open=not everything)
-    output.rows(rows, ["system", "alert", "severity", "status", "message", "fired_at", "fired_by", "position"])
+    output.rows(
+        rows,
+        ["system", "alert", "severity", "status", "message", "fired_at", "fired_by", "position"],
+    )
 
 
 @alert.command("ack")

@@ -17,7 +17,9 @@ from ledger.domain.events.configurations import Change
 from ledger.domain.ids import check_tag_name
 
 system_argument = click.argument("system", shell_complete=complete_system)
-name_argument = click.argument("fingerprint", metavar="FINGERPRINT|TAG", shell_complete=complete_fingerprint)
+name_argument = click.argument(
+    "fingerprint", metavar="FINGERPRINT|TAG", shell_complete=complete_fingerprint
+)
 
 
 @click.group()
@@ -28,10 +30,18 @@ def config() -> None:
 @config.command("put")
 @system_argument
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--as", "names", multiple=True, metavar="NAME", help="The name of each file in the system; default: its own.")
+@click.option(
+    "--as",
+    "names",
+    multiple=True,
+    metavar="NAME",
+    help="The name of each file in the system; default: its own.",
+)
 @click.option("--tag", help="A human name for it, such as v2.0-prod. A tag never moves.")
 @click.option("--stable", is_flag=True, help="Vouch for it: --last-stable may go back to it.")
-@click.option("--in-force", is_flag=True, help="Say that it is in force already, put there by other means.")
+@click.option(
+    "--in-force", is_flag=True, help="Say that it is in force already, put there by other means."
+)
 @options.reason
 @options.output
 @pass_runtime
@@ -79,7 +89,9 @@ def put(
     if result.outcome == "skipped":
         say(f"skipped ({result.explanation})")
     if result.secrets:
-        say(f"{len(result.secrets)} secret values were replaced by digests: {', '.join(result.secrets)}")
+        say(
+            f"{len(result.secrets)} secret values were replaced by digests: {', '.join(result.secrets)}"
+        )
     if output.format == "table" and result.changes:
         say(f"against the configuration in force: {_count(result.changes)}")
 
@@ -105,10 +117,16 @@ def list_(runtime: Runtime, system: str, output: Output) -> None:
             "short": short(fingerprint),
             "in_force": fingerprint == state.fingerprint,
             "tags": ", ".join(sorted(tags.get(fingerprint, []))),
-            "status": "quarantined" if record["quarantined"] else "stable" if record["stable"] else "registered",
+            "status": "quarantined"
+            if record["quarantined"]
+            else "stable"
+            if record["stable"]
+            else "registered",
             "registered_at": record["registered_at"],
             "position": record["registered_position"],
-            "files": ", ".join(file["name"] for file in record["snapshots"][record["last_snapshot"]]),
+            "files": ", ".join(
+                file["name"] for file in record["snapshots"][record["last_snapshot"]]
+            ),
         }
         for fingerprint, record in state.configs.items()
     ]
@@ -122,7 +140,9 @@ def list_(runtime: Runtime, system: str, output: Output) -> None:
 @click.option("--file", "file_name", help="Print this file's kept bytes (secrets as digests).")
 @options.output
 @pass_runtime
-def show(runtime: Runtime, system: str, fingerprint: str, file_name: str | None, output: Output) -> None:
+def show(
+    runtime: Runtime, system: str, fingerprint: str, file_name: str | None, output: Output
+) -> None:
     """Show a configuration: its keys and values, or one of its files as it was kept.
 
     \b
@@ -139,9 +159,13 @@ def show(runtime: Runtime, system: str, fingerprint: str, file_name: str | None,
     full = configurations.resolve(state, fingerprint)
     record = state.configs[full]
     if file_name is not None:
-        files = {file["name"]: file["sha256"] for file in record["snapshots"][record["last_snapshot"]]}
+        files = {
+            file["name"]: file["sha256"] for file in record["snapshots"][record["last_snapshot"]]
+        }
         if file_name not in files:
-            raise UnknownName(f"{short(full)} has no file {file_name!r}.", hint=f"It has: {', '.join(files)}")
+            raise UnknownName(
+                f"{short(full)} has no file {file_name!r}.", hint=f"It has: {', '.join(files)}"
+            )
         click.get_binary_stream("stdout").write(runtime.ledger.blob(files[file_name]))
         return
     value = orjson.loads(runtime.ledger.blob(full.removeprefix("sha256:")))
@@ -168,7 +192,9 @@ def diff(runtime: Runtime, system: str, old: str, new: str, output: Output) -> N
 
     state = runtime.ledger.load(system)
     left, right = configurations.resolve(state, old), configurations.resolve(state, new)
-    show_changes(changes_between(runtime.ledger, left, right), output, f"{short(left)} → {short(right)}")
+    show_changes(
+        changes_between(runtime.ledger, left, right), output, f"{short(left)} → {short(right)}"
+    )
 
 
 def show_changes(changes: tuple[Change, ...], output: Output, title: str) -> None:
@@ -205,10 +231,28 @@ def blame(runtime: Runtime, system: str, key: str | None, output: Output) -> Non
             hint=f"rollout config blame {system} lists all keys; rollout log {system} --key {key} its history",
         )
     shown = [
-        {**row, "fingerprint": short(row["fingerprint"]) if output.format == "table" else row["fingerprint"]}
+        {
+            **row,
+            "fingerprint": short(row["fingerprint"])
+            if output.format == "table"
+            else row["fingerprint"],
+        }
         for row in rows
     ]
-    output.rows(shown, ["key", "value", "actor", "occurred_at", "cause", "reason", "fingerprint", "tags", "position"])
+    output.rows(
+        shown,
+        [
+            "key",
+            "value",
+            "actor",
+            "occurred_at",
+            "cause",
+            "reason",
+            "fingerprint",
+            "tags",
+            "position",
+        ],
+    )
 
 
 @config.command("tag")
@@ -225,7 +269,14 @@ def tag_(runtime: Runtime, system: str, fingerprint: str, tag: str, reason: str 
       rollout config tag bot 3f9c1a2 v2.0-prod
     """
     check_tag_name(tag)
-    _decide(runtime, system, fingerprint, reason, lambda state, full: configurations.tag(state, full, tag), f"is tagged {tag}")
+    _decide(
+        runtime,
+        system,
+        fingerprint,
+        reason,
+        lambda state, full: configurations.tag(state, full, tag),
+        f"is tagged {tag}",
+    )
 
 
 @config.command("stable")
@@ -310,7 +361,11 @@ def apply_(
         return
     insist_on_yes(f"{system} gets {short(full)}, {_count(changes)}", reason, yes=yes)
     result = configuring.apply(
-        runtime.ledger, system, full, runtime.origin(reason), override_quarantine=override_quarantine
+        runtime.ledger,
+        system,
+        full,
+        runtime.origin(reason),
+        override_quarantine=override_quarantine,
     )
     show_applied(result, output)
 
@@ -335,7 +390,9 @@ def show_applied(result, output: Output) -> None:  # type: ignore[no-untyped-def
         human = f"✔ {result.system} {verb} {short(result.fingerprint)} (was {short(result.previous)}; verified byte for byte: {files})"
     output.record(record, human)
     if result.spooled:
-        say("the ledger is away: this was recorded here, and the next command that reaches it appends it")
+        say(
+            "the ledger is away: this was recorded here, and the next command that reaches it appends it"
+        )
 
 
 @config.command("verify")
@@ -355,10 +412,14 @@ def verify(runtime: Runtime, system: str, fingerprint: str | None, output: Outpu
 
     state = runtime.ledger.load(system)
     names = [configurations.resolve(state, fingerprint)] if fingerprint else list(state.configs)
-    rows = [{"fingerprint": name, "problem": verify_kept(runtime.ledger, state, name)} for name in names]
+    rows = [
+        {"fingerprint": name, "problem": verify_kept(runtime.ledger, state, name)} for name in names
+    ]
     output.rows(rows, ["fingerprint", "problem"])
     if any(row["problem"] for row in rows):
-        raise IntegrityFailure("A kept configuration is not what was recorded.", hint="Run: rollout verify")
+        raise IntegrityFailure(
+            "A kept configuration is not what was recorded.", hint="Run: rollout verify"
+        )
 
 
 def _count(changes: tuple[Change, ...]) -> str:

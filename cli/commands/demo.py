@@ -64,7 +64,11 @@ def _scenes(folder: Path) -> list[Scene]:
 
 @click.command()
 @click.option("--keep", is_flag=True, help="Leave the folder and its Postgres for looking around.")
-@click.option("--folder", type=click.Path(path_type=Path, file_okay=False), help="Play here. Default: a new temporary folder.")
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Play here. Default: a new temporary folder.",
+)
 def demo(keep: bool, folder: Path | None) -> None:
     """Play a whole rollout on an embedded Postgres of its own, and show it. Touches nothing else.
 
@@ -103,14 +107,21 @@ def _play(home: Path, text: str, arguments: list[str], killed_at: str | None) ->
     if text:
         click.echo()
         click.echo(_styled(text, bold=True))
-    shown = " ".join(a if a.replace("-", "").replace("_", "").replace(".", "").isalnum() else _quoted(a) for a in arguments)
+    shown = " ".join(
+        a if a.replace("-", "").replace("_", "").replace(".", "").isalnum() else _quoted(a)
+        for a in arguments
+    )
     click.echo(_styled(f"$ rollout {shown}", fg="cyan"))
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("ROLLOUT_")}
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith("ROLLOUT_")
+    }
     environment |= {"ROLLOUT_HOME": str(home), "ROLLOUT_ACTOR": "human:li.wei"}
     if killed_at:
         environment["ROLLOUT_FAIL_AT"] = killed_at
     sys.stdout.flush()
-    code = subprocess.run([sys.executable, "-m", "cli.main", *arguments], env=environment, check=False).returncode
+    code = subprocess.run(
+        [sys.executable, "-m", "cli.main", *arguments], env=environment, check=False
+    ).returncode
     if killed_at:
         click.echo(_styled("(killed with SIGKILL)", fg="red"))
         return code == -signal.SIGKILL

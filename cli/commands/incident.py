@@ -24,7 +24,12 @@ def incident() -> None:
 @incident.command("open")
 @system_argument
 @click.argument("title")
-@click.option("--severity", type=click.Choice(["critical", "warning", "info"]), default="warning", show_default=True)
+@click.option(
+    "--severity",
+    type=click.Choice(["critical", "warning", "info"]),
+    default="warning",
+    show_default=True,
+)
 @options.reason
 @options.output
 @pass_runtime
@@ -64,7 +69,8 @@ def list_(runtime: Runtime, system: str | None, everything: bool, output: Output
         runtime.ledger.load(system)
     rows = model.list_incidents(runtime.readmodel, system, only_open=not everything)
     output.rows(
-        rows, ["incident", "system", "severity", "status", "title", "opened_at", "opened_by", "action"]
+        rows,
+        ["incident", "system", "severity", "status", "title", "opened_at", "opened_by", "action"],
     )
 
 
@@ -105,7 +111,10 @@ def note_(runtime: Runtime, system: str, name: str, note: str, output: Output) -
 
 
 def _mover(command: str, status: str, help_: str) -> None:
-    @incident.command(command, help=f"{help_}\n\n\b\nExample:\n  rollout incident {command} bot INC-20260203234200-12 --reason done")
+    @incident.command(
+        command,
+        help=f"{help_}\n\n\b\nExample:\n  rollout incident {command} bot INC-20260203234200-12 --reason done",
+    )
     @system_argument
     @click.argument("name")
     @options.reason

@@ -20,7 +20,9 @@ def metrics() -> None:
 @metrics.command("put")
 @click.argument("system", shell_complete=complete_system)
 @click.argument("samples", nargs=-1, required=True, metavar="NAME=VALUE…")
-@click.option("--label", "labels", multiple=True, metavar="KEY=VALUE", help="For all of them. Repeatable.")
+@click.option(
+    "--label", "labels", multiple=True, metavar="KEY=VALUE", help="For all of them. Repeatable."
+)
 @options.output
 @pass_runtime
 def put(
@@ -43,11 +45,15 @@ def put(
         try:
             measured.append(Sample(metric=name, value=value, labels=pairs))
         except ValidationError:
-            raise BadInput(f"{text!r}: {value!r} is no number.", hint="Give it as NAME=0.12") from None
+            raise BadInput(
+                f"{text!r}: {value!r} is no number.", hint="Give it as NAME=0.12"
+            ) from None
     ledger = runtime.ledger
     ledger.load(system)
     event = MetricsRecorded(samples=tuple(measured))
-    new = ledger.recorder.prepare(event, runtime.origin(), stream=metrics_stream(system), system=system)
+    new = ledger.recorder.prepare(
+        event, runtime.origin(), stream=metrics_stream(system), system=system
+    )
     answer = ledger.recorder.append([new])[0]
     output.record(
         {"system": system, "position": answer.position, "samples": len(measured)},

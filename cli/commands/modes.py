@@ -68,7 +68,9 @@ def switch(
         _show_plan(runtime, system, mode, _kind(kind), output)
         return
     if is_raising(state, mode, _kind(kind)):
-        insist_on_yes(f"{system} goes from {state.mode or 'never switched'} to {mode}", reason, yes=yes)
+        insist_on_yes(
+            f"{system} goes from {state.mode or 'never switched'} to {mode}", reason, yes=yes
+        )
     _finish(run(runtime.ledger, system, mode, _kind(kind), runtime.origin(reason)), output)
 
 
@@ -76,8 +78,14 @@ def switch(
 @system_argument
 @kind_option
 @options.reason
-@click.option("--control-file", type=click.Path(dir_okay=False), help="Act on this file, whatever is registered.")
-@click.option("--http-admin", metavar="URL", help="Act through this interface, whatever is registered.")
+@click.option(
+    "--control-file",
+    type=click.Path(dir_okay=False),
+    help="Act on this file, whatever is registered.",
+)
+@click.option(
+    "--http-admin", metavar="URL", help="Act through this interface, whatever is registered."
+)
 @options.output
 @pass_runtime
 def pause(
@@ -127,7 +135,9 @@ def resume(runtime: Runtime, system: str, reason: str | None, yes: bool, output:
     state = runtime.ledger.load(system)
     mode, _ = modes.current(state)
     if mode is not Mode.PAUSED:
-        output.record({"system": system, "outcome": "skipped"}, f"skipped (already {mode or 'not paused'})")
+        output.record(
+            {"system": system, "outcome": "skipped"}, f"skipped (already {mode or 'not paused'})"
+        )
         return
     insist_on_yes(f"{system} goes from paused to mock", reason, yes=yes)
     _finish(run(runtime.ledger, system, Mode.MOCK, None, runtime.origin(reason)), output)
@@ -216,7 +226,9 @@ def _sentence(result: SwitchResult, shown: str) -> str:
     if result.outcome == "unconfirmed":
         return f"{result.system}: {shown} not confirmed"
     mark = click.style("✔", fg="green") if colours_wanted() else "✔"
-    how = "recorded; no actuator is registered" if result.carried_by == "nothing" else f"by {result.carried_by}"
+    how = (
+        "recorded; no actuator is registered"
+        if result.carried_by == "nothing"
+        else f"by {result.carried_by}"
+    )
     return f"{mark} {result.system} is {shown} ({how}, {result.took_ms} ms)"
-
-

@@ -37,7 +37,9 @@ def recover(runtime: Runtime, system: str | None, reason: str | None, output: Ou
         rows.append(
             {
                 "system": name,
-                "resume_mode": f"{result.mode}/{result.pause_kind}" if result.pause_kind else result.mode,
+                "resume_mode": f"{result.mode}/{result.pause_kind}"
+                if result.pause_kind
+                else result.mode,
                 "resume_fingerprint": result.fingerprint,
                 "completed": list(result.completed),
                 "abandoned": list(result.abandoned),
@@ -92,7 +94,9 @@ def drift(runtime: Runtime, system: str, output: Output) -> None:
     rows = []
     for subject, event in found.items():
         if not event.changes:
-            rows.append({"subject": subject, "key": "", "ledger": event.expected, "world": event.found})
+            rows.append(
+                {"subject": subject, "key": "", "ledger": event.expected, "world": event.found}
+            )
         rows += [
             {"subject": subject, "key": change.key, "ledger": change.old, "world": change.new}
             for change in event.changes

@@ -47,8 +47,14 @@ def rollback() -> None:
 
 @rollback.command("to", hidden=True)
 @click.argument("system", shell_complete=complete_system)
-@click.option("--to", "target", metavar="FP|TAG|#N", shell_complete=complete_fingerprint, help="Where to.")
-@click.option("--last-stable", is_flag=True, help="To the newest fingerprint marked stable, not quarantined, not this one.")
+@click.option(
+    "--to", "target", metavar="FP|TAG|#N", shell_complete=complete_fingerprint, help="Where to."
+)
+@click.option(
+    "--last-stable",
+    is_flag=True,
+    help="To the newest fingerprint marked stable, not quarantined, not this one.",
+)
 @options.reason
 @options.dry_run
 @options.output
@@ -94,7 +100,9 @@ def _dry_run(runtime: Runtime, system: str, selector: str, output: Output) -> No
 
     decision, changes = rolling_back.plan(runtime.ledger, system, selector)
     if decision.skipped is not None:
-        output.record({"outcome": "skipped", "explanation": decision.skipped}, f"skipped ({decision.skipped})")
+        output.record(
+            {"outcome": "skipped", "explanation": decision.skipped}, f"skipped ({decision.skipped})"
+        )
         return
     intent = decision.events[0].payload()
     if output.format != "table":
@@ -102,12 +110,19 @@ def _dry_run(runtime: Runtime, system: str, selector: str, output: Output) -> No
         changed = [change.model_dump(exclude_none=True) for change in changes]
         output.record({"would_append": would, "changes": changed})
         return
-    show_changes(changes, output, f"{short(intent.get('from_fingerprint'))} → {short(intent['to_fingerprint'])}")
+    show_changes(
+        changes,
+        output,
+        f"{short(intent.get('from_fingerprint'))} → {short(intent['to_fingerprint'])}",
+    )
     say("would do, and change nothing now:")
     for number, file in enumerate(intent["files"], start=1):
         say(f"  {number}. write {file['path']}, and verify it byte for byte")
     names = [event.type for event in decision.events]
-    names += ["RollbackStepCompleted"] * len(intent["files"]) + ["ConfigApplied", "RollbackCompleted"]
+    names += ["RollbackStepCompleted"] * len(intent["files"]) + [
+        "ConfigApplied",
+        "RollbackCompleted",
+    ]
     say(f"would append: {', '.join(names)}")
 
 
@@ -140,7 +155,9 @@ def status(runtime: Runtime, system: str, output: Output) -> None:
             "failed": record.get("failed"),
         }
     )
-    say(f"go on: rollout rollback resume {system}; give up: rollout rollback abandon {system} --reason …")
+    say(
+        f"go on: rollout rollback resume {system}; give up: rollout rollback abandon {system} --reason …"
+    )
 
 
 @rollback.command("resume")
@@ -158,11 +175,16 @@ def resume(runtime: Runtime, system: str, reason: str | None, output: Output) ->
     from ledger.service.recovery import recover
 
     if unfinished(runtime.ledger.load(system)) is None:
-        output.record({"system": system, "outcome": "skipped"}, f"skipped ({system} has no rollback in flight)")
+        output.record(
+            {"system": system, "outcome": "skipped"},
+            f"skipped ({system} has no rollback in flight)",
+        )
         return
     result = recover(runtime.ledger, system, runtime.origin(reason))
     if result.problems:
-        raise UsageError(result.problems[0], hint=f"Mend that, then: rollout rollback resume {system}")
+        raise UsageError(
+            result.problems[0], hint=f"Mend that, then: rollout rollback resume {system}"
+        )
     output.record(
         {"system": system, "completed": list(result.completed), "fingerprint": result.fingerprint},
         f"✔ {'; '.join(result.completed) or 'nothing was left to do'}",
@@ -187,6 +209,11 @@ def abandon(runtime: Runtime, system: str, reason: str | None, output: Output) -
         raise ReasonRequired("Giving up a rollback needs a reason.", hint="Say why: --reason TEXT")
     operation = rolling_back.abandon(runtime.ledger, system, runtime.origin(reason))
     if operation is None:
-        output.record({"system": system, "outcome": "skipped"}, f"skipped ({system} has no rollback in flight)")
+        output.record(
+            {"system": system, "outcome": "skipped"},
+            f"skipped ({system} has no rollback in flight)",
+        )
         return
-    output.record({"system": system, "abandoned": operation}, f"the rollback of {system} was given up")
+    output.record(
+        {"system": system, "abandoned": operation}, f"the rollback of {system} was given up"
+    )

@@ -35,8 +35,14 @@ def init(runtime: Runtime, output: Output) -> None:
     runtime.catch_up()
     head = store.head()
     store.close()
-    record = {"outcome": "made" if made else "ready", "migration": migrate.HEAD, "position": head.position}
-    output.record(record, "the ledger was made" if made else f"skipped (already there, at #{head.position})")
+    record = {
+        "outcome": "made" if made else "ready",
+        "migration": migrate.HEAD,
+        "position": head.position,
+    }
+    output.record(
+        record, "the ledger was made" if made else f"skipped (already there, at #{head.position})"
+    )
 
 
 @click.command()
@@ -88,7 +94,9 @@ def version() -> None:
     Example:
       rollout version
     """
-    click.echo(f"rollout-ledger {PROGRAM_VERSION} (Python {platform.python_version()}, {sys.platform})")
+    click.echo(
+        f"rollout-ledger {PROGRAM_VERSION} (Python {platform.python_version()}, {sys.platform})"
+    )
 
 
 @click.command()

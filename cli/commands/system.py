@@ -23,15 +23,28 @@ def system() -> None:
 
 @system.command("add")
 @click.argument("name")
-@click.option("--environment", type=click.Choice(["staging", "production"]), default="production", show_default=True)
+@click.option(
+    "--environment",
+    type=click.Choice(["staging", "production"]),
+    default="production",
+    show_default=True,
+)
 @click.option("--description", default="", help="What it is, for people.")
-@click.option("--control-file", type=click.Path(dir_okay=False), help='JSON file that it reads its mode from.')
+@click.option(
+    "--control-file", type=click.Path(dir_okay=False), help="JSON file that it reads its mode from."
+)
 @click.option("--http-admin", metavar="URL", help="Its admin interface: GET /status, POST /mode.")
 @click.option(
     "--config-file", "config_files", multiple=True, metavar="[NAME=]PATH",
     help="A configuration file where the system reads it; NAME defaults to the file's name. Repeatable.",
 )  # fmt: skip
-@click.option("--confirm-timeout", type=click.FloatRange(0.1, 300), default=5.0, show_default=True, help="Seconds.")
+@click.option(
+    "--confirm-timeout",
+    type=click.FloatRange(0.1, 300),
+    default=5.0,
+    show_default=True,
+    help="Seconds.",
+)
 @options.reason
 @options.output
 @pass_runtime
@@ -73,7 +86,13 @@ def add(
         runtime.origin(reason),
     )
     runtime.ledger.memory.remember(state)
-    outcome = "skipped" if decision.skipped else "registered" if len(decision.events) and decision.events[0].type == "SystemRegistered" else "changed"
+    outcome = (
+        "skipped"
+        if decision.skipped
+        else "registered"
+        if len(decision.events) and decision.events[0].type == "SystemRegistered"
+        else "changed"
+    )
     human = f"skipped ({decision.skipped})" if decision.skipped else f"{name} is {outcome}"
     output.record({"system": name, "outcome": outcome, "position": state.position}, human)
 
@@ -89,7 +108,8 @@ def _config_files(given: tuple[str, ...]) -> tuple[ConfigFile, ...]:
     twice = {name for name in names if names.count(name) > 1}
     if twice:
         raise BadInput(
-            f"Two configuration files are called {twice.pop()!r}.", hint="Name them: --config-file NAME=PATH"
+            f"Two configuration files are called {twice.pop()!r}.",
+            hint="Name them: --config-file NAME=PATH",
         )
     return tuple(files)
 

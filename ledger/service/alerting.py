@@ -44,7 +44,9 @@ def incident_name(ledger: Ledger, state: SystemState) -> str:
     return f"INC-{digits}-{state.revision + 1}"
 
 
-def open_incident(ledger: Ledger, system: str, origin: Origin, *, title: str, severity: str) -> Decision:
+def open_incident(
+    ledger: Ledger, system: str, origin: Origin, *, title: str, severity: str
+) -> Decision:
     """Open an incident that no alert opened."""
     _, decision = ledger.recorder.decide(
         system,

@@ -56,7 +56,9 @@ def named_paths(
     """
     if names:
         if len(names) != len(paths):
-            raise UsageError(f"{len(names)} names for {len(paths)} files.", hint="Give --as once for each file.")
+            raise UsageError(
+                f"{len(names)} names for {len(paths)} files.", hint="Give --as once for each file."
+            )
         return list(zip(names, paths, strict=True))
     registered = {file["path"]: file["name"] for file in _config_files(state)}
     return [(registered.get(str(path.absolute()), path.name), path) for path in paths]
@@ -247,7 +249,12 @@ class ApplyResult:
 
 
 def apply(
-    ledger: Ledger, system: str, fingerprint: str, origin: Origin, *, override_quarantine: bool = False
+    ledger: Ledger,
+    system: str,
+    fingerprint: str,
+    origin: Origin,
+    *,
+    override_quarantine: bool = False,
 ) -> ApplyResult:
     """Write a configuration in place, verify it, and record that it is in force.
 
@@ -255,7 +262,7 @@ def apply(
         Refused: it is in quarantine, or the system names no place for its files.
         SecretMissing: a secret can't be put back; nothing was touched.
     """
-    from ledger.service.recovery import finish_dead_operations  # noqa: PLC0415 -- mutual
+    from ledger.service.recovery import finish_dead_operations
 
     with ledger.operating(system, "config apply"):
         finish_dead_operations(ledger, system, origin)
@@ -264,7 +271,9 @@ def apply(
         standing = in_place(ledger, world)
         operation = uuid7()
         origin = within(origin, operation)
-        contents = restored(ledger, state, fingerprint, state.configs[fingerprint]["last_snapshot"], world)
+        contents = restored(
+            ledger, state, fingerprint, state.configs[fingerprint]["last_snapshot"], world
+        )
         save_unknown(ledger, state, standing, world, origin)
         state, decision = ledger.recorder.decide(
             system,
@@ -398,14 +407,18 @@ def save_unknown(
     """Keep what is about to be overwritten, if the ledger has never seen it: nothing is lost."""
     if standing is None:
         if world.configs is not None and world.configs.read():
-            ledger.warn("what stands there now is no configuration that can be kept; it is overwritten")
+            ledger.warn(
+                "what stands there now is no configuration that can be kept; it is overwritten"
+            )
         return
     known = state.configs.get(standing.fingerprint)
     if known is not None and standing.snapshot_id in known["snapshots"]:
         return
     keep(ledger, standing, origin)
     found = registration_of(standing, source="found in place")
-    ledger.recorder.decide(state.system, lambda state: configurations.register(state, found), origin)
+    ledger.recorder.decide(
+        state.system, lambda state: configurations.register(state, found), origin
+    )
 
 
 def verify_kept(ledger: Ledger, state: SystemState, fingerprint: str) -> str | None:
@@ -414,7 +427,10 @@ def verify_kept(ledger: Ledger, state: SystemState, fingerprint: str) -> str | N
 
     store = ledger.recorder.store
     snapshots = state.configs[fingerprint]["snapshots"].values()
-    wanted = [fingerprint.removeprefix("sha256:"), *(f["sha256"] for files in snapshots for f in files)]
+    wanted = [
+        fingerprint.removeprefix("sha256:"),
+        *(f["sha256"] for files in snapshots for f in files),
+    ]
     for sha256 in wanted:
         content = store.get_blob(sha256)
         if content is None:

@@ -96,7 +96,7 @@ class Ledger:
         Raises:
             UnknownName: it was never registered.
         """
-        from ledger.domain.decisions import insist_on_registered  # noqa: PLC0415 -- a leaf
+        from ledger.domain.decisions import insist_on_registered
 
         state = self.recorder.load(system)
         insist_on_registered(state)
@@ -157,7 +157,9 @@ class Ledger:
             try:
                 stack.enter_context(
                     files.exclusive_lock(
-                        self.lock_file(system), timeout_seconds=PAUSE_LOCK_TIMEOUT_SECONDS, what="pause"
+                        self.lock_file(system),
+                        timeout_seconds=PAUSE_LOCK_TIMEOUT_SECONDS,
+                        what="pause",
                     )
                 )
             except (OperationInProgress, FileProblem) as problem:

@@ -171,7 +171,9 @@ def drain(spool: Spool, ledger: Ledger) -> int:
         fail_points.reach("spool.after_append")
         spool.settle(waiting.records)
     for path in waiting.set_aside:
-        ledger.warn(f"half a record of the spool was set aside in {path}; look at it, then remove it")
+        ledger.warn(
+            f"half a record of the spool was set aside in {path}; look at it, then remove it"
+        )
     return len(waiting.records)
 
 

@@ -84,14 +84,20 @@ def finish_dead_operations(
         within_it = within(origin, UUID(operation))
         state = ledger.load(system)
         world = world_of(state.registration or {}, ledger.recorder.clock)
-        finish = {"switch": _finish_switch, "apply": _finish_apply, "rollback": _finish_rollback}[record["kind"]]
+        finish = {"switch": _finish_switch, "apply": _finish_apply, "rollback": _finish_rollback}[
+            record["kind"]
+        ]
         try:
             done, sentence = finish(ledger, world, state, UUID(operation), within_it)
         except LedgerError as problem:
             problems.append(f"{record['kind']} #{record['position']} stays open: {problem.message}")
             continue
-        (completed if done else abandoned).append(f"{record['kind']} #{record['position']}: {sentence}")
-        ledger.warn(f"{record['kind']} #{record['position']} was left in flight by a crash: {sentence}")
+        (completed if done else abandoned).append(
+            f"{record['kind']} #{record['position']}: {sentence}"
+        )
+        ledger.warn(
+            f"{record['kind']} #{record['position']} was left in flight by a crash: {sentence}"
+        )
     return completed, abandoned, problems
 
 
@@ -123,7 +129,8 @@ def _finish_apply(
     standing = world.configs.read() if world.configs is not None else {}
     if not any(standing.get(name) == content for name, content in contents.items()):
         failed = events.ConfigApplyFailed(
-            fingerprint=intent["fingerprint"], explanation="begun, and nothing was written; given up"
+            fingerprint=intent["fingerprint"],
+            explanation="begun, and nothing was written; given up",
         )
         ledger.recorder.decide(state.system, lambda _: Decision((failed,)), origin)
         return False, f"{short(intent['fingerprint'])} was begun, and nothing was written"
@@ -136,7 +143,9 @@ def _finish_rollback(
 ) -> tuple[bool, str]:
     """A rollback is always completed: it was asked for because something was wrong."""
     intent = state.operations[str(operation)]["intent"]
-    contents = configuring.restored(ledger, state, intent["to_fingerprint"], intent["snapshot"], world)
+    contents = configuring.restored(
+        ledger, state, intent["to_fingerprint"], intent["snapshot"], world
+    )
     rolling_back.complete(ledger, world, state, operation, contents, origin)
     return True, f"back on {short(intent['to_fingerprint'])}"
 
@@ -174,7 +183,11 @@ def find_drift(ledger: Ledger, state: SystemState) -> dict[str, events.DriftDete
         expected = _mode_text(state.mode, state.pause_kind)
         seen = " / ".join(
             f"{reading.actuator}: "
-            + (_mode_text(reading.mode, reading.pause_kind) if reading.mode else f"unknown ({reading.problem})")
+            + (
+                _mode_text(reading.mode, reading.pause_kind)
+                if reading.mode
+                else f"unknown ({reading.problem})"
+            )
             for reading in world.modes.observe().readings
             if reading.mode is None or _mode_text(reading.mode, reading.pause_kind) != expected
         )
@@ -199,7 +212,9 @@ def _config_drift(ledger: Ledger, world: World, state: SystemState) -> events.Dr
     if standing is not None and standing.fingerprint == expected:
         return None
     if standing is None:
-        return events.DriftDetected(subject="config", expected=expected, found="unreadable or missing")
+        return events.DriftDetected(
+            subject="config", expected=expected, found="unreadable or missing"
+        )
     import orjson
 
     now = orjson.loads(standing.canonical)

@@ -37,7 +37,9 @@ def selector_of(ledger: Ledger, system: str, name: str) -> str:
     if not name.startswith("#"):
         return name
     if not name[1:].isdigit():
-        raise UsageError(f"{name!r} is no position.", hint="Write #N with the number that rollout log shows.")
+        raise UsageError(
+            f"{name!r} is no position.", hint="Write #N with the number that rollout log shows."
+        )
     event = ledger.recorder.store.get(int(name[1:]))
     if event is not None and event.system == system:
         named = event.data.get("fingerprint") or event.data.get("to_fingerprint")
@@ -46,12 +48,15 @@ def selector_of(ledger: Ledger, system: str, name: str) -> str:
         from ledger.domain.ids import control_stream
         from ledger.domain.state import fold
 
-        stream = ledger.recorder.store.read_stream(control_stream(system), up_to_position=event.position)
+        stream = ledger.recorder.store.read_stream(
+            control_stream(system), up_to_position=event.position
+        )
         state = fold(stream, SystemState(system))
         if state.fingerprint is not None:
             return state.fingerprint
     raise UnknownName(
-        f"Event {name} tells no configuration of {system}.", hint=f"rollout log {system} --type ConfigApplied"
+        f"Event {name} tells no configuration of {system}.",
+        hint=f"rollout log {system} --type ConfigApplied",
     )
 
 
@@ -68,7 +73,9 @@ def plan(ledger: Ledger, system: str, selector: str) -> tuple[Decision, tuple[ev
     if decision.skipped is not None:
         return decision, ()
     intent = decision.events[0].payload()
-    restored(ledger, state, intent["to_fingerprint"], intent["snapshot"], world)  # refuses what would fail
+    restored(
+        ledger, state, intent["to_fingerprint"], intent["snapshot"], world
+    )  # refuses what would fail
     return decision, changes_between(ledger, state.fingerprint, intent["to_fingerprint"])
 
 
@@ -177,7 +184,10 @@ def write_step(
 
 
 def outcome(
-    ledger: Ledger, state: SystemState, intent: Mapping[str, str], changes: tuple[events.Change, ...]
+    ledger: Ledger,
+    state: SystemState,
+    intent: Mapping[str, str],
+    changes: tuple[events.Change, ...],
 ) -> tuple[Event, ...]:
     """Return what a finished rollback means: in force, completed, and the harm stopped."""
     done: list[Event] = [
@@ -207,9 +217,5 @@ def abandon(ledger: Ledger, system: str, origin: Origin) -> str | None:
     if begun is None:
         return None
     given_up = events.RollbackAbandoned(explanation=origin.reason or "given up by hand")
-    ledger.recorder.decide(
-        system, lambda _: Decision((given_up,)), within(origin, UUID(begun[0]))
-    )
+    ledger.recorder.decide(system, lambda _: Decision((given_up,)), within(origin, UUID(begun[0])))
     return begun[0]
-
-

@@ -15,7 +15,5 @@ def create_ledger(recorder: Recorder, origin: Origin) -> bool:
         return False
     born = events.LedgerCreated(ledger_id=str(uuid7()), program_version=PROGRAM_VERSION)
     # Two commands that start at once both try: revision 0 lets one of them win, the other finds it done.
-    new = recorder.prepare(
-        born, origin, stream=LEDGER_STREAM, system=None, expected_revision=0
-    )
+    new = recorder.prepare(born, origin, stream=LEDGER_STREAM, system=None, expected_revision=0)
     return recorder.store.append([new])[0].outcome == "appended"

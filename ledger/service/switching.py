@@ -111,7 +111,9 @@ def carry_out(
     if isinstance(decision.events[0], events.ModeSwitchAbandoned):
         _yield_to_later(ledger, world, after, target, kind)
         explanation = decision.events[0].explanation
-        return SwitchResult(state.system, target, kind, "abandoned", explanation, operation=str(operation))
+        return SwitchResult(
+            state.system, target, kind, "abandoned", explanation, operation=str(operation)
+        )
     return SwitchResult(
         system=state.system,
         mode=target,
@@ -153,7 +155,9 @@ def act(
     except NotCarried as refusal:
         return _unconfirmed(target, kind, refusal.message, told(refusal.attempts)), None
     if not carried.confirmed:
-        problem = f"{carried.carried_by} took it, but the system was not seen to be {target} in time"
+        problem = (
+            f"{carried.carried_by} took it, but the system was not seen to be {target} in time"
+        )
         return _unconfirmed(target, kind, problem, told(carried.attempts)), carried
     done = switched.model_copy(
         update={"carried_by": carried.carried_by, "attempts": told(carried.attempts)}
@@ -180,13 +184,18 @@ def _outcome(
     mine = state.operations.get(str(operation))
     if mine is None:
         return Decision(
-            (events.ModeSwitchAbandoned(to_mode=target.value, explanation="its outcome was recorded already"),)
+            (
+                events.ModeSwitchAbandoned(
+                    to_mode=target.value, explanation="its outcome was recorded already"
+                ),
+            )
         )
     if _later_and_safer(state, mine["position"], target, kind) is not None:
         return Decision(
             (
                 events.ModeSwitchAbandoned(
-                    to_mode=target.value, explanation="somebody reduced the exposure while it was carried out"
+                    to_mode=target.value,
+                    explanation="somebody reduced the exposure while it was carried out",
                 ),
             )
         )
@@ -224,7 +233,10 @@ def _yield_to_later(
         return
     try:
         world.modes.switch(
-            mode=safer[0], pause_kind=safer[1], message="the safer switch has the last word", operation_id=""
+            mode=safer[0],
+            pause_kind=safer[1],
+            message="the safer switch has the last word",
+            operation_id="",
         )
     except LedgerError as problem:
         ledger.warn(f"{safer[0]} could not be put back: {problem.message}; run: rollout recover")

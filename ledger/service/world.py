@@ -31,12 +31,19 @@ def world_of(registration: Mapping[str, Any], clock: Clock) -> World:
     if actuators.get("config_files"):
         from ledger.actuators.config_files import ConfigFiles
 
-        configs = ConfigFiles({file["name"]: Path(file["path"]) for file in actuators["config_files"]})
+        configs = ConfigFiles(
+            {file["name"]: Path(file["path"]) for file in actuators["config_files"]}
+        )
     return World(modes, names, configs)
 
 
-def _modes(actuators: Mapping[str, Any], clock: Clock) -> tuple[ModeActuator | None, tuple[str, ...]]:
-    given = {"http_admin": actuators.get("http_admin"), "control_file": actuators.get("control_file")}
+def _modes(
+    actuators: Mapping[str, Any], clock: Clock
+) -> tuple[ModeActuator | None, tuple[str, ...]]:
+    given = {
+        "http_admin": actuators.get("http_admin"),
+        "control_file": actuators.get("control_file"),
+    }
     names = tuple(name for name, value in given.items() if value)
     if not names:
         return None, ()

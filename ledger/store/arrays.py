@@ -61,7 +61,9 @@ class _PackedDumper(Dumper):
         return obj.content
 
 
-def register(connection: Connection[tuple[object, ...]] | AsyncConnection[tuple[object, ...]]) -> None:
+def register(
+    connection: Connection[tuple[object, ...]] | AsyncConnection[tuple[object, ...]],
+) -> None:
     """Teach ``connection`` to send packed arrays."""
     for kind in (_Bytea, _Text, _Bigint, _Integer, _Timestamptz, _Uuid):
         dumper = type(f"{kind.__name__}Dumper", (_PackedDumper,), {"oid": kind.oid})

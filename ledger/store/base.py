@@ -25,9 +25,7 @@ class Head:
 class EventStore(Protocol):
     """An append-only, dense, hash-chained log and the blobs that its events name."""
 
-    def append(
-        self, events: Sequence[NewEvent], *, all_or_nothing: bool = False
-    ) -> list[Appended]:
+    def append(self, events: Sequence[NewEvent], *, all_or_nothing: bool = False) -> list[Appended]:
         """Append a batch in one round trip; answer item by item, in order.
 
         Raises:

@@ -53,7 +53,9 @@ def open_connection(
     except psycopg.OperationalError as error:
         text = scrub(str(error), dsn).strip().splitlines()[-1]
         if role is not None and f'role "{role}" does not exist' in str(error):
-            raise SchemaMissing("This database holds no ledger yet.", hint="Run: rollout init") from None
+            raise SchemaMissing(
+                "This database holds no ledger yet.", hint="Run: rollout init"
+            ) from None
         if role is not None and "permission denied to set role" in str(error):
             raise LedgerUnreachable(
                 f"This login may not act as {role}.",

@@ -24,9 +24,7 @@ class MemoryStore:
         self._blobs: dict[str, bytes] = {}
         self._locks: set[str] = set()
 
-    def append(
-        self, events: Sequence[NewEvent], *, all_or_nothing: bool = False
-    ) -> list[Appended]:
+    def append(self, events: Sequence[NewEvent], *, all_or_nothing: bool = False) -> list[Appended]:
         """See `EventStore.append`."""
         length, revisions = len(self._events), dict(self._revisions)
         now = self._now()

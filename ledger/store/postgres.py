@@ -84,9 +84,7 @@ class PostgresStore:
                     raise translated(error) from error
         raise AssertionError  # the loop returns or raises
 
-    def append(
-        self, events: Sequence[NewEvent], *, all_or_nothing: bool = False
-    ) -> list[Appended]:
+    def append(self, events: Sequence[NewEvent], *, all_or_nothing: bool = False) -> list[Appended]:
         """See `EventStore.append`."""
         if not events:
             return []
@@ -96,7 +94,9 @@ class PostgresStore:
 
     def head(self) -> Head:
         """See `EventStore.head`."""
-        row = self._one("SELECT position, chain, recorded_at FROM ledger.event ORDER BY position DESC LIMIT 1")
+        row = self._one(
+            "SELECT position, chain, recorded_at FROM ledger.event ORDER BY position DESC LIMIT 1"
+        )
         return Head(*row) if row is not None else Head(0, canonical.GENESIS, None)
 
     def read(self, after: int = 0, up_to: int | None = None) -> Iterator[Recorded]:
@@ -109,7 +109,9 @@ class PostgresStore:
     ) -> Iterator[Recorded]:
         """See `EventStore.read_stream`."""
         end = up_to_position if up_to_position is not None else self.head().position
-        return self._pages("revision", "stream = %s AND position <= %s", stream, end, after_revision)
+        return self._pages(
+            "revision", "stream = %s AND position <= %s", stream, end, after_revision
+        )
 
     def _pages(self, key: str, condition: str, *arguments: Any) -> Iterator[Recorded]:
         """Yield the rows that meet ``condition`` and have a greater ``key`` than the last argument.
@@ -197,8 +199,12 @@ def _q(query: str) -> sql.SQL:
 def translated(error: psycopg.Error) -> LedgerError:
     """Return what a psycopg error means to a person."""
     line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    if isinstance(error, pg_errors.UndefinedTable | pg_errors.UndefinedFunction | pg_errors.InvalidSchemaName):
-        return SchemaMissing("This database holds no ledger yet, or an older one.", hint="Run: rollout init")
+    if isinstance(
+        error, pg_errors.UndefinedTable | pg_errors.UndefinedFunction | pg_errors.InvalidSchemaName
+    ):
+        return SchemaMissing(
+            "This database holds no ledger yet, or an older one.", hint="Run: rollout init"
+        )
     if isinstance(error, pg_errors.InsufficientPrivilege):
         return LedgerUnreachable(
             f"The database refused: {line}", hint="The ledger's roles are granted by: rollout init"
@@ -209,7 +215,11 @@ def translated(error: psycopg.Error) -> LedgerError:
             hint="Look for a stuck session in pg_stat_activity, then try again.",
         )
     if isinstance(error, pg_errors.QueryCanceled):
-        return LedgerUnreachable("Postgres did not answer in time.", hint="Try again; nothing is recorded twice.")
+        return LedgerUnreachable(
+            "Postgres did not answer in time.", hint="Try again; nothing is recorded twice."
+        )
     if isinstance(error, psycopg.OperationalError):
-        return LedgerUnreachable(f"Postgres went away: {line}", hint="Try again; nothing is recorded twice.")
+        return LedgerUnreachable(
+            f"Postgres went away: {line}", hint="Try again; nothing is recorded twice."
+        )
     return LedgerError(f"Postgres reported: {line}")

@@ -34,7 +34,9 @@ def bot(tmp_path: Path, rollout: Rollout) -> Rollout:
         "system", "add", "bot", "--control-file", tmp_path / "mode.json",
         "--config-file", tmp_path / "config.yaml",
     )  # fmt: skip
-    rollout("config", "put", "bot", tmp_path / "config.yaml", "--stable", "--in-force", "--tag", "good")
+    rollout(
+        "config", "put", "bot", tmp_path / "config.yaml", "--stable", "--in-force", "--tag", "good"
+    )
     rollout("switch", "bot", "--to", "mock", "--reason", "rehearsal", "--yes")
     return rollout
 
@@ -56,12 +58,33 @@ def test_two_operators_at_once_and_a_pause_between(tmp_path: Path, rollout: Roll
         obey(handler)
 
     with running_system() as system:
-        rollout("system", "add", "bot", "--http-admin", system.url, "--control-file", tmp_path / "m.json")
+        rollout(
+            "system",
+            "add",
+            "bot",
+            "--http-admin",
+            system.url,
+            "--control-file",
+            tmp_path / "m.json",
+        )
         rollout("switch", "bot", "--to", "mock", "--reason", "rehearsal", "--yes")
         system.on_post = slow
-        command = [sys.executable, "-m", "cli.main", "switch", "bot", "--to", "real", "--reason", "go", "--yes"]
+        command = [
+            sys.executable,
+            "-m",
+            "cli.main",
+            "switch",
+            "bot",
+            "--to",
+            "real",
+            "--reason",
+            "go",
+            "--yes",
+        ]
         env = os.environ | {"ROLLOUT_HOME": str(rollout.home), "ROLLOUT_DSN": str(rollout.dsn)}
-        first = subprocess.Popen(command, env=env, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        first = subprocess.Popen(
+            command, env=env, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
         assert arrived.wait(20)
         other_machine = Rollout(tmp_path / "other", rollout.dsn, actor="human:bob")
         refused = other_machine("switch", "bot", "--to", "mock", "--reason", "no", "--yes", exits=5)
@@ -82,7 +105,9 @@ def test_two_operators_at_once_and_a_pause_between(tmp_path: Path, rollout: Roll
         assert types == ["ModeSwitched", "ModeSwitched", "ModeSwitchAbandoned"]
 
 
-def test_http_that_hangs_up_falls_back_to_the_control_file(tmp_path: Path, rollout: Rollout) -> None:
+def test_http_that_hangs_up_falls_back_to_the_control_file(
+    tmp_path: Path, rollout: Rollout
+) -> None:
     """Seed 001: HTTP preferred, the control file as the fallback; the event says which one took it."""
     with running_system() as system:
         url = system.url
@@ -95,7 +120,9 @@ def test_http_that_hangs_up_falls_back_to_the_control_file(tmp_path: Path, rollo
     assert answers == {"http_admin": "failed", "control_file": "took_it"}
 
 
-def test_what_the_world_does_not_confirm_is_recorded_as_such(tmp_path: Path, rollout: Rollout) -> None:
+def test_what_the_world_does_not_confirm_is_recorded_as_such(
+    tmp_path: Path, rollout: Rollout
+) -> None:
     """Exit code 6, ModeSwitchUnconfirmed, and the next pause still works."""
 
     def deaf(handler: Handler) -> None:
@@ -128,10 +155,22 @@ def test_a_rollback_is_byte_for_byte_and_keeps_mode_and_owner(bot: Rollout, tmp_
     assert "extra: 1" in bot("config", "show", "bot", kept[0]["short"], "--file", "config.yaml").out
 
 
-def test_pressing_rollback_twice_neither_bounces_nor_falls_further(bot: Rollout, tmp_path: Path) -> None:
+def test_pressing_rollback_twice_neither_bounces_nor_falls_further(
+    bot: Rollout, tmp_path: Path
+) -> None:
     """I10, I16."""
     (tmp_path / "older.yaml").write_text("grid: {levels: 3}\n")
-    bot("config", "put", "bot", tmp_path / "older.yaml", "--as", "config.yaml", "--tag", "older", "--stable")
+    bot(
+        "config",
+        "put",
+        "bot",
+        tmp_path / "older.yaml",
+        "--as",
+        "config.yaml",
+        "--tag",
+        "older",
+        "--stable",
+    )
     bot("config", "stable", "bot", "good", exits=0)
     apply_bad(bot, tmp_path)
     bot("rollback", "bot", "--to", "good", "--reason", "rejects")
@@ -156,7 +195,17 @@ def test_a_disk_that_fills_during_a_rollback(bot: Rollout, tmp_path: Path) -> No
     """I12: the file in place is untouched, the failure is on record, and it can be resumed."""
     big = "".join(f"key_{n}: {n}\n" for n in range(20_000))
     (tmp_path / "big.yaml").write_text(big)
-    bot("config", "put", "bot", tmp_path / "big.yaml", "--as", "config.yaml", "--tag", "big", "--stable")
+    bot(
+        "config",
+        "put",
+        "bot",
+        tmp_path / "big.yaml",
+        "--as",
+        "config.yaml",
+        "--tag",
+        "big",
+        "--stable",
+    )
     before = (tmp_path / "config.yaml").read_text()
     command = [sys.executable, "-m", "cli.main", "rollback", "bot", "--to", "big", "--reason", "r"]
     env = os.environ | {"ROLLOUT_HOME": str(bot.home), "ROLLOUT_DSN": str(bot.dsn)}
@@ -178,20 +227,30 @@ def test_no_secret_is_stored_anywhere(rollout: Rollout, tmp_path: Path) -> None:
     config = tmp_path / "config.yaml"
     text = f"api_secret: {SECRET}\nlevels: 5\n"
     config.write_text(text)
-    rollout("system", "add", "bot", "--config-file", config, "--control-file", tmp_path / "mode.json")
+    rollout(
+        "system", "add", "bot", "--config-file", config, "--control-file", tmp_path / "mode.json"
+    )
     told = [rollout("config", "put", "bot", config, "--stable", "--in-force", "--tag", "good")]
     config.write_text(text.replace("5", "50"))
     told.append(rollout("config", "put", "bot", config, "--tag", "bad"))
     told.append(rollout("config", "apply", "bot", "bad", "--yes", "--reason", f"password={SECRET}"))
-    told.append(rollout("alert", "raise", "bot", "X", "-m", f"token: {SECRET}", "--severity", "critical"))
-    told.append(rollout("rollback", "bot", "--last-stable", "--reason", f"key {SECRET} leaked: secret={SECRET}"))
+    told.append(
+        rollout("alert", "raise", "bot", "X", "-m", f"token: {SECRET}", "--severity", "critical")
+    )
+    told.append(
+        rollout(
+            "rollback", "bot", "--last-stable", "--reason", f"key {SECRET} leaked: secret={SECRET}"
+        )
+    )
     assert config.read_text() == text, "the real value came back from the file in place"
     for command in (["log", "bot"], ["config", "show", "bot", "good"], ["config", "blame", "bot"],
                     ["incident", "export"], ["sql", "SELECT * FROM events"], ["config", "diff", "bot", "good", "bad"]):  # fmt: skip
         told.append(rollout(*command))
     assert not [answer for answer in told if SECRET in answer.out + answer.err]
     leaks = [
-        path for path in rollout.home.rglob("*") if path.is_file() and SECRET.encode() in path.read_bytes()
+        path
+        for path in rollout.home.rglob("*")
+        if path.is_file() and SECRET.encode() in path.read_bytes()
     ]
     assert leaks == []
     import psycopg
@@ -248,10 +307,14 @@ def test_bad_input_gets_one_clear_error(
     assert told.out == ""
 
 
-def test_a_tag_never_moves_and_a_short_fingerprint_may_be_ambiguous(bot: Rollout, tmp_path: Path) -> None:
+def test_a_tag_never_moves_and_a_short_fingerprint_may_be_ambiguous(
+    bot: Rollout, tmp_path: Path
+) -> None:
     """Bad input: tag taken, ambiguous short fingerprint."""
     (tmp_path / "b.yaml").write_text(BAD)
-    bot("config", "put", "bot", tmp_path / "b.yaml", "--as", "config.yaml", "--tag", "good", exits=2)
+    bot(
+        "config", "put", "bot", tmp_path / "b.yaml", "--as", "config.yaml", "--tag", "good", exits=2
+    )
     assert len(bot("config", "list", "bot", "-o", "json").json) == 1, "nothing was recorded"
 
 

@@ -23,7 +23,9 @@ def bot(tmp_path: Path, embedded_dsn: str) -> Rollout:
         "system", "add", "bot", "--control-file", tmp_path / "mode.json",
         "--config-file", tmp_path / "config.yaml",
     )  # fmt: skip
-    rollout("config", "put", "bot", tmp_path / "config.yaml", "--stable", "--in-force", "--tag", "good")
+    rollout(
+        "config", "put", "bot", tmp_path / "config.yaml", "--stable", "--in-force", "--tag", "good"
+    )
     rollout("switch", "bot", "--to", "mock", "--reason", "rehearsal", "--yes")
     return rollout
 
@@ -47,7 +49,9 @@ def test_a_switch_to_real_killed_anywhere(point: str, bot: Rollout, tmp_path: Pa
     assert told["resume_mode"] == ("real" if reached else "mock")
     assert world(tmp_path)[0] == told["resume_mode"]
     outcomes = bot.log("bot", "ModeSwitched", "ModeSwitchAbandoned")
-    assert [row["type"] for row in outcomes][1:] == ["ModeSwitched" if reached else "ModeSwitchAbandoned"]
+    assert [row["type"] for row in outcomes][1:] == [
+        "ModeSwitched" if reached else "ModeSwitchAbandoned"
+    ]
     assert bot("recover", "bot", "-o", "json").json[0]["completed"] == []
 
 
@@ -85,7 +89,9 @@ def test_an_apply_killed_anywhere(point: str, bot: Rollout, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("point", points("rollback"))
-def test_a_rollback_killed_anywhere_is_finished_once(point: str, bot: Rollout, tmp_path: Path) -> None:
+def test_a_rollback_killed_anywhere_is_finished_once(
+    point: str, bot: Rollout, tmp_path: Path
+) -> None:
     """I2 of the three jobs, and I12: byte for byte, finished after a crash, recorded exactly once."""
     (tmp_path / "next.yaml").write_text(BAD)
     bot("config", "put", "bot", tmp_path / "next.yaml", "--as", "config.yaml", "--tag", "next")

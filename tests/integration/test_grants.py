@@ -173,7 +173,10 @@ def test_readers_read_and_do_not_append(recorded: str, role: str) -> None:
         arrays.register(connection)
         assert connection.execute("SELECT count(*) FROM ledger.event").fetchone() == (1,)
         assert connection.execute("SELECT count(*) FROM ledger.blob").fetchone() == (1,)
-        for name in ("put_blob(bytea)", "append(uuid[],text[],bigint[],text[],integer[],timestamptz[],bytea[],boolean)"):
+        for name in (
+            "put_blob(bytea)",
+            "append(uuid[],text[],bigint[],text[],integer[],timestamptz[],bytea[],boolean)",
+        ):
             allowed = connection.execute(
                 "SELECT has_function_privilege(%s, 'EXECUTE')", [f"ledger.{name}"]
             ).fetchone()
@@ -203,10 +206,14 @@ def login(dsn: str, *roles: str) -> Iterator[tuple[Connection[Any], str]]:
     with psycopg.connect(dsn, autocommit=True) as admin:
         admin.execute(sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(name)))
         for role in roles:
-            admin.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(role), sql.Identifier(name)))
+            admin.execute(
+                sql.SQL("GRANT {} TO {}").format(sql.Identifier(role), sql.Identifier(name))
+            )
         try:
             with psycopg.connect(dsn, autocommit=True) as connection:
-                connection.execute(sql.SQL("SET SESSION AUTHORIZATION {}").format(sql.Identifier(name)))
+                connection.execute(
+                    sql.SQL("SET SESSION AUTHORIZATION {}").format(sql.Identifier(name))
+                )
                 yield connection, name
         finally:
             admin.execute(sql.SQL("DROP OWNED BY {}").format(sql.Identifier(name)))
@@ -246,7 +253,9 @@ def test_names_of_the_caller_do_not_reach_into_the_functions(recorded: str) -> N
     same names must not be what they find."""
     with login(recorded, WRITER) as (connection, name):
         with psycopg.connect(recorded, autocommit=True) as admin:
-            admin.execute(sql.SQL("CREATE SCHEMA evil AUTHORIZATION {}").format(sql.Identifier(name)))
+            admin.execute(
+                sql.SQL("CREATE SCHEMA evil AUTHORIZATION {}").format(sql.Identifier(name))
+            )
         connection.execute(
             """
             CREATE FUNCTION evil.mark() RETURNS boolean LANGUAGE plpgsql AS
@@ -271,12 +280,16 @@ def test_names_of_the_caller_do_not_reach_into_the_functions(recorded: str) -> N
         for batch in batches:
             connection.execute(APPEND, append_arguments(batch, all_or_nothing=False))
         connection.execute("SELECT ledger.put_blob('x'::pg_catalog.bytea)")
-        reached = connection.execute("SELECT pg_catalog.current_setting('evil.user', true)").fetchone()
+        reached = connection.execute(
+            "SELECT pg_catalog.current_setting('evil.user', true)"
+        ).fetchone()
         assert reached in {(None,), ("",)}
         recount = "SELECT * FROM ledger.first_bad_position(1, 5, pg_catalog.decode(repeat('00', 32), 'hex'))"
         assert connection.execute(recount).fetchall() == []
     with psycopg.connect(recorded) as connection:
-        assert connection.execute("SELECT count(*), min(recorded_at) > '2020-01-01' FROM ledger.event").fetchone() == (5, True)
+        assert connection.execute(
+            "SELECT count(*), min(recorded_at) > '2020-01-01' FROM ledger.event"
+        ).fetchone() == (5, True)
 
 
 def test_every_function_pins_its_search_path(dsn: str) -> None:

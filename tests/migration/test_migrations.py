@@ -65,7 +65,9 @@ def migrate_at_once(*conninfos: str) -> None:
     """Migrate in as many processes as there are ``conninfos``."""
     program = "import sys; from ledger.store.migrate import upgrade; upgrade(sys.argv[1])"
     processes = [
-        subprocess.Popen([sys.executable, "-c", program, conninfo], stderr=subprocess.PIPE, text=True)
+        subprocess.Popen(
+            [sys.executable, "-c", program, conninfo], stderr=subprocess.PIPE, text=True
+        )
         for conninfo in conninfos
     ]
     for process in processes:
@@ -167,7 +169,12 @@ def test_an_empty_database_holds_no_ledger(empty_dsn: str) -> None:
     with pytest.raises(SchemaMissing) as told:
         migrate.check(store.schema_revision())
     assert "rollout init" in (told.value.hint or "")
-    for verb in (store.head, lambda: store.append([an_event()]), lambda: list(store.read(0, 9)), lambda: store.put_blob(b"")):
+    for verb in (
+        store.head,
+        lambda: store.append([an_event()]),
+        lambda: list(store.read(0, 9)),
+        lambda: store.put_blob(b""),
+    ):
         with pytest.raises(SchemaMissing):
             verb()
     store.close()
@@ -208,17 +215,23 @@ def ordinary_owner(server: PostgresServer, *, member: bool) -> Iterator[str]:
     login, database = f"dba_{uuid4().hex[:8]}", f"test_{uuid4().hex[:8]}"
     server.template()  # so that the roles are there
     with psycopg.connect(server.admin_dsn, autocommit=True) as admin:
-        admin.execute(sql.SQL("CREATE ROLE {} LOGIN CREATEROLE PASSWORD 'x'").format(sql.Identifier(login)))
+        admin.execute(
+            sql.SQL("CREATE ROLE {} LOGIN CREATEROLE PASSWORD 'x'").format(sql.Identifier(login))
+        )
         if member:
             admin.execute(
-                sql.SQL("GRANT ledger_owner, ledger_writer, ledger_auditor, ledger_projector TO {}").format(
-                    sql.Identifier(login)
-                )
+                sql.SQL(
+                    "GRANT ledger_owner, ledger_writer, ledger_auditor, ledger_projector TO {}"
+                ).format(sql.Identifier(login))
             )
-        admin.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(*map(sql.Identifier, (database, login))))
+        admin.execute(
+            sql.SQL("CREATE DATABASE {} OWNER {}").format(*map(sql.Identifier, (database, login)))
+        )
         try:
             # The session acts as the login from its first statement on.
-            yield make_conninfo(server.database(database), options=f"-c session_authorization={login}")
+            yield make_conninfo(
+                server.database(database), options=f"-c session_authorization={login}"
+            )
         finally:
             admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(database)))
             admin.execute(sql.SQL("DROP OWNED BY {}").format(sql.Identifier(login)))

@@ -61,7 +61,9 @@ class Operators(RuleBasedStateMachine):
 
     @initialize()
     def register(self) -> None:
-        actuators = events.Actuators(config_files=(events.ConfigFile(name="c.yaml", path="/c.yaml"),))
+        actuators = events.Actuators(
+            config_files=(events.ConfigFile(name="c.yaml", path="/c.yaml"),)
+        )
         self.decide(
             lambda state: systems.register(
                 state, environment="production", description="", actuators=actuators
@@ -145,7 +147,10 @@ class Operators(RuleBasedStateMachine):
     def _applied(self, name: str, cause: str, operation) -> None:  # type: ignore[no-untyped-def]
         snapshot = hashlib.sha256(b"s" + name.encode()).hexdigest()
         event = events.ConfigApplied(
-            fingerprint=fingerprint(name), snapshot=snapshot, cause=cause, changes=()  # type: ignore[arg-type]
+            fingerprint=fingerprint(name),
+            snapshot=snapshot,
+            cause=cause,
+            changes=(),  # type: ignore[arg-type]
         )
         self.decide(lambda _: Decision((event,)), operation)
         self.in_force = name

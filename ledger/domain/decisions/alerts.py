@@ -20,7 +20,13 @@ _NEXT: Final[Mapping[str, frozenset[str]]] = {
 
 
 def fire(
-    state: SystemState, alert: str, *, severity: str, message: str, labels: Mapping[str, str], incident: str
+    state: SystemState,
+    alert: str,
+    *,
+    severity: str,
+    message: str,
+    labels: Mapping[str, str],
+    incident: str,
 ) -> Decision:
     """Raise an alert. A critical one opens an incident, unless one stands open for it."""
     insist_on_registered(state)
@@ -28,15 +34,22 @@ def fire(
     if known is not None and known["severity"] == severity:
         return Decision(skipped=f"{alert} is firing already, since {known['since']}")
     fired = events.AlertFired(
-        alert=alert, severity=severity, message=message, labels=dict(labels)  # type: ignore[arg-type] -- the model checks it
+        alert=alert,
+        severity=severity,
+        message=message,
+        labels=dict(labels),  # type: ignore[arg-type] -- the model checks it
     )
     has_incident = any(
-        record["alert"] == alert and record["status"] != "resolved" for record in state.incidents.values()
+        record["alert"] == alert and record["status"] != "resolved"
+        for record in state.incidents.values()
     )
     if severity != "critical" or has_incident:
         return Decision((fired,))
     opened = events.IncidentOpened(
-        incident=incident, title=f"{alert}: {message}" if message else alert, severity="critical", alert=alert
+        incident=incident,
+        title=f"{alert}: {message}" if message else alert,
+        severity="critical",
+        alert=alert,
     )
     return Decision((fired, opened))
 

@@ -39,7 +39,9 @@ def request(
     from_mode = mode or Mode.MOCK
     if verdict is Transition.REFUSED:
         rejected = events.ModeSwitchRejected(
-            from_mode=from_mode.value, to_mode=target.value, explanation=refusal(state, target).message
+            from_mode=from_mode.value,
+            to_mode=target.value,
+            explanation=refusal(state, target).message,
         )
         return Decision((rejected,))
     intent = events.ModeSwitchRequested(

@@ -36,4 +36,6 @@ Count = Annotated[int, Field(ge=0, le=SAFE_INTEGER_MAX)]
 ModeName = Literal["mock", "real", "paused"]
 PauseKindName = Literal["halt", "reduce_only", "drain"]
 Severity = Literal["critical", "warning", "info"]
-DecimalText = Annotated[str, Field(pattern=r"^(-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?|NaN|[+-]Inf)$")]
+DecimalText = Annotated[
+    str, Field(pattern=r"^(-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?|NaN|[+-]Inf)$")
+]
