@@ -32,6 +32,7 @@ NAMES: Final = frozenset(
         "import.between_batches",
         "import.before_summary",
         "sync.after_copy",
+        "sync.before_commit",
         "sync.after_commit",
         "rebuild.after_batch",
         "rebuild.before_swap",
