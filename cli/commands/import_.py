@@ -306,7 +306,7 @@ def _say_remarks(imported: Imported) -> None:
         say(f"note: {note}")
     if imported.nothing_new and not imported.skipped:
         return
-    for word, listed in (("repeated", imported.repeated), ("skipped", imported.skipped)):
+    for word, listed in (("without effect", imported.repeated), ("bad", imported.skipped)):
         for line in listed[:_LISTED_MAX]:
             say(f"{word}: {line}")
         if len(listed) > _LISTED_MAX:

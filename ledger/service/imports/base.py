@@ -187,7 +187,7 @@ def refuse(source_name: str, told: Told, recorder: Recorder) -> NoReturn:
         message += f" (also bad: {listed}{f' and {count} more' if count > 0 else ''})"
     raise BadInput(
         recorder.redact(message),
-        hint="Nothing was imported. Correct it, or import all the others with --skip-bad.",
+        hint="Nothing was imported. With --skip-bad, all but the bad ones are.",
     )
 
 

@@ -227,6 +227,7 @@ def run(
             progress(count)
     if not skip_bad:
         insist_on_good(source.name, told, recorder)
+    told.note_zone(zone)
     records = count + len(told.repeated) + told.bad_count
     summary = summary_of(source, told, zone=zone, records=records, imported=len(groups))
     position = None

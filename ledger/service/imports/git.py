@@ -24,8 +24,8 @@ from ledger.service.imports.changes import Step
 from ledger.service.imports.times import AHEAD_MAX
 
 if TYPE_CHECKING:
-    from dulwich.objects import Commit
-    from dulwich.repo import BaseRepo
+    from dulwich.objects import Commit, ObjectID
+    from dulwich.repo import Repo
 
     from ledger.configuration.snapshot import Snapshot
 
@@ -85,13 +85,13 @@ class History:
             FileNotRead: an object of the repository is missing or damaged.
         """
         found: list[Version] = []
-        commit, count = self._tip(), 0
-        oldest = commit
-        blobs: tuple[bytes | None, ...] | None = self._blobs(commit)
-        while commit is not None and blobs is not None:
+        commit: ObjectID | None = self._tip()
+        oldest, count = b"", 0
+        blobs = self._blobs(commit)
+        while commit is not None:
             parents = self._repo.get_parents(commit)
             parent = parents[0] if parents else None
-            before = self._blobs(parent) if parent else (None,) * len(self.paths)
+            before = self._blobs(parent)
             if before != blobs:
                 found.append(Version(commit, blobs))
             oldest, commit, blobs = commit, parent, before
@@ -164,11 +164,11 @@ class History:
             )
         return normal
 
-    def _tip(self) -> bytes:
+    def _tip(self) -> ObjectID:
         from dulwich.objectspec import parse_commit
 
         try:
-            tip: Commit = parse_commit(self._repo, self.ref)  # type: ignore[arg-type] -- a Repo is one
+            tip: Commit = parse_commit(self._repo, self.ref)
         except (KeyError, ValueError):
             raise BadInput(
                 f"{self._root} has no branch, tag or commit {self.ref!r}.",
@@ -176,7 +176,9 @@ class History:
             ) from None
         return tip.id
 
-    def _blobs(self, commit: bytes) -> tuple[bytes | None, ...]:
+    def _blobs(self, commit: bytes | None) -> tuple[bytes | None, ...]:
+        if commit is None:
+            return (None,) * len(self.paths)
         tree = self._object(commit).tree
         return tuple(self._blob(tree, path) for path in self.paths)
 
@@ -229,7 +231,7 @@ class History:
                 told.notes.append(f"{path} begins at {first.called}; renames are not followed")
 
 
-def _opened(path: Path) -> BaseRepo:
+def _opened(path: Path) -> Repo:
     from dulwich.errors import NotGitRepository
     from dulwich.repo import Repo
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
-from ledger.domain.errors import BadInput
+from ledger.domain.errors import BadInput, FileNotRead
 from ledger.domain.state import SystemState
 from ledger.service.context import Ledger
 from ledger.service.imports import activity, changes, config_changes, jsonl, risk_events
@@ -64,24 +65,25 @@ def import_config_changes(
         BadInput: a line is bad, and nothing was imported.
     """
     ledger.load(system)
-    told = Told()
     lines = Lines(path)
-    read = config_changes.read(
-        lines,
+    for _ in lines:
+        pass  # A first look, for the digest: a long log need not fit into memory.
+    options = f"zone {manner.zone.name} window {repeat_window_seconds:g} file {file_name}"
+    source = Source("config-changes", system, shown_path(path), lines.digest, options)
+    told = Told()
+    before = _already(ledger, source, told)
+    if before is not None:
+        return before
+    again = Lines(path, bytes_max=lines.bytes_read)
+    found = config_changes.read(
+        again,
         told,
         zone=manner.zone,
         not_after=ledger.recorder.clock.now(),
         repeat_window_seconds=repeat_window_seconds,
     )
-    found = list(read)
-    told.note_zone(manner.zone.name)
-    options = f"zone {manner.zone.name} window {repeat_window_seconds:g} file {file_name}"
-    source = Source("config-changes", system, str(path), lines.digest, options)
-    before = _already(ledger, source, told)
-    if before is not None:
-        return before
     steps = _steps_of_log(ledger, found, told, file_name)
-    return _run(ledger, source, steps, told, origin, manner)
+    return _run(ledger, source, _unless_changed(steps, again, source), told, origin, manner)
 
 
 def import_git(
@@ -114,7 +116,7 @@ def import_git(
         source = Source(
             "git",
             system,
-            f"{repository} {ref}: {', '.join(history.paths)}",
+            f"{shown_path(repository)} {ref}: {', '.join(history.paths)}",
             history.digest,
             options,
         )
@@ -151,7 +153,9 @@ def import_activity(
             insist_on_good(str(scan.path), scan.told, ledger.recorder)
     for scan in scans:
         scan.told.note_zone(manner.zone.name)
-        source = Source(kind, system, str(scan.path), scan.digest, f"zone {manner.zone.name}")
+        source = Source(
+            kind, system, shown_path(scan.path), scan.digest, f"zone {manner.zone.name}"
+        )
         before = _already(ledger, source, scan.told)
         if before is not None:
             yield before
@@ -185,14 +189,35 @@ def _scanned(path: Path, reading: activity.Reading, progress: Progress | None) -
         raise BadInput(f"{path}: {bad.message}", hint=bad.hint) from None
 
 
+def shown_path(path: Path) -> str:
+    """Return a path as a summary names it; one that is not Unicode has question marks in it."""
+    return str(path).encode(errors="replace").decode()
+
+
+def _unless_changed(steps: Iterable[Step], lines: Lines, source: Source) -> Iterator[Step]:
+    """Yield ``steps``, and make sure at their end that they came from what was looked at first."""
+    yield from steps
+    if lines.digest != source.digest:
+        raise FileNotRead(f"{source.name} was changed while it was read.", hint="Import it again.")
+
+
 def _steps_of_log(
     ledger: Ledger, found: Iterable[ConfigChange], told: Told, file_name: str
 ) -> Iterator[Step]:
+    from ledger.configuration.snapshot import snapshot_under
+
+    # A change mostly starts from what the one before it made.
+    @lru_cache(maxsize=4)
+    def snapshot_of(content: bytes) -> Snapshot:
+        return snapshot_under([(file_name, content)], ledger.keys)
+
     for change in found:
         where = f"line {change.line}"
         try:
-            before = _snapshot_of(ledger, change.before, file_name)
-            after = _snapshot_of(ledger, change.after, file_name)
+            before, after = (
+                snapshot_of(_as_file(change.before)),
+                snapshot_of(_as_file(change.after)),
+            )
         except BadInput as bad:
             told.bad(Problem(where, bad.message))
             continue
@@ -210,11 +235,8 @@ def _steps_of_log(
         )
 
 
-def _snapshot_of(ledger: Ledger, value: Mapping[str, object], file_name: str) -> Snapshot:
-    from ledger.configuration.snapshot import snapshot_under
-
-    content = json.dumps(value, ensure_ascii=False, sort_keys=True, indent=2).encode() + b"\n"
-    return snapshot_under([(file_name, content)], ledger.keys)
+def _as_file(value: Mapping[str, object]) -> bytes:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, indent=2).encode() + b"\n"
 
 
 def _already(ledger: Ledger, source: Source, told: Told) -> Imported | None:
