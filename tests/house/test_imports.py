@@ -21,7 +21,7 @@ PLANTED = {
     "sqlalchemy": ("ledger/service/recorder.py", "import sqlalchemy"),
     "duckdb": ("cli/output.py", "import duckdb"),
     "readers": ("projections/__init__.py", "import ledger.store.postgres"),
-    "auditor": ("projections/audit/__init__.py", "import psycopg"),
+    "auditor": ("projections/audit/__init__.py", "import ledger.domain.canonical"),
 }
 
 # What a pause must not wait for. Each was measured: together they cost more than the pause itself.
