@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -77,9 +78,7 @@ class MemoryStore:
             body_hash=canonical.body_hash(event.body),
             chain=b"",
         )
-        recorded = Recorded(
-            **{**vars(bare), "chain": chain_after(self.head().chain, bare)},
-        )
+        recorded = replace(bare, chain=chain_after(self.head().chain, bare))
         self._events.append(recorded)
         self._by_id[event.event_id] = recorded
         self._revisions[event.stream] = recorded.revision

@@ -11,9 +11,10 @@ from ledger.domain.errors import LedgerUnreachable, SchemaMissing, SchemaNewer
 HEAD: Final = "0001"
 """The newest migration. A test holds it equal to Alembic's own head."""
 MIGRATION_LOCK: Final = 7883951501842187297
-"""'migrate!' as a number: two commands that start at once on a new ledger must not both migrate it."""
+"""'migrate!' as a number: two commands that start at once must not both migrate a new ledger."""
 
-# Not part of the migration: a grant on the database itself is lost by a dump and by CREATE DATABASE … TEMPLATE.
+# Not part of the migration: a grant on the database itself is lost by a dump and by
+# CREATE DATABASE … TEMPLATE.
 GRANT_ON_DATABASE: Final = """
     DO $$ BEGIN EXECUTE format('GRANT CREATE ON DATABASE %%I TO ledger_projector', current_database()); END $$
 """

@@ -136,7 +136,7 @@ class PostgresStore:
     def get(self, key: int | UUID) -> Recorded | None:
         """See `EventStore.get`."""
         by = "event_id" if isinstance(key, UUID) else "position"
-        row = self._one(f"SELECT {COLUMNS} FROM ledger.event WHERE {by} = %s", (key,))  # noqa: S608
+        row = self._one(f"SELECT {COLUMNS} FROM ledger.event WHERE {by} = %s", (key,))  # noqa: S608 -- of two names
         return Recorded(*row) if row is not None else None
 
     def known(self, event_ids: Sequence[UUID]) -> set[UUID]:
@@ -192,7 +192,7 @@ class PostgresStore:
 
 def _q(query: str) -> sql.SQL:
     """Mark a query put together from this module's constants as the literal that it is."""
-    literal: LiteralString = query  # type: ignore[assignment]
+    literal: LiteralString = query  # type: ignore[assignment] -- see above
     return sql.SQL(literal)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 from alembic import op
 
 from migrations.sql import load
@@ -30,7 +32,7 @@ OBJECTS = (
 def upgrade() -> None:
     """Make the log, the functions that guard it, and the roles."""
     # The driver's own cursor: the files hold several statements each, and ':' and '%' of their own.
-    with op.get_bind().connection.cursor() as cursor:
+    with closing(op.get_bind().connection.cursor()) as cursor:
         for name in OBJECTS:
             cursor.execute(load(name))
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from hashlib import sha256
 from itertools import pairwise
 from uuid import uuid4
@@ -15,52 +14,8 @@ from ledger.domain import canonical
 from ledger.domain.envelope import Appended, NewEvent
 from ledger.domain.ids import uuid7
 from ledger.store.base import EventStore, Head, chain_after
-from ledger.store.memory import MemoryStore
-from ledger.store.postgres import PostgresStore
 from tests.support.builders import NOON, an_event, events
-from tests.support.fakes import FrozenClock
-from tests.support.postgres import SERVERS, server_named
-
-
-@pytest.fixture(params=["memory", *SERVERS])
-def store(request: pytest.FixtureRequest) -> Iterator[EventStore]:
-    """An empty store of each kind."""
-    if request.param == "memory":
-        yield MemoryStore(FrozenClock())
-        return
-    server = server_named(request.param)
-    with server.new_database(server.template()) as conninfo:
-        postgres = PostgresStore(conninfo)
-        yield postgres
-        postgres.close()
-
-
-def outcomes(answers: Sequence[Appended]) -> list[str]:
-    return [answer.outcome for answer in answers]
-
-
-def append_one(store: EventStore, event: NewEvent) -> Appended:
-    (answer,) = store.append([event])
-    return answer
-
-
-def assert_sound(store: EventStore) -> None:
-    """Positions and revisions are dense, and every hash follows from the one before (I2, I3)."""
-    chain = canonical.GENESIS
-    revisions: dict[str, int] = {}
-    recorded_at = datetime.min.replace(tzinfo=UTC)
-    position = 0
-    for position, event in enumerate(store.read(), start=1):
-        assert event.position == position
-        assert event.revision == revisions.get(event.stream, 0) + 1
-        assert event.recorded_at >= recorded_at
-        assert event.body_hash == sha256(event.body).digest()
-        chain = chain_after(chain, event)
-        assert event.chain == chain
-        revisions[event.stream] = event.revision
-        recorded_at = event.recorded_at
-    head = store.head()
-    assert (head.position, head.chain) == (position, chain)
+from tests.support.logs import append_one, assert_sound, outcomes
 
 
 def test_an_empty_log_has_a_head(store: EventStore) -> None:
@@ -85,7 +40,12 @@ def test_what_was_appended_is_read_back(store: EventStore) -> None:
     new = an_event("system:a/b", type_="ModeSwitched", schema_version=7, to_mode="real")
     answer = append_one(store, new)
     assert (answer.outcome, answer.position, answer.revision) == ("appended", 1, 1)
-    for found in (store.get(1), store.get(new.event_id), *store.read(), *store.read_stream(new.stream)):
+    for found in (
+        store.get(1),
+        store.get(new.event_id),
+        *store.read(),
+        *store.read_stream(new.stream),
+    ):
         assert found is not None
         assert found.event_id == new.event_id
         assert found.stream == "system:a/b"
@@ -97,7 +57,7 @@ def test_what_was_appended_is_read_back(store: EventStore) -> None:
         assert bytes(found.body) == new.body
         assert found.data == {"to_mode": "real"}
         assert found.chain == chain_after(canonical.GENESIS, found)
-    assert store.head() == Head(1, store.get(1).chain, answer.recorded_at)  # type: ignore[union-attr]
+        assert store.head() == Head(1, found.chain, answer.recorded_at)
 
 
 def test_positions_and_revisions_are_dense(store: EventStore) -> None:
@@ -314,66 +274,6 @@ def test_all_or_nothing_repeated(store: EventStore) -> None:
     assert_sound(store)
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"",
-        b"{}",
-        '{"data":{"note":"Grüße, 市场, \U0001f680, \\u0000"}}'.encode(),
-        bytes(range(256)),
-        b"\\x00",
-        b"x" * 5_000_000,
-    ],
-    ids=["empty", "smallest", "unicode", "every byte", "looks like an escape", "5 MB"],
-)
-def test_bodies_are_kept_byte_for_byte(store: EventStore, body: bytes) -> None:
-    """I3: what is hashed is what was given, whatever it is."""
-    one, two = an_event(body=body), an_event(body=body)
-    store.append([one])
-    store.append([two, an_event()])
-    assert [bytes(event.body) for event in store.read()][:2] == [body, body]
-    assert_sound(store)
-
-
-def test_names_beyond_ascii(store: EventStore) -> None:
-    """I3: the length of a name is framed in bytes, not in characters."""
-    store.append([an_event("Grüße"), an_event("市场:\U0001f680", type_="Ereignis→")])
-    append_one(store, an_event("Grüße"))
-    assert [(e.stream, e.revision) for e in store.read()] == [
-        ("Grüße", 1), ("市场:\U0001f680", 1), ("Grüße", 2),
-    ]  # fmt: skip
-    assert_sound(store)
-
-
-@pytest.mark.parametrize(
-    "occurred_at",
-    [
-        datetime(1, 1, 1, tzinfo=UTC),
-        datetime(1969, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC),
-        datetime(1999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC),
-        datetime(2000, 1, 1, tzinfo=UTC),
-        datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC),
-    ],
-    ids=str,
-)
-def test_times_are_kept_to_the_microsecond(store: EventStore, occurred_at: datetime) -> None:
-    """I13: the source's clock, whenever it was."""
-    append_one(store, an_event(occurred_at=occurred_at))
-    store.append([an_event(occurred_at=occurred_at), an_event()])
-    assert [event.occurred_at for event in store.read()][:2] == [occurred_at, occurred_at]
-    assert_sound(store)
-
-
-def test_a_time_of_another_zone_is_the_same_moment(store: EventStore) -> None:
-    """I4 compares moments: a retry from another time zone is the same event."""
-    tokyo = datetime.fromisoformat("2025-11-20T21:00:00+09:00")
-    new = an_event(occurred_at=tokyo)
-    append_one(store, new)
-    assert append_one(store, replace(new, occurred_at=NOON)).outcome == "duplicate"
-    assert store.get(1).occurred_at == NOON  # type: ignore[union-attr]
-    assert_sound(store)
-
-
 def test_a_big_batch(store: EventStore) -> None:
     """5,000 events of 50 streams in one round trip, and again as duplicates."""
     batch = [an_event(f"system:{index % 50}", note=str(index)) for index in range(5_000)]
@@ -391,67 +291,6 @@ def test_a_big_batch_of_one_stream(store: EventStore) -> None:
     answers = store.append(events(2_500), all_or_nothing=True)
     assert [a.revision for a in answers] == list(range(1, 2_501))
     assert [e.data["note"] for e in store.read_stream("system:bot")] == list(map(str, range(2_500)))
-
-
-def test_read_ranges(store: EventStore) -> None:
-    """``after`` is a checkpoint: what was seen is not seen again, and the end may be given."""
-    store.append(events(10))
-    assert [e.position for e in store.read(7)] == [8, 9, 10]
-    assert [e.position for e in store.read(2, 5)] == [3, 4, 5]
-    assert [e.position for e in store.read(5, 5)] == []
-    assert [e.position for e in store.read(10)] == []
-    assert [e.position for e in store.read(99)] == []
-
-
-def test_read_may_be_left_early(store: EventStore) -> None:
-    """Whoever has seen enough leaves; the store is as usable as before."""
-    store.append(events(10))
-    for event in store.read():
-        if event.position == 2:
-            break
-    assert append_one(store, an_event()).position == 11
-    assert len(list(store.read())) == 11
-
-
-def test_appending_while_reading(store: EventStore) -> None:
-    """A projection may append between two events that it reads; it sees the log as of its start."""
-    store.append(events(3))
-    seen = 0
-    for event in store.read():
-        seen += 1
-        append_one(store, an_event("elsewhere"))
-        assert store.get(event.position) is not None
-    assert seen == 3
-    assert store.head().position == 6
-    assert_sound(store)
-
-
-def test_what_is_appended_while_reading_stays(store: EventStore) -> None:
-    """I1: leaving the loop early takes back nothing that was appended in it."""
-    store.append(events(3))
-    for event in store.read():
-        append_one(store, an_event("elsewhere"))
-        if event.position == 2:
-            break
-    assert store.head().position == 5
-    assert [e.revision for e in store.read_stream("elsewhere")] == [1, 2]
-
-
-def test_reading_is_by_pages_without_a_seam(store: EventStore) -> None:
-    """I2: more events than a page holds, in a log and in a stream, none lost between two pages."""
-    store.append([an_event(name) for name in "ab" * 2_100])
-    assert [e.position for e in store.read()] == list(range(1, 4_201))
-    assert [e.revision for e in store.read_stream("a")] == list(range(1, 2_101))
-
-
-def test_read_stream_ranges(store: EventStore) -> None:
-    """A stream after a revision, and as of a position."""
-    store.append([an_event(name) for name in "abababab"])
-    assert [e.position for e in store.read_stream("a")] == [1, 3, 5, 7]
-    assert [e.position for e in store.read_stream("a", 2)] == [5, 7]
-    assert [e.position for e in store.read_stream("a", 1, 6)] == [3, 5]
-    assert [e.position for e in store.read_stream("a", 0, 0)] == []
-    assert [e.position for e in store.read_stream("nobody")] == []
 
 
 def test_recorded_time_never_goes_back(store: EventStore) -> None:

@@ -12,10 +12,12 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import pairwise
+from typing import LiteralString, TypeVar
 from uuid import UUID
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from ledger.domain import canonical
 from ledger.domain.envelope import Appended
@@ -26,6 +28,7 @@ from ledger.store.connect import open_connection
 from ledger.store.postgres import APPEND, PostgresStore, append_arguments
 from tests.support.builders import an_event
 
+T = TypeVar("T")
 pytestmark = pytest.mark.timeout(120)
 
 
@@ -38,11 +41,11 @@ def opened(dsn: str) -> Iterator[PostgresStore]:
         store.close()
 
 
-def together(count: int, work: Callable[[int], object]) -> list[object]:
+def together(count: int, work: Callable[[int], T]) -> list[T]:
     """Run ``work(0)`` … ``work(count - 1)`` at once; all start at the same moment."""
     barrier = threading.Barrier(count)
 
-    def one(number: int) -> object:
+    def one(number: int) -> T:
         barrier.wait(30)
         return work(number)
 
@@ -80,7 +83,7 @@ def test_sixteen_writers(dsn: str) -> None:
                 done += zip((event.event_id for event in batch), answers, strict=True)
         return done
 
-    results: list[list[tuple[UUID, Appended]]] = together(16, write)  # type: ignore[assignment]
+    results = together(16, write)
     ids = assert_dense_and_chained(dsn)
     assert len(ids) == sum(map(len, results)) == len(set(ids))
     for done in results:
@@ -105,7 +108,7 @@ def test_one_of_sixteen_conflicting_writers_wins_each_round(dsn: str) -> None:
                 answers.append(store.append(batch)[0].outcome)
             return answers
 
-    results: list[list[str]] = together(16, contend)  # type: ignore[assignment]
+    results = together(16, contend)
     for number in range(rounds):
         outcomes = [answers[number] for answers in results]
         assert outcomes.count("appended") == 1
@@ -122,7 +125,7 @@ def test_the_same_event_sent_by_all_is_appended_once(dsn: str) -> None:
             batch = [event] if number % 2 else [an_event(), event]
             return store.append(batch)[-1]
 
-    answers: list[Appended] = together(12, send)  # type: ignore[assignment]
+    answers = together(12, send)
     assert sorted(answer.outcome for answer in answers) == ["appended"] + ["duplicate"] * 11
     assert len({answer.position for answer in answers}) == 1
     assert assert_dense_and_chained(dsn).count(event.event_id) == 1
@@ -158,7 +161,7 @@ def test_a_reader_never_skips_what_commits_late(dsn: str) -> None:
 
     reader = threading.Thread(target=follow)
     reader.start()
-    results: list[list[UUID]] = together(8, write)  # type: ignore[assignment]
+    results = together(8, write)
     stop.set()
     reader.join(60)
     ids = assert_dense_and_chained(dsn)
@@ -167,11 +170,11 @@ def test_a_reader_never_skips_what_commits_late(dsn: str) -> None:
 
 
 @pytest.mark.parametrize("level", ["REPEATABLE READ", "SERIALIZABLE"])
-def test_an_older_snapshot_may_not_append(dsn: str, level: str) -> None:
+def test_an_older_snapshot_may_not_append(dsn: str, level: LiteralString) -> None:
     """I2: such a snapshot does not see the last event; its position would repeat."""
     with open_connection(dsn) as connection:
         arrays.register(connection)
-        connection.execute(f"BEGIN ISOLATION LEVEL {level}")  # pyright: ignore[reportArgumentType]
+        connection.execute(f"BEGIN ISOLATION LEVEL {level}")
         with pytest.raises(psycopg.Error, match="READ COMMITTED") as refused:
             connection.execute(APPEND, append_arguments([an_event()], all_or_nothing=False))
         assert refused.value.sqlstate == "LR002"
@@ -182,9 +185,10 @@ def test_an_older_snapshot_may_not_append(dsn: str, level: str) -> None:
 def test_a_database_whose_default_is_serializable_works(dsn: str) -> None:
     """An administrator's default for the database is not our users' problem."""
     with psycopg.connect(dsn, autocommit=True) as admin:
-        name = admin.info.dbname
         admin.execute(
-            f"ALTER DATABASE {name} SET default_transaction_isolation = 'serializable'"  # pyright: ignore[reportArgumentType]
+            sql.SQL("ALTER DATABASE {} SET default_transaction_isolation = 'serializable'").format(
+                sql.Identifier(admin.info.dbname)
+            )
         )
     with opened(dsn) as store:
         assert store.append([an_event()])[0].position == 1

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, LiteralString
 from uuid import uuid4
 
 import psycopg
 import pytest
 from psycopg import Connection, sql
+from psycopg.abc import Query
 
 from ledger.store import arrays
 from ledger.store.connect import AUDITOR, OWNER, PROJECTOR, WRITER, open_connection
@@ -19,11 +20,12 @@ from tests.support.builders import an_event
 REFUSED_BY_GRANT = "42501"
 REFUSED_BY_TRIGGER = "LR001"
 
-CHANGES = {
+CHANGES: dict[str, LiteralString] = {
     "update": "UPDATE ledger.event SET type = 'Nothing' WHERE position = 1",
     "update of no row": "UPDATE ledger.event SET type = 'Nothing' WHERE false",
     "update of the chain": "UPDATE ledger.event SET chain = sha256('x')",
-    "update from": "UPDATE ledger.event AS e SET body = '' FROM ledger.event AS o WHERE o.position = e.position",
+    "update from": "UPDATE ledger.event AS e SET body = '' FROM ledger.event AS o "
+    "WHERE o.position = e.position",
     "delete": "DELETE FROM ledger.event WHERE position = 1",
     "delete all": "DELETE FROM ledger.event",
     "delete only": "DELETE FROM ONLY ledger.event",
@@ -38,13 +40,13 @@ CHANGES = {
     "delete a blob": "DELETE FROM ledger.blob",
     "truncate blobs": "TRUNCATE ledger.blob",
 }
-WAYS_IN = {
+WAYS_IN: dict[str, LiteralString] = {
     "insert": "INSERT INTO ledger.event SELECT 1, 2, 2, 1, gen_random_uuid(), now(), now(), body_hash, "
     "stream, type, chain, body FROM ledger.event",
     "insert nothing": "INSERT INTO ledger.event SELECT * FROM ledger.event WHERE false",
     "insert a blob": "INSERT INTO ledger.blob VALUES (sha256('x'), 'x')",
 }
-TAMPERING = {
+TAMPERING: dict[str, LiteralString] = {
     "drop the trigger": "DROP TRIGGER event_append_only ON ledger.event",
     "disable the trigger": "ALTER TABLE ledger.event DISABLE TRIGGER ALL",
     "another trigger": "CREATE TRIGGER mine BEFORE INSERT ON ledger.event "
@@ -80,10 +82,10 @@ def recorded(dsn: str) -> str:
     return dsn
 
 
-def attempt(connection: Connection[Any], statement: str) -> psycopg.Error | None:
+def attempt(connection: Connection[Any], statement: Query) -> psycopg.Error | None:
     """Run ``statement``; return the error it met."""
     try:
-        connection.execute(statement)  # pyright: ignore[reportArgumentType]
+        connection.execute(statement)
     except psycopg.Error as error:
         return error
     return None
@@ -103,26 +105,27 @@ def test_no_role_may_change_the_log_or_its_guards(recorded: str, role: str) -> N
     """I1: neither what is in it, nor what guards it, nor by another way in."""
     before = fingerprint(recorded)
     with open_connection(recorded, role=role) as connection:
-        for name, statement in {**CHANGES, **WAYS_IN, **TAMPERING}.items():
+        for name, statement in (CHANGES | WAYS_IN | TAMPERING).items():
             error = attempt(connection, statement)
             if name in ONLY_A_WARNING:
                 assert error is None or error.sqlstate == REFUSED_BY_GRANT, name
                 continue
             assert error is not None, f"{name} was allowed"
             assert error.sqlstate == REFUSED_BY_GRANT, f"{name}: {error}"
-        with pytest.raises(psycopg.errors.InsufficientPrivilege), connection.cursor() as cursor:
-            with cursor.copy("COPY ledger.event FROM STDIN") as copy:
-                copy.write("")
     assert fingerprint(recorded) == before
 
 
-def test_copy_needs_the_right_to_insert(recorded: str) -> None:
+@pytest.mark.parametrize("table", ["event", "blob"])
+@pytest.mark.parametrize("role", [WRITER, AUDITOR, PROJECTOR])
+def test_copy_needs_the_right_to_insert(recorded: str, role: str, table: str) -> None:
     """I1: COPY is an INSERT by another name."""
-    with open_connection(recorded) as connection:
-        query = sql.SQL("COPY ledger.blob FROM STDIN")
-        with pytest.raises(psycopg.errors.InsufficientPrivilege), connection.cursor() as cursor:
-            with cursor.copy(query) as copy:
-                copy.write_row((b"x", b"x"))
+    with (
+        open_connection(recorded, role=role) as connection,
+        connection.cursor() as cursor,
+        pytest.raises(psycopg.errors.InsufficientPrivilege),
+        cursor.copy(sql.SQL("COPY ledger.{} FROM STDIN").format(sql.Identifier(table))),
+    ):
+        pass
 
 
 @pytest.mark.parametrize("role", [OWNER, None], ids=["owner", "superuser"])
@@ -240,10 +243,10 @@ def test_a_writer_can_not_become_the_owner(recorded: str) -> None:
         for statement in (
             "SET ROLE ledger_owner",
             "SET ROLE ledger_projector",
-            f"GRANT ledger_owner TO {name}",
-            f"ALTER ROLE {name} SUPERUSER",
+            "GRANT ledger_owner TO {}",
+            "ALTER ROLE {} SUPERUSER",
         ):
-            error = attempt(connection, statement)
+            error = attempt(connection, sql.SQL(statement).format(sql.Identifier(name)))
             assert error is not None, statement
             assert error.sqlstate == REFUSED_BY_GRANT
 

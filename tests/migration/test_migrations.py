@@ -76,7 +76,7 @@ def migrate_at_once(*conninfos: str) -> None:
 
 
 def test_there_is_one_head_and_the_program_knows_it() -> None:
-    """Two heads are two branches that nobody merged; a HEAD behind is a program that refuses its own ledger."""
+    """Two heads are two branches that nobody merged; a HEAD behind refuses its own ledger."""
     config = Config()
     config.set_main_option("script_location", str(FOLDER))
     script = ScriptDirectory.from_config(config)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import psycopg
-from hypothesis import settings
-from hypothesis import strategies as st
+from hypothesis import settings, strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
@@ -56,7 +55,9 @@ class Stores(RuleBasedStateMachine):
         assert len(self.postgres.append(batch)) == len(self.memory.append(batch)) == count
 
     @rule(
-        items=st.lists(st.tuples(STREAMS, OFFSETS, REUSE, st.integers(0, 9)), min_size=1, max_size=6),
+        items=st.lists(
+            st.tuples(STREAMS, OFFSETS, REUSE, st.integers(0, 9)), min_size=1, max_size=6
+        ),
         all_or_nothing=st.booleans(),
         follow=st.booleans(),
     )
@@ -93,9 +94,9 @@ class Stores(RuleBasedStateMachine):
 
     @rule(stream=STREAMS, after=st.integers(0, 8), up_to=st.one_of(st.none(), st.integers(0, 30)))
     def read_stream(self, stream: str, after: int, up_to: int | None) -> None:
-        assert [(e.position, e.revision) for e in self.postgres.read_stream(stream, after, up_to)] == [
-            (e.position, e.revision) for e in self.memory.read_stream(stream, after, up_to)
-        ]
+        assert [
+            (e.position, e.revision) for e in self.postgres.read_stream(stream, after, up_to)
+        ] == [(e.position, e.revision) for e in self.memory.read_stream(stream, after, up_to)]
 
     @invariant()
     def heads_agree(self) -> None:
@@ -106,14 +107,27 @@ class Stores(RuleBasedStateMachine):
         for found, expected in zip(self.postgres.read(), self.memory.read(), strict=True):
             chain = chain_after(chain, found)
             assert found.chain == chain
-            for field in ("position", "revision", "event_id", "stream", "type", "body", "occurred_at"):
+            for field in (
+                "position",
+                "revision",
+                "event_id",
+                "stream",
+                "type",
+                "body",
+                "occurred_at",
+            ):
                 assert getattr(found, field) == getattr(expected, field)
         self.postgres.close()
 
 
 def test_postgres_does_what_memory_does(dsn: str) -> None:
     """I2, I3, I4 for histories that nobody thought of."""
+
+    class StoresOnThisServer(Stores):
+        def __init__(self) -> None:
+            super().__init__(dsn)
+
     run_state_machine_as_test(
-        lambda: Stores(dsn),  # type: ignore[arg-type]
+        StoresOnThisServer,
         settings=settings(settings.default, stateful_step_count=15),
     )
