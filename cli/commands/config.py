@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -15,6 +16,7 @@ from ledger.domain.decisions import Decision, configurations
 from ledger.domain.decisions.configurations import short
 from ledger.domain.events.configurations import Change
 from ledger.domain.ids import check_tag_name
+from ledger.domain.state import SystemState
 
 system_argument = click.argument("system", shell_complete=complete_system)
 name_argument = click.argument(
@@ -166,7 +168,7 @@ def show(
             raise UnknownName(
                 f"{short(full)} has no file {file_name!r}.", hint=f"It has: {', '.join(files)}"
             )
-        click.get_binary_stream("stdout").write(runtime.ledger.blob(files[file_name]))
+        click.echo(runtime.ledger.blob(files[file_name]), nl=False)
         return
     value = orjson.loads(runtime.ledger.blob(full.removeprefix("sha256:")))
     if output.format in {"json", "jsonl"}:
@@ -228,7 +230,8 @@ def blame(runtime: Runtime, system: str, key: str | None, output: Output) -> Non
     if key is not None and not rows:
         raise UnknownName(
             f"{system} has no key {key!r} in force.",
-            hint=f"rollout config blame {system} lists all keys; rollout log {system} --key {key} its history",
+            hint=f"rollout config blame {system} lists all keys; "
+            f"rollout log {system} --key {key} shows its history",
         )
     shown = [
         {
@@ -309,13 +312,19 @@ def quarantine_(runtime: Runtime, system: str, fingerprint: str, reason: str | N
     _decide(runtime, system, fingerprint, reason, configurations.quarantine, "is in quarantine")
 
 
-def _decide(runtime: Runtime, system: str, name: str, reason: str | None, rule, said: str) -> None:  # type: ignore[no-untyped-def] -- (state, fingerprint) -> Decision
+def _decide(
+    runtime: Runtime,
+    system: str,
+    name: str,
+    reason: str | None,
+    rule: Callable[[SystemState, str], Decision],
+    said: str,
+) -> None:
     found: list[str] = []
 
-    def decide(state) -> Decision:  # type: ignore[no-untyped-def] -- SystemState
+    def decide(state: SystemState) -> Decision:
         found[:] = [configurations.resolve(state, name)]
-        decision: Decision = rule(state, found[0])
-        return decision
+        return rule(state, found[0])
 
     state, decision = runtime.ledger.recorder.decide(system, decide, runtime.origin(reason))
     runtime.ledger.memory.remember(state)
@@ -387,7 +396,8 @@ def show_applied(result, output: Output) -> None:  # type: ignore[no-untyped-def
     else:
         verb = "is back on" if result.outcome == "rolled_back" else "runs"
         files = ", ".join(result.files) or "every file was right already"
-        human = f"✔ {result.system} {verb} {short(result.fingerprint)} (was {short(result.previous)}; verified byte for byte: {files})"
+        was = f"was {short(result.previous)}; verified byte for byte: {files}"
+        human = f"✔ {result.system} {verb} {short(result.fingerprint)} ({was})"
     output.record(record, human)
     if result.spooled:
         say(

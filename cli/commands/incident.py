@@ -150,7 +150,7 @@ def export(runtime: Runtime, out: Path | None, schema: bool) -> None:
 
     content = _schema() if schema else model.export(runtime.readmodel)
     if out is None:
-        click.get_binary_stream("stdout").write(content)
+        click.echo(content, nl=False)
         return
     from ledger import files
 
