@@ -42,11 +42,11 @@ class Runtime:
         *, home: Path | None, dsn: str | None, actor: str | None, dsn_is_argument: bool
     ) -> Runtime:
         """Build the runtime from the command line's global options."""
-        from ledger.store.dsn import reject_password_on_command_line
+        from ledger.store.dsn import dsn_from_option
         from ledger.store.embedded import default_home
 
         if dsn and dsn_is_argument:
-            reject_password_on_command_line(dsn)
+            dsn = dsn_from_option(dsn)
         return Runtime(
             Settings(
                 home=(home or default_home(os.environ)).absolute(),
