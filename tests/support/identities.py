@@ -36,7 +36,13 @@ class Identity:
         It becomes this user after its imports, so that it works where only root can read the
         interpreter and the checkout.
         """
-        words = [home, action, programs or "", timeout_seconds, "" if self.uid is None else self.uid]
+        words = [
+            home,
+            action,
+            programs or "",
+            timeout_seconds,
+            "" if self.uid is None else self.uid,
+        ]
         process = subprocess.Popen(
             [sys.executable, "-m", "tests.support.embedded_command", *map(str, words)],
             stdin=subprocess.DEVNULL,
