@@ -21,7 +21,7 @@ RECORDED: Final[LiteralString] = (
 def head(db: Db) -> int:
     """Return the last position of the log, 0 when it is empty."""
     row = db.execute("SELECT max(position) FROM ledger.event").fetchone()
-    return (row and row[0]) or 0
+    return row[0] or 0 if row is not None else 0
 
 
 def recorded_at(db: Db, position: int) -> datetime:

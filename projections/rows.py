@@ -77,7 +77,7 @@ class Kept:
     def fetch(self, db: Db, where: LiteralString, *values: Sequence[Any]) -> None:
         """Fetch the rows for which ``where`` holds; ``values`` are its parameters."""
         for place, *cells in db.execute(self._select + sql.SQL(where), values):
-            row = dict(zip(self._columns, cells, strict=True))
+            row: Row = dict(zip(self._columns, cells, strict=True))
             for name in self._json:
                 row[name] = orjson.loads(row[name])
             key = tuple(row[name] for name in self._key)

@@ -213,7 +213,8 @@ def _finish(result: SwitchResult, output: Output) -> None:
 
 def _as_row(result: SwitchResult) -> dict[str, object]:
     names: Sequence[str] = (
-        "system", "mode", "pause_kind", "outcome", "carried_by", "took_ms", "operation", "spooled", "explanation",
+        "system", "mode", "pause_kind", "outcome", "carried_by", "took_ms", "operation", "spooled",
+        "explanation",
     )  # fmt: skip
     return {name: getattr(result, name) for name in names}
 

@@ -68,7 +68,7 @@ def doctor(runtime: Runtime, output: Output) -> None:
     checks: dict[str, Callable[[], object]] = {
         "dsn": lambda: redact(runtime.dsn),
         "server": runtime.server_version,
-        "migration": lambda: runtime.store.schema_revision(),
+        "migration": lambda: runtime.store.schema_revision(),  # noqa: PLW0108 -- opens the store late
         "head": lambda: runtime.store.head().position,
         "waiting_in_spool": lambda: len(runtime.ledger_without_draining.spool.read().records),
         "secret_key": runtime.secret_key_id,

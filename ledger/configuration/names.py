@@ -15,7 +15,7 @@ from typing import Final
 class Hint(enum.Enum):
     """What a name says about its value."""
 
-    SECRET = "secret"  # noqa: S105
+    SECRET = "secret"  # noqa: S105 -- the name of a hint, not a secret
     """The value is a secret, whatever it looks like."""
     LIKELY = "likely"
     """It is one unless it looks like something else: ``token: USDC``, ``auth: basic``."""

@@ -57,7 +57,7 @@ def canonical(value: Value) -> bytes:
     """
     tagged = _tag_numbers(value, 0)
     try:
-        return rfc8785.dumps(tagged)  # pyright: ignore[reportArgumentType]
+        return rfc8785.dumps(tagged)  # pyright: ignore[reportArgumentType] -- its type is narrower
     except (rfc8785.CanonicalizationError, UnicodeEncodeError) as error:
         # Numbers were checked above, which leaves half of a surrogate pair in a text.
         raise BadInput(

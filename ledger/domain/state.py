@@ -46,7 +46,7 @@ class SystemState:
     left: str | None = None
     """The fingerprint that was in force before."""
     configs: Mapping[str, Json] = field(default_factory=dict)
-    """fingerprint -> snapshots {id: files}, registered_at, stable (position or None), quarantined, applied."""
+    """fingerprint -> snapshots {id: files}, registered_at, stable (position, None), quarantined, applied."""
     tags: Mapping[str, str] = field(default_factory=dict)
     operations: Mapping[str, Json] = field(default_factory=dict)
     """In flight: operation -> kind, position, at, actor, steps done, and the intent's data."""

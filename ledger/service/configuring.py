@@ -189,7 +189,8 @@ def adopt_key(ledger: Ledger, origin: Origin) -> None:
     elif adopted[-1] != mine:
         raise Refused(
             f"This ledger digests secrets under the key {adopted[-1]}, and this machine has {mine}.",
-            hint=f"Copy secret.key from the machine that has it into {ledger.home}, or set ROLLOUT_SECRET_KEY.",
+            hint=f"Copy secret.key from the machine that has it into {ledger.home}, "
+            "or set ROLLOUT_SECRET_KEY.",
         )
 
 

@@ -1,4 +1,4 @@
-"""What still works while Postgres is away: what reduces exposure. It is journalled here, and appended later (I5)."""
+"""What still works while Postgres is away: what reduces exposure. Journalled here, appended later (I5)."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def remembered(
 def spool_events(
     ledger: Ledger, system: str, happened: Sequence[Event], origin: Origin
 ) -> tuple[str, ...]:
-    """Journal events here until the ledger takes them. Returns warnings: a full disk must not stop a pause."""
+    """Journal events here until the ledger takes them. Returns warnings: a full disk stops no pause."""
     records = [
         _line(
             ledger.recorder.prepare(

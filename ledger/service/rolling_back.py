@@ -1,4 +1,4 @@
-"""Going back to a prior fingerprint, byte for byte: intent, a step per file, outcome. Finished after a crash."""
+"""Going back to a prior fingerprint, byte for byte: intent, a step per file, outcome; crash-safe."""
 
 from __future__ import annotations
 

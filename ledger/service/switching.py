@@ -1,4 +1,4 @@
-"""Switching modes: intent, act, confirm, outcome. A pause never waits and never fails for want of a ledger."""
+"""Switching modes: intent, act, confirm, outcome. A pause never waits, nor fails for want of a ledger."""
 
 from __future__ import annotations
 

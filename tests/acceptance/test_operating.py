@@ -243,9 +243,17 @@ def test_no_secret_is_stored_anywhere(rollout: Rollout, tmp_path: Path) -> None:
         )
     )
     assert config.read_text() == text, "the real value came back from the file in place"
-    for command in (["log", "bot"], ["config", "show", "bot", "good"], ["config", "blame", "bot"],
-                    ["incident", "export"], ["sql", "SELECT * FROM events"], ["config", "diff", "bot", "good", "bad"]):  # fmt: skip
-        told.append(rollout(*command))
+    told += [
+        rollout(*command)
+        for command in (
+            ["log", "bot"],
+            ["config", "show", "bot", "good"],
+            ["config", "blame", "bot"],
+            ["config", "diff", "bot", "good", "bad"],
+            ["incident", "export"],
+            ["sql", "SELECT * FROM events"],
+        )
+    ]
     assert not [answer for answer in told if SECRET in answer.out + answer.err]
     leaks = [
         path

@@ -6,6 +6,9 @@ The auditor does not read the ledger's state: he is told what was asked and what
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
+from typing import Literal
+from uuid import UUID
 
 from hypothesis import settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -52,7 +55,9 @@ class Operators(RuleBasedStateMachine):
         self.rolled_back_to: str | None = None
         self.events = 0
 
-    def decide(self, decision, operation=None) -> Decision:  # type: ignore[no-untyped-def]
+    def decide(
+        self, decision: Callable[[SystemState], Decision], operation: UUID | None = None
+    ) -> Decision:
         origin = within(self.origin, operation) if operation else self.origin
         self.clock.advance(1)
         _, decided = self.recorder.decide(SYSTEM, decision, origin)
@@ -111,7 +116,8 @@ class Operators(RuleBasedStateMachine):
     def mark_stable(self, name: str) -> None:
         decided = self.decide(lambda state: configurations.mark_stable(state, fingerprint(name)))
         if decided.skipped:
-            assert name in self.stable and name not in self.quarantined
+            assert name in self.stable
+            assert name not in self.quarantined
             return
         self.quarantined.discard(name)
         self.stable = [known for known in self.stable if known != name] + [name]
@@ -144,13 +150,15 @@ class Operators(RuleBasedStateMachine):
         self._applied(name, "apply", operation)
         self.rolled_back_to = None
 
-    def _applied(self, name: str, cause: str, operation) -> None:  # type: ignore[no-untyped-def]
+    def _applied(
+        self, name: str, cause: Literal["apply", "rollback"], operation: UUID | None
+    ) -> None:
         snapshot = hashlib.sha256(b"s" + name.encode()).hexdigest()
         event = events.ConfigApplied(
             fingerprint=fingerprint(name),
             snapshot=snapshot,
             cause=cause,
-            changes=(),  # type: ignore[arg-type]
+            changes=(),
         )
         self.decide(lambda _: Decision((event,)), operation)
         self.in_force = name
@@ -175,7 +183,8 @@ class Operators(RuleBasedStateMachine):
                 operation,
             )
         except NothingStable:
-            assert not candidates and not rests
+            assert not candidates
+            assert not rests
             return
         if decided.skipped:
             assert rests

@@ -88,7 +88,8 @@ def request(state: SystemState, selector: str, *, in_place: str | None) -> Decis
         operation, other = begun
         raise OperationInProgress(
             f"A rollback of {state.system} to {short(other)} was begun and not ended ({operation}).",
-            hint=f"rollout rollback resume {state.system}, or rollout rollback abandon {state.system} --reason …",
+            hint=f"rollout rollback resume {state.system}, "
+            f"or rollout rollback abandon {state.system} --reason …",
         )
     record = state.configs[wanted]
     intent = events.RollbackRequested(

@@ -14,6 +14,10 @@ class Part(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
+    def payload(self) -> dict[str, Any]:
+        """Return the model as JSON-ready data, without what was not given."""
+        return self.model_dump(mode="json", exclude_none=True)
+
 
 class Event(Part):
     """One kind of event: the ``data`` of its body."""
@@ -24,10 +28,6 @@ class Event(Part):
     def type(self) -> str:
         """The event's type as the log names it."""
         return type(self).__name__
-
-    def payload(self) -> dict[str, Any]:
-        """Return the model as JSON-ready data, without what was not given."""
-        return self.model_dump(mode="json", exclude_none=True)
 
 
 Fingerprint = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
