@@ -33,7 +33,8 @@ def _scenes(folder: Path) -> list[Scene]:
           "--reason", "three weeks without a critical alert"], None),
         ("Rehearse, then go live.",
          ["switch", "gridbot", "--to", "mock", "--reason", "rehearsal", "--yes"], None),
-        ("", ["switch", "gridbot", "--to", "real", "--reason", "rehearsal was clean for 30 minutes", "--yes"], None),
+        ("", ["switch", "gridbot", "--to", "real", "--reason", "rehearsal was clean for 30 minutes",
+              "--yes"], None),
         ("", ["metrics", "put", "gridbot", "reject_rate=0.01", "latency_p95_ms=180"], None),
         ("Scale up.",
          ["config", "put", "gridbot", str(sample / "config_scaled.yaml"), "--as", "config.yaml",
@@ -50,13 +51,14 @@ def _scenes(folder: Path) -> list[Scene]:
         ("A fresh process: what was going on, and what do we resume from?",
          ["recover", "gridbot"], None),
         ("", ["metrics", "put", "gridbot", "reject_rate=0.01", "latency_p95_ms=190"], None),
-        ("", ["alert", "resolve", "gridbot", "HIGH_REJECT_RATE", "--reason", "rejects are back to normal"], None),
+        ("", ["alert", "resolve", "gridbot", "HIGH_REJECT_RATE", "--reason",
+              "rejects are back to normal"], None),
         ("The state now.", ["status", "gridbot"], None),
         ("The morning after: who changed what, when, why?", ["log", "gridbot"], None),
         ("Who set each key's present value?", ["config", "blame", "gridbot"], None),
         ("Any other question, in SQL.",
-         ["sql", "SELECT key, old, new, actor, reason, at FROM config_changes "
-                 "WHERE cause IN ('apply', 'rollback') ORDER BY position, key"], None),
+         ["sql", ("SELECT key, old, new, actor, reason, at FROM config_changes "
+                  "WHERE cause IN ('apply', 'rollback') ORDER BY position, key")], None),
         ("What goes into the incident report.", ["incident", "export"], None),
         ("And nobody has touched the log.", ["verify"], None),
     ]  # fmt: skip
@@ -98,8 +100,9 @@ def demo(keep: bool, folder: Path | None) -> None:
 
 
 def _temporary_folder() -> str | None:
-    """/var/tmp survives a reboot, and is short enough for a Unix socket's path."""
-    return "/var/tmp" if Path("/var/tmp").is_dir() and os.access("/var/tmp", os.W_OK) else None  # noqa: S108 -- mkdtemp makes a private one in it
+    """Return a place that survives a reboot and is short enough for a Unix socket's path."""
+    place = "/var/tmp"  # noqa: S108 -- mkdtemp makes a private folder in it
+    return place if Path(place).is_dir() and os.access(place, os.W_OK) else None
 
 
 def _play(home: Path, text: str, arguments: list[str], killed_at: str | None) -> bool:

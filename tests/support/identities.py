@@ -63,7 +63,7 @@ class Identity:
 
     def run(self, home: Path, action: str, **options: object) -> Answer:
         """Run a command to its end."""
-        return self.command(home, action, **options).answer()  # pyright: ignore[reportArgumentType]
+        return self.command(home, action, **options).answer()  # pyright: ignore[reportArgumentType] -- command() checks
 
     def give(self, folder: Path) -> None:
         """Make ``folder`` this user's own, and nobody else's."""

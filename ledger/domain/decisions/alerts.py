@@ -35,9 +35,9 @@ def fire(
         return Decision(skipped=f"{alert} is firing already, since {known['since']}")
     fired = events.AlertFired(
         alert=alert,
-        severity=severity,
+        severity=severity,  # type: ignore[arg-type] -- the model checks it
         message=message,
-        labels=dict(labels),  # type: ignore[arg-type] -- the model checks it
+        labels=dict(labels),
     )
     has_incident = any(
         record["alert"] == alert and record["status"] != "resolved"

@@ -158,8 +158,10 @@ def shown(value: object) -> str:
     if isinstance(value, str):
         text = value if len(value) <= 60 else value[:57] + "…"
         return repr(text)
-    if value is None or isinstance(value, bool | int | float):
-        return {None: "null", True: "true", False: "false"}.get(value, str(value)[:60])  # type: ignore[arg-type]
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, int | float):
+        return str(value)[:60]
     return {"dict": "an object", "list": "a list"}.get(type(value).__name__, type(value).__name__)
 
 
