@@ -130,7 +130,7 @@ class _System:
         self.versions += 1
         file = {"name": "config.yaml", "sha256": _digest("file", fingerprint), "size": 2048}
         yield "ConfigRegistered", {
-            "fingerprint": fingerprint, "snapshot": applied["snapshot"], "files": [file], "source": "config.yaml",
+            "fingerprint": fingerprint, "snapshot": applied["snapshot"], "files": [file], "source": "",
         }, None  # fmt: skip
         intent = {
             key: applied[key] for key in ("fingerprint", "snapshot", "previous") if key in applied

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -178,8 +178,8 @@ class Runtime:
         from ledger.store.connect import PROJECTOR, open_connection
         from projections.runner import Projector
 
-        dsn = self.store_dsn
-        return Projector(lambda: open_connection(dsn, role=PROJECTOR), self.clock, report=say)
+        # A partial, since a rebuild sends it to a second process.
+        return Projector(partial(open_connection, self.store_dsn, role=PROJECTOR), self.clock, report=say)
 
     @property
     def store_dsn(self) -> str:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Final, LiteralString
 from psycopg.rows import dict_row
 
 from ledger.domain.envelope import Recorded
-from projections.base import Db, Part, Projection, Step
+from projections.base import Db, Part, Projection, Step, system_of
 from projections.rows import Kept, Row
 
 COLUMNS: Final[tuple[LiteralString, ...]] = (
@@ -56,7 +56,7 @@ class Alerts(Projection):
 
     def prepare(self, db: Db, events: Sequence[Recorded]) -> None:
         """Fetch the open firings that ``events`` speak of."""
-        keys = {(e.system, e.data["alert"]) for e in events}
+        keys = {(system_of(e), e.data["alert"]) for e in events}
         systems, alerts = zip(*keys, strict=True)
         self._rows.fetch(
             db,

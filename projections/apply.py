@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from psycopg import errors
+
 from ledger.domain.envelope import Recorded
 from ledger.domain.errors import InvariantViolated
 from projections.base import Db, Part, Projection
 from projections.registry import PROJECTIONS
-from projections.system_state import SystemStates
+from projections.system_state import STREAM_PREFIX, SystemStates
 
 _POISON = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
 """What a body that is not what its type promises can lead to."""
@@ -23,6 +25,7 @@ class Applier:
             self._states if kind is SystemStates else kind() for kind in PROJECTIONS
         ]
         self._takers: dict[str, tuple[Projection, ...]] = {}
+        self._of_all_streams = tuple(p for p in self._all if p.types is None)
 
     def apply(self, db: Db, part: Part, events: Sequence[Recorded]) -> None:
         """Apply ``events``, those of ``part``, and write what came of them.
@@ -35,12 +38,20 @@ class Applier:
             taker: Projection = self._states
             try:
                 step = self._states.step(event)
-                for taker in self._takers.get(event.type) or self._find_takers(event.type):
+                takers = self._takers.get(event.type) or self._find_takers(event.type)
+                for taker in takers if step.after is not None else self._of_all_streams:
                     taker.apply(step)
             except _POISON as error:
                 raise poisoned(taker, event, error) from error
         for projection in self._all:
-            projection.write(db, part)
+            try:
+                projection.write(db, part)
+            except (errors.DataError, errors.IntegrityError) as error:
+                raise InvariantViolated(
+                    f"The projection {projection.name} can't write what positions {part.after + 1} to "
+                    f"{part.up_to} gave: {error.diag.message_primary}.",
+                    hint="The read model stays where it was.",
+                ) from error
 
     def settle(self, db: Db, position: int) -> None:
         """Have the projections work out what hangs on more than one event, up to ``position``."""
@@ -55,7 +66,8 @@ class Applier:
     def _prepare(self, db: Db, events: Sequence[Recorded]) -> None:
         by_type: dict[str, list[Recorded]] = {}
         for event in events:
-            by_type.setdefault(event.type, []).append(event)
+            if event.stream.startswith(STREAM_PREFIX):
+                by_type.setdefault(event.type, []).append(event)
         for projection in self._all:
             if projection.types is None or projection is self._states:
                 wanted = events

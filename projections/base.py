@@ -18,6 +18,12 @@ MERELY_OBSERVED: Final = ("MetricsRecorded", "OrderActivityRecorded")
 """Four fifths of a log, which no decision rests on. Their bodies are read where they are needed."""
 
 
+def system_of(event: Recorded) -> str | None:
+    """Return the system whose control stream holds ``event``, else the one that it says it is about."""
+    prefix, _, name = event.stream.partition(":")
+    return name if prefix == "system" else event.system
+
+
 class Step:
     """One event, with its system's state before and after it. Those are None for other streams."""
 
@@ -31,7 +37,7 @@ class Step:
         self.after = after
         self.body: Mapping[str, Any] = event.decoded
         self.data: Mapping[str, Any] = self.body["data"]
-        self.system: str | None = self.body.get("system")
+        self.system = after.system if after is not None else self.body.get("system")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +77,7 @@ class Projection(ABC):
     indexes: ClassVar[LiteralString] = ""
     """What only queries need. A rebuild makes these at the end."""
     types: ClassVar[frozenset[str] | None] = frozenset()
-    """What it wants to be given; None: everything that is not merely observed."""
+    """What it wants to be given of control streams; None: everything that is not merely observed."""
 
     @abstractmethod
     def apply(self, step: Step) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
+
+from psycopg import sql
 
 from ledger.domain.errors import InvariantViolated
 from projections.base import Db, Part
+from projections.log import head
 from projections.registry import PROJECTIONS
 
 CATCH_UP_LOCK: Final = 8243122740717776498  # 'readmodr' as a number
@@ -88,3 +91,31 @@ def advance(db: Db, part: Part) -> None:
         raise InvariantViolated(
             f"The read model's checkpoint moved away from {part.after} under the lock."
         )
+
+
+def details(db: Db) -> list[dict[str, Any]]:
+    """Return, for every projection, version, position, how far that is behind the log, rows and size."""
+    stands, end = standing(db), head(db)
+    found: list[dict[str, Any]] = []
+    for projection in PROJECTIONS:
+        rows, size = 0, 0
+        if stands.problem is None:
+            for table in projection.tables:
+                name = sql.Identifier("readmodel", table)
+                query = sql.SQL("SELECT count(*), pg_total_relation_size({}) FROM {}").format(
+                    sql.Literal(f"readmodel.{table}"), name
+                )
+                counted, bytes_ = db.execute(query).fetchone() or (0, 0)
+                rows, size = rows + counted, size + bytes_
+        found.append(
+            {
+                "projection": projection.name,
+                "version": projection.version,
+                "position": stands.position,
+                "behind": end - stands.position,
+                "rows": rows,
+                "size": size,
+                "problem": stands.problem,
+            }
+        )
+    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar, Final, LiteralString
 
 from psycopg.rows import dict_row
@@ -134,6 +135,23 @@ def history(db: Db, system: str, key: str) -> list[dict[str, Any]]:
     """
     with db.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(query, {"system": system, "key": _part(key)}).fetchall()
+
+
+def changes_at(
+    db: Db, positions: Sequence[int], key: str | None
+) -> dict[int, list[dict[str, Any]]]:
+    """Return, by position, what ``positions`` changed of ``key`` or below it: key, old, new."""
+    query = """
+        SELECT position, key, old, new FROM readmodel.config_change
+            WHERE position = ANY (%(positions)s) AND (%(key)s::text IS NULL OR key = %(key)s
+                OR starts_with(key, %(key)s || '.') OR starts_with(key, %(key)s || '['))
+            ORDER BY position, key COLLATE "C"
+    """
+    found: dict[int, list[dict[str, Any]]] = {}
+    values = {"positions": list(positions), "key": _part(key)}
+    for position, name, old, new in db.execute(query, values):
+        found.setdefault(position, []).append({"key": name, "old": old, "new": new})
+    return found
 
 
 def _part(key: str | None) -> str | None:

@@ -12,6 +12,7 @@ from typing import Final, LiteralString
 
 from psycopg import sql
 
+from ledger import fail_points
 from projections import checkpoint, log
 from projections.apply import Applier
 from projections.base import Db, Part
@@ -83,6 +84,7 @@ def _fold_shard(
             applier.apply(db, part, log.read(db, part))
             if progress is not None:
                 progress(last)
+                fail_points.reach("rebuild.after_batch")
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from psycopg.rows import dict_row
 from ledger.domain.envelope import Recorded
 from ledger.domain.errors import AmbiguousName, UnknownName
 from projections import incident_document, incident_metrics, incident_record
-from projections.base import Db, Part, Projection, Step
+from projections.base import Db, Part, Projection, Step, system_of
 from projections.rows import Kept, Row
 
 WINDOW: Final = timedelta(seconds=incident_metrics.WINDOW_SECONDS)
@@ -66,7 +66,7 @@ class Incidents(Projection):
 
     def prepare(self, db: Db, events: Sequence[Recorded]) -> None:
         """Fetch the incidents that are open in the systems of ``events``."""
-        systems = {e.system for e in events}
+        systems = {system_of(e) for e in events}
         self._rows.fetch(db, "system = ANY (%s) AND status <> 'closed'", list(systems))
         for row in sorted(self._rows.all(), key=lambda row: row["position"]):
             self._open.setdefault(row["system"], {})[row["incident"]] = row

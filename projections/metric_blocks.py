@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final, LiteralString
 
-from projections.base import IN_PART, Db, Part, Projection, Step
+from projections.base import Db, Part, Projection, Step
 
 BLOCK: Final = 64
 """Revisions a block; the query below has it too."""
@@ -40,15 +40,14 @@ class MetricBlocks(Projection):
         db.execute(_FILL, part.values)
 
 
-_FILL: Final[LiteralString] = (
-    """  # noqa: S608
+# The condition on the part is `IN_PART`.
+_FILL: Final[LiteralString] = """
     WITH seen AS MATERIALIZED (
         SELECT substr(stream, length('metrics:') + 1) AS system, (revision - 1) / 64 AS block,
                min(occurred_at) AS occurred_min, max(occurred_at) AS occurred_max
             FROM ledger.event
-            WHERE type = 'MetricsRecorded' AND starts_with(stream, 'metrics:') AND """
-    + IN_PART
-    + """
+            WHERE position > %s AND position <= %s AND hashtext(stream) & %s = %s
+                AND type = 'MetricsRecorded' AND starts_with(stream, 'metrics:')
             GROUP BY 1, 2
     ), kept AS (
         INSERT INTO metric_block AS m SELECT * FROM seen
@@ -60,5 +59,4 @@ _FILL: Final[LiteralString] = (
         FROM seen AS s
         WHERE s.system = i.system AND NOT i.stale
             AND s.occurred_min < i.window_until AND s.occurred_max >= i.window_from
-    """
-)
+"""

@@ -8,6 +8,7 @@ from typing import Final, LiteralString
 
 from psycopg import errors
 
+from ledger import fail_points
 from ledger.domain.clock import Clock
 from ledger.domain.errors import OperationInProgress
 from projections import checkpoint, fresh, log
@@ -76,7 +77,8 @@ class Projector:
             up_to = min(head, stands.position + LIVE_PART)
             fresh.use_schema(self.db, LIVE)
             apply_last(self.db, stands.position, up_to)
-            return up_to, up_to == head
+        fail_points.reach("catch_up.after_batch")
+        return up_to, up_to == head
 
     def rebuild(self, *, unless: Callable[[], bool] = lambda: False) -> int:
         """Build a new model from position 1 beside the live one, then swap them; return its position.
@@ -99,6 +101,8 @@ class Projector:
                     "ALTER SCHEMA readmodel RENAME TO readmodel_old; END IF; END $$"
                 )
                 self.db.execute("ALTER SCHEMA readmodel_next RENAME TO readmodel")
+                fail_points.reach("rebuild.before_swap")
+            fail_points.reach("rebuild.after_swap")
             # Dropping waits for whoever still reads the old tables; the new ones are in use by now.
             self.db.execute("DROP SCHEMA IF EXISTS readmodel_old CASCADE")
         self._tell("rebuilt", position, position, began)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 Data = Mapping[str, Any]
-SHORT_DIGITS: Final = 10
+SHORT_DIGITS: Final = 12
 KEYS_SHOWN: Final = 3
 
 
@@ -17,7 +17,7 @@ def sentence(type_: str, data: Data) -> str:
 
 
 def short(fingerprint: str | None) -> str:
-    """Return the first digits of a fingerprint, enough to type: ``3f9c1a2b77``."""
+    """Return the first digits of a fingerprint, enough to type: ``3f9c1a2b77d0``."""
     return fingerprint.removeprefix("sha256:")[:SHORT_DIGITS] if fingerprint else "nothing"
 
 
@@ -63,7 +63,8 @@ def _switch_requested(data: Data) -> str:
 def _switched(data: Data) -> str:
     before = mode_text(data["from_mode"], data.get("from_kind"))
     after = mode_text(data["to_mode"], data.get("to_kind"))
-    return f"switched {before} → {after}, by {data['carried_by']} in {data.get('took_ms', 0)} ms"
+    what = f"switched {before} → {after}" if before != after else f"put it into {after}"
+    return f"{what}, by {data['carried_by']} in {data.get('took_ms', 0)} ms"
 
 
 def _switch_rejected(data: Data) -> str:
@@ -88,7 +89,7 @@ def _apply_requested(data: Data) -> str:
     return f"began to apply configuration {short(data['fingerprint'])}"
 
 
-_CAUSES: Final = {
+CAUSES: Final = {
     "apply": "applied",
     "rollback": "put back",
     "import": "imported",
@@ -98,7 +99,7 @@ _CAUSES: Final = {
 
 
 def _applied(data: Data) -> str:
-    verb = _CAUSES.get(data["cause"], data["cause"])
+    verb = CAUSES.get(data["cause"], data["cause"])
     if not data["changes"]:
         return f"{verb} configuration {short(data['fingerprint'])}, with no key changed"
     if data.get("previous") is None:

@@ -1,0 +1,59 @@
+"""rollout at."""
+
+from __future__ import annotations
+
+import click
+
+from cli import options
+from cli.completion import complete_system
+from cli.output import Output
+from cli.overview import state_text
+from cli.times import parse_time, shown
+from cli.wiring import Runtime, pass_runtime
+from projections.as_of import Moment, state_at
+
+
+@click.command()
+@click.argument("system", shell_complete=complete_system)
+@click.argument("when", metavar="TIME|#N")
+@click.option(
+    "--by", "clock", type=click.Choice(["occurred", "recorded"]), default="occurred", show_default=True,
+    help="occurred: what had happened by then, as far as is known now; recorded: what the ledger knew then.",
+)  # fmt: skip
+@options.output
+@pass_runtime
+def at(runtime: Runtime, system: str, when: str, clock: str, output: Output) -> None:
+    """Show a system's state as of a moment: a time, or a position of the log as #N.
+
+    \b
+    Example:
+      rollout at bot 2025-11-20T03:00:00Z
+      rollout at bot 2h
+      rollout at bot '#120' -o json
+    """
+    moment = _moment(when, clock, runtime)
+    _ = runtime.ledger  # appends what this machine did without the ledger
+    state = state_at(runtime.readmodel, system, moment)
+    as_of = f"#{moment.position}" if moment.position is not None else f"{_time(moment)} ({clock})"
+    record = {
+        "system": system,
+        "as_of": {
+            "position": moment.position,
+            "time": moment.time,
+            "clock": None if moment.time is None else clock,
+        },
+        "state": state.to_json(),
+    }
+    output.record(record, state_text(state, as_of=as_of))
+
+
+def _moment(when: str, clock: str, runtime: Runtime) -> Moment:
+    digits = when.removeprefix("#")
+    if digits != when and digits.isdecimal() and len(digits) < 19:
+        return Moment(position=int(digits))
+    time = parse_time(when, runtime.clock.now())
+    return Moment(time=time, clock="recorded" if clock == "recorded" else "occurred")
+
+
+def _time(moment: Moment) -> str:
+    return shown(moment.time) if moment.time is not None else ""

@@ -1,0 +1,66 @@
+"""rollout explain."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import click
+
+from cli import options
+from cli.completion import complete_system
+from cli.output import Output
+from cli.overview import styled
+from cli.times import ago, shown
+from cli.wiring import Runtime, pass_runtime
+from projections import explain as model
+
+
+@click.command()
+@click.argument("system", shell_complete=complete_system)
+@options.output
+@pass_runtime
+def explain(runtime: Runtime, system: str, output: Output) -> None:
+    """Tell why a system is in the state it is in: what led to it, what is open, what leads on.
+
+    \b
+    Example:
+      rollout explain bot
+    """
+    _ = runtime.ledger  # appends what this machine did without the ledger
+    told = model.explain(runtime.readmodel, system)
+    output.record(told, _prose(told, runtime.clock.now()))
+
+
+def _prose(told: dict[str, Any], now: datetime) -> str:
+    paragraphs = [styled(told["state"], None, bold=True)]
+    if told["mode_because"]:
+        paragraphs.append("\n".join(["How it came to that:", *_events(told["mode_because"], now)]))
+    paragraphs.append("\n".join([told["config"], *_events(told["config_because"], now)]))
+    if told["open"]:
+        paragraphs.append(
+            "\n".join(["Not settled:", *(f"  - {sentence}" for sentence in told["open"])])
+        )
+    else:
+        paragraphs.append("Nothing is open: no alert, no incident, no drift, nothing unfinished.")
+    if told["next"]:
+        paragraphs.append(
+            "\n".join(["What leads back to real:", *(f"  {step}" for step in told["next"])])
+        )
+    return "\n\n".join(paragraphs)
+
+
+def _events(events: list[dict[str, Any]], now: datetime) -> list[str]:
+    lines = []
+    for event in events:
+        who = (
+            event["actor"]
+            if event["actor_kind"] == "human"
+            else f"{event['actor_kind']} {event['actor']}"
+        )
+        why = f', saying "{event["reason"]}"' if event["reason"] else ", giving no reason"
+        moment = event["occurred_at"]
+        lines.append(
+            f"  #{event['position']} {shown(moment)} ({ago(moment, now)}): {who} {event['sentence']}{why}."
+        )
+    return lines

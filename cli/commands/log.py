@@ -1,0 +1,249 @@
+"""rollout log, show."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+from uuid import UUID
+
+import click
+import orjson
+
+from cli import options
+from cli.completion import complete_fingerprint, complete_system
+from cli.output import Output, say
+from cli.overview import event_line, recorded_apart
+from cli.times import parse_time, shown
+from cli.wiring import Runtime, pass_runtime
+from ledger.domain.envelope import Recorded
+from ledger.domain.errors import BadInput, IntegrityFailure, UnknownName
+from ledger.domain.state import iso
+
+LIMIT: Final = 100
+LOOK_AGAIN_SECONDS: Final = 0.5
+COLUMNS: Final = ["position", "occurred", "recorded", "system", "actor", "what", "reason"]
+CSV_COLUMNS: Final = [
+    "position", "occurred_at", "recorded_at", "system", "type", "actor_id", "actor", "actor_kind", "channel",
+    "sentence", "reason", "fingerprint", "operation", "backfilled", "spooled",
+]  # fmt: skip
+
+
+@click.command()
+@click.argument("system", required=False, shell_complete=complete_system)
+@click.option("--actor", help="Only what this person, service or rule did (name or id).")
+@click.option("--type", "type_", help="Only events of this type; Alert* for several.")
+@click.option(
+    "--fingerprint",
+    shell_complete=complete_fingerprint,
+    help="Only what is about, or happened under, this configuration.",
+)
+@click.option("--key", help="Only changes of this configuration key, or of the keys below it.")
+@click.option(
+    "--since", help="Only from this time on: 2025-11-20T03:00Z, 2h, '3 days ago', yesterday."
+)
+@click.option("--until", help="Only up to this time; a date alone is its first moment.")
+@click.option("--text", help="Only where this stands in the sentence or the reason.")
+@click.option(
+    "--by", type=click.Choice(["occurred", "recorded"]), default="occurred", show_default=True,
+    help="Which clock the order, --since and --until go by.",
+)  # fmt: skip
+@click.option(
+    "--limit",
+    type=click.IntRange(0),
+    default=LIMIT,
+    show_default=True,
+    help="The newest so many; 0: all.",
+)
+@click.option("-f", "--follow", is_flag=True, help="Go on showing what comes in. Ctrl-C ends.")
+@options.output
+@pass_runtime
+def log(
+    runtime: Runtime, system: str | None, since: str | None, until: str | None, by: str, limit: int,
+    follow: bool, output: Output, **filters: str | None,
+) -> None:  # fmt: skip
+    """Show what happened: who, when, what, why. The newest comes last.
+
+    Where an event was recorded later than it happened, both times are shown.
+
+    \b
+    Example:
+      rollout log bot --since 2h
+      rollout log bot --key grid.max_levels
+      rollout log --actor li.wei --type 'Mode*' -o jsonl
+    """
+    from projections.timeline import Filter, select
+
+    now = runtime.clock.now()
+    wanted = Filter(
+        system=system,
+        actor=filters["actor"],
+        type=filters["type_"],
+        fingerprint=_fingerprint(runtime, system, filters["fingerprint"]),
+        key=filters["key"],
+        text=filters["text"],
+        since=parse_time(since, now) if since else None,
+        until=parse_time(until, now) if until else None,
+        clock="recorded_at" if by == "recorded" else "occurred_at",
+    )
+    if system is not None:
+        _ = runtime.ledger.load(system)
+    db = runtime.readmodel
+    events = _with_changes(db, wanted, select(db, wanted, limit=limit + 1 if limit else None))
+    more = bool(limit) and len(events) > limit
+    _print(events[1:] if more else events, output, following=follow)
+    if more:
+        say(f"There is more; these are the newest {limit}. Show all: --limit 0", colour="yellow")
+    if follow:
+        _follow(runtime, wanted, output)
+
+
+def _fingerprint(runtime: Runtime, system: str | None, given: str | None) -> str | None:
+    """Return the fingerprint that ``given`` means: a tag or the first digits; without a system, digits."""
+    if given is None or system is None:
+        return given
+    from ledger.domain.decisions.configurations import resolve
+
+    return resolve(runtime.ledger.load(system), given)
+
+
+def _with_changes(db: Any, wanted: Any, events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Where one key is asked for, let each event say what it changed of that, and nothing else."""
+    if wanted.key is None:
+        return events
+    from projections.config_changes import changes_at
+    from projections.sentences import changes_text
+
+    changes = changes_at(db, [event["position"] for event in events], wanted.key)
+    for event in events:
+        event["changes"] = changes.get(event["position"], [])
+        event["sentence"] = (
+            f"{changes_text(event['changes'])} (in {event['sentence'].partition(':')[0]})"
+        )
+    return events
+
+
+def _follow(runtime: Runtime, wanted: Any, output: Output) -> None:
+    from dataclasses import replace
+
+    from projections.timeline import select
+
+    seen = runtime.projector.catch_up()
+    while True:
+        runtime.clock.sleep(LOOK_AGAIN_SECONDS)
+        reached = runtime.projector.catch_up()
+        if reached > seen:
+            newer = replace(wanted, after=seen, clock="recorded_at")
+            new = _with_changes(runtime.projector.db, wanted, select(runtime.projector.db, newer))
+            _print(new, output, following=True)
+            seen = reached
+
+
+def _print(events: list[dict[str, Any]], output: Output, *, following: bool) -> None:
+    if output.format != "table":
+        lines = Output("jsonl") if following and output.format == "json" else output
+        if events or not following:
+            lines.rows(events, CSV_COLUMNS)
+    elif following:
+        for event in events:
+            click.echo(event_line(event))
+    else:
+        output.rows([_row(event) for event in events], COLUMNS)
+
+
+def _row(event: dict[str, Any]) -> dict[str, Any]:
+    recorded = recorded_apart(event)
+    marks = [name for name in ("backfilled", "spooled") if event[name]]
+    return {
+        "position": f"#{event['position']}",
+        "occurred": event["occurred_at"],
+        "recorded": " ".join([shown(recorded), *marks]) if recorded else "",
+        "system": event["system"],
+        "actor": event["actor"],
+        "what": event["sentence"],
+        "reason": event["reason"],
+    }
+
+
+@click.command()
+@click.argument("event")
+@options.output
+@pass_runtime
+def show(runtime: Runtime, event: str, output: Output) -> None:
+    """Show one event, whole. EVENT is a position or an event id; its own hash is recomputed.
+
+    \b
+    Example:
+      rollout show 42
+      rollout show 019a9f3e-6a00-7000-8000-000000000042 -o json
+    """
+    key = _event_key(event)
+    found = runtime.store.get(key)
+    if found is None:
+        raise UnknownName(
+            f"There is no event {event}.", hint=f"The log ends at #{runtime.store.head().position}."
+        )
+    problem = _hash_problem(runtime, found)
+    record = _record(found, problem)
+    output.record(record, _event_text(record))
+    if problem is not None:
+        raise IntegrityFailure(f"#{found.position}: {problem}.", hint="Run: rollout verify")
+
+
+def _event_key(text: str) -> int | UUID:
+    digits = text.removeprefix("#")
+    if digits.isdecimal() and len(digits) < 19:
+        return int(digits)
+    try:
+        return UUID(text)
+    except ValueError:
+        raise BadInput(
+            f"{text!r} is neither a position nor an event id.",
+            hint="rollout log shows positions: rollout show 42",
+        ) from None
+
+
+def _hash_problem(runtime: Runtime, event: Recorded) -> str | None:
+    """Return what is wrong with an event's own hashes, recomputed from its bytes, or None."""
+    from ledger.domain import canonical
+    from ledger.store.base import chain_after
+
+    if canonical.body_hash(event.body) != event.body_hash:
+        return "the body is not the one that was recorded"
+    before = runtime.store.get(event.position - 1) if event.position > 1 else None
+    if before is None and event.position > 1:
+        return f"position {event.position - 1}, which its hash builds on, is missing"
+    previous = before.chain if before is not None else canonical.GENESIS
+    if chain_after(previous, event) != event.chain:
+        return "its hash does not follow from the event before"
+    return None
+
+
+def _record(event: Recorded, problem: str | None) -> dict[str, Any]:
+    from projections.sentences import sentence
+
+    envelope = {name: value for name, value in event.decoded.items() if name != "data"}
+    return {
+        "position": event.position,
+        "event_id": str(event.event_id),
+        "stream": event.stream,
+        "revision": event.revision,
+        "type": event.type,
+        "schema_version": event.schema_version,
+        "occurred_at": iso(event.occurred_at),
+        "recorded_at": iso(event.recorded_at),
+        **envelope,
+        "sentence": sentence(event.type, event.data),
+        "data": dict(event.data),
+        "body_hash": event.body_hash.hex(),
+        "chain": event.chain.hex(),
+        "hash": problem or "verified",
+    }
+
+
+def _event_text(record: dict[str, Any]) -> str:
+    actor = record["actor"]
+    shown_as = {**record, "actor": f"{actor['name']} ({actor['kind']} {actor['id']})"}
+    del shown_as["data"]
+    width = max(map(len, shown_as))
+    lines = [f"{name:<{width}}  {value}" for name, value in shown_as.items()]
+    data = orjson.dumps(record["data"], option=orjson.OPT_INDENT_2).decode()
+    return "\n".join([*lines, "data", data])

@@ -1,0 +1,109 @@
+"""rollout projections status, rebuild, verify."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import click
+
+from cli import options
+from cli.output import Output, say
+from cli.wiring import Runtime, pass_runtime
+from ledger.domain.errors import IntegrityFailure
+
+ROW_SHOWN_MAX: Final = 400
+"""Characters of a differing row told on stderr; the JSON output has them whole."""
+
+
+@click.group()
+def projections() -> None:
+    """Show, rebuild and verify the read models."""
+
+
+@projections.command("status")
+@options.output
+@pass_runtime
+def status(runtime: Runtime, output: Output) -> None:
+    """Show how far each projection has come, of which version, with how many rows.
+
+    \b
+    Example:
+      rollout projections status
+    """
+    from projections.checkpoint import details
+
+    _ = runtime.store
+    rows = details(runtime.projector.db)
+    if output.format == "table":
+        rows = [{**row, "size": f"{row['size'] / 1e6:.1f} MB"} for row in rows]
+    output.rows(rows, ["projection", "version", "position", "behind", "rows", "size"])
+
+
+@projections.command("rebuild")
+@options.output
+@pass_runtime
+def rebuild(runtime: Runtime, output: Output) -> None:
+    """Build all read models anew from the log, beside the live ones, and swap them.
+
+    Readers see the live ones until the new ones have caught up.
+
+    \b
+    Example:
+      rollout projections rebuild
+    """
+    began = runtime.clock.monotonic()
+    position = runtime.projector.rebuild()
+    seconds = runtime.clock.monotonic() - began
+    runtime.catch_up()
+    record = {"outcome": "rebuilt", "position": position, "seconds": round(seconds, 3)}
+    output.record(record, f"rebuilt up to #{position} in {seconds:.1f} s")
+
+
+@projections.command("verify")
+@options.output
+@pass_runtime
+def verify(runtime: Runtime, output: Output) -> None:
+    """Hold the live read models against a fresh fold of the log; incidents.json too.
+
+    Exit code 7, and the first rows that differ, when they are not identical.
+
+    \b
+    Example:
+      rollout projections verify
+    """
+    from projections.verify import verify as run
+
+    runtime.catch_up()
+    found = run(runtime.projector)
+    path = runtime.settings.home / "incidents.json"
+    same_file = path.is_file() and path.read_bytes() == found.incidents_json
+    record: dict[str, Any] = {
+        "outcome": "different" if found.differences or not same_file else "identical",
+        "position": found.position,
+        "tables": found.tables,
+        "incidents_json": "identical" if same_file else "different",
+        "differences": [
+            {
+                "projection": each.projection,
+                "table": each.table,
+                "only_live": each.only_live,
+                "only_fresh": each.only_fresh,
+            }
+            for each in found.differences
+        ],
+    }
+    text = f"{record['outcome']}: {found.tables} tables and incidents.json, up to #{found.position}"
+    output.record(record, text)
+    if record["outcome"] == "identical":
+        return
+    for each in found.differences:
+        for where, rows in (("live only", each.only_live), ("fresh only", each.only_fresh)):
+            for row in rows:
+                text = ", ".join(f"{name}={value}" for name, value in row.items())
+                say(f"{each.table}, {where}: {text[:ROW_SHOWN_MAX]}")
+    names = [f"readmodel.{each.table}" for each in found.differences]
+    names += [] if same_file else [str(path)]
+    raise IntegrityFailure(
+        f"What the log gives is not what stands in {', '.join(names)}.",
+        hint="rollout projections rebuild; then find out who wrote to the read models",
+    )

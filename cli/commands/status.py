@@ -1,0 +1,91 @@
+"""rollout status."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, Final
+
+import click
+
+from cli import options
+from cli.completion import complete_system
+from cli.output import Output
+from cli.overview import overview_text
+from cli.wiring import Runtime, pass_runtime
+from projections import overview
+from projections.sentences import mode_text, short
+
+DEGRADED: Final = 3
+LOOK_AGAIN_SECONDS: Final = 1.0
+_CLEAR: Final = "\x1b[H\x1b[2J\x1b[3J"
+
+
+@click.command()
+@click.argument("system", required=False, shell_complete=complete_system)
+@click.option(
+    "-w",
+    "--watch",
+    is_flag=True,
+    help="Keep looking; show it again whenever it changes. Ctrl-C ends.",
+)
+@options.output
+@pass_runtime
+@click.pass_context
+def status(
+    context: click.Context, runtime: Runtime, system: str | None, watch: bool, output: Output
+) -> None:
+    """Show the current state of a system, or of all.
+
+    Exit code 3 when something is degraded: an open critical alert, drift, an operation that was begun
+    and not ended, a switch that was not confirmed.
+
+    \b
+    Example:
+      rollout status bot
+      rollout status bot -w
+      rollout status -o json
+    """
+    _ = runtime.ledger  # appends what this machine did without the ledger
+    found = _show(runtime, system, output, None, watching=watch)
+    while watch:
+        runtime.clock.sleep(LOOK_AGAIN_SECONDS)
+        found = _show(runtime, system, output, found, watching=True)
+    context.exit(DEGRADED if any(row["health"] == "degraded" for row in found) else 0)
+
+
+def _show(
+    runtime: Runtime,
+    system: str | None,
+    output: Output,
+    before: list[Any] | None,
+    *,
+    watching: bool,
+) -> list[Any]:
+    """Print the present state, unless it is as it was before; return it."""
+    db = runtime.readmodel
+    found = [overview.overview(db, system)] if system else overview.overviews(db)
+    if found == before:
+        return found
+    if watching and output.format == "table" and sys.stdout.isatty():
+        click.echo(_CLEAR, nl=False)
+    if system:
+        lines = Output("jsonl") if watching and output.format == "json" else output
+        lines.record(found[0], overview_text(found[0], runtime.clock.now()))
+    else:
+        columns = ["system", "health", "mode", "since", "config", "alerts", "incidents", "why"]
+        output.rows([_row(row) for row in found] if output.format == "table" else found, columns)
+    return found
+
+
+def _row(row: dict[str, Any]) -> dict[str, Any]:
+    tags = f" ({', '.join(row['tags'])})" if row["tags"] else ""
+    return {
+        "system": row["system"],
+        "health": row["health"],
+        "mode": mode_text(row["mode"], row["pause_kind"]),
+        "since": (row["mode_since"] or "")[:19].replace("T", " "),
+        "config": short(row["fingerprint"]) + tags,
+        "alerts": row["open_alerts"] or "",
+        "incidents": row["open_incidents"] or "",
+        "why": "; ".join(row["problems"]),
+    }

@@ -1,0 +1,157 @@
+"""A system at a glance: what it runs, since when, by whom, and what is wrong with that."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+from psycopg.rows import dict_row
+
+from ledger.domain.decisions.rollbacks import last_stable
+from ledger.domain.errors import UnknownName
+from ledger.domain.state import SystemState
+from projections import alerts, incidents, mode_changes, operations, timeline
+from projections.base import Db
+from projections.sentences import changes_text, mode_text
+
+Json = dict[str, Any]
+
+
+def present_state(db: Db, system: str) -> SystemState:
+    """Return the present state of ``system``.
+
+    Raises:
+        UnknownName: the ledger holds no such system.
+    """
+    row = db.execute(
+        "SELECT state FROM readmodel.system_state WHERE system = %s", (system,)
+    ).fetchone()
+    state = SystemState.from_json(orjson.loads(row[0])) if row is not None else SystemState(system)
+    if state.registration is None:
+        raise UnknownName(
+            f"There is no system {system!r} in this ledger.",
+            hint=f"rollout system list shows them; rollout system add {system} registers it",
+        )
+    return state
+
+
+def overview(db: Db, system: str) -> Json:
+    """Return everything that `rollout status SYSTEM` shows.
+
+    ``health`` is healthy or degraded, and ``problems`` says why in sentences.
+
+    Raises:
+        UnknownName: the ledger holds no such system.
+    """
+    state = present_state(db, system)
+    unconfirmed = _unconfirmed(db, system).get(system)
+    problems = problems_of(state, unconfirmed)
+    switch = mode_changes.present(db, system)
+    return {
+        **summary_of(state, problems),
+        "mode_position": switch["position"] if switch else None,
+        "mode_by": state.mode_by,
+        "mode_reason": state.mode_reason,
+        "config": _config(db, state, state.fingerprint),
+        "last_stable": _config(db, state, last_stable(state)),
+        "alerts": alerts.list_alerts(db, system),
+        "incidents": incidents.list_incidents(db, system),
+        "operations": operations.list_operations(db, system, in_flight=True),
+        "drift": dict(state.drift),
+        "unconfirmed": unconfirmed,
+        "last_events": timeline.select(
+            db, timeline.Filter(system=system, clock="recorded_at"), limit=3
+        ),
+        "revision": state.revision,
+        "position": state.position,
+    }
+
+
+def overviews(db: Db) -> list[Json]:
+    """Return one row for every registered system, by name."""
+    unconfirmed = _unconfirmed(db, None)
+    rows = db.execute('SELECT state FROM readmodel.system_state ORDER BY system COLLATE "C"')
+    states = [SystemState.from_json(orjson.loads(row[0])) for row in rows]
+    return [
+        summary_of(state, problems_of(state, unconfirmed.get(state.system)))
+        for state in states
+        if state.registration is not None
+    ]
+
+
+def summary_of(state: SystemState, problems: Sequence[str]) -> Json:
+    """Return the few facts of a system that fit into a row."""
+    tags = [tag for tag, fingerprint in state.tags.items() if fingerprint == state.fingerprint]
+    return {
+        "system": state.system,
+        "health": "degraded" if problems else "healthy",
+        "problems": list(problems),
+        "environment": (state.registration or {}).get("environment"),
+        "mode": state.mode,
+        "pause_kind": state.pause_kind,
+        "mode_since": state.mode_since,
+        "fingerprint": state.fingerprint,
+        "tags": tags,
+        "open_alerts": len(state.alerts),
+        "open_incidents": len(state.incidents),
+    }
+
+
+def problems_of(state: SystemState, unconfirmed: Mapping[str, Any] | None = None) -> list[str]:
+    """Return, as sentences, why a system is not healthy: nothing for one that is."""
+    found = [
+        f"the critical alert {name} is open: {alert['message']}"
+        for name, alert in state.alerts.items()
+        if alert["severity"] == "critical"
+    ]
+    for subject, drift in state.drift.items():
+        difference = (
+            changes_text(drift.get("changes") or ()) or f"{drift['expected']} → {drift['found']}"
+        )
+        found.append(f"the {subject} in the world is not what the ledger has: {difference}")
+    for operation in state.operations.values():
+        failed = f", and failed: {operation['failed']}" if operation.get("failed") else ""
+        found.append(
+            f"a {operation['kind']} was begun by {operation['actor']} and has not ended{failed}"
+        )
+    if unconfirmed is not None:
+        found.append(
+            f"the switch to {unconfirmed['to']} was not confirmed: {unconfirmed['detail']}"
+        )
+    return found
+
+
+def _unconfirmed(db: Db, system: str | None) -> dict[str, Json]:
+    """Return, by system, the last switch where that was not confirmed and no confirmed one came after it."""
+    query = """
+        SELECT o.* FROM (
+            SELECT DISTINCT ON (system) system, operation, outcome, position, ended_position, ended_at, actor,
+                   reason, detail, intent::jsonb AS intent
+                FROM readmodel.operation
+                WHERE kind = 'switch' AND (%(system)s::text IS NULL OR system = %(system)s)
+                ORDER BY system, position DESC
+        ) AS o
+        WHERE o.outcome = 'unconfirmed' AND NOT EXISTS (
+            SELECT FROM readmodel.mode_change AS m
+                WHERE m.system = o.system AND m.position > o.ended_position AND NOT m.late)
+    """
+    with db.cursor(row_factory=dict_row) as cursor:
+        rows = cursor.execute(query, {"system": system}).fetchall()
+    for row in rows:
+        intent = row.pop("intent")
+        row["to"] = mode_text(intent["to_mode"], intent.get("to_kind"))
+    return {row["system"]: row for row in rows}
+
+
+def _config(db: Db, state: SystemState, fingerprint: str | None) -> Json | None:
+    if fingerprint is None:
+        return None
+    query = """
+        SELECT fingerprint, tags, stable_at IS NOT NULL AND quarantined_at IS NULL AS stable,
+               quarantined_at IS NOT NULL AS quarantined, applied_at, applied_by, applied_cause,
+               applied_position, stable_at, stable_by
+            FROM readmodel.configuration WHERE system = %s AND fingerprint = %s
+    """
+    with db.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(query, (state.system, fingerprint)).fetchone()
