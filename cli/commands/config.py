@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from cli import options
+from cli.commands.config_marks import name_argument, quarantine_, stable_, system_argument, tag_
 from cli.commands.modes import insist_on_yes
-from cli.completion import complete_fingerprint, complete_system
+from cli.completion import complete_fingerprint
 from cli.output import Output, say
 from cli.wiring import Runtime, pass_runtime
-from ledger.domain.decisions import Decision, configurations
+from ledger.domain.decisions import configurations
 from ledger.domain.decisions.configurations import short
 from ledger.domain.events.configurations import Change
 from ledger.domain.ids import check_tag_name
-from ledger.domain.state import SystemState
 
-system_argument = click.argument("system", shell_complete=complete_system)
-name_argument = click.argument(
-    "fingerprint", metavar="FINGERPRINT|TAG", shell_complete=complete_fingerprint
-)
+if TYPE_CHECKING:
+    from ledger.service.applying import ApplyResult
 
 
 @click.group()
 def config() -> None:
     """Keep, compare, apply and blame configurations."""
+
+
+config.add_command(tag_)
+config.add_command(stable_)
+config.add_command(quarantine_)
 
 
 @config.command("put")
@@ -258,83 +261,6 @@ def blame(runtime: Runtime, system: str, key: str | None, output: Output) -> Non
     )
 
 
-@config.command("tag")
-@system_argument
-@name_argument
-@click.argument("tag")
-@options.reason
-@pass_runtime
-def tag_(runtime: Runtime, system: str, fingerprint: str, tag: str, reason: str | None) -> None:
-    """Give a configuration a human name. A tag never moves.
-
-    \b
-    Example:
-      rollout config tag bot 3f9c1a2 v2.0-prod
-    """
-    check_tag_name(tag)
-    _decide(
-        runtime,
-        system,
-        fingerprint,
-        reason,
-        lambda state, full: configurations.tag(state, full, tag),
-        f"is tagged {tag}",
-    )
-
-
-@config.command("stable")
-@system_argument
-@name_argument
-@options.reason
-@pass_runtime
-def stable_(runtime: Runtime, system: str, fingerprint: str, reason: str | None) -> None:
-    """Vouch for a configuration: rollback --last-stable may go back to it.
-
-    \b
-    Example:
-      rollout config stable bot v2.0-prod --reason "seven days without a critical alert"
-    """
-    _decide(runtime, system, fingerprint, reason, configurations.mark_stable, "is marked stable")
-
-
-@config.command("quarantine")
-@system_argument
-@name_argument
-@options.reason
-@pass_runtime
-def quarantine_(runtime: Runtime, system: str, fingerprint: str, reason: str | None) -> None:
-    """Keep rollback --last-stable and config apply away from a configuration.
-
-    \b
-    Example:
-      rollout config quarantine bot 3f9c1a2 --reason "reject rate tripled"
-    """
-    _decide(runtime, system, fingerprint, reason, configurations.quarantine, "is in quarantine")
-
-
-def _decide(
-    runtime: Runtime,
-    system: str,
-    name: str,
-    reason: str | None,
-    rule: Callable[[SystemState, str], Decision],
-    said: str,
-) -> None:
-    found: list[str] = []
-
-    def decide(state: SystemState) -> Decision:
-        found[:] = [configurations.resolve(state, name)]
-        return rule(state, found[0])
-
-    state, decision = runtime.ledger.recorder.decide(system, decide, runtime.origin(reason))
-    runtime.ledger.memory.remember(state)
-    if found and decision.events:  # so that a rollback to it works while Postgres is away
-        for file in state.configs[found[0]]["snapshots"][state.configs[found[0]]["last_snapshot"]]:
-            runtime.ledger.blob(file["sha256"])
-        runtime.ledger.blob(found[0].removeprefix("sha256:"))
-    click.echo(f"skipped ({decision.skipped})" if decision.skipped else f"{short(found[0])} {said}")
-
-
 @config.command("apply")
 @system_argument
 @name_argument
@@ -360,7 +286,7 @@ def apply_(
     Example:
       rollout config apply bot v2.0-prod --reason "go-live, phase 2" --yes
     """
-    from ledger.service import configuring
+    from ledger.service import applying, configuring
 
     state = runtime.ledger.load(system)
     full = configurations.resolve(state, fingerprint)
@@ -369,7 +295,7 @@ def apply_(
         show_changes(changes, output, f"would apply: {short(state.fingerprint)} → {short(full)}")
         return
     insist_on_yes(f"{system} gets {short(full)}, {_count(changes)}", reason, yes=yes)
-    result = configuring.apply(
+    result = applying.apply(
         runtime.ledger,
         system,
         full,
@@ -379,7 +305,7 @@ def apply_(
     show_applied(result, output)
 
 
-def show_applied(result, output: Output) -> None:  # type: ignore[no-untyped-def] -- ApplyResult
+def show_applied(result: ApplyResult, output: Output) -> None:
     """Print what came of an apply or a rollback."""
     record = {
         "system": result.system,

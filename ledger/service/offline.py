@@ -25,7 +25,7 @@ from ledger.service.world import world_of
 from ledger.store.spool import Spool
 
 if TYPE_CHECKING:
-    from ledger.service.configuring import ApplyResult
+    from ledger.service.applying import ApplyResult
 
 
 def pause(
@@ -188,12 +188,12 @@ def rollback(
         SecretMissing: a secret can't be put back; nothing was touched.
     """
     from ledger.domain.decisions import rollbacks
-    from ledger.service import configuring, rolling_back
-    from ledger.service.configuring import ApplyResult
+    from ledger.service import applying, configuring, rolling_back
+    from ledger.service.applying import ApplyResult
 
     with ledger.pausing(system):
         state = remembered(ledger, system, None, unreachable)
-        world = configuring.insist_on_files(
+        world = applying.insist_on_files(
             world_of(state.registration or {}, ledger.recorder.clock), system
         )
         standing = configuring.in_place(ledger, world)
@@ -205,7 +205,7 @@ def rollback(
         intent = decision.events[0].payload()
         target = intent["to_fingerprint"]
         try:
-            contents = configuring.restored(ledger, state, target, intent["snapshot"], world)
+            contents = applying.restored(ledger, state, target, intent["snapshot"], world)
             changes = configuring.changes_between(ledger, state.fingerprint, target)
         except UnknownName:
             raise LedgerUnreachable(
@@ -215,8 +215,8 @@ def rollback(
         operation = uuid7()
         origin = within(origin, operation)
         spool_events(ledger, system, decision.events, origin)
-        written = configuring.write_files(world, contents, "rollback.after_file")
-        configuring.insist_in_place(ledger, world, target)
+        written = applying.write_files(world, contents, "rollback.after_file")
+        applying.insist_in_place(ledger, world, target)
         paths = {file["name"]: file["path"] for file in intent["files"]}
         steps = [
             events.RollbackStepCompleted(

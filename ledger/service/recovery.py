@@ -14,7 +14,7 @@ from ledger.domain.errors import LedgerError
 from ledger.domain.events.base import Event
 from ledger.domain.modes import Mode, PauseKind
 from ledger.domain.state import SystemState
-from ledger.service import configuring, rolling_back, switching
+from ledger.service import applying, configuring, rolling_back, switching
 from ledger.service.context import Ledger
 from ledger.service.recorder import Origin, within
 from ledger.service.switching import is_raising
@@ -125,7 +125,7 @@ def _finish_apply(
 ) -> tuple[bool, str]:
     """An apply of which nothing was written is given up; one that was partly done is completed."""
     intent = state.operations[str(operation)]["intent"]
-    contents = configuring.restored(ledger, state, intent["fingerprint"], intent["snapshot"], world)
+    contents = applying.restored(ledger, state, intent["fingerprint"], intent["snapshot"], world)
     standing = world.configs.read() if world.configs is not None else {}
     if not any(standing.get(name) == content for name, content in contents.items()):
         failed = events.ConfigApplyFailed(
@@ -134,7 +134,7 @@ def _finish_apply(
         )
         ledger.recorder.decide(state.system, lambda _: Decision((failed,)), origin)
         return False, f"{short(intent['fingerprint'])} was begun, and nothing was written"
-    configuring.complete_apply(ledger, world, state, operation, contents, origin)
+    applying.complete_apply(ledger, world, state, operation, contents, origin)
     return True, f"{short(intent['fingerprint'])} is in place"
 
 
@@ -143,9 +143,7 @@ def _finish_rollback(
 ) -> tuple[bool, str]:
     """A rollback is always completed: it was asked for because something was wrong."""
     intent = state.operations[str(operation)]["intent"]
-    contents = configuring.restored(
-        ledger, state, intent["to_fingerprint"], intent["snapshot"], world
-    )
+    contents = applying.restored(ledger, state, intent["to_fingerprint"], intent["snapshot"], world)
     rolling_back.complete(ledger, world, state, operation, contents, origin)
     return True, f"back on {short(intent['to_fingerprint'])}"
 

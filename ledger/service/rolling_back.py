@@ -13,16 +13,14 @@ from ledger.domain.errors import LedgerError, LedgerUnreachable, UnknownName, Us
 from ledger.domain.events.base import Event
 from ledger.domain.ids import uuid7
 from ledger.domain.state import SystemState
-from ledger.service.configuring import (
+from ledger.service.applying import (
     ApplyResult,
-    applied,
-    changes_between,
-    in_place,
     insist_in_place,
     insist_on_files,
     restored,
     save_unknown,
 )
+from ledger.service.configuring import applied, changes_between, in_place
 from ledger.service.context import Ledger
 from ledger.service.recorder import Origin, within
 from ledger.service.world import World, world_of
