@@ -141,7 +141,7 @@ def test_public_names_of_the_product_are_documented() -> None:
 
 
 def test_no_test_is_skipped_or_expected_to_fail() -> None:
-    """A test that is not run proves nothing (I8, applied to ourselves)."""
+    """A test that is not run proves nothing."""
     marks = (
         "pytest.mark." + "skip",
         "pytest." + "skip(",
