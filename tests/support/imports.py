@@ -21,7 +21,7 @@ from ledger.service.imports.importing import Manner
 from ledger.service.recorder import Origin, Recorder
 from ledger.service.setup import create_ledger
 from ledger.store.postgres import PostgresStore
-from tests.support.histories import Repository
+from tests.support.pasts import Repository
 
 ANN = Origin(Actor("ann", "Ann", ActorKind.HUMAN), Channel.CLI)
 BOT = "bot"

@@ -11,7 +11,7 @@ from hypothesis import example, given, strategies as st
 
 from ledger.configuration.keys import SecretKey
 from ledger.service.imports.fields import Inexact, field_texts, json_text
-from tests.support.histories import PRIVATE_KEY, SECRET
+from tests.support.pasts import PRIVATE_KEY, SECRET
 
 KEY = SecretKey(bytes(32))
 

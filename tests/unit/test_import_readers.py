@@ -17,7 +17,7 @@ from ledger.service.imports.base import BadRecord, Problem, Told, record_id
 from ledger.service.imports.config_changes import ConfigChange
 from ledger.service.imports.jsonl import Activity
 from ledger.service.imports.times import EXPECTED, UTC_ZONE, zone_named
-from tests.support.histories import BASE, SECRET, START, change, like_the_published_log, order
+from tests.support.pasts import BASE, SECRET, START, change, like_the_published_log, order
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from ledger.service.context import Ledger
-from tests.support.histories import Repository
 from tests.support.imports import close, open_ledger, register
+from tests.support.pasts import Repository
 
 
 @pytest.fixture

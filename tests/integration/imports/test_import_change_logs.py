@@ -13,18 +13,18 @@ import pytest
 from ledger.domain.errors import BadInput
 from ledger.service.context import Ledger
 from ledger.service.imports import changes
-from tests.support.histories import (
-    BASE,
-    START,
-    change,
-    change_log,
-    like_the_published_log,
-)
 from tests.support.imports import (
     head,
     import_log,
     of_bot,
     state,
+)
+from tests.support.pasts import (
+    BASE,
+    START,
+    change,
+    change_log,
+    like_the_published_log,
 )
 
 

@@ -6,15 +6,12 @@ from datetime import UTC, timedelta
 from pathlib import Path
 
 import pytest
+from dulwich.objects import Commit
 
 from ledger.domain.errors import BadInput
 from ledger.service.context import Ledger
 from ledger.service.imports import importing
 from ledger.service.imports.importing import Manner
-from tests.support.histories import (
-    START,
-    Repository,
-)
 from tests.support.imports import (
     ANN,
     BOT,
@@ -25,6 +22,10 @@ from tests.support.imports import (
     open_ledger,
     register,
     state,
+)
+from tests.support.pasts import (
+    START,
+    Repository,
 )
 
 
@@ -196,5 +197,6 @@ def test_what_git_can_not_give_is_told(
     fails("has a file config\\.", "config")
     fails("is no path inside the repository", "../config.yaml")
     tip = repository.repo[repository.repo.head()]
+    assert isinstance(tip, Commit)
     (repository.path / ".git" / "objects" / tip.tree[:2].decode() / tip.tree[2:].decode()).unlink()
     fails(f"object {tip.tree[:12].decode()} is missing or damaged", "config/config.yaml")

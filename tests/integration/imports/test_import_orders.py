@@ -14,11 +14,6 @@ from ledger.domain.errors import BadInput
 from ledger.service.context import Ledger
 from ledger.service.imports import activity, importing
 from ledger.service.imports.times import zone_named
-from tests.support.histories import (
-    START,
-    audit_file,
-    order,
-)
 from tests.support.imports import (
     ANN,
     BOT,
@@ -27,6 +22,11 @@ from tests.support.imports import (
     import_orders,
     of_bot,
     orders,
+)
+from tests.support.pasts import (
+    START,
+    audit_file,
+    order,
 )
 
 

@@ -14,19 +14,6 @@ from ledger.service.context import Ledger
 from ledger.service.imports import importing
 from ledger.service.imports.importing import Manner
 from ledger.service.imports.times import zone_named
-from tests.support.histories import (
-    BASE,
-    OTHER_SECRET,
-    PRIVATE_KEY,
-    SECRET,
-    START,
-    Repository,
-    audit_file,
-    change,
-    change_log,
-    like_the_published_log,
-    order,
-)
 from tests.support.imports import (
     ANN,
     close,
@@ -38,6 +25,19 @@ from tests.support.imports import (
     open_ledger,
     orders,
     register,
+)
+from tests.support.pasts import (
+    BASE,
+    OTHER_SECRET,
+    PRIVATE_KEY,
+    SECRET,
+    START,
+    Repository,
+    audit_file,
+    change,
+    change_log,
+    like_the_published_log,
+    order,
 )
 
 
