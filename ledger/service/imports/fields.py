@@ -21,12 +21,14 @@ from ledger.configuration.secrets import Findings, redact_text
 EXACT_MAX: Final = 2**53
 """Beyond this a double does not hold every whole number."""
 
-# Words and numbers, without what every pattern for secrets needs: a separator such as "=", ":" or "://",
-# a run of twenty characters, "0x", "--", twelve words; or a time.
+# A word, a number, an identifier; a time; several words. None has what every pattern for secrets needs:
+# a separator such as "=", ":" or "://", a run of twenty characters, "--" or "Bearer" before a blank, or
+# twelve words.
 _PLAIN_TEXT: Final = re.compile(
-    r"(?=.{0,45}\Z)(?!.*(?:--|0[xX]|[Bb][Ee][Aa][Rr][Ee][Rr]|[Bb][Aa][Ss][Ii][Cc]))"
-    r"[\w.+/%-]{0,19}(?:[ ,][\w.+/%-]{0,19})*"
+    r"[\w.+/%-]{0,19}+"
     r"|\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)?"
+    r"|(?=.{0,45}\Z)(?!.*(?:--|[Bb][Ee][Aa][Rr][Ee][Rr]|[Bb][Aa][Ss][Ii][Cc]))"
+    r"[\w.+/%-]{0,19}+(?:[ ,][\w.+/%-]{0,19}+)*+"
 ).fullmatch
 
 
