@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -61,6 +61,10 @@ class EventStore(Protocol):
 
     def put_blob(self, content: bytes) -> str:
         """Keep ``content``; return its SHA-256 in hex. Keeping the same bytes twice is one blob."""
+        ...
+
+    def put_blobs(self, contents: Iterable[bytes]) -> None:
+        """Keep many, in a few round trips."""
         ...
 
     def get_blob(self, sha256: str) -> bytes | None:

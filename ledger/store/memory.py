@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
@@ -118,6 +118,11 @@ class MemoryStore:
         digest = hashlib.sha256(content).hexdigest()
         self._blobs[digest] = content
         return digest
+
+    def put_blobs(self, contents: Iterable[bytes]) -> None:
+        """See `EventStore.put_blobs`."""
+        for content in contents:
+            self.put_blob(content)
 
     def get_blob(self, sha256: str) -> bytes | None:
         """See `EventStore.get_blob`."""

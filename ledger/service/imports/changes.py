@@ -254,8 +254,7 @@ def _append(
     origin: Origin,
 ) -> int | None:
     recorder, source = ledger.recorder, planner.source
-    for packed in planner.blobs.values():
-        recorder.store.put_blob(zlib.decompress(packed))
+    recorder.store.put_blobs(zlib.decompress(packed) for packed in planner.blobs.values())
     if planner.holds_secrets:
         adopt_key(ledger, origin)
     fail_points.reach("import.after_blobs")
