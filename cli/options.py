@@ -26,6 +26,15 @@ output = click.option(
     show_envvar=True,
     help="How results are printed.",
 )
+output_or_parquet = click.option(
+    "-o",
+    "--output",
+    "form",
+    type=click.Choice(["table", "json", "jsonl", "csv", "parquet"]),
+    envvar="ROLLOUT_OUTPUT",
+    show_envvar=True,
+    help="How results are printed; parquet needs --out. Default: by the name of --out, else table.",
+)
 reason = click.option(
     "-r", "--reason", envvar="ROLLOUT_REASON", show_envvar=True, help="Why. Recorded."
 )
