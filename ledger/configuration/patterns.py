@@ -72,7 +72,7 @@ _OWN: Final = (
 )
 _EVM_KEY: Final = r"(?<![0-9A-Za-z])(0[xX][0-9a-fA-F]{64})(?![0-9A-Za-z])"
 _PUBLIC_BEFORE: Final = (
-    r"(?:hash|\bids?|condition|question|topic|txn?|transaction|block|market|slot|root|address)"
+    r"(?:hash|(?:\b|_)ids?|condition|question|topic|txn?|transaction|block|market|slot|root|address)"
     r"[\"'\])]?\s*[=:/#(]?\s*[\"'(]?$"
 )
 _PEM: Final = (
@@ -86,7 +86,8 @@ _ASSIGNED: Final = (
     r"""(?:(?<![\w.-])|(?<=--))([^\W\d][\w.-]{0,79})["']?\]?\s{0,4}"""
     r"""(?:[=:]|(?<=\s))\s{0,4}["']?(?=([^\s"',;<>{}]{4,128}))"""
 )
-_ASSIGNED_END: Final = r"""[\s"',;<>{}]|\Z"""
+_ASSIGNED_END: Final = r"""[\s"',;<>{}]"""
+_QUERY_END: Final = r"""[&#\s"',;<>{}]"""
 _MNEMONIC: Final = r"[a-z]{3,8}(?: [a-z]{3,8}){11}(?:(?: [a-z]{3,8}){3}){0,4}"
 _MNEMONIC_NAMED: Final = rf"(?i:mnemonic|seed|phrase)\W{{1,4}}({_MNEMONIC})\b"
 
@@ -199,7 +200,9 @@ def _assigned(text: str) -> Iterator[Span]:
         else:
             wanted = hint is Hint.KEY and looks_random(value)
         if wanted and not is_placeholder(value):
-            end = _compiled(_ASSIGNED_END).search(text, match.end(2))
+            in_query = text[match.start(1) - 1 : match.start(1)] in {"?", "&"}
+            until = _compiled(_QUERY_END if in_query else _ASSIGNED_END)
+            end = until.search(text, match.start(2))
             at = end.start() if end else len(text)
             yield match.start(2), at
 

@@ -28,6 +28,8 @@ UNKEYED: Final = "[secret removed]"
 """What stands for a secret in free text if there is no key to digest it under."""
 
 _SECRET_INTEGER_MIN: Final = 1000
+_ANYWHERE_MIN: Final = 10
+"""Shorter secrets are looked for as words only: "abc123" may be a part of some other name."""
 _BYTE_LIST_MIN: Final = 16
 _EVM_KEY_BITS_MIN: Final = 225
 _KEYPAIR_LENGTHS: Final = frozenset({32, 64})
@@ -167,7 +169,9 @@ def known_pattern(secrets: Iterable[str]) -> re.Pattern[str] | None:
         return None
     return re.compile(
         "|".join(
-            re.escape(secret) if len(secret) >= 16 else rf"(?<!\w){re.escape(secret)}(?!\w)"
+            re.escape(secret)
+            if len(secret) >= _ANYWHERE_MIN
+            else rf"(?<!\w){re.escape(secret)}(?!\w)"
             for secret in distinctive
         )
     )

@@ -167,7 +167,7 @@ class _Composer:
 
     def _begin(self, event: Any) -> None:
         kind = "seq" if isinstance(event, yaml.SequenceStartEvent) else "map"
-        if event.tag not in {None, "!", _TAG + kind}:
+        if event.tag not in {None, _TAG + kind}:
             self._refuse_tag(event.tag)
         if len(self._open) >= DEPTH_MAX:
             self._refuse(f"the text nests more than {DEPTH_MAX} levels deep")
@@ -203,7 +203,7 @@ class _Composer:
         after_header = self._source.text.find("\n", start, end) + 1 if block else start
         self._tree.scalars.append((after_header or start, end))
         tag = event.tag
-        if tag in {None, "!"}:
+        if tag is None:
             tag = self._loader.resolve(yaml.ScalarNode, event.value, event.implicit)
         frame = self._open[-1] if self._open else None
         if frame is not None and frame.awaits_key:
@@ -262,6 +262,7 @@ class _Composer:
             self._refuse(
                 f"the key {shortened(self._path(key))} is set twice, first on line {frame.lines[key]}",
                 hint="keep one of the two",
+                names_key=True,
             )
         frame.lines[key] = self._event.start_mark.line + 1
         frame.key = key
@@ -327,10 +328,12 @@ class _Composer:
             f"the tag {shown} is not read", hint="write plain mappings, lists, texts and numbers"
         )
 
-    def _refuse(self, problem: str, *, hint: str | None = None) -> NoReturn:
+    def _refuse(
+        self, problem: str, *, hint: str | None = None, names_key: bool = False
+    ) -> NoReturn:
         mark = self._event.start_mark
         key = self._path()
-        at = "" if key == ROOT_KEY or f" {key} " in problem else f", key {shortened(key)}"
+        at = "" if names_key or key == ROOT_KEY else f", key {shortened(key)}"
         raise BadInput(
             f"{self._source.name} line {mark.line + 1} column {mark.column + 1}{at}: {problem}",
             hint=hint,
