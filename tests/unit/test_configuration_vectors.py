@@ -5,6 +5,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import subprocess
+import sys
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -61,3 +64,14 @@ def test_the_page_is_enough_to_compute_a_fingerprint(vector: dict[str, Any]) -> 
         for file in vector["files"]
     )
     assert vector["snapshot"] == hashlib.sha256(f'{{"files":[{files}]}}'.encode()).hexdigest()
+
+
+def test_the_example_of_the_page_agrees(tmp_path: Path) -> None:
+    """Ten words of Python give what this project gives, for a configuration without surprises."""
+    page = (Path(__file__).parents[2] / "docs" / "fingerprint.md").read_text(encoding="utf-8")
+    program = textwrap.dedent(page.partition("## An example\n")[2])
+    raw = b"grid: {levels: [1, 2.50], on_start: yes}\nsymbol: BTC/USDT # note\nnone: ~\n"
+    (tmp_path / "config.yaml").write_bytes(raw)
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, check=True, text=True)
+    assert done.stdout.strip() == snapshot_under([("config.yaml", raw)], lambda: KEY).fingerprint
