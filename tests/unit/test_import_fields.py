@@ -85,6 +85,19 @@ def test_secrets_do_not_get_into_the_texts(secret: str, place: str) -> None:
         assert secret not in orjson.dumps(texts).decode()
 
 
+@pytest.mark.parametrize("name", ["password", "api_key", "apiSecret", "auth_token", "passphrase"])
+def test_a_short_secret_is_known_by_its_name_alone(name: str) -> None:
+    """I6: it looks like any word, on the top level and below."""
+    for record in (
+        {name: "hunter2x"},
+        {"meta": {name: "hunter2x"}},
+        {"meta": [{name: "hunter2x"}]},
+    ):
+        texts, held = field_texts(record, keys)
+        assert held
+        assert "hunter2x" not in str(texts)
+
+
 @pytest.mark.parametrize(
     "value",
     ["Bearer a1b2c3d4e5f6a1b2c3d4", "basic YWRtaW46aHVudGVyMjEyMzQ1", "--token abcd1234", "https://u:pw@h/",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from datetime import UTC, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -109,6 +110,7 @@ def test_a_log_in_monthly_parts_goes_on_where_the_last_one_ended(
     assert [e.data["cause"] for e in applied] == ["found", "import", "import"]
     assert applied[2].data["previous"] == applied[1].data["fingerprint"]
     assert [c["key"] for c in applied[2].data["changes"]] == ["MAX_LEVELS"]
+    assert len(of_bot(ledger, "ConfigRegistered")) == 3
 
 
 def test_history_that_comes_in_late_does_not_change_what_is_in_force(
@@ -122,6 +124,7 @@ def test_history_that_comes_in_late_does_not_change_what_is_in_force(
     import_log(ledger, change_log(tmp_path / "early.jsonl", [change(START, a, b)]))
     assert state(ledger).fingerprint == in_force
     assert len(state(ledger).configs) == 3
+    assert len(of_bot(ledger, "ConfigRegistered")) == 3
 
 
 def test_a_bad_line_keeps_the_whole_file_out(ledger: Ledger, tmp_path: Path) -> None:
@@ -172,4 +175,7 @@ def test_a_long_history_goes_in_in_batches(
     assert done.imported == 39
     assert len(of_bot(ledger, "ConfigApplied")) == 40
     assert len(of_bot(ledger, "HistoryImported")) == 1
+    batches = Counter(e.recorded_at for e in of_bot(ledger) if e.backfilled)
+    assert len(batches) > 11
+    assert max(batches.values()) <= 7
     assert [e.data["cause"] for e in of_bot(ledger, "ConfigApplied")] == ["found", *["import"] * 39]

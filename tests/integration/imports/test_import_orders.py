@@ -88,9 +88,10 @@ def test_one_bad_line_keeps_all_files_out(ledger: Ledger, tmp_path: Path) -> Non
     lines[1999] = lines[1999].replace("type", "typo")
     bad.write_text("\n".join(lines) + '\n{"type": "order_int')
     before = head(ledger)
-    with pytest.raises(BadInput) as error:
-        import_orders(ledger, good, bad)
-    assert f"{bad}, line 2000: has no kind" in error.value.message
+    for files in ([good, bad], [bad, good]):
+        with pytest.raises(BadInput) as error:
+            import_orders(ledger, *files)
+        assert f"{bad}, line 2000: has no kind" in error.value.message
     assert head(ledger) == before
     one, two = import_orders(ledger, good, bad, skip_bad=True)
     assert (one.imported, two.imported, two.records) == (20, 2079, 2101)
