@@ -37,6 +37,7 @@ EXIT_CODES = {
 OTHER_VARIABLES = {
     "NO_COLOR": "Any value: no colours (<https://no-color.org>).",
     "ROLLOUT_DEBUG": "Any value: show the traceback of an error that should not happen.",
+    "ROLLOUT_SECRET_KEY": "The key that secrets are digested under, instead of `secret.key` in the home.",
     "ROLLOUT_FAIL_AT": "For the crash tests: the place at which the process kills itself.",
 }
 
@@ -71,7 +72,7 @@ def commands(
     if isinstance(command, click.Group):
         for name in command.list_commands(here):
             child = command.get_command(here, name)
-            if child is not None and not child.hidden:
+            if child is not None:
                 child.name = name
                 yield from commands(child, here)
 
@@ -93,7 +94,7 @@ def errors() -> list[type[LedgerError]]:
     for package in ("ledger", "projections", "cli"):
         for module in pkgutil.walk_packages(import_module(package).__path__, f"{package}."):
             import_module(module.name)
-    return sorted(_subclasses(LedgerError), key=lambda error: error.code)
+    return sorted(_subclasses(LedgerError), key=lambda error: (error.code, error.__name__))
 
 
 def _subclasses(error: type[LedgerError]) -> set[type[LedgerError]]:

@@ -32,6 +32,7 @@ def alert() -> None:
     type=click.Choice(list(SEVERITIES), case_sensitive=False),
     default="warning",
     show_default=True,
+    help="How bad it is; other schemes' words are understood.",
 )
 @click.option("-m", "--message", default="", help="What is wrong, for people.")
 @click.option("--label", "labels", multiple=True, metavar="KEY=VALUE", help="Repeatable.")

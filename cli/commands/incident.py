@@ -29,6 +29,7 @@ def incident() -> None:
     type=click.Choice(["critical", "warning", "info"]),
     default="warning",
     show_default=True,
+    help="How bad it is.",
 )
 @options.reason
 @options.output

@@ -30,7 +30,13 @@ def _kind(text: str | None) -> PauseKind | None:
 
 @click.command()
 @system_argument
-@click.option("--to", "target", required=True, type=click.Choice([mode.value for mode in Mode]))
+@click.option(
+    "--to",
+    "target",
+    required=True,
+    type=click.Choice([mode.value for mode in Mode]),
+    help="The mode to switch to.",
+)
 @kind_option
 @options.reason
 @options.yes

@@ -28,6 +28,7 @@ def system() -> None:
     type=click.Choice(["staging", "production"]),
     default="production",
     show_default=True,
+    help="Where it runs.",
 )
 @click.option("--description", default="", help="What it is, for people.")
 @click.option(

@@ -16,6 +16,7 @@
     │   ├── StaleRevision             L301  exit 5   an expected revision no longer holds
     │   ├── EventIdReused             L302  exit 5   the id was used for other content
     │   └── OperationInProgress       L303  exit 5   another operator is at work on this system
+    │       └── ReplicaInUse          L304  exit 5   ... on the audit replica (projections/audit)
     ├── TimedOut                      L400  exit 6   no confirmation within the time allowed
     ├── IntegrityFailure              L500  exit 7   the log is not what was recorded
     │   └── InvariantViolated         L501  exit 7   our own bug: state that can't be

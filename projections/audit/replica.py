@@ -31,6 +31,8 @@ _WRITER: Final[dict[str, Any]] = {
 class ReplicaInUse(OperationInProgress):
     """Another process reads the replica, so that it can't be written, or writes it."""
 
+    code = "L304"
+
 
 def replica_path(home: Path) -> Path:
     """Return where the replica of the ledger in ``home`` lies."""
