@@ -108,10 +108,10 @@ class Runtime:
 
         return HomeKey(self.settings.home, os.environ, create=True)
 
-    def _redact(self, text: str) -> str:
+    def _redact(self, text: str, *, prose: bool = False) -> str:
         from ledger.configuration.secrets import redact_text
 
-        return redact_text(text, self.keys)
+        return redact_text(text, self.keys, prose=prose)
 
     @cached_property
     def recorder(self) -> Recorder:

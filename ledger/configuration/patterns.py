@@ -24,13 +24,13 @@ Span: TypeAlias = tuple[int, int]
 _LIBRARY_GATE: Final = (
     r"A3T|ABIA|ACCA|AKIA|ASIA|[Aa][Ww][Ss]|AccountKey=|cloudant|[MNO][\w-]{23,25}\.|gh[opusr]_|"
     r"gl[a-z]{2,5}-|GR1348941|[0-9a-z]{32}-us\d|pypi-AgE|SG\.|"
-    r"[Xx][Oo][Xx]|sq0csp-|k_live_|\d{8}:|(?:AC|SK)[a-z0-9]{32}|softlayer"
+    r"[Xx][Oo][Xx]|sq0csp-|k_live_|(?:AC|SK)[a-z0-9]{32}|softlayer"
 )
 _LONG_RUN: Final = r"[A-Za-z0-9_-]{20}"
 
-# Left out: Artifactory's pattern fits ticker symbols such as APEUSDTPERP. Of private keys the library
-# finds the header only. Those for JWT, npm, OpenAI and URLs take quadratic time on hostile input;
-# our own, below, don't.
+# Left out: Artifactory's pattern fits ticker symbols such as APEUSDTPERP. Telegram's fits a number with a
+# digest behind it. Of private keys the library finds the header only. Those for JWT, npm, OpenAI and URLs
+# take quadratic time on hostile input. Our own, below, don't.
 _PLUGINS: Final = (
     "aws.AWSKeyDetector",
     "azure_storage_key.AzureStorageKeyDetector",
@@ -45,11 +45,12 @@ _PLUGINS: Final = (
     "softlayer.SoftlayerDetector",
     "square_oauth.SquareOAuthDetector",
     "stripe.StripeDetector",
-    "telegram_token.TelegramBotTokenDetector",
     "twilio.TwilioKeyDetector",
 )
 
-_OWN_GATE: Final = r"://|[?&]\w+=|(?i:basic|bearer)\s|eyJ|sk-|_authToken|\.(?:com|io|pro|cn)/"
+_OWN_GATE: Final = (
+    r"://|[?&]\w+=|(?i:basic|bearer)\s|eyJ|sk-|_authToken|\d{8}:|\.(?:com|io|pro|cn)/"
+)
 
 # Group 1 is the secret.
 _OWN: Final = (
@@ -68,8 +69,10 @@ _OWN: Final = (
     r"\b(?i:Bearer|Basic)\s+((?=[A-Za-z._~+/-]*\d)[A-Za-z0-9._~+/-]{16,}=*)",
     r"(?<![A-Za-z0-9_-])(eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?)",
     r"(?<![A-Za-z0-9_-])(sk-(?:[a-z]{2,8}-)?[A-Za-z0-9_-]{32,})",
+    r"(?<![A-Za-z0-9_-])(?:bot)?(\d{8,10}:[A-Za-z0-9_-]{35})(?![A-Za-z0-9_-])",
     r"_authToken=\s*([^\s\"']{16,})",
 )
+_DIGEST: Final = r"(?:secret:)?hmac-sha256:[0-9a-f]{8}:[0-9a-f]{64}"
 _EVM_KEY: Final = r"(?<![0-9A-Za-z])(0[xX][0-9a-fA-F]{64})(?![0-9A-Za-z])"
 _PUBLIC_BEFORE: Final = (
     r"(?:hash|(?:\b|_)ids?|condition|question|topic|txn?|transaction|block|market|slot|root|address)"
@@ -104,6 +107,8 @@ _RANDOM: Final = (
     r"|(?=[^\s]*[a-z])(?=[^\s]*[A-Z])(?=(?:[^\s\d]*\d){2})[A-Za-z0-9+/_=-]{20,}"
     r"|[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}"
 )
+# No slash: a path is not generated.
+_GENERATED_WORD: Final = r"(?<![\w/.+=-])(?=[\w+=-]*[a-z])(?=[\w+=-]*[A-Z])(?=(?:[A-Za-z+=_-]*\d){2})[\w+=-]{20,}(?![\w/]|\.\w)"
 _NOT_LIKELY: Final = (
     r"[A-Z0-9./_-]{1,12}|[a-z][a-z_ -]{0,15}|0[xX][0-9a-fA-F]{40}|/\S*|\d{1,3}"
     r"|(?i:bearer|basic|digest|token)"
@@ -170,7 +175,18 @@ def find(text: str, *, public_name: bool = False) -> list[Span]:
     lowered = text.lower()
     if "mnemonic" in lowered or "seed" in lowered or "phrase" in lowered:
         spans += [match.span(1) for match in _compiled(_MNEMONIC_NAMED).finditer(text)]
+    if "hmac-sha256:" in text:
+        # A digest is no secret, whatever its digits look like.
+        digests = [match.span() for match in _compiled(_DIGEST).finditer(text)]
+        spans = [span for span in spans if not any(a <= span[0] < b for a, b in digests)]
     return spans
+
+
+def generated_words(text: str) -> list[Span]:
+    """The spans of words of 20 characters and more that mix cases and digits, as generated keys do."""
+    if len(text) < 20:
+        return []
+    return [match.span() for match in _compiled(_GENERATED_WORD).finditer(text)]
 
 
 def _structured(text: str) -> Iterator[Span]:

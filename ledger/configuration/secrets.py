@@ -50,13 +50,17 @@ def text_of(value: Value) -> str:
     return leaf_text(value)
 
 
-def redact_text(text: str, keys: KeyProvider | None = None) -> str:
+def redact_text(text: str, keys: KeyProvider | None = None, *, prose: bool = False) -> str:
     """Free text (a reason, a note) with each secret replaced by its digest.
 
+    In ``prose``, what people write in their own words, a word that looks generated is a secret too.
     Without a key, or if it can't be read, `UNKEYED` stands in the secret's place: this is on the way
     to a pause and must not fail. A plain sentence costs some microseconds.
     """
-    spans = united(_outside_digests(text, patterns.find(text)))
+    found = patterns.find(text)
+    if prose:
+        found += patterns.generated_words(text)
+    spans = united(_outside_digests(text, found))
     if not spans:
         return text
     key: SecretKey | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from uuid import UUID
 
 from ledger.domain import canonical
@@ -20,8 +20,18 @@ from ledger.store.base import EventStore
 
 DECIDE_ATTEMPTS_MAX: Final = 5
 
-Redact = Callable[[str], str]
-"""Replaces whatever looks like a secret in a text (I6)."""
+class Redact(Protocol):
+    """Replaces whatever looks like a secret in a text (I6)."""
+
+    def __call__(self, text: str, *, prose: bool = False) -> str:
+        """Return ``text`` without secrets. In ``prose``, a word that looks generated is one too."""
+        ...
+
+
+# What people write in their own words. Elsewhere a word that looks generated may be a path or an id.
+_PROSE: Final = frozenset(
+    {"message", "title", "note", "description", "explanation", "correction", "resolution", "detail"}
+)
 StateCache = Callable[[str], SystemState | None]
 """Returns a system's folded state as of some revision, or None. Only ever a head start."""
 
@@ -76,7 +86,7 @@ class Recorder:
         }
         optional = {
             "system": system,
-            "reason": self.redact(origin.reason) if origin.reason else None,
+            "reason": self.redact(origin.reason, prose=True) if origin.reason else None,
             "operation": str(origin.operation) if origin.operation else None,
             "cause": str(origin.cause) if origin.cause else None,
             "backfilled": backfilled or None,
@@ -93,13 +103,13 @@ class Recorder:
             expected_revision=expected_revision,
         )
 
-    def _clean(self, value: Any) -> Any:
+    def _clean(self, value: Any, key: str = "") -> Any:
         if isinstance(value, str):
-            return self.redact(value)
+            return self.redact(value, prose=key in _PROSE)
         if isinstance(value, list):
-            return [self._clean(item) for item in value]
+            return [self._clean(item, key) for item in value]
         if isinstance(value, dict):
-            return {key: self._clean(item) for key, item in value.items()}
+            return {name: self._clean(item, name) for name, item in value.items()}
         return value
 
     def append(self, batch: Sequence[NewEvent], *, all_or_nothing: bool = True) -> list[Appended]:

@@ -231,7 +231,7 @@ def test_no_secret_is_stored_anywhere(rollout: Rollout, tmp_path: Path) -> None:
         "system", "add", "bot", "--config-file", config, "--control-file", tmp_path / "mode.json"
     )
     told = [rollout("config", "put", "bot", config, "--stable", "--in-force", "--tag", "good")]
-    config.write_text(text.replace("5", "50"))
+    config.write_text(text.replace("levels: 5", "levels: 50"))
     told.append(rollout("config", "put", "bot", config, "--tag", "bad"))
     told.append(rollout("config", "apply", "bot", "bad", "--yes", "--reason", f"password={SECRET}"))
     told.append(
@@ -275,7 +275,7 @@ def test_no_secret_is_stored_anywhere(rollout: Rollout, tmp_path: Path) -> None:
     assert "api_secret" in refused.err
     assert "environment" in refused.err
     rollout("rollback", "bot", "--to", "bad", "--reason", "r", ANY_NAME=SECRET)
-    assert config.read_text() == text.replace("5", "50")
+    assert config.read_text() == text.replace("levels: 5", "levels: 50")
 
 
 BAD_INPUT = [
