@@ -13,7 +13,7 @@ ELSE written END;
 -- A body that is no JSON (somebody changed it) says nothing; its bytes are in the replica all the same.
 CREATE OR REPLACE TEMP MACRO envelope(body) AS try(json_transform(decode(body, 'replace'), '{
     "system": "VARCHAR", "channel": "VARCHAR", "reason": "VARCHAR",
-    "operation": "UUID", "cause": "UUID", "backfilled": "BOOLEAN", "spooled": "BOOLEAN",
+    "operation": "VARCHAR", "cause": "VARCHAR", "backfilled": "BOOLEAN", "spooled": "BOOLEAN",
     "actor": {"id": "VARCHAR", "name": "VARCHAR", "kind": "VARCHAR"}
 }'));
 
@@ -26,7 +26,7 @@ CREATE OR REPLACE TEMP MACRO observation(body) AS try(json_transform(decode(body
 }'));
 
 CREATE OR REPLACE TEMP MACRO decision(body) AS try(json_transform(decode(body, 'replace'), '{
-    "system": "VARCHAR", "reason": "VARCHAR", "operation": "UUID",
+    "system": "VARCHAR", "reason": "VARCHAR", "operation": "VARCHAR",
     "backfilled": "BOOLEAN", "spooled": "BOOLEAN",
     "actor": {"name": "VARCHAR", "kind": "VARCHAR"},
     "data": {

@@ -25,8 +25,8 @@ CREATE TABLE log.event (
     actor_kind      VARCHAR,
     channel         VARCHAR,
     reason          VARCHAR,
-    operation       UUID,
-    cause           UUID,
+    operation       VARCHAR,
+    cause           VARCHAR,
     backfilled      BOOLEAN    NOT NULL,
     spooled         BOOLEAN    NOT NULL
 );
@@ -43,7 +43,7 @@ CREATE TABLE facts.config (
     actor VARCHAR, actor_kind VARCHAR, reason VARCHAR, occurred_at TIMESTAMP, recorded_at TIMESTAMP, late BOOLEAN
 );
 CREATE TABLE facts.mode (
-    position BIGINT, type VARCHAR, system VARCHAR, operation UUID,
+    position BIGINT, type VARCHAR, system VARCHAR, operation VARCHAR,
     from_mode VARCHAR, from_kind VARCHAR, to_mode VARCHAR, to_kind VARCHAR,
     carried_by VARCHAR, took_ms BIGINT, explanation VARCHAR,
     actor VARCHAR, actor_kind VARCHAR, reason VARCHAR, occurred_at TIMESTAMP, recorded_at TIMESTAMP, late BOOLEAN
@@ -59,7 +59,7 @@ CREATE TABLE facts.incident (
     actor VARCHAR, actor_kind VARCHAR, reason VARCHAR, occurred_at TIMESTAMP, recorded_at TIMESTAMP, late BOOLEAN
 );
 CREATE TABLE facts.rollback (
-    position BIGINT, type VARCHAR, system VARCHAR, operation UUID,
+    position BIGINT, type VARCHAR, system VARCHAR, operation VARCHAR,
     from_fingerprint VARCHAR, to_fingerprint VARCHAR, selector VARCHAR, explanation VARCHAR,
     actor VARCHAR, actor_kind VARCHAR, reason VARCHAR, occurred_at TIMESTAMP, recorded_at TIMESTAMP, late BOOLEAN
 );

@@ -64,9 +64,9 @@ SELECT any_value(system) AS system,
             ELSE 'open' END AS status,
        count(*) FILTER (type = 'RollbackStepCompleted') AS steps,
        any_value(selector) AS selector, last(explanation ORDER BY position) AS explanation,
-       operation, min(position) AS position, first(actor_kind ORDER BY position) AS actor_kind
+       any_value(operation) AS operation, min(position) AS position, first(actor_kind ORDER BY position) AS actor_kind
     FROM facts.rollback
-    GROUP BY operation;
+    GROUP BY coalesce(operation, position::VARCHAR);
 COMMENT ON VIEW rollbacks IS 'Every rollback, from the intent to what came of it';
 
 CREATE VIEW incidents AS

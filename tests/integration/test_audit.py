@@ -1,0 +1,445 @@
+"""The audit replica: the log, verbatim, wherever a sync was cut; and what people ask it."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, given, settings, strategies as st
+from psycopg import sql
+
+from ledger.domain.errors import FileNotRead, IntegrityFailure, OperationInProgress
+from ledger.domain.state import SystemState, fold
+from ledger.store.postgres import PostgresStore
+from projections.audit import log_reader, replica, shut_in, verify
+from projections.audit.replica import ReplicaInUse, replica_path
+from projections.audit.sync import sync
+from tests.support.audit import ask, minutes, tampering
+from tests.support.builders import an_event, events
+from tests.support.histories import history, metrics
+
+ROOT = Path(__file__).parents[2]
+VECTORS: list[dict[str, Any]] = json.loads((ROOT / "tests/vectors/chain.json").read_bytes())
+COLUMNS = (
+    "format, position, revision, schema_version, event_id, occurred_at, recorded_at, body_hash, stream, "
+    "type, chain, body"
+)
+# What COPY escapes, what JSON is not, what text is not.
+STREAMS = ["a\\b", "a\\\nb", "tab\there", "\\N", "\\x41", "", "quote\"'", "行情 🚀", "cr\rlf\n"]
+STREAMS += ["\b\f\v", "\\\\n"]
+BODIES = [b"", b"{}", b"not json", b"\xff\xfe\x00", b'{"data":', b'"text"', b"[1]"]
+BODIES += [b'{"system":{"a":1},"actor":7}']
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files of seven events, so that a short log takes many."""
+    monkeypatch.setattr(log_reader, "BATCH_EVENTS", 7)
+
+
+@pytest.fixture
+def store(dsn: str) -> Iterator[PostgresStore]:
+    made = PostgresStore(dsn)
+    yield made
+    made.close()
+
+
+def of_the_log(dsn: str) -> list[tuple[Any, ...]]:
+    with psycopg.connect(dsn, options="-c TimeZone=UTC") as connection:
+        query = sql.SQL("SELECT {} FROM ledger.event ORDER BY position").format(sql.SQL(COLUMNS))
+        rows = connection.execute(query, binary=True).fetchall()
+    return [
+        tuple(value.replace(tzinfo=None) if isinstance(value, datetime) else value for value in row)
+        for row in rows
+    ]
+
+
+def of_the_replica(home: Path) -> list[tuple[Any, ...]]:
+    return ask(home, f"SELECT {COLUMNS} FROM log.event ORDER BY position")
+
+
+def bad(home: Path, **arguments: Any) -> verify.BadPosition | None:
+    with shut_in.open_for_reading(replica_path(home)) as connection:
+        return verify.first_bad_position(connection, **arguments)
+
+
+# --- verbatim ---
+
+
+@pytest.mark.usefixtures("small")
+def test_the_replica_is_the_log_verbatim(dsn: str, store: PostgresStore, home: Path) -> None:
+    """I3: whatever bytes were recorded, whichever way they have to be escaped on the way."""
+    store.append([an_event(stream) for stream in STREAMS])
+    store.append([an_event(body=body) for body in BODIES])
+    store.append([an_event(type_=name) for name in STREAMS])
+    done = sync(dsn, home)
+    assert (done.position, done.added) == (len(STREAMS) * 2 + len(BODIES),) * 2
+    assert of_the_replica(home) == of_the_log(dsn)
+    assert bad(home) is None
+
+
+def test_long_bodies_come_in_whole(dsn: str, store: PostgresStore, home: Path) -> None:
+    """A body of 20 MB is one line of 40 MB on the way, and several make several files."""
+    large = [an_event(note="x" * 20_000_000 + str(number)) for number in range(2)]
+    store.append([an_event(), *large, an_event()])
+    sync(dsn, home)
+    assert of_the_replica(home) == of_the_log(dsn)
+    assert bad(home) is None
+
+
+def test_files_end_where_they_are_large_enough(
+    dsn: str, store: PostgresStore, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Large events make more files, each its own transaction, without a gap."""
+    monkeypatch.setattr(log_reader, "FILE_BYTES_MAX", 3000)
+    monkeypatch.setattr(log_reader, "LINES_AT_ONCE", 2)
+    store.append(events(50))
+    reached: list[tuple[int, int]] = []
+    sync(dsn, home, progress=lambda *where: reached.append(where))
+    assert len(reached) > 5
+    assert reached[-1] == (50, 50)
+    assert of_the_replica(home) == of_the_log(dsn)
+
+
+@pytest.mark.usefixtures("small")
+def test_a_sync_goes_on_where_the_last_one_ended(
+    dsn: str, store: PostgresStore, home: Path
+) -> None:
+    """Only what is new is copied, and a sync with nothing new adds nothing."""
+    assert sync(dsn, home).position == 0
+    for count in (1, 6, 7, 8, 30):
+        store.append(events(count))
+        assert sync(dsn, home).added == count
+        assert sync(dsn, home).added == 0
+    assert of_the_replica(home) == of_the_log(dsn)
+
+
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_any_history_in_any_split(embedded_dsn: str, tmp_path: Path, data: st.DataObject) -> None:
+    """I3, I7: verbatim, verified, and with the modes that the fold of the same events has (I13)."""
+    number = data.draw(st.integers(0, 10**9))
+    systems = [f"bot-{number}", f"other-{number}"]
+    happenings = data.draw(history(systems, least=5, most=40))
+    cut = data.draw(st.integers(0, len(happenings)))
+    store = PostgresStore(embedded_dsn)
+    for part in (happenings[:cut], happenings[cut:]):
+        if part:
+            store.append(part)
+        sync(embedded_dsn, tmp_path)
+    assert of_the_replica(tmp_path) == of_the_log(embedded_dsn)
+    assert bad(tmp_path) is None
+    for system in systems:
+        folded = fold(store.read_stream(f"system:{system}"), SystemState(system))
+        present = ask(
+            tmp_path,
+            "SELECT mode, kind FROM mode_intervals WHERE system = $system AND until IS NULL",
+            {"system": system},
+        )
+        assert present == ([] if folded.mode is None else [(folded.mode, folded.pause_kind)])
+    store.close()
+
+
+# --- the third verifier ---
+
+
+@pytest.fixture
+def vectors(embedded_dsn: str, home: Path) -> Path:
+    """Return a home whose replica came from a log that holds the frozen vectors."""
+    with tampering(embedded_dsn) as connection:
+        for vector in VECTORS:
+            connection.execute(
+                "INSERT INTO ledger.event (format, position, revision, schema_version, event_id, occurred_at,"
+                " recorded_at, body_hash, stream, type, chain, body)"
+                " VALUES (1, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+                [
+                    vector["position"], vector["revision"], vector["schema_version"],
+                    UUID(vector["event_id"]), vector["occurred_at"], vector["recorded_at"],
+                    bytes.fromhex(vector["body_hash"]), vector["stream"], vector["type"],
+                    bytes.fromhex(vector["chain"]), vector["body"].encode(),
+                ],
+            )  # fmt: skip
+    sync(embedded_dsn, home)
+    return home
+
+
+def test_duckdb_agrees_with_the_vectors(vectors: Path) -> None:
+    """I3: the third implementation of the hash layout, in DuckDB's SQL alone."""
+    assert bad(vectors) is None
+    stored = ask(
+        vectors, "SELECT hex(body_hash), hex(chain), decode(body) FROM log.event ORDER BY position"
+    )
+    assert stored == [
+        (vector["body_hash"].upper(), vector["chain"].upper(), vector["body"]) for vector in VECTORS
+    ]
+    half = len(VECTORS) // 2
+    before = bytes.fromhex(VECTORS[half - 1]["chain"])
+    assert bad(vectors, after=half, before=before) is None
+    assert bad(vectors, after=half, before=bytes(32)) == verify.BadPosition(
+        half + 1, "the hash does not follow from the row before"
+    )
+    missing = verify.BadPosition(len(VECTORS) + 1, "a row is missing")
+    assert bad(vectors, up_to=len(VECTORS) + 3) == missing
+
+
+CHANGES = {
+    "body": ("body || '\\x20'::BLOB", "the body is not the one that was recorded"),
+    "body_hash": ("sha256(body || 'x'::BLOB)::BLOB", "the body is not the one that was recorded"),
+    "format": ("format + 1", None),
+    "revision": ("revision + 1", None),
+    "schema_version": ("schema_version - 1", None),
+    "event_id": ("uuid()", None),
+    "occurred_at": ("occurred_at + INTERVAL 1 MICROSECOND", None),
+    "recorded_at": ("recorded_at - INTERVAL 1 MICROSECOND", None),
+    "stream": ("stream || 'x'", None),
+    "type": ("type || 'x'", None),
+    "chain": ("unhex(sha256(chain))", None),
+}
+
+
+@pytest.mark.parametrize("column", CHANGES)
+def test_duckdb_finds_any_changed_field(
+    column: str, vectors: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """I3: the first bad position is named, across batches too."""
+    monkeypatch.setattr(verify, "BATCH_EVENTS", 3)
+    expression, problem = CHANGES[column]
+    with replica.open_for_writing(replica_path(vectors), scratch=vectors) as connection:
+        connection.execute(f"UPDATE log.event SET {column} = {expression} WHERE position = 5")
+    found = bad(vectors)
+    assert found == verify.BadPosition(5, problem or "the hash does not follow from the row before")
+
+
+def test_duckdb_finds_a_missing_row_and_two_that_changed_places(vectors: Path) -> None:
+    """I3: as the database's own verifier does."""
+    path = replica_path(vectors)
+    with replica.open_for_writing(path, scratch=vectors) as connection:
+        connection.execute("UPDATE log.event SET position = 9 - position WHERE position IN (4, 5)")
+    assert bad(vectors) is not None
+    with replica.open_for_writing(path, scratch=vectors) as connection:
+        connection.execute("DELETE FROM log.event WHERE position = 3")
+    assert bad(vectors) == verify.BadPosition(3, "a row is missing")
+
+
+# --- what must not be taken over silently ---
+
+
+@pytest.mark.usefixtures("small")
+def test_a_hole_stops_the_sync_before_it(dsn: str, store: PostgresStore, home: Path) -> None:
+    """I2: a hole is corruption; what stands before its file is kept."""
+    store.append(events(30))
+    with tampering(dsn) as connection:
+        connection.execute("DELETE FROM ledger.event WHERE position = 17")
+    with pytest.raises(
+        IntegrityFailure, match="Position 17 is missing.* found is 18"
+    ):
+        sync(dsn, home)
+    assert ask(home, "SELECT count(*) FROM log.event") == [(14,)]
+    with pytest.raises(IntegrityFailure, match="Position 17 is missing"):
+        sync(dsn, home)
+
+
+def test_a_log_that_was_changed_behind_is_told_and_the_evidence_kept(
+    dsn: str, store: PostgresStore, home: Path
+) -> None:
+    """I3: the replica is a second record; where the log no longer agrees, neither is overwritten."""
+    store.append(events(10))
+    sync(dsn, home)
+    with tampering(dsn) as connection:
+        connection.execute("UPDATE ledger.event SET chain = sha256(chain) WHERE position = 10")
+    with pytest.raises(IntegrityFailure, match="event 10 is not the one") as told:
+        sync(dsn, home)
+    assert "rollout sql --rebuild" in (told.value.hint or "")
+    assert ask(home, "SELECT count(*) FROM log.event") == [(10,)]
+    before = of_the_replica(home)
+    done = sync(dsn, home, rebuild=True)
+    assert done.rebuilt
+    assert done.set_aside is not None
+    assert of_the_replica(home) == of_the_log(dsn) != before
+    done.set_aside.rename(replica_path(home))
+    assert of_the_replica(home) == before
+
+
+def test_a_log_that_was_cut_is_told(dsn: str, store: PostgresStore, home: Path) -> None:
+    """I3: a log put back to an older state is not a continuation of what was copied."""
+    store.append(events(10))
+    sync(dsn, home)
+    with tampering(dsn) as connection:
+        connection.execute("DELETE FROM ledger.event WHERE position > 8")
+    with pytest.raises(
+        IntegrityFailure, match="ends at position 8, but the audit replica holds 10"
+    ):
+        sync(dsn, home)
+
+
+def test_a_rebuild_of_a_sound_replica_keeps_nothing(
+    dsn: str, store: PostgresStore, home: Path
+) -> None:
+    """I7: disposable; the same log gives the same rows."""
+    store.append(events(10))
+    sync(dsn, home)
+    before = of_the_replica(home)
+    done = sync(dsn, home, rebuild=True)
+    assert (done.rebuilt, done.set_aside) == (True, None)
+    assert of_the_replica(home) == before
+    assert sorted(path.name for path in home.iterdir()) == ["audit.duckdb", "audit.lock"]
+
+
+def test_a_replica_of_another_version_is_built_anew(
+    dsn: str, store: PostgresStore, home: Path
+) -> None:
+    """I7: nobody has to know that the layout of the replica changed."""
+    store.append(events(3))
+    sync(dsn, home)
+    with replica.open_for_writing(replica_path(home), scratch=home) as connection:
+        connection.execute("UPDATE log.layout SET sha256 = 'older'; DROP VIEW events")
+    assert sync(dsn, home).rebuilt
+    assert ask(home, "SELECT count(*) FROM events") == [(3,)]
+    assert not sync(dsn, home).rebuilt
+
+
+def test_a_file_that_is_no_replica_is_told_and_can_be_replaced(
+    dsn: str, store: PostgresStore, home: Path
+) -> None:
+    """One clear line, and the way out."""
+    store.append(events(3))
+    replica_path(home).write_bytes(b"something else" * 1000)
+    with pytest.raises(FileNotRead, match="can't be read") as told:
+        sync(dsn, home)
+    assert "--rebuild" in (told.value.hint or "")
+    assert sync(dsn, home, rebuild=True).position == 3
+    assert ask(home, "SELECT count(*) FROM events") == [(3,)]
+
+
+def test_only_its_owner_can_read_the_replica(dsn: str, store: PostgresStore, home: Path) -> None:
+    """The log is not for everybody on the machine, so its copy isn't either."""
+    store.append(events(3))
+    sync(dsn, home)
+    sync(dsn, home, rebuild=True)
+    assert {path.stat().st_mode & 0o077 for path in home.iterdir()} == {0}
+
+
+# --- together ---
+
+
+def test_two_syncs_at_once(dsn: str, store: PostgresStore, home: Path) -> None:
+    """One copies, the other waits; both end with the whole log."""
+    store.append(events(400))
+    reached: list[int] = []
+    threads = [
+        threading.Thread(target=lambda: reached.append(sync(dsn, home).position)) for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert reached == [400] * 4
+    assert of_the_replica(home) == of_the_log(dsn)
+
+
+def test_a_sync_does_not_wait_for_ever_for_another(dsn: str, home: Path) -> None:
+    """It says who holds the lock."""
+    from ledger import files
+
+    lock = files.exclusive_lock(home / "audit.lock", timeout_seconds=1, what="somebody's sync")
+    with lock, pytest.raises(OperationInProgress, match="somebody's sync"):
+        sync(dsn, home, lock_timeout_seconds=0.1)
+
+
+def test_the_log_grows_while_it_is_copied(dsn: str, store: PostgresStore, home: Path) -> None:
+    """I2: dense at every moment, so a sync beside writers holds a prefix of the log."""
+    stop = threading.Event()
+
+    def write() -> None:
+        writer = PostgresStore(dsn)
+        while not stop.is_set():
+            writer.append(events(20))
+        writer.close()
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    try:
+        for _ in range(5):
+            sync(dsn, home)
+    finally:
+        stop.set()
+        thread.join()
+    held = of_the_replica(home)
+    assert held == of_the_log(dsn)[: len(held)]
+    assert bad(home) is None
+
+
+def test_a_broken_body_says_nothing_and_hides_nothing(
+    dsn: str, store: PostgresStore, home: Path
+) -> None:
+    """Somebody who breaks a body must not thereby take other rows out of an audit."""
+    store.append([metrics("bot", minutes(1), latency="5", other="1e400"), an_event(), an_event()])
+    with tampering(dsn) as connection:
+        connection.execute("UPDATE ledger.event SET body = '\\xff7b' WHERE position = 2")
+    sync(dsn, home)
+    assert ask(home, "SELECT position, actor, data IS NULL FROM events ORDER BY position") == [
+        (1, "li.wei", False),
+        (2, None, True),
+        (3, "Ann", False),
+    ]
+    assert ask(home, "SELECT metric, value FROM metrics")[0] == ("latency", 5.0)
+    assert bad(home) == verify.BadPosition(2, "the body is not the one that was recorded")
+
+
+def test_there_is_no_replica_yet(home: Path) -> None:
+    """Reading makes none."""
+    with pytest.raises(FileNotRead, match="no audit replica yet"):
+        ask(home, "SELECT 1")
+    assert list(home.iterdir()) == []
+
+
+def test_recorded_at_is_told_in_utc(dsn: str, store: PostgresStore, home: Path) -> None:
+    """I13: the database's time, aware."""
+    store.append(events(1))
+    done = sync(dsn, home)
+    head = store.head()
+    assert done.recorded_at == head.recorded_at
+    assert done.recorded_at is not None
+    assert done.recorded_at.astimezone(UTC) == head.recorded_at
+    with shut_in.open_for_reading(replica_path(home)) as connection:
+        assert replica.head(connection) == log_reader.Head(
+            head.position, head.chain, head.recorded_at
+        )
+
+
+def test_a_replica_that_is_read_is_not_written(dsn: str, store: PostgresStore, home: Path) -> None:
+    """A reader in another process keeps its state; the sync says so at once."""
+    import subprocess
+    import sys
+
+    store.append(events(3))
+    sync(dsn, home)
+    store.append(events(1))
+    reader = (
+        "import sys; from pathlib import Path; from projections.audit import shut_in\n"
+        f"with shut_in.open_for_reading(Path({str(replica_path(home))!r})):\n"
+        "    print('open', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", reader], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"open\n"
+        with pytest.raises(ReplicaInUse, match="in use by another process"):
+            sync(dsn, home)
+        assert ask(home, "SELECT count(*) FROM events") == [(3,)]
+        process.stdin.close()
+    assert sync(dsn, home).added == 1
