@@ -60,9 +60,12 @@ def redact_text(text: str, keys: KeyProvider | None = None, *, prose: bool = Fal
     found = patterns.find(text)
     if prose:
         found += patterns.generated_words(text)
-    spans = united(_outside_digests(text, found))
+    spans = united(patterns.outside_digests(text, found))
     if not spans:
         return text
+    again = known_pattern({text[start:end] for start, end in spans})
+    if again:
+        spans = united([*spans, *(match.span() for match in again.finditer(text))])
     key: SecretKey | None = None
     if keys is not None:
         try:
@@ -70,18 +73,6 @@ def redact_text(text: str, keys: KeyProvider | None = None, *, prose: bool = Fal
         except LedgerError:
             key = None
     return replaced(text, spans, lambda secret: token(key, secret) if key else UNKEYED)
-
-
-def _outside_digests(text: str, spans: list[Span]) -> list[Span]:
-    """The spans that are no part of a digest: what was redacted once stays as it is."""
-    if "secret:hmac" not in text:
-        return spans
-    digests = [match.span() for match in TOKEN.finditer(text)]
-    return [
-        (start, end)
-        for start, end in spans
-        if not any(first <= start and end <= last for first, last in digests)
-    ]
 
 
 def replaced(text: str, spans: Iterable[Span], digest: Callable[[str], str]) -> str:

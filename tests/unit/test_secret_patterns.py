@@ -45,6 +45,7 @@ FOUND = [
     ),
     ("SG." + "a" * 22 + "." + "b" * 43, "SG." + "a" * 22 + "." + "b" * 43),
     ("bot 123456789:AA" + "b" * 33, "123456789:AA" + "b" * 33),
+    ("https://api.telegram.org/bot123456789:AA" + "b" * 33 + "/x", "123456789:AA" + "b" * 33),
     ("AC" + "a1" * 16, "AC" + "a1" * 16),
     ("api_secret=abc123def", "abc123def"),
     ("note: password: hunter2", "hunter2"),
@@ -71,6 +72,10 @@ READABLE = [
     "APEUSDTPERP, BTC/USDT, 550e8400-e29b-41d4-a716-446655440000",
     "basic strategy with the risk-off-sk-profile-for-asia",
     "key: grid.levels[2].price",
+    "hmac-sha256:42507258:" + HEX,
+    "password=secret:hmac-sha256:42507258:" + HEX,
+    "postgresql://bot:secret:hmac-sha256:42507258:" + HEX + "@db/x",
+    "12345678:" + HEX,
 ]
 
 
@@ -79,6 +84,12 @@ def test_a_secret_is_found_as_a_whole(text: str, secret: str) -> None:
     """I6: wherever it stands in a text."""
     assert [text[a:b] for a, b in united(find(text))] == [secret]
     assert redact_text(text) == text.replace(secret, UNKEYED)
+
+
+def test_a_secret_is_removed_wherever_it_stands_in_a_text() -> None:
+    """I6: once it is known for one, also where nothing says so."""
+    text = f"{HEX[:24]} leaked: secret={HEX[:24]}"
+    assert redact_text(text) == f"{UNKEYED} leaked: secret={UNKEYED}"
 
 
 @pytest.mark.parametrize("text", READABLE)
