@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +32,7 @@ def open_ledger(dsn: str, home: Path) -> Ledger:
     """Return a ledger in the database ``dsn``, with its key in ``home``."""
     clock = SystemClock()
     keys = HomeKey(home, os.environ, create=True)
-    recorder = Recorder(
-        PostgresStore(dsn), clock, lambda text: redact_text(text, keys), lambda _: None
-    )
+    recorder = Recorder(PostgresStore(dsn), clock, partial(redact_text, keys=keys), lambda _: None)
     return Ledger(recorder=recorder, home=home, warn=lambda _: None, keys=keys)
 
 
