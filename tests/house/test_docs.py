@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
+
+from jsonschema import Draft202012Validator
 
 from tests.house.sources import ROOT, texts
 
@@ -40,3 +43,10 @@ def test_folders_of_the_project_are_in_the_map() -> None:
         path.name for path in (ROOT / "ledger").iterdir() if (path / "__init__.py").exists()
     )
     assert [folder for folder in folders if f"{folder}/" not in page] == []
+
+
+def test_the_published_schema_is_the_one_that_the_program_prints() -> None:
+    """docs/incidents.schema.json is what `rollout incident export --schema` gives, and is a schema."""
+    published = (ROOT / "docs" / "incidents.schema.json").read_bytes()
+    assert published == (ROOT / "projections" / "incidents.schema.json").read_bytes()
+    Draft202012Validator.check_schema(json.loads(published))
