@@ -57,7 +57,7 @@ def _scenes(folder: Path) -> list[Scene]:
         ("The morning after: who changed what, when, why?", ["log", "gridbot"], None),
         ("Who set each key's present value?", ["config", "blame", "gridbot"], None),
         ("Any other question, in SQL.",
-         ["sql", ("SELECT key, old, new, actor, reason, at FROM config_changes "
+         ["sql", ("SELECT key, old, new, actor, reason FROM config_changes "
                   "WHERE cause IN ('apply', 'rollback') ORDER BY position, key")], None),
         ("What goes into the incident report.", ["incident", "export"], None),
         ("And nobody has touched the log.", ["verify"], None),

@@ -63,7 +63,7 @@ def apply(
         operation = uuid7()
         origin = within(origin, operation)
         contents = restored(
-            ledger, state, fingerprint, state.configs[fingerprint]["last_snapshot"], world
+            ledger, state, fingerprint, configurations.snapshot_to_write(state, fingerprint), world
         )
         save_unknown(ledger, state, standing, world, origin)
         state, decision = ledger.recorder.decide(

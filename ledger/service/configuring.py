@@ -137,7 +137,7 @@ def put(
             decided += configurations.tag(state, snapshot.fingerprint, tag).events
         if stable and not (known and known["stable"]):
             decided.append(events.FingerprintMarkedStable(fingerprint=snapshot.fingerprint))
-        if declare and state.fingerprint != snapshot.fingerprint:
+        if declare and state.snapshot != snapshot.snapshot_id:
             decided.append(
                 applied(state, snapshot.fingerprint, snapshot.snapshot_id, "declared", changes)
             )

@@ -108,16 +108,41 @@ def request_apply(
         )
     if state.fingerprint == fingerprint and in_place == fingerprint:
         return Decision(skipped=f"already running {short(fingerprint)}, since {state.applied_at}")
+    snapshot = snapshot_to_write(state, fingerprint)
     return Decision(
         (
             events.ConfigApplyRequested(
                 fingerprint=fingerprint,
-                snapshot=known["last_snapshot"],
+                snapshot=snapshot,
                 previous=state.fingerprint,
-                files=targets(state, known["last_snapshot"], fingerprint),
+                files=targets(state, snapshot, fingerprint),
             ),
         )
     )
+
+
+def snapshot_to_write(state: SystemState, fingerprint: str) -> str:
+    """Return which of a fingerprint's snapshots to write: the one last in force, if its files have a place.
+
+    One fingerprint may have several (other comments, other files: an imported change log knows no file
+    names); what can't be written here gives way to what can, the newest first.
+    """
+    record = state.configs[fingerprint]
+    last: str = record["last_snapshot"]
+    candidates = [last, *(known for known in reversed(record["snapshots"]) if known != last)]
+    places = _places(state)
+    for snapshot in candidates:
+        if all(file["name"] in places for file in record["snapshots"][snapshot]):
+            return snapshot
+    return last
+
+
+def _places(state: SystemState) -> dict[str, str]:
+    registration: Any = state.registration or {}
+    return {
+        file["name"]: file["path"]
+        for file in registration.get("actuators", {}).get("config_files", ())
+    }
 
 
 def targets(state: SystemState, snapshot: str, fingerprint: str) -> tuple[events.ConfigFile, ...]:
@@ -126,11 +151,7 @@ def targets(state: SystemState, snapshot: str, fingerprint: str) -> tuple[events
     Raises:
         Refused: the system names no place for one of them.
     """
-    registration: Any = state.registration or {}
-    places = {
-        file["name"]: file["path"]
-        for file in registration.get("actuators", {}).get("config_files", ())
-    }
+    places = _places(state)
     names: Sequence[str] = [
         file["name"] for file in state.configs[fingerprint]["snapshots"][snapshot]
     ]

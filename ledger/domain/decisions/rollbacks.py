@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ledger.domain import events
 from ledger.domain.decisions import Decision, insist_on_registered
-from ledger.domain.decisions.configurations import resolve, short, targets
+from ledger.domain.decisions.configurations import resolve, short, snapshot_to_write, targets
 from ledger.domain.errors import NothingStable, OperationInProgress
 from ledger.domain.state import SystemState
 
@@ -91,13 +91,13 @@ def request(state: SystemState, selector: str, *, in_place: str | None) -> Decis
             hint=f"rollout rollback resume {state.system}, "
             f"or rollout rollback abandon {state.system} --reason …",
         )
-    record = state.configs[wanted]
+    snapshot = snapshot_to_write(state, wanted)
     intent = events.RollbackRequested(
         from_fingerprint=state.fingerprint,
         to_fingerprint=wanted,
-        snapshot=record["last_snapshot"],
+        snapshot=snapshot,
         selector=selector,
-        files=targets(state, record["last_snapshot"], wanted),
+        files=targets(state, snapshot, wanted),
     )
     decided: list[events.Event] = [intent]
     left = state.configs.get(state.fingerprint or "")
