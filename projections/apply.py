@@ -8,6 +8,7 @@ from psycopg import errors
 
 from ledger.domain.envelope import Recorded
 from ledger.domain.errors import InvariantViolated
+from projections import log
 from projections.base import Db, Part, Projection
 from projections.registry import PROJECTIONS
 from projections.system_state import STREAM_PREFIX, SystemStates
@@ -33,7 +34,7 @@ class Applier:
         Raises:
             InvariantViolated: a projection can't take an event; names both. Nothing may be committed.
         """
-        self._prepare(db, events)
+        self._prepare(db, [log.writable(event) for event in events])
         for event in events:
             taker: Projection = self._states
             try:

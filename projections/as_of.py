@@ -14,8 +14,9 @@ from typing import Any, Literal, LiteralString
 import orjson
 
 from ledger.domain.errors import BadInput, UnknownName
+from ledger.domain.evolve import fold
 from ledger.domain.ids import control_stream
-from ledger.domain.state import SystemState, fold
+from ledger.domain.state import SystemState
 from projections import log
 from projections.base import Db
 

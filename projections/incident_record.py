@@ -66,7 +66,7 @@ def opened(step: Step) -> Record:
         "why": {
             "reason": step.body.get("reason"),
             "alert": alert,
-            "message": firing.get("message"),
+            "message": str(firing["message"]).replace("\0", "\ufffd") if firing else None,
             "rule": actor["id"] if actor["kind"] == "rule" else None,
         },
         "action": None,

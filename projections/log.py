@@ -16,6 +16,7 @@ RECORDED: Final[LiteralString] = (
     "SELECT position, revision, schema_version, event_id, occurred_at, recorded_at, stream, type, "
     "body, ''::bytea, ''::bytea FROM ledger.event "
 )
+_NUL: Final = b"\\u0000"
 
 
 def head(db: Db) -> int:
@@ -55,13 +56,14 @@ def read(db: Db, part: Part) -> list[Recorded]:
 def select(db: Db, query: LiteralString, *values: object) -> list[Recorded]:
     """Return the events that ``query``, which starts with `RECORDED`, finds."""
     with db.cursor(binary=True) as cursor:
-        found = [Recorded(*row) for row in cursor.execute(query, values)]
-    return [_without_nul(event) if b"\\u0000" in event.body else event for event in found]
+        return [Recorded(*row) for row in cursor.execute(query, values)]
 
 
-def _without_nul(event: Recorded) -> Recorded:
-    """PostgreSQL's text holds no NUL; one in a bot's message must not stop every projection."""
-    return replace(event, body=event.body.replace(b"\\u0000", b"\\ufffd"))
+def writable(event: Recorded) -> Recorded:
+    """Return ``event`` as PostgreSQL's text can hold it: a NUL in a bot's message must stop nothing."""
+    if _NUL not in event.body:
+        return event
+    return replace(event, body=event.body.replace(_NUL, b"\\ufffd"))
 
 
 def one(db: Db, where: LiteralString, *values: object) -> Recorded | None:

@@ -1,158 +1,157 @@
-"""Pasts to import: change logs, audit files, git repositories, made from a few lines."""
+"""Histories for the read models: what may stand in a log, in any order that a log allows."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
-from dulwich.objects import Blob, Commit, Tree
-from dulwich.repo import Repo
+from hypothesis import strategies as st
 
-SECRET = "kH7dPq2sVn9xTz4wLm8cRb5yFg3jNa6e"
-OTHER_SECRET = "Zt4rWq9bXc2vNm7kLp5sDf8gHj3aYe6u"
-PRIVATE_KEY = "0x" + "5e" * 31 + "1f"
-START = datetime.fromisoformat("2026-02-01T21:11:09.358231")
-"""As a bot writes it: without a zone."""
+from ledger.domain import canonical
+from ledger.domain.envelope import NewEvent
+from ledger.domain.ids import control_stream, metrics_stream, uuid7
+from tests.support.builders import NOON
 
-BASE: dict[str, Any] = {
-    "DRY_RUN": True,
-    "MAX_LEVELS": 3,
-    "TRADE_SIZE": "10",
-    "THRESHOLD": 0.5,
-    "API_SECRET": SECRET,
-    "PRIVATE_KEY": PRIVATE_KEY,
+FINGERPRINTS = [f"sha256:{digit * 64}" for digit in "abc"]
+ACTORS = [
+    {"id": "li.wei@desk", "name": "li.wei", "kind": "human"},
+    {"id": "platt_ece", "name": "platt_ece", "kind": "rule"},
+]
+OPERATIONS = [str(UUID(int=number)) for number in range(2)]
+FILES = [{"name": "config.yaml", "path": "/srv/config.yaml"}]
+
+
+def happened(
+    system: str,
+    type_: str,
+    data: Mapping[str, Any],
+    *,
+    at: datetime = NOON,
+    stream: str | None = None,
+    **envelope: Any,
+) -> NewEvent:
+    """Return an event of a system's control stream (or another ``stream``), ready to append."""
+    body = {"actor": ACTORS[0], "channel": "cli", "data": dict(data), "system": system, **envelope}
+    return NewEvent(
+        event_id=uuid7(),
+        stream=stream or control_stream(system),
+        type=type_,
+        schema_version=1,
+        occurred_at=at,
+        body=canonical.encode(body),
+    )
+
+
+def metrics(system: str, at: datetime, **values: str) -> NewEvent:
+    """Return a record of metrics."""
+    samples = [{"metric": name, "value": value} for name, value in values.items()]
+    return happened(
+        system, "MetricsRecorded", {"samples": samples}, at=at, stream=metrics_stream(system)
+    )
+
+
+fingerprint = st.sampled_from(FINGERPRINTS)
+name = st.sampled_from(["one", "one", "one", "two"])
+severity = st.sampled_from(["critical", "warning"])
+mode = st.sampled_from(["mock", "real", "paused"])
+text = st.sampled_from(["", "as planned", "tab\tand\\backslash", "换挡 → real", "a NUL: \0"])
+snapshot = st.sampled_from(["1" * 64, "2" * 64])
+changes = st.lists(
+    st.builds(
+        lambda key, old, new: {"key": key, "old": old, "new": new},
+        st.sampled_from(["risk.max", "risk.min", "grid"]),
+        st.sampled_from(["1", "2"]),
+        st.sampled_from(["2", "3"]),
+    ),
+    max_size=3,
+    unique_by=lambda change: change["key"],
+)
+
+
+def _fixed(**fields: Any) -> st.SearchStrategy[dict[str, Any]]:
+    return st.fixed_dictionaries(
+        {
+            key: value if isinstance(value, st.SearchStrategy) else st.just(value)
+            for key, value in fields.items()
+        }
+    )
+
+
+DATA: dict[str, st.SearchStrategy[dict[str, Any]]] = {
+    "SystemRegistered": _fixed(environment="production", description="", actuators={}),
+    "ModeSwitchRequested": _fixed(from_mode=mode, to_mode=mode, actuators=["control_file"]),
+    "ModeSwitched": _fixed(from_mode=mode, to_mode=mode, carried_by="control_file", took_ms=3),
+    "ModeSwitchRejected": _fixed(from_mode=mode, to_mode=mode, explanation=text),
+    "ModeSwitchUnconfirmed": _fixed(to_mode=mode, attempts=[], explanation=text, waited_ms=5000),
+    "ModeSwitchAbandoned": _fixed(to_mode=mode, explanation=text),
+    "ConfigRegistered": _fixed(fingerprint=fingerprint, snapshot=snapshot, files=[], source=text),
+    "ConfigApplyRequested": _fixed(fingerprint=fingerprint, snapshot=snapshot, files=FILES),
+    "ConfigApplied": _fixed(
+        fingerprint=fingerprint,
+        snapshot=snapshot,
+        cause=st.sampled_from(["apply", "rollback", "import"]),
+        changes=changes,
+    ),
+    "ConfigApplyFailed": _fixed(fingerprint=fingerprint, explanation=text),
+    "FingerprintTagged": _fixed(fingerprint=fingerprint, tag=name),
+    "FingerprintMarkedStable": _fixed(fingerprint=fingerprint),
+    "FingerprintQuarantined": _fixed(fingerprint=fingerprint),
+    "RollbackRequested": _fixed(
+        to_fingerprint=fingerprint, snapshot=snapshot, selector="--last-stable", files=FILES
+    ),
+    "RollbackStepCompleted": _fixed(step=1, name="config.yaml", path="/srv/c", outcome="written"),
+    "RollbackCompleted": _fixed(to_fingerprint=fingerprint),
+    "RollbackFailed": _fixed(step=1, explanation=text),
+    "RollbackAbandoned": _fixed(explanation=text),
+    "DriftDetected": _fixed(subject="mode", expected="real", found="paused"),
+    "DriftCleared": _fixed(subject="mode"),
+    "AlertFired": _fixed(alert=name, severity=severity, message=text),
+    "AlertAcknowledged": _fixed(alert=name),
+    "AlertResolved": _fixed(alert=name, how="manual"),
+    "IncidentOpened": _fixed(incident=name, title=text, severity=severity, alert=name),
+    "IncidentNoted": _fixed(incident=name, note=text),
+    "IncidentAcknowledged": _fixed(incident=name),
+    "IncidentMitigated": _fixed(incident=name, action=text),
+    "IncidentResolved": _fixed(incident=name),
+    "IncidentClosed": _fixed(incident=name),
+    "SomethingOfTomorrow": _fixed(whatever=text),
+    "MetricsRecorded": _fixed(
+        samples=st.lists(
+            _fixed(
+                metric=st.sampled_from(["latency", "fills"]),
+                value=st.sampled_from(["1", "2.5", "1e400", "NaN"]),
+            ),
+            min_size=1,
+            max_size=2,
+        )
+    ),
 }
 
-
-def change(
-    at: datetime,
-    before: Mapping[str, Any],
-    after: Mapping[str, Any],
-    *,
-    by: str = "user",
-    profile: str = "sandbox",
-    **more: Any,
-) -> dict[str, Any]:
-    """Return one line of a change log: what was before, and what is different after it."""
-    keys = [key for key in {**before, **after} if before.get(key) != after.get(key)]
-    return {
-        "timestamp": at.isoformat(),
-        "applied_by": by,
-        "profile_name": profile,
-        "diff": {key: {"old": before.get(key), "new": after.get(key)} for key in keys},
-        "previous_config": dict(before),
-        "risk_warnings": [],
-        **more,
-    }
+# What is about one and the same thing has to meet for anything to come of it.
+OFTEN = [
+    "IncidentOpened", "IncidentMitigated", "IncidentClosed", "AlertFired", "AlertResolved", "MetricsRecorded",
+    "ModeSwitchRequested", "ModeSwitched", "ConfigApplied", "FingerprintTagged",
+]  # fmt: skip
 
 
-def change_log(path: Path, records: Sequence[Mapping[str, Any] | str]) -> Path:
-    """Write a change log; a record that is a text is written as it is."""
-    lines = [record if isinstance(record, str) else json.dumps(record) for record in records]
-    path.write_text("".join(f"{line}\n" for line in lines))
-    return path
+@st.composite
+def some_event(draw: st.DrawFn, systems: list[str]) -> NewEvent:
+    """Draw an event: most of them make little sense, which a fold has to bear (it is in the log)."""
+    type_ = draw(st.sampled_from([*DATA, *OFTEN * 5]))
+    system = draw(st.sampled_from(systems))
+    late = draw(st.sampled_from([{}, {}, {"backfilled": True}, {"spooled": True}]))
+    optional: dict[str, Any] = {**late, "actor": draw(st.sampled_from(ACTORS))}
+    if draw(st.booleans()):
+        optional["operation"] = f"{system}-{draw(st.sampled_from(OPERATIONS))}"
+    if reason := draw(text):
+        optional["reason"] = reason
+    at = NOON + timedelta(seconds=draw(st.integers(-700, 700)))
+    stream = metrics_stream(system) if type_ == "MetricsRecorded" else None
+    return happened(system, type_, draw(DATA[type_]), at=at, stream=stream, **optional)
 
 
-def like_the_published_log() -> list[dict[str, Any]]:
-    """Return a log that has what a real one has: an unrecorded return, a new secret, ten repeats.
-
-    Line 1 leads from A to B. Line 2 starts from A again, although nothing says who went back. Line 3 starts
-    from something else (another secret, a number that was a text). Lines 4 to 13 are line 3, sent again.
-    """
-    later = START + timedelta(minutes=12)
-    third = START + timedelta(days=2)
-    c = {**BASE, "MAX_LEVELS": 5, "THRESHOLD": "0.5"}
-    d = {**c, "THRESHOLD": 0.5, "API_SECRET": OTHER_SECRET}
-    e = {**d, "DRY_RUN": False, "MAX_DAILY_LOSS": "1"}
-    records = [
-        change(START, BASE, {**BASE, "TRADE_SIZE": "1"}),
-        change(later, BASE, c, profile="maker"),
-        change(third, d, e, by="web_ui", profile="live_shadow", risk_warnings=["RELAX_SLIPPAGE"]),
-    ]
-    for number in range(1, 11):
-        again = third + timedelta(milliseconds=500 * number)
-        records.append({**records[2], "timestamp": again.isoformat()})
-    return records
-
-
-def order(at: datetime, number: int, kind: str = "order_intent", **more: Any) -> dict[str, Any]:
-    """Return one line of a daily audit file."""
-    return {
-        "ts": at.replace(tzinfo=UTC).isoformat(),
-        "type": kind,
-        "symbol": "BTC-USDT",
-        "price": 61_234.5 + number,
-        "client_order_id": f"gd-{number:06d}",
-        **more,
-    }
-
-
-def audit_file(path: Path, count: int, *, start: datetime = START) -> Path:
-    """Write a daily audit file of so many lines."""
-    kinds = ("order_intent", "order_result", "risk_block", "risk_event")
-    records = (order(start + timedelta(milliseconds=20 * n), n, kinds[n % 4]) for n in range(count))
-    path.write_text("".join(json.dumps(record) + "\n" for record in records))
-    return path
-
-
-class Repository:
-    """A git repository that is written to commit by commit, without a git program."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        path.mkdir()
-        self.repo = Repo.init(str(path), default_branch=b"main")
-
-    def close(self) -> None:
-        """Close its files."""
-        self.repo.close()
-
-    def commit(
-        self,
-        files: Mapping[str, bytes],
-        message: str = "change",
-        *,
-        at: datetime = START,
-        author: bytes = b"Ann Ang <ann@example.org>",
-        committed: datetime | None = None,
-        parents: Sequence[bytes] | None = None,
-        encoding: bytes | None = None,
-        on_branch: bool = True,
-    ) -> bytes:
-        """Make a commit whose tree is exactly ``files``; return its id in hex."""
-        commit = Commit()
-        commit.tree = self._tree(files)
-        head = self.repo.refs.as_dict().get(b"refs/heads/main")
-        commit.parents = list(parents) if parents is not None else [head] if head else []
-        commit.author = author
-        commit.committer = b"Committer <committer@example.org>"
-        commit.author_time = int(at.replace(tzinfo=UTC).timestamp())
-        commit.commit_time = int((committed or at).replace(tzinfo=UTC).timestamp())
-        commit.author_timezone, commit.commit_timezone = 8 * 3600, 0
-        if encoding is not None:
-            commit.encoding = encoding
-        known = encoding if encoding == b"gb18030" else b"utf-8"
-        commit.message = message.encode(known.decode())
-        self.repo.object_store.add_object(commit)
-        if on_branch:
-            self.repo.refs[b"refs/heads/main"] = commit.id
-        return commit.id
-
-    def _tree(self, files: Mapping[str, bytes]) -> bytes:
-        tree = Tree()
-        folders: dict[str, dict[str, bytes]] = {}
-        for name, content in files.items():
-            folder, _, rest = name.partition("/")
-            if rest:
-                folders.setdefault(folder, {})[rest] = content
-            else:
-                blob = Blob.from_string(content)
-                self.repo.object_store.add_object(blob)
-                tree.add(name.encode(), 0o100644, blob.id)
-        for folder, inside in folders.items():
-            tree.add(folder.encode(), 0o040000, self._tree(inside))
-        self.repo.object_store.add_object(tree)
-        return tree.id
+def history(systems: list[str], *, least: int, most: int) -> st.SearchStrategy[list[NewEvent]]:
+    """Return a strategy for ``least`` to ``most`` events of ``systems``."""
+    return st.lists(some_event(systems), min_size=least, max_size=most)
