@@ -15,7 +15,6 @@ from psycopg import errors
 from ledger.domain.envelope import Recorded
 from ledger.domain.evolve import evolve
 from ledger.domain.state import SystemState
-from projections import log
 from projections.base import Db, Part, Projection, Step
 from projections.rows import Added
 
@@ -114,7 +113,7 @@ class SystemStates(Projection):
     def step(self, event: Recorded) -> Step:
         """Fold one event in, and return it with the states before and after."""
         if not event.stream.startswith(STREAM_PREFIX):
-            return Step(log.writable(event), None, None)
+            return Step(event, None, None)
         system = event.stream.removeprefix(STREAM_PREFIX)
         live = self._live.get(system)
         if live is None:
@@ -135,7 +134,7 @@ class SystemStates(Projection):
                 )
             )  # fmt: skip
             live.block_occurred_min = None
-        return Step(log.writable(event), before, after)
+        return Step(event, before, after)
 
     def apply(self, step: Step) -> None:
         """Nothing: `step` has done it."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from ledger.domain.errors import Unreachable
-from ledger.domain.modes import Mode, PauseKind, exposure
+from ledger.domain.modes import Mode, PauseKind, exposure, full_kind
 
 
 class Outcome(StrEnum):
@@ -75,6 +75,14 @@ class Reading:
     pause_kind: PauseKind | None = None
     problem: str | None = None
 
+    def tells(self, mode: Mode, pause_kind: PauseKind | None) -> bool:
+        """Whether it says so. A source that tells no kind of pause does not contradict one."""
+        return (
+            self.problem is None
+            and self.mode is mode
+            and self.pause_kind in {None, full_kind(mode, pause_kind)}
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Observed:
@@ -87,6 +95,10 @@ class Observed:
         """The least exposed reading, the one to believe; ``None`` if no source can tell."""
         told = [reading for reading in self.readings if reading.mode is not None]
         return min(told, key=_reading_exposure, default=None)
+
+    def tells(self, mode: Mode, pause_kind: PauseKind | None) -> bool:
+        """Whether every source says so. One that can't tell says nothing of the kind (I8)."""
+        return all(reading.tells(mode, pause_kind) for reading in self.readings)
 
     @property
     def agrees(self) -> bool:

@@ -14,8 +14,9 @@ from ledger.domain.decisions import Decision
 from ledger.domain.envelope import Appended, NewEvent
 from ledger.domain.errors import EventIdReused, StaleRevision
 from ledger.domain.events.base import Event
+from ledger.domain.evolve import fold
 from ledger.domain.ids import Actor, Channel, control_stream, uuid7
-from ledger.domain.state import SystemState, fold
+from ledger.domain.state import SystemState
 from ledger.store.base import EventStore
 
 DECIDE_ATTEMPTS_MAX: Final = 5

@@ -43,8 +43,8 @@ def selector_of(ledger: Ledger, system: str, name: str) -> str:
         named = event.data.get("fingerprint") or event.data.get("to_fingerprint")
         if isinstance(named, str):
             return named
+        from ledger.domain.evolve import fold
         from ledger.domain.ids import control_stream
-        from ledger.domain.state import fold
 
         stream = ledger.recorder.store.read_stream(
             control_stream(system), up_to_position=event.position

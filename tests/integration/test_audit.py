@@ -16,7 +16,8 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from psycopg import sql
 
 from ledger.domain.errors import FileNotRead, IntegrityFailure, OperationInProgress
-from ledger.domain.state import SystemState, fold
+from ledger.domain.evolve import fold
+from ledger.domain.state import SystemState
 from ledger.store.postgres import PostgresStore
 from projections.audit import log_reader, replica, shut_in, verify
 from projections.audit.replica import ReplicaInUse, replica_path

@@ -22,9 +22,10 @@ from ledger.domain.decisions import (
     systems,
 )
 from ledger.domain.errors import NothingStable, Refused
+from ledger.domain.evolve import fold
 from ledger.domain.ids import Actor, ActorKind, Channel, uuid7
 from ledger.domain.modes import Mode, PauseKind
-from ledger.domain.state import SystemState, fold
+from ledger.domain.state import SystemState
 from ledger.service.recorder import Origin, Recorder, within
 from ledger.store.memory import MemoryStore
 from tests.support.fakes import FrozenClock

@@ -16,7 +16,8 @@ class Attempt(Part):
 class ModeSwitchRequested(Event):
     """The intent, appended before the world is touched (I5)."""
 
-    from_mode: ModeName
+    from_mode: ModeName | None = None
+    """Absent: never switched before, or unknown to whoever acted without the ledger."""
     from_kind: PauseKindName | None = None
     to_mode: ModeName
     to_kind: PauseKindName | None = None
@@ -26,7 +27,7 @@ class ModeSwitchRequested(Event):
 class ModeSwitched(Event):
     """The world confirmed the mode."""
 
-    from_mode: ModeName
+    from_mode: ModeName | None = None
     from_kind: PauseKindName | None = None
     to_mode: ModeName
     to_kind: PauseKindName | None = None
@@ -39,8 +40,10 @@ class ModeSwitched(Event):
 class ModeSwitchRejected(Event):
     """The rules refused the switch; nothing was touched."""
 
-    from_mode: ModeName
+    from_mode: ModeName | None = None
+    from_kind: PauseKindName | None = None
     to_mode: ModeName
+    to_kind: PauseKindName | None = None
     explanation: str
 
 

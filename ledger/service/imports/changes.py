@@ -21,8 +21,9 @@ from ledger.domain import events
 from ledger.domain.configuration import diff_flat, flatten
 from ledger.domain.decisions import insist_on_registered
 from ledger.domain.envelope import NewEvent, Recorded
+from ledger.domain.evolve import evolve
 from ledger.domain.ids import Actor, Channel, control_stream
-from ledger.domain.state import SystemState, evolve
+from ledger.domain.state import SystemState
 from ledger.service.configuring import adopt_key, registration_of
 from ledger.service.context import Ledger
 from ledger.service.imports.actors import UNKNOWN
@@ -106,7 +107,7 @@ class _Planner:
         if step.before is not None and step.before.fingerprint != self.current:
             made += self._registered(step, step.before, "before", UNKNOWN, step.called)
             found = self._applied(step.before, "found")
-            why = f"{step.called} says that this was in force before it; no record says who changed it"
+            why = f"in force before {step.called}; no record says who changed it"
             made.append(self._event(step, found, "found", UNKNOWN, why))
         if step.after.fingerprint != self.current:
             made += self._registered(step, step.after, "registered", step.actor, step.source)
