@@ -61,14 +61,14 @@ def _switch_requested(data: Data) -> str:
 
 
 def _switched(data: Data) -> str:
-    before = mode_text(data["from_mode"], data.get("from_kind"))
+    before = mode_text(data.get("from_mode"), data.get("from_kind"))
     after = mode_text(data["to_mode"], data.get("to_kind"))
     what = f"switched {before} → {after}" if before != after else f"put it into {after}"
     return f"{what}, by {data['carried_by']} in {data.get('took_ms', 0)} ms"
 
 
 def _switch_rejected(data: Data) -> str:
-    return f"was refused {data['from_mode']} → {data['to_mode']}: {data['explanation']}"
+    return f"was refused {mode_text(data.get('from_mode'))} → {data['to_mode']}: {data['explanation']}"
 
 
 def _switch_unconfirmed(data: Data) -> str:

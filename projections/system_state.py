@@ -15,6 +15,7 @@ from psycopg import errors
 from ledger.domain.envelope import Recorded
 from ledger.domain.evolve import evolve
 from ledger.domain.state import SystemState
+from projections import log
 from projections.base import Db, Part, Projection, Step
 from projections.rows import Added
 
@@ -113,7 +114,7 @@ class SystemStates(Projection):
     def step(self, event: Recorded) -> Step:
         """Fold one event in, and return it with the states before and after."""
         if not event.stream.startswith(STREAM_PREFIX):
-            return Step(event, None, None)
+            return Step(log.writable(event), None, None)
         system = event.stream.removeprefix(STREAM_PREFIX)
         live = self._live.get(system)
         if live is None:
@@ -134,7 +135,7 @@ class SystemStates(Projection):
                 )
             )  # fmt: skip
             live.block_occurred_min = None
-        return Step(event, before, after)
+        return Step(log.writable(event), before, after)
 
     def apply(self, step: Step) -> None:
         """Nothing: `step` has done it."""

@@ -79,7 +79,7 @@ def test_the_whole_life_of_an_incident(ledger: tuple[PostgresStore, Projector]) 
     store, made = ledger
     alert = {"alert": "HIGH", "severity": "critical", "message": "19 % rejected"}
     rolled_back = {"incident": "INC-1", "action": "rollback to bbbb"}
-    rollback = {"at": minutes(2), "operation": OPERATION, "reason": "rejects"}
+    rollback: dict[str, Any] = {"at": minutes(2), "operation": OPERATION, "reason": "rejects"}
     store.append(
         [
             metrics("bot", minutes(-1), reject_rate="0.19", fills="10"),

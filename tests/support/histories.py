@@ -44,6 +44,11 @@ def happened(
     )
 
 
+REGISTERED = happened(
+    "bot", "SystemRegistered", {"environment": "production", "description": "", "actuators": {}}
+)
+
+
 def metrics(system: str, at: datetime, **values: str) -> NewEvent:
     """Return a record of metrics."""
     samples = [{"metric": name, "value": value} for name, value in values.items()]
