@@ -1,7 +1,7 @@
 """`make bench`: what the design promises, measured side by side in one run.
 
-    python -m bench                       everything; some minutes
-    python -m bench --quick --only pause  a first look
+python -m bench                       everything; some minutes
+python -m bench --quick --only pause  a first look
 """
 
 from __future__ import annotations
@@ -22,7 +22,11 @@ QUICK_EVENTS = 20_000
 
 @click.command()
 @click.option(
-    "--only", "only", type=click.Choice(rows.NAMES), multiple=True, help="Only this; may be repeated."
+    "--only",
+    "only",
+    type=click.Choice(rows.NAMES),
+    multiple=True,
+    help="Only this; may be repeated.",
 )
 @click.option("--quick", is_flag=True, help="Small sizes and few repetitions: a look, no proof.")
 @click.option(

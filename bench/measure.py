@@ -1,7 +1,7 @@
 """Measuring in turns, and what came of it.
 
-Contenders take turns, first one way round and then the other, so that whatever else the machine is
-doing hits them alike; a ratio is the median of the turns' own ratios.
+Contenders take many short turns, one way round and then the other, so that whatever else the machine
+is doing hits them alike; a ratio is the median of the rounds' own ratios.
 """
 
 from __future__ import annotations
@@ -96,9 +96,9 @@ def in_turns(
         for run in contenders.values():
             run()
     order = list(contenders.items())
+    gc.collect()
     for _ in range(rounds):
         for name, run in order:
-            gc.collect()
             figures[name].append(run())
         order.reverse()
     return figures

@@ -48,7 +48,10 @@ class Server:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(identifier))
             self.databases.append(name)
             if flush:
-                for setting, value in (("commit_delay", FLUSH_MICROSECONDS), ("commit_siblings", 0)):
+                for setting, value in (
+                    ("commit_delay", FLUSH_MICROSECONDS),
+                    ("commit_siblings", 0),
+                ):
                     connection.execute(
                         sql.SQL("ALTER DATABASE {} SET {} = {}").format(
                             identifier, sql.Identifier(setting), sql.Literal(value)
@@ -97,7 +100,9 @@ def running(dsn: str | None, programs: Path | None) -> Iterator[Server]:
     embedded = None if dsn else EmbeddedPostgres(folder / "home", programs=programs)
     try:
         if embedded is not None:
-            conninfo = make_conninfo(embedded.ensure_running(timeout_seconds=120), dbname="postgres")
+            conninfo = make_conninfo(
+                embedded.ensure_running(timeout_seconds=120), dbname="postgres"
+            )
             yield Server(conninfo, folder, folder / "home", embedded.status().pid)
         else:
             server = Server(dsn or "", folder, None, None)

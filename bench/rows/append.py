@@ -19,7 +19,7 @@ EVENTSOURCING = "eventsourcing recorder"
 
 def measure(bench: Bench) -> Iterator[Row]:
     """Append single events, each expecting its stream's revision."""
-    count = bench.size(1000, 100)
+    count = bench.size(200, 100)
     store = bench.closing(PostgresStore(bench.server.new_ledger()))
     source = payload.events()
 
@@ -45,10 +45,8 @@ def measure(bench: Bench) -> Iterator[Row]:
     recorder, no_eventsourcing = unless_missing(bench.eventsourcing)
     if recorder is not None:
         contenders[EVENTSOURCING] = lambda: recorder.rate(count, 1)
-    samples = in_turns(contenders, bench.size(15, 3))
-    yield compared(
-        WORK, MESSAGE_DB, samples, bar=Bar(1.0), unit="events/s", missing=no_message_db
-    )
+    samples = in_turns(contenders, bench.size(60, 15))
+    yield compared(WORK, MESSAGE_DB, samples, bar=Bar(1.0), unit="events/s", missing=no_message_db)
     yield compared(
         WORK, EVENTSOURCING, samples, bar=Bar(1.8), unit="events/s", missing=no_eventsourcing
     )

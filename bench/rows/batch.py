@@ -25,7 +25,7 @@ COPY: Final = "raw COPY, same table"
 
 def measure(bench: Bench) -> Iterator[Row]:
     """Append batches; an event's id, stream and body are given, and each expects its revision."""
-    count = bench.size(20, 3)
+    count = bench.size(5, 2)
     store = bench.closing(PostgresStore(bench.server.new_ledger()))
     raw = bench.closing(_Raw(bench.server.new_ledger()))
     ours_source, raw_source = payload.events(), payload.events()
@@ -48,10 +48,8 @@ def measure(bench: Bench) -> Iterator[Row]:
     recorder, missing = unless_missing(bench.eventsourcing)
     if recorder is not None:
         contenders[EVENTSOURCING] = lambda: recorder.rate(count, SIZE)
-    samples = in_turns(contenders, bench.size(11, 3))
-    yield compared(
-        WORK, EVENTSOURCING, samples, bar=Bar(1.5), unit="events/s", missing=missing
-    )
+    samples = in_turns(contenders, bench.size(40, 8))
+    yield compared(WORK, EVENTSOURCING, samples, bar=Bar(1.5), unit="events/s", missing=missing)
     yield compared(WORK, COPY, samples, bar=Bar(0.5), unit="events/s")
 
 
@@ -82,9 +80,9 @@ class _Raw:
                 len(event.body).to_bytes(4, "big"), event.body,
             )  # fmt: skip
         parts.append(b"\xff\xff")
-        with self._connection.cursor() as cursor:
-            with cursor.copy("COPY ledger.event FROM STDIN (FORMAT binary)") as copy:
-                copy.write(b"".join(parts))
+        statement = "COPY ledger.event FROM STDIN (FORMAT binary)"
+        with self._connection.cursor() as cursor, cursor.copy(statement) as copy:
+            copy.write(b"".join(parts))
 
     def close(self) -> None:
         """Close the connection."""
