@@ -11,7 +11,7 @@ from cli import options
 from cli.completion import complete_system
 from cli.output import Output, colours_wanted, say
 from cli.wiring import Runtime, pass_runtime
-from ledger.domain.errors import LedgerUnreachable, ReasonRequired, TimedOut
+from ledger.domain.errors import Conflict, LedgerUnreachable, ReasonRequired, TimedOut
 from ledger.domain.events.systems import Actuators
 from ledger.domain.modes import Mode, PauseKind, full_kind
 from ledger.service.switching import SwitchResult
@@ -62,22 +62,14 @@ def switch(
     Example:
       rollout switch bot --to real --reason "rehearsal was clean for 30 minutes"
     """
-    from ledger.service.switching import is_raising, switch as run
-
     mode = Mode(target)
-    if mode is Mode.PAUSED and not dry_run:
-        _finish(_pause(runtime, system, _kind(kind) or PauseKind.HALT, reason, None), output)
-        return
-    full_kind(mode, _kind(kind))
-    state = runtime.ledger.load(system)
+    pause_kind = full_kind(mode, _kind(kind))
     if dry_run:
-        _show_plan(runtime, system, mode, _kind(kind), output)
-        return
-    if is_raising(state, mode, _kind(kind)):
-        insist_on_yes(
-            f"{system} goes from {state.mode or 'never switched'} to {mode}", reason, yes=yes
-        )
-    _finish(run(runtime.ledger, system, mode, _kind(kind), runtime.origin(reason)), output)
+        _show_plan(runtime, system, mode, pause_kind, output)
+    elif pause_kind is not None:
+        _finish(_pause(runtime, system, pause_kind, reason, None), output)
+    else:
+        _switch(runtime, system, mode, reason, output, yes=yes)
 
 
 @click.command()
@@ -135,18 +127,29 @@ def resume(runtime: Runtime, system: str, reason: str | None, yes: bool, output:
     Example:
       rollout resume bot --reason "exchange is back, rehearsing first"
     """
-    from ledger.domain.decisions import modes
-    from ledger.service.switching import switch as run
-
-    state = runtime.ledger.load(system)
-    mode, _ = modes.current(state)
-    if mode is not Mode.PAUSED:
-        output.record(
-            {"system": system, "outcome": "skipped"}, f"skipped (already {mode or 'not paused'})"
-        )
+    mode = runtime.ledger.load(system).mode
+    if mode != Mode.PAUSED:
+        skip(output, system, f"not paused: {mode or 'never switched'}")
         return
-    insist_on_yes(f"{system} goes from paused to mock", reason, yes=yes)
-    _finish(run(runtime.ledger, system, Mode.MOCK, None, runtime.origin(reason)), output)
+    _switch(runtime, system, Mode.MOCK, reason, output, yes=yes)
+
+
+def _switch(
+    runtime: Runtime, system: str, mode: Mode, reason: str | None, output: Output, *, yes: bool
+) -> None:
+    from ledger.domain.decisions import modes
+    from ledger.service import switching
+
+    ledger = runtime.ledger
+    state, _, observed = switching.survey(ledger, system, mode, None)
+    said_yes = runtime.settings.actor if yes and has_reason(reason) else None
+    if modes.raises(state, mode, None, observed):
+        insist_on_yes(
+            f"{system} goes from {state.mode or 'never switched'} to {mode}", reason, yes=yes
+        )
+        said_yes = runtime.settings.actor
+    result = switching.switch(ledger, system, mode, None, runtime.origin(reason), said_yes=said_yes)
+    _finish(result, output)
 
 
 def _pause(
@@ -162,13 +165,24 @@ def _pause(
     return offline.pause(ledger, system, kind, origin, by_hand=by_hand, unreachable=unreachable)
 
 
+def has_reason(reason: str | None) -> bool:
+    """Tell whether a reason says anything."""
+    return bool(reason and reason.strip())
+
+
+def skip(output: Output, system: str, why: str) -> None:
+    """Tell that there is nothing to do (I16)."""
+    record = {"system": system, "outcome": "skipped", "explanation": why}
+    output.record(record, f"skipped ({why})")
+
+
 def insist_on_yes(what: str, reason: str | None, *, yes: bool) -> None:
     """Raise unless a reason is given and somebody says yes, at the terminal or by --yes.
 
     Raises:
         ReasonRequired: no reason, or nobody to ask.
     """
-    if not reason:
+    if not has_reason(reason):
         raise ReasonRequired(f"{what}: that needs a reason.", hint="Say why: --reason TEXT")
     if yes:
         return
@@ -182,15 +196,21 @@ def insist_on_yes(what: str, reason: str | None, *, yes: bool) -> None:
 def _show_plan(
     runtime: Runtime, system: str, mode: Mode, kind: PauseKind | None, output: Output
 ) -> None:
-    """Play the switch on a copy in memory, and show the events that it would append."""
+    """Decide as the switch would, and show the events that it would append."""
     from ledger.domain.decisions import modes
-    from ledger.service.world import world_of
+    from ledger.service import switching
 
-    state = runtime.ledger.load(system)
-    world = world_of(state.registration or {}, runtime.clock)
-    decision = modes.request(state, mode, kind, actuators=world.mode_actuators)
+    state, world, observed = switching.survey(runtime.ledger, system, mode, kind)
+    decision = modes.request(
+        state,
+        mode,
+        kind,
+        actuators=world.mode_actuators,
+        observed=observed,
+        said_yes=runtime.settings.actor,
+    )
     if decision.skipped:
-        output.record({"system": system, "outcome": "skipped"}, f"skipped ({decision.skipped})")
+        skip(output, system, decision.skipped)
         return
     rows = [{"event": event.type, **event.payload()} for event in decision.events]
     if rows[0]["event"] == "ModeSwitchRequested":
@@ -215,6 +235,11 @@ def _finish(result: SwitchResult, output: Output) -> None:
             f"{result.system} was not seen to be {shown}: {result.explanation}",
             hint=f"Look at the system itself, then: rollout recover {result.system}",
         )
+    if result.outcome == "abandoned":
+        raise Conflict(
+            f"{result.system}: the switch to {shown} was given up: {result.explanation}.",
+            hint=f"Look again (rollout status {result.system}), then decide again.",
+        )
 
 
 def _as_row(result: SwitchResult) -> dict[str, object]:
@@ -228,10 +253,8 @@ def _as_row(result: SwitchResult) -> dict[str, object]:
 def _sentence(result: SwitchResult, shown: str) -> str:
     if result.outcome == "skipped":
         return f"skipped ({result.explanation})"
-    if result.outcome == "abandoned":
-        return f"{result.system}: the switch to {shown} was given up: {result.explanation}"
-    if result.outcome == "unconfirmed":
-        return f"{result.system}: {shown} not confirmed"
+    if result.outcome in {"abandoned", "unconfirmed"}:
+        return f"{result.system}: {shown} {result.outcome}"
     mark = click.style("✔", fg="green") if colours_wanted() else "✔"
     how = (
         "recorded; no actuator is registered"

@@ -70,7 +70,7 @@ def _pause_without_ledger(
     kind = full_kind(Mode.PAUSED, kind) or PauseKind.HALT
     mode, mode_kind = modes.current(state)
     intent = events.ModeSwitchRequested(
-        from_mode=(mode or Mode.MOCK).value,
+        from_mode=mode.value if mode else None,
         from_kind=mode_kind.value if mode_kind else None,
         to_mode=Mode.PAUSED.value,
         to_kind=kind.value,
@@ -78,7 +78,7 @@ def _pause_without_ledger(
     )
     warnings = spool_events(ledger, system, [intent], origin)
     fail_points.reach("pause.after_spool_intent")
-    outcome, carried = act(world, intent.payload(), origin, operation)
+    outcome, carried = act(ledger, world, intent.payload(), origin, operation)
     fail_points.reach("pause.after_act")
     warnings += spool_events(ledger, system, [outcome], origin)
     fail_points.reach("pause.after_spool_outcome")

@@ -21,6 +21,7 @@ from ledger.store.base import EventStore
 
 DECIDE_ATTEMPTS_MAX: Final = 5
 
+
 class Redact(Protocol):
     """Replaces whatever looks like a secret in a text (I6)."""
 
@@ -183,6 +184,22 @@ class Recorder:
                 continue
             return self.load_after(state), decided
         raise AssertionError  # the loop returns or raises
+
+    def end(
+        self,
+        system: str,
+        operation: UUID,
+        outcome: Callable[[SystemState], Sequence[Event]],
+        origin: Origin,
+    ) -> tuple[SystemState, Decision]:
+        """Append what ``operation`` came to; nothing if it has an outcome already: exactly one (I12)."""
+
+        def decision(state: SystemState) -> Decision:
+            if str(operation) not in state.operations:
+                return Decision(skipped="somebody else has recorded its outcome meanwhile")
+            return Decision(tuple(outcome(state)))
+
+        return self.decide(system, decision, within(origin, operation))
 
     def load_after(self, state: SystemState) -> SystemState:
         """Return ``state`` with whatever has been appended since."""

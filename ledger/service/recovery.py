@@ -8,16 +8,14 @@ from typing import Any
 from uuid import UUID
 
 from ledger.domain import events
-from ledger.domain.decisions import Decision
+from ledger.domain.decisions import Decision, modes
 from ledger.domain.decisions.configurations import short
 from ledger.domain.errors import LedgerError
 from ledger.domain.events.base import Event
-from ledger.domain.modes import Mode, PauseKind
 from ledger.domain.state import SystemState
 from ledger.service import applying, configuring, rolling_back, switching
 from ledger.service.context import Ledger
 from ledger.service.recorder import Origin, within
-from ledger.service.switching import is_raising
 from ledger.service.world import World, world_of
 
 
@@ -105,18 +103,24 @@ def _finish_switch(
     ledger: Ledger, world: World, state: SystemState, operation: UUID, origin: Origin
 ) -> tuple[bool, str]:
     """A switch that the world has done is recorded; one that lowers exposure is done; a raise is given up."""
-    intent = state.operations[str(operation)]["intent"]
-    target = Mode(intent["to_mode"])
-    kind = PauseKind(intent["to_kind"]) if intent.get("to_kind") else None
+    record = state.operations[str(operation)]
+    target, kind = switching.asked_for(record["intent"])
     observed = world.modes.observe() if world.modes is not None else None
     reading = observed.safe if observed is not None and observed.agrees else None
-    arrived = reading is not None and (reading.mode, reading.pause_kind) == (target, kind)
-    if arrived or not is_raising(state, target, kind):
+    if record["overtaken"]:
+        why = "begun and not done; somebody has decided otherwise since"
+    elif not modes.raises(state, target, kind, observed):
         result = switching.carry_out(ledger, world, state, operation, origin)
         return result.outcome == "switched", f"{target} {result.outcome}"
-    why = "begun and not done; raising the exposure again needs a person"
-    given_up = events.ModeSwitchAbandoned(to_mode=target.value, explanation=why)
-    ledger.recorder.decide(state.system, lambda _: Decision((given_up,)), origin)
+    elif reading is not None and reading.tells(target, kind):
+        # Only recorded: carrying it out again would raise the exposure a second time.
+        outcome = switching.arrived(record["intent"], reading.actuator)
+        _, given_up = switching.record(ledger, state.system, operation, outcome, origin)
+        return given_up is None, f"{target} {given_up or 'had been carried out'}"
+    else:
+        why = "begun and not done; raising the exposure again needs a person"
+    abandoned = events.ModeSwitchAbandoned(to_mode=target.value, explanation=why)
+    ledger.recorder.end(state.system, operation, lambda _: [abandoned], origin)
     return False, f"{target} was {why}"
 
 

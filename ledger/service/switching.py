@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, TypeAlias
 from uuid import UUID
 
 from ledger import fail_points
 from ledger.domain import events
-from ledger.domain.actuation import Carried, NotCarried
-from ledger.domain.decisions import Decision, alerts, modes
-from ledger.domain.errors import InvariantViolated, LedgerError
+from ledger.domain.actuation import Carried, NotCarried, Observed
+from ledger.domain.decisions import alerts, modes
+from ledger.domain.errors import LedgerError, LedgerUnreachable
 from ledger.domain.events.base import Event
-from ledger.domain.ids import uuid7
-from ledger.domain.modes import Mode, PauseKind, exposure, full_kind, raises_exposure
+from ledger.domain.ids import Actor, uuid7
+from ledger.domain.modes import Mode, PauseKind, exposure, full_kind
 from ledger.domain.state import SystemState
 from ledger.service.context import Ledger
 from ledger.service.recorder import Origin, within
 from ledger.service.world import World, told, world_of
 
-_OVERTAKEN_MAX: Final = 5
+Outcome: TypeAlias = "events.ModeSwitched | events.ModeSwitchUnconfirmed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +40,44 @@ class SwitchResult:
     warnings: tuple[str, ...] = field(default=())
 
 
+def survey(
+    ledger: Ledger, system: str, target: Mode, kind: PauseKind | None
+) -> tuple[SystemState, World, Observed | None]:
+    """Return what a switch is decided on: what the ledger says, and what the world says.
+
+    A pause has no time to ask the world first, unless the ledger says that there is nothing to do.
+    """
+    state = ledger.load(system)
+    world = world_of(state.registration or {}, ledger.recorder.clock)
+    return state, world, _observed(state, world, target, kind)
+
+
+def _observed(
+    state: SystemState, world: World, target: Mode, kind: PauseKind | None
+) -> Observed | None:
+    if world.modes is None:
+        return None
+    if target is Mode.PAUSED and not modes.is_settled(state, target, kind, None):
+        return None
+    return world.modes.observe()
+
+
 def switch(
-    ledger: Ledger, system: str, target: Mode, kind: PauseKind | None, origin: Origin
+    ledger: Ledger,
+    system: str,
+    target: Mode,
+    kind: PauseKind | None,
+    origin: Origin,
+    *,
+    said_yes: Actor | None,
 ) -> SwitchResult:
     """Switch ``system`` to ``target``, and record what was asked, tried and confirmed.
 
+    ``said_yes`` is who said yes to more exposure, if anybody did.
+
     Raises:
         TransitionRefused: the rules say no; the refusal is recorded.
+        StaleRevision: it raises exposure by now, and nobody has said yes to that.
         OperationInProgress: somebody else is at work on the system.
         UnknownName: there is no such system.
     """
@@ -53,7 +85,7 @@ def switch(
 
     with ledger.operating(system, f"switch to {target}"):
         finish_dead_operations(ledger, system, origin)
-        return begin(ledger, system, target, kind, origin)
+        return begin(ledger, system, target, kind, origin, said_yes=said_yes)
 
 
 def begin(
@@ -63,20 +95,29 @@ def begin(
     kind: PauseKind | None,
     origin: Origin,
     *,
+    said_yes: Actor | None = None,
     by_hand: events.Actuators | None = None,
 ) -> SwitchResult:
     """Append the intent, then carry it out. The caller holds the locks (or is a pause, and does not).
 
     ``by_hand`` names other actuators than the registered ones.
     """
-    state = ledger.load(system)
-    registration = {"actuators": by_hand.payload()} if by_hand else state.registration or {}
-    world = world_of(registration, ledger.recorder.clock)
+    state, world, observed = survey(ledger, system, target, kind)
+    if by_hand is not None:
+        world = world_of({"actuators": by_hand.payload()}, ledger.recorder.clock)
+        observed = _observed(state, world, target, kind)
     operation = uuid7()
     origin = within(origin, operation)
     state, decision = ledger.recorder.decide(
         system,
-        lambda state: modes.request(state, target, kind, actuators=world.mode_actuators),
+        lambda state: modes.request(
+            state,
+            target,
+            kind,
+            actuators=world.mode_actuators,
+            observed=observed,
+            said_yes=said_yes,
+        ),
         origin,
     )
     if decision.skipped is not None:
@@ -93,63 +134,80 @@ def carry_out(
     """Act on the intent ``operation`` and append its outcome. Safe to repeat."""
     clock = ledger.recorder.clock
     intent = state.operations[str(operation)]["intent"]
-    target = Mode(intent["to_mode"])
-    kind = PauseKind(intent["to_kind"]) if intent.get("to_kind") else None
+    target, kind = asked_for(intent)
     started = clock.monotonic()
-    outcome, result = act(world, intent, origin, operation)
+    outcome, carried = act(ledger, world, intent, origin, operation)
     took_ms = int((clock.monotonic() - started) * 1000)
     fail_points.reach("switch.after_act")
-    if isinstance(outcome, events.ModeSwitched):
-        outcome = outcome.model_copy(update={"took_ms": took_ms})
-    else:
-        outcome = outcome.model_copy(update={"waited_ms": took_ms})
-    after, decision = ledger.recorder.decide(
-        state.system, lambda state: _outcome(state, operation, target, kind, outcome), origin
-    )
+    switched = isinstance(outcome, events.ModeSwitched)
+    outcome = outcome.model_copy(update={"took_ms" if switched else "waited_ms": took_ms})
+    after, given_up = record(ledger, state.system, operation, outcome, origin)
     fail_points.reach("switch.after_outcome")
     ledger.memory.remember(after)
-    if isinstance(decision.events[0], events.ModeSwitchAbandoned):
-        _yield_to_later(ledger, world, after, target, kind)
-        explanation = decision.events[0].explanation
+    if given_up is not None:
+        _yield_to_safer(ledger, world, after, target, kind)
         return SwitchResult(
-            state.system, target, kind, "abandoned", explanation, operation=str(operation)
+            state.system, target, kind, "abandoned", given_up, operation=str(operation)
         )
     return SwitchResult(
         system=state.system,
         mode=target,
         pause_kind=kind,
-        outcome="switched" if isinstance(outcome, events.ModeSwitched) else "unconfirmed",
+        outcome="switched" if switched else "unconfirmed",
         explanation=getattr(outcome, "explanation", ""),
-        carried_by=result.carried_by if result else "nothing",
+        carried_by=carried.carried_by if carried else "nothing",
         took_ms=took_ms,
         operation=str(operation),
-        warnings=result.warnings if result else (),
+        warnings=carried.warnings if carried else (),
     )
+
+
+def asked_for(intent: Mapping[str, Any]) -> tuple[Mode, PauseKind | None]:
+    """Return the mode and the kind of pause that an intent asks for."""
+    return Mode(intent["to_mode"]), PauseKind(intent["to_kind"]) if intent.get("to_kind") else None
+
+
+def record(
+    ledger: Ledger, system: str, operation: UUID, outcome: Outcome, origin: Origin
+) -> tuple[SystemState, str | None]:
+    """Append the outcome of a switch; return the state after it, and why it was given up if it was.
+
+    Raises:
+        LedgerUnreachable: the world was acted upon all the same, and the hint says so.
+    """
+    try:
+        # None of its own: a recovery elsewhere took us for dead (a lost connection loses its lock).
+        after, decision = ledger.recorder.end(
+            system, operation, lambda state: _outcome(state, operation, outcome), origin
+        )
+    except LedgerUnreachable as problem:
+        problem.hint = (
+            f"{outcome.to_mode} was carried out ({outcome.type}); only the record of it is missing: "
+            f"rollout recover {system}"
+        )
+        raise
+    if not decision.events:
+        target, kind = outcome.to_mode, outcome.to_kind
+        agreed = (after.mode, after.pause_kind) == (target, kind)
+        return after, None if agreed else decision.skipped
+    first = decision.events[0]
+    return after, first.explanation if isinstance(first, events.ModeSwitchAbandoned) else None
 
 
 def act(
-    world: World, intent: object, origin: Origin, operation: UUID
-) -> tuple[events.ModeSwitched | events.ModeSwitchUnconfirmed, Carried | None]:
+    ledger: Ledger, world: World, intent: Mapping[str, Any], origin: Origin, operation: UUID
+) -> tuple[Outcome, Carried | None]:
     """Carry a mode into the world; return the event that says what came of it."""
-    if not isinstance(intent, dict):
-        raise InvariantViolated("an intent is the data of ModeSwitchRequested")
-    target = Mode(intent["to_mode"])
-    kind = PauseKind(intent["to_kind"]) if intent.get("to_kind") else None
-    switched = events.ModeSwitched(
-        from_mode=intent["from_mode"],
-        from_kind=intent.get("from_kind"),
-        to_mode=target.value,
-        to_kind=kind.value if kind else None,
-        carried_by="nothing",
-    )
+    target, kind = asked_for(intent)
     if world.modes is None:
-        return switched, None
-    who = origin.actor.name
+        return arrived(intent, "nothing"), None
+    # Anybody may read where this goes, so no secret may stand in it (I6).
+    reason = ledger.recorder.redact(origin.reason, prose=True) if origin.reason else ""
     try:
         carried = world.modes.switch(
             mode=target,
             pause_kind=kind,
-            message=f"{who}: {origin.reason}" if origin.reason else who,
+            message=f"{origin.actor.name}: {reason}" if reason else origin.actor.name,
             operation_id=str(operation),
         )
     except NotCarried as refusal:
@@ -159,10 +217,19 @@ def act(
             f"{carried.carried_by} took it, but the system was not seen to be {target} in time"
         )
         return _unconfirmed(target, kind, problem, told(carried.attempts)), carried
-    done = switched.model_copy(
-        update={"carried_by": carried.carried_by, "attempts": told(carried.attempts)}
+    done = arrived(intent, carried.carried_by)
+    return done.model_copy(update={"attempts": told(carried.attempts)}), carried
+
+
+def arrived(intent: Mapping[str, Any], carried_by: str) -> events.ModeSwitched:
+    """Return the event that says that the world is in the mode that ``intent`` asks for."""
+    return events.ModeSwitched(
+        from_mode=intent.get("from_mode"),
+        from_kind=intent.get("from_kind"),
+        to_mode=intent["to_mode"],
+        to_kind=intent.get("to_kind"),
+        carried_by=carried_by,
     )
-    return done, carried
 
 
 def _unconfirmed(
@@ -177,32 +244,17 @@ def _unconfirmed(
     )
 
 
-def _outcome(
-    state: SystemState, operation: UUID, target: Mode, kind: PauseKind | None, outcome: Event
-) -> Decision:
+def _outcome(state: SystemState, operation: UUID, outcome: Outcome) -> list[Event]:
     """Decide the outcome: unless somebody reduced exposure meanwhile, who then has the last word."""
-    mine = state.operations.get(str(operation))
-    if mine is None:
-        return Decision(
-            (
-                events.ModeSwitchAbandoned(
-                    to_mode=target.value, explanation="its outcome was recorded already"
-                ),
-            )
-        )
-    if _later_and_safer(state, mine["position"], target, kind) is not None:
-        return Decision(
-            (
-                events.ModeSwitchAbandoned(
-                    to_mode=target.value,
-                    explanation="somebody reduced the exposure while it was carried out",
-                ),
-            )
-        )
+    target, kind = asked_for(outcome.payload())
+    position = state.operations[str(operation)]["position"]
+    if _later_and_safer(state, position, target, kind) is not None:
+        explanation = "somebody reduced the exposure while it was carried out"
+        return [events.ModeSwitchAbandoned(to_mode=target.value, explanation=explanation)]
     done: list[Event] = [outcome]
     if isinstance(outcome, events.ModeSwitched) and target is Mode.PAUSED:
         done += alerts.mitigated_by(state, f"paused/{full_kind(target, kind)}")
-    return Decision(tuple(done))
+    return done
 
 
 def _later_and_safer(
@@ -224,7 +276,7 @@ def _later_and_safer(
     return min(safer, key=lambda found: exposure(*found), default=None)
 
 
-def _yield_to_later(
+def _yield_to_safer(
     ledger: Ledger, world: World, state: SystemState, target: Mode, kind: PauseKind | None
 ) -> None:
     """Our write may have come after theirs: put the safer mode back into the world."""
@@ -240,9 +292,3 @@ def _yield_to_later(
         )
     except LedgerError as problem:
         ledger.warn(f"{safer[0]} could not be put back: {problem.message}; run: rollout recover")
-
-
-def is_raising(state: SystemState, target: Mode, kind: PauseKind | None) -> bool:
-    """Tell whether the switch would raise exposure, so that it needs a person, a reason and a yes."""
-    mode, mode_kind = modes.current(state)
-    return raises_exposure(mode, target, current_kind=mode_kind, target_kind=kind)

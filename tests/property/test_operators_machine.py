@@ -96,7 +96,10 @@ class Operators(RuleBasedStateMachine):
         operation = uuid7()
         before = self.mode
         decided = self.decide(
-            lambda state: mode_decisions.request(state, asked, kind, actuators=()), operation
+            lambda state: mode_decisions.request(
+                state, asked, kind, actuators=(), observed=None, said_yes=self.origin.actor
+            ),
+            operation,
         )
         wanted = f"paused/{kind or PauseKind.HALT}" if asked is Mode.PAUSED else asked.value
         if decided.skipped:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ledger.domain import events
+from ledger.domain.actuation import Observed
 from ledger.domain.decisions import Decision, insist_on_registered
-from ledger.domain.errors import TransitionRefused
-from ledger.domain.modes import Mode, PauseKind, Transition, full_kind, transition
+from ledger.domain.errors import Refused, StaleRevision, TransitionRefused
+from ledger.domain.ids import Actor, ActorKind
+from ledger.domain.modes import Mode, PauseKind, Transition, full_kind, raises_exposure, transition
 from ledger.domain.state import SystemState
 
 
@@ -22,36 +24,99 @@ def shown(mode: Mode, kind: PauseKind | None) -> str:
     return f"{mode}/{kind}" if kind else str(mode)
 
 
+def is_settled(
+    state: SystemState, target: Mode, kind: PauseKind | None, observed: Observed | None
+) -> bool:
+    """Tell whether there is nothing to do: the ledger says so, the world says so, nothing is under way.
+
+    ``observed`` is what the world says; None: there is nothing to ask.
+    """
+    mode, mode_kind = current(state)
+    verdict = transition(mode, target, current_kind=mode_kind, target_kind=kind)
+    under_way = any(operation["kind"] == "switch" for operation in state.operations.values())
+    agrees = observed is None or observed.tells(target, kind)
+    return verdict is Transition.NO_OP and agrees and not under_way and "mode" not in state.drift
+
+
+def raises(
+    state: SystemState, target: Mode, kind: PauseKind | None, observed: Observed | None
+) -> bool:
+    """Tell whether a switch raises exposure, so that it needs a person, a reason and a yes.
+
+    Against what the ledger says and against what the world says: a pause by hand counts.
+    """
+    mode, mode_kind = current(state)
+    if raises_exposure(mode, target, current_kind=mode_kind, target_kind=kind):
+        return True
+    found = observed.safe if observed is not None else None
+    return found is not None and raises_exposure(
+        found.mode, target, current_kind=found.pause_kind, target_kind=kind
+    )
+
+
 def request(
-    state: SystemState, target: Mode, kind: PauseKind | None, *, actuators: Sequence[str]
+    state: SystemState,
+    target: Mode,
+    kind: PauseKind | None,
+    *,
+    actuators: Sequence[str],
+    observed: Observed | None,
+    said_yes: Actor | None,
 ) -> Decision:
     """Decide on a switch: the intent, a no-op, or a refusal for the record.
 
-    A refusal is an event too (`ModeSwitchRejected`); the caller appends it and then raises `refusal`.
+    ``said_yes`` is who said yes to more exposure, if anybody did. A refusal by the rules is an event too
+    (`ModeSwitchRejected`); the caller appends it and then raises `refusal`.
+
+    Raises:
+        StaleRevision: it raises exposure, and nobody has said yes to that.
+        Refused: it raises exposure, and a rule said yes (I9).
     """
     insist_on_registered(state)
     kind = full_kind(target, kind)
     mode, mode_kind = current(state)
-    verdict = transition(mode, target, current_kind=mode_kind, target_kind=kind)
-    in_flight = [o for o in state.operations.values() if o["kind"] == "switch"]
-    if verdict is Transition.NO_OP and "mode" not in state.drift and not in_flight:
+    if is_settled(state, target, kind, observed):
         return Decision(skipped=f"already {shown(target, kind)}, since {state.mode_since}")
-    from_mode = mode or Mode.MOCK
+    verdict = transition(mode, target, current_kind=mode_kind, target_kind=kind)
+    switch = {
+        "from_mode": mode.value if mode else None,
+        "from_kind": mode_kind.value if mode_kind else None,
+        "to_mode": target.value,
+        "to_kind": kind.value if kind else None,
+    }
     if verdict is Transition.REFUSED:
-        rejected = events.ModeSwitchRejected(
-            from_mode=from_mode.value,
-            to_mode=target.value,
-            explanation=refusal(state, target).message,
+        explanation = refusal(state, target).message
+        return Decision(
+            (events.ModeSwitchRejected.model_validate({**switch, "explanation": explanation}),)
         )
-        return Decision((rejected,))
-    intent = events.ModeSwitchRequested(
-        from_mode=from_mode.value,
-        from_kind=mode_kind.value if mode_kind else None,
-        to_mode=target.value,
-        to_kind=kind.value if kind else None,
-        actuators=tuple(actuators),
+    if raises(state, target, kind, observed) and target is not Mode.PAUSED:
+        _insist_on_yes(state, target, said_yes)
+    return Decision(
+        (events.ModeSwitchRequested.model_validate({**switch, "actuators": tuple(actuators)}),)
     )
-    return Decision((intent,))
+
+
+def _insist_on_yes(state: SystemState, target: Mode, said_yes: Actor | None) -> None:
+    if said_yes is None:
+        raise StaleRevision(
+            f"{state.system} is less exposed now than it was a moment ago, and nobody said yes to "
+            f"raising that to {target}.",
+            hint=f"Look again (rollout status {state.system}), then decide again.",
+        )
+    insist_on_no_rule(said_yes, f"switching {state.system} to {target}")
+
+
+def insist_on_no_rule(actor: Actor, what: str) -> None:
+    """Raise if a rule does what raises exposure (I9).
+
+    Raises:
+        Refused: a rule may pause, mitigate or roll back, and nothing else.
+    """
+    if actor.kind is ActorKind.RULE:
+        raise Refused(
+            f"The rule {actor.name} asks for {what}: a rule never raises exposure.",
+            hint="A person has to do that.",
+        )
 
 
 def refusal(state: SystemState, target: Mode) -> TransitionRefused:
