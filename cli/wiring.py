@@ -179,7 +179,9 @@ class Runtime:
         from projections.runner import Projector
 
         # A partial, since a rebuild sends it to a second process.
-        return Projector(partial(open_connection, self.store_dsn, role=PROJECTOR), self.clock, report=say)
+        return Projector(
+            partial(open_connection, self.store_dsn, role=PROJECTOR), self.clock, report=say
+        )
 
     @property
     def store_dsn(self) -> str:

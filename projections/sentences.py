@@ -68,7 +68,9 @@ def _switched(data: Data) -> str:
 
 
 def _switch_rejected(data: Data) -> str:
-    return f"was refused {mode_text(data.get('from_mode'))} → {data['to_mode']}: {data['explanation']}"
+    return (
+        f"was refused {mode_text(data.get('from_mode'))} → {data['to_mode']}: {data['explanation']}"
+    )
 
 
 def _switch_unconfirmed(data: Data) -> str:

@@ -32,7 +32,9 @@ timezone_option = click.option(
     help="Of times that name no zone: Asia/Shanghai, +08:00, UTC.",
 )  # fmt: skip
 skip_bad_option = click.option(
-    "--skip-bad", is_flag=True, help="Leave bad records out and list them, instead of importing nothing."
+    "--skip-bad",
+    is_flag=True,
+    help="Leave bad records out and list them, instead of importing nothing.",
 )
 
 
@@ -109,7 +111,9 @@ def config_changes(
 @system_argument
 @click.argument("repository", type=file_type)
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
-@click.option("--ref", default="HEAD", show_default=True, help="Branch, tag or commit whose history to read.")
+@click.option(
+    "--ref", default="HEAD", show_default=True, help="Branch, tag or commit whose history to read."
+)
 @_manner
 @pass_runtime
 def git(
@@ -241,7 +245,11 @@ def _progress(what: str) -> Iterator[Progress | None]:
     from rich.console import Console
     from rich.progress import Progress as Bar, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    columns = (SpinnerColumn(), TextColumn("{task.completed:,} {task.description}"), TimeElapsedColumn())
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.completed:,} {task.description}"),
+        TimeElapsedColumn(),
+    )
     with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(what, total=None)
         yield lambda count: bar.update(task, completed=count)

@@ -109,4 +109,8 @@ def test_the_past_in_git_becomes_the_present_blame(bot: Rollout, tmp_path: Path)
     told = bot("import", "git", "bot", repository.path, "config.yaml")
     assert told.out == f"imported 2 of {repository.path} HEAD: config.yaml: 2 records\n"
     (applied,) = [row for row in bot.log("bot", "ConfigApplied") if row["reason"] == "raise levels"]
-    assert (applied["actor"], applied["actor_id"], applied["channel"]) == ("Bob", "b@example.org", "import")
+    assert (applied["actor"], applied["actor_id"], applied["channel"]) == (
+        "Bob",
+        "b@example.org",
+        "import",
+    )
