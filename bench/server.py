@@ -14,7 +14,7 @@ from typing import Final
 
 import psycopg
 from psycopg import sql
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from ledger.domain.errors import LedgerError
 from ledger.store.embedded import EmbeddedPostgres
@@ -67,7 +67,7 @@ class Server:
 
     def drop(self, dsn: str) -> None:
         """Remove a database that `new_database` made."""
-        name = psycopg.conninfo.conninfo_to_dict(dsn)["dbname"]
+        name = conninfo_to_dict(dsn)["dbname"]
         with psycopg.connect(self.admin_dsn, autocommit=True) as connection:
             statement = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)")
             connection.execute(statement.format(sql.Identifier(str(name))))

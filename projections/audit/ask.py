@@ -111,7 +111,7 @@ class Questioner:
 
         def fetched() -> Iterator[tuple[Any, ...]]:
             while (row := self._within(lambda: next(rows, end))) is not end:
-                yield row  # pyright: ignore[reportReturnType]
+                yield row  # pyright: ignore[reportReturnType] -- not the end
 
         return Answer(
             tuple(relation.columns), tuple(str(type_) for type_ in plain.types), fetched()
@@ -150,7 +150,7 @@ class Questioner:
         self._left_seconds -= monotonic() - started
         if error is not None:
             raise told(error) from None
-        return value  # pyright: ignore[reportReturnType]
+        return value  # pyright: ignore[reportReturnType] -- there was no error
 
     def _stop(self, done: queue.SimpleQueue[Any]) -> None:
         self._connection.interrupt()

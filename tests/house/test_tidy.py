@@ -8,6 +8,7 @@ import re
 from tests.house.sources import Source, functions, modules, product, texts
 
 FILE_LINES_MAX = 400
+TEST_LINES_MAX = 500  # a list of cases reads on
 FUNCTION_LINES_MAX = 70
 # file -> lines it had when the rule came. Nothing is added here.
 STILL_LONG: dict[str, int] = {}
@@ -89,7 +90,7 @@ def test_modules_are_short() -> None:
     found = [
         f"{source.name}: {len(source.lines)} lines, more than {allowed}: split it"
         for source in modules()
-        if len(source.lines) > (allowed := STILL_LONG.get(source.name, FILE_LINES_MAX))
+        if len(source.lines) > (allowed := STILL_LONG.get(source.name, _lines_max(source)))
     ]
     assert not found, "\n".join(found)
 
@@ -97,7 +98,11 @@ def test_modules_are_short() -> None:
 def test_the_list_of_long_modules_only_gets_shorter() -> None:
     """What was split leaves the list."""
     lengths = {source.name: len(source.lines) for source in modules()}
-    assert [name for name in STILL_LONG if lengths.get(name, 0) <= FILE_LINES_MAX] == []
+    assert [name for name in STILL_LONG if lengths.get(name, 0) <= TEST_LINES_MAX] == []
+
+
+def _lines_max(source: Source) -> int:
+    return TEST_LINES_MAX if source.name.startswith("tests/") else FILE_LINES_MAX
 
 
 def test_functions_are_short() -> None:
