@@ -187,7 +187,9 @@ def questioner(
 
     path = replica.replica_path(runtime.settings.home)
     with shut_in.open_for_reading(path, may_write=may_write, clock=runtime.clock) as connection:
-        yield Questioner(connection, timeout_seconds=timeout_seconds), replica.head(connection)
+        with replica.told(path):
+            head = replica.head(connection)
+        yield Questioner(connection, timeout_seconds=timeout_seconds), head
 
 
 def answer(

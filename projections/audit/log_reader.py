@@ -14,6 +14,7 @@ from typing import Final
 import psycopg
 from psycopg import errors as pg_errors, sql
 
+from ledger import files
 from ledger.domain.errors import LedgerUnreachable, SchemaMissing
 from ledger.store.connect import AUDITOR, open_connection
 
@@ -119,7 +120,7 @@ class LogReader:
 def _write(lines: Iterator[bytes | bytearray | memoryview], path: Path) -> Copied:
     """Write lines until there are no more, or the file is large enough."""
     rows = size = longest = 0
-    with path.open("wb") as file:
+    with files.told_as_not_written(path), path.open("wb") as file:
         # By the dozen: a step of Python for each line would cost more than Postgres' own work.
         while size < FILE_BYTES_MAX and (some := list(islice(lines, LINES_AT_ONCE))):
             size += file.write(b"".join(some))

@@ -9,7 +9,7 @@ from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from ledger.domain.errors import FileNotRead, FileProblem, OperationInProgress
+from ledger.domain.errors import FileNotRead, FileNotWritten, FileProblem, OperationInProgress
 from projections.audit.log_reader import GENESIS, Head
 from projections.audit.texts import layout, sql
 
@@ -46,20 +46,23 @@ def wal_path(replica: Path) -> Path:
 
 @contextmanager
 def open_for_writing(path: Path, *, scratch: Path) -> Generator[DuckDBPyConnection]:
-    """Open the replica at ``path``, making an empty one if there is none. Only its owner may read it.
+    """Open the replica at ``path``; where there is no file, an empty one. Only its owner may read it.
 
     Raises:
         ReplicaInUse: another process has it open.
         FileNotRead: it is no replica, or a broken one.
     """
     previous = os.umask(0o077)
+    is_new = not path.exists()
     try:
         connection = connect(
             path, read_only=False, config={**_WRITER, "temp_directory": str(scratch)}
         )
         try:
-            if not _has_layout(connection):
-                _create(connection, path)
+            if is_new:
+                _create(connection)
+            elif not _has_layout(connection):
+                raise unreadable(path, "it is a DuckDB file, but holds something else")
             yield connection
         finally:
             connection.close()
@@ -89,7 +92,12 @@ def connect(path: Path, *, read_only: bool, config: dict[str, Any]) -> DuckDBPyC
 
 
 def unreadable(path: Path, reason: str) -> FileProblem:
-    """Return the error for a replica that DuckDB can't make sense of."""
+    """Return the error for a replica that DuckDB can't make sense of, or has no room for."""
+    if "Could not write" in reason:
+        return FileNotWritten(
+            f"The audit replica {path} can't be written: {reason}",
+            hint="Make room on the disk, then try again; a sync goes on where it was.",
+        )
     return FileNotRead(
         f"The audit replica {path} can't be read: {reason}",
         hint="It can be built anew from the log at any time: rollout sql --rebuild",
@@ -112,6 +120,17 @@ def head(connection: DuckDBPyConnection) -> Head:
     )
 
 
+@contextmanager
+def told(path: Path) -> Generator[None]:
+    """Turn an error of the engine that no question caused into a sentence about the file."""
+    import duckdb
+
+    try:
+        yield
+    except duckdb.Error as error:
+        raise unreadable(path, str(error).splitlines()[0]) from error
+
+
 def remove(path: Path) -> None:
     """Remove a replica that nobody needs, with its WAL."""
     for file in (wal_path(path), path):
@@ -124,14 +143,10 @@ def _has_layout(connection: DuckDBPyConnection) -> bool:
     return connection.execute(query).fetchone() is not None
 
 
-def _create(connection: DuckDBPyConnection, path: Path) -> None:
-    import duckdb
-
-    try:
-        connection.execute("BEGIN")
-        connection.execute(sql("schema.sql"))
-        connection.execute(sql("views.sql"))
-        connection.execute("INSERT INTO log.layout VALUES ($1)", [layout()])
-        connection.execute("COMMIT")
-    except duckdb.CatalogException as error:
-        raise unreadable(path, f"it holds something else ({str(error).splitlines()[0]})") from None
+def _create(connection: DuckDBPyConnection) -> None:
+    connection.execute("BEGIN")
+    connection.execute(sql("schema.sql"))
+    connection.execute(sql("views.sql"))
+    connection.execute("INSERT INTO log.layout VALUES ($1)", [layout()])
+    connection.execute("COMMIT")
+    connection.execute("CHECKPOINT")  # Into the one file, which may be about to be renamed.

@@ -70,9 +70,11 @@ def sync(
     lock = files.exclusive_lock(
         home / "audit.lock", timeout_seconds=lock_timeout_seconds, what="rollout sql, synchronising"
     )
-    with lock, LogReader(dsn) as log:
+    with lock, LogReader(dsn) as log, replica.told(path):
         _make_empty(scratch)
         try:
+            if not path.exists():
+                _make(path, scratch)
             if not rebuild:
                 with replica.open_for_writing(path, scratch=scratch) as connection:
                     if replica.is_current(connection):
@@ -88,9 +90,30 @@ def _make_empty(folder: Path) -> None:
         folder.mkdir(mode=0o700)
 
 
-def _build_anew(path: Path, log: LogReader, scratch: Path, progress: Progress | None) -> Synced:
+def _make(path: Path, scratch: Path) -> None:
+    """Make an empty replica, whole or not at all: half of a file could not be gone on with."""
+    new = _beside(path)
+    with replica.open_for_writing(new, scratch=scratch):
+        pass
+    _put_in_place(new, path)
+
+
+def _beside(path: Path) -> Path:
+    """Return a name to make a replica under; what was left there is removed."""
     new = path.with_name(f"{path.name}.new")
     replica.remove(new)
+    return new
+
+
+def _put_in_place(new: Path, path: Path) -> None:
+    # Without its WAL an old one is whole, only older; beside a new one the old WAL would break it.
+    replica.wal_path(path).unlink(missing_ok=True)
+    new.replace(path)
+    files.sync_folder(path.parent)
+
+
+def _build_anew(path: Path, log: LogReader, scratch: Path, progress: Progress | None) -> Synced:
+    new = _beside(path)
     with replica.open_for_writing(new, scratch=scratch) as connection:
         built = _catch_up(connection, log, scratch, progress)
         connection.execute("CHECKPOINT")  # All of it into the one file that is about to be renamed.
@@ -99,10 +122,7 @@ def _build_anew(path: Path, log: LogReader, scratch: Path, progress: Progress | 
         path.replace(kept)
         if replica.wal_path(path).exists():
             replica.wal_path(path).replace(replica.wal_path(kept))
-    # Without its WAL the old one is whole, only older; with the new one's name beside it, it would be broken.
-    replica.wal_path(path).unlink(missing_ok=True)
-    new.replace(path)
-    files.sync_folder(path.parent)
+    _put_in_place(new, path)
     return Synced(built.position, built.recorded_at, built.added, rebuilt=True, set_aside=kept)
 
 

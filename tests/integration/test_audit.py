@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -33,10 +35,12 @@ COLUMNS = (
     "type, chain, body"
 )
 # What COPY escapes, what JSON is not, what text is not.
-STREAMS = ["a\\b", "a\\\nb", "tab\there", "\\N", "\\x41", "", "quote\"'", "行情 🚀", "cr\rlf\n"]
-STREAMS += ["\b\f\v", "\\\\n"]
-BODIES = [b"", b"{}", b"not json", b"\xff\xfe\x00", b'{"data":', b'"text"', b"[1]"]
-BODIES += [b'{"system":{"a":1},"actor":7}']
+STREAMS = [
+    "a\\b", "a\\\nb", "tab\there", "\\N", "\\x41", "", "quote\"'", "行情 🚀", "cr\rlf\n", "\b\f\v", "\\\\n",
+]  # fmt: skip
+BODIES = [
+    b"", b"{}", b"not json", b"\xff\xfe\x00", b'{"data":', b'"text"', b"[1]", b'{"system":{"a":1},"actor":7}',
+]  # fmt: skip
 
 
 @pytest.fixture
@@ -243,9 +247,7 @@ def test_a_hole_stops_the_sync_before_it(dsn: str, store: PostgresStore, home: P
     store.append(events(30))
     with tampering(dsn) as connection:
         connection.execute("DELETE FROM ledger.event WHERE position = 17")
-    with pytest.raises(
-        IntegrityFailure, match="Position 17 is missing.* found is 18"
-    ):
+    with pytest.raises(IntegrityFailure, match=r"Position 17 is missing.* found is 18"):
         sync(dsn, home)
     assert ask(home, "SELECT count(*) FROM log.event") == [(14,)]
     with pytest.raises(IntegrityFailure, match="Position 17 is missing"):
@@ -422,8 +424,6 @@ def test_recorded_at_is_told_in_utc(dsn: str, store: PostgresStore, home: Path) 
 
 def test_a_replica_that_is_read_is_not_written(dsn: str, store: PostgresStore, home: Path) -> None:
     """A reader in another process keeps its state; the sync says so at once."""
-    import subprocess
-    import sys
 
     store.append(events(3))
     sync(dsn, home)
@@ -444,3 +444,30 @@ def test_a_replica_that_is_read_is_not_written(dsn: str, store: PostgresStore, h
         assert ask(home, "SELECT count(*) FROM events") == [(3,)]
         process.stdin.close()
     assert sync(dsn, home).added == 1
+
+
+@pytest.mark.parametrize("limit_bytes", [4_000, 200_000, 600_000])
+def test_a_full_disk_is_told_and_nothing_is_lost(
+    limit_bytes: int, embedded_dsn: str, tmp_path: Path
+) -> None:
+    """I12: too little room for the copied file, or for the replica itself; with room it goes on."""
+    store = PostgresStore(embedded_dsn)
+    store.append(events(2000))
+    store.close()
+    sync_within = (
+        "import resource, sys; from pathlib import Path; from projections.audit.sync import sync\n"
+        "from ledger.domain.errors import LedgerError; from projections.audit import log_reader\n"
+        "log_reader.BATCH_EVENTS = 20\n"
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({limit_bytes}, {limit_bytes}))\n"
+        "try: sync(sys.argv[1], Path(sys.argv[2]))\n"
+        "except LedgerError as error: sys.exit(error.message)"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", sync_within, embedded_dsn, str(tmp_path)],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert told.returncode == 1, told
+    assert "Traceback" not in told.stderr, told
+    assert str(tmp_path) in told.stderr or "could not be copied" in told.stderr, told
+    assert sync(embedded_dsn, tmp_path).position == 2000
+    assert of_the_replica(tmp_path) == of_the_log(embedded_dsn)

@@ -62,8 +62,8 @@ def a_day() -> list[NewEvent]:
     """Return what happened to a bot on one day, and a little of another's."""
 
     def bot(type_: str, at: float, **data: Any) -> NewEvent:
-        envelope = data.pop("envelope", {})
-        return happened("bot", type_, data, at=minutes(at), **{"actor": ANN, **envelope})
+        envelope: dict[str, Any] = {"actor": ANN, **data.pop("envelope", {})}
+        return happened("bot", type_, data, at=minutes(at), **envelope)
 
     def changed(at: float, to: str, previous: str, old: str, new: str, cause: str) -> NewEvent:
         changes = [{"key": "risk.max", "old": old, "new": new}]

@@ -16,16 +16,19 @@ COMMENT ON VIEW config_changes IS 'Every change of every configuration key';
 -- Late history (imported, or spooled while Postgres was down) lies where its own time puts it. What was
 -- recorded live stands in the order in which it was decided, even if a clock was set back in between.
 CREATE VIEW mode_intervals AS
-SELECT system, to_mode AS mode, to_kind AS kind, occurred_at AS since,
-       lead(occurred_at) OVER following AS until,
-       greatest(0, epoch(lead(occurred_at) OVER following) - epoch(occurred_at)) AS seconds,
+SELECT system, mode, kind, since, until,
+       CASE WHEN until IS NOT NULL THEN greatest(0, epoch(until) - epoch(since)) END AS seconds,
        actor, reason, actor_kind, carried_by, position
     FROM (
-        SELECT *, CASE WHEN late THEN occurred_at ELSE max(occurred_at) OVER (
-                      PARTITION BY system ORDER BY position) END AS ordered_at
-            FROM facts.mode WHERE type = 'ModeSwitched'
-    )
-    WINDOW following AS (PARTITION BY system ORDER BY ordered_at, position);
+        SELECT system, to_mode AS mode, to_kind AS kind, occurred_at AS since,
+               lead(occurred_at) OVER (PARTITION BY system ORDER BY ordered_at, position) AS until,
+               actor, reason, actor_kind, carried_by, position
+            FROM (
+                SELECT *, CASE WHEN late THEN occurred_at ELSE max(occurred_at) OVER (
+                              PARTITION BY system ORDER BY position) END AS ordered_at
+                    FROM facts.mode WHERE type = 'ModeSwitched'
+            )
+    );
 COMMENT ON VIEW mode_intervals IS 'In which mode each system was, from when until when; the last one is open';
 
 CREATE VIEW alerts AS
