@@ -7,15 +7,20 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
-from click.shell_completion import CompletionItem
 
-from ledger.service.context import LocalMemory
-from ledger.store.embedded import default_home
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+    from ledger.service.context import LocalMemory
 
 
 def _memory(context: click.Context) -> LocalMemory:
+    from ledger.service.context import LocalMemory
+    from ledger.store.embedded import default_home
+
     home = context.find_root().params.get("home") or default_home(os.environ)
     return LocalMemory(Path(home) / "cache")
 
@@ -24,8 +29,9 @@ def complete_system(
     context: click.Context, _parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
     """Return the systems that begin with ``incomplete``."""
-    folder = _memory(context).folder / "systems"
-    names = sorted(path.stem.replace("%2F", "/") for path in folder.glob("*.json"))
+    from click.shell_completion import CompletionItem
+
+    names = _memory(context).systems()
     return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 
@@ -33,6 +39,8 @@ def complete_fingerprint(
     context: click.Context, _parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
     """Return the tags and fingerprints of the system on the command line."""
+    from click.shell_completion import CompletionItem
+
     state = _memory(context).recall(context.params.get("system") or "")
     if state is None:
         return []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -21,11 +22,17 @@ from ledger.service.recorder import Origin, Recorder
 from ledger.store.postgres import PostgresStore
 
 if TYPE_CHECKING:
-    from ledger.configuration.keys import KeyProvider
+    from ledger.configuration.keys import SecretKey
+    from ledger.service.memory import LocalMemory
     from projections.runner import Projector
 
 TIMEOUT_SECONDS: Final = 10
 PAUSE_TIMEOUT_SECONDS: Final = 2
+# Up to eleven words that are short, or of small letters only: no secret looks like that (a mnemonic has
+# twelve), and a pause need not load what would find one.
+HARMLESS: Final = re.compile(
+    r"(?:(?:[\w./,;!?()-]{1,15}|[a-z./_-]{1,200}) ){0,10}(?:[\w./,;!?()-]{0,15}|[a-z./_-]{1,200})"
+)
 INCIDENTS_BYTES_MAX: Final = 256 * 1024 * 1024
 
 
@@ -101,14 +108,19 @@ class Runtime:
             store=store, clock=self.clock, redact=self._redact, cache=self._cached_state
         )
 
-    @cached_property
-    def keys(self) -> KeyProvider:
-        """The key that secrets are digested under, read when the first one is met."""
-        from ledger.configuration.keys import HomeKey
+    def keys(self) -> SecretKey:
+        """Return the key that secrets are digested under: read, or made, when the first one is met."""
+        return self._key
 
-        return HomeKey(self.settings.home, os.environ, create=True)
+    @cached_property
+    def _key(self) -> SecretKey:
+        from ledger.configuration.keys import load_key
+
+        return load_key(self.settings.home)
 
     def _redact(self, text: str, *, prose: bool = False) -> str:
+        if HARMLESS.fullmatch(text):
+            return text
         from ledger.configuration.secrets import redact_text
 
         return redact_text(text, self.keys, prose=prose)
@@ -119,14 +131,24 @@ class Runtime:
         return self.recorder_for(self.store)
 
     def _cached_state(self, system: str) -> Any:
+        from psycopg import Error
+
         from projections.system_state import cached_state
 
-        return cached_state(self.store.connection, system)
+        connection = self.store.connection
+        try:
+            return cached_state(connection, system)
+        except Error:  # a read model that is locked or broken must not stop a pause
+            return None
 
     @property
     def ledger_without_draining(self) -> Ledger:
         """What use cases work with, for commands that look after the spool themselves."""
-        return self._ledger_over(self.recorder)
+        from ledger.service.memory import memory_of
+
+        first = self.store.get(1)
+        name = str(first.event_id) if first is not None else None
+        return self._ledger_over(self.recorder, memory_of(self.settings.home, name, self._place))
 
     @cached_property
     def ledger(self) -> Ledger:
@@ -135,7 +157,7 @@ class Runtime:
         if (self.settings.home / "spool").exists():
             from ledger.service.offline import drain
 
-            count = drain(ledger.spool, ledger)
+            count = drain(ledger).total()
             if count:
                 say(f"{count} events from the time without the ledger were appended")
         return ledger
@@ -153,23 +175,30 @@ class Runtime:
     @cached_property
     def offline_ledger(self) -> Ledger:
         """The same without a database: for what still works while Postgres is away."""
+        from ledger.service.memory import memory_at
         from ledger.store.memory import MemoryStore
 
-        return self._ledger_over(
-            Recorder(
-                store=MemoryStore(self.clock),
-                clock=self.clock,
-                redact=self._redact,
-                cache=lambda _: None,
-            )
+        recorder = Recorder(
+            store=MemoryStore(self.clock),
+            clock=self.clock,
+            redact=self._redact,
+            cache=lambda _: None,
         )
+        return self._ledger_over(recorder, memory_at(self.settings.home, self._place))
 
-    def _ledger_over(self, recorder: Recorder) -> Ledger:
+    @property
+    def _place(self) -> str:
+        from ledger.store.dsn import place_of
+
+        return place_of(self.settings.dsn, os.environ)
+
+    def _ledger_over(self, recorder: Recorder, memory: LocalMemory) -> Ledger:
         return Ledger(
             recorder=recorder,
             home=self.settings.home,
             warn=lambda text: say(f"warning: {text}"),
             keys=self.keys,
+            memory=memory,
         )
 
     @cached_property

@@ -20,21 +20,24 @@ class World:
 
     modes: ModeActuator | None
     mode_actuators: tuple[str, ...]
-    configs: ConfigActuator | None
+    config_files: Mapping[str, Path]
+
+    @property
+    def configs(self) -> ConfigActuator | None:
+        """What writes the configuration files, if there are any."""
+        if not self.config_files:
+            return None
+        from ledger.actuators.config_files import ConfigFiles
+
+        return ConfigFiles(self.config_files)
 
 
 def world_of(registration: Mapping[str, Any], clock: Clock) -> World:
     """Build the actuators of a registration (the data of SystemRegistered)."""
     actuators = registration["actuators"]
     modes, names = _modes(actuators, clock)
-    configs: ConfigActuator | None = None
-    if actuators.get("config_files"):
-        from ledger.actuators.config_files import ConfigFiles
-
-        configs = ConfigFiles(
-            {file["name"]: Path(file["path"]) for file in actuators["config_files"]}
-        )
-    return World(modes, names, configs)
+    files = {file["name"]: Path(file["path"]) for file in actuators.get("config_files", ())}
+    return World(modes, names, files)
 
 
 def _modes(
