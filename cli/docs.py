@@ -66,7 +66,7 @@ def commands(
     # The width is fixed, so that the page does not depend on the terminal it was made in.
     here = click.Context(
         command, parent=context, info_name=command.name if context else "rollout",
-        terminal_width=WIDTH, max_content_width=WIDTH,
+        terminal_width=WIDTH, max_content_width=WIDTH, **command.context_settings,
     )  # fmt: skip
     yield here.command_path, command, here
     if isinstance(command, click.Group):
