@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -12,37 +12,47 @@ from ledger.domain.state import iso
 from projections.base import Db
 
 SCHEMA_ID: Final = "urn:rollout-ledger:incidents:1"
+AT_ONCE: Final = 200
+"""Incidents that are held in memory together."""
 Json = Mapping[str, Any]
 
 
-def render(db: Db, version: int) -> tuple[bytes, int]:
-    """Return incidents.json, and how many incidents it tells of; reads the tables of the search path."""
-    rows = db.execute(
-        "SELECT record, metrics, changed_position FROM incident ORDER BY position"
-    ).fetchall()
-    items = [(orjson.loads(record), orjson.loads(metrics or "null")) for record, metrics, _ in rows]
-    known = [changed for _, _, changed in rows]
-    known += [metrics["position"] for _, metrics in items if metrics]
-    document = {
-        "$schema": SCHEMA_ID,
-        "ledger": _ledger(db, max(known, default=0), version),
-        "incidents": [item(record, metrics) for record, metrics in items],
-    }
-    return orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE), len(
-        items
-    )
+def render(db: Db, version: int) -> Iterator[bytes]:
+    """Yield incidents.json piece by piece, however many there are; reads the tables of the search path."""
+    head = {"$schema": SCHEMA_ID, "ledger": _ledger(db, version), "incidents": []}
+    start, end = orjson.dumps(head, option=orjson.OPT_INDENT_2).split(b"[]")
+    yield start
+    separator = b"["
+    for record, metrics in _rows(db):
+        yield separator + b"\n    " + _indented(item(record, metrics))
+        separator = b","
+    yield (b"[]" if separator == b"[" else b"\n  ]") + end + b"\n"
 
 
-def _ledger(db: Db, position: int, version: int) -> Json:
+def _indented(incident: Json) -> bytes:
+    # A line break within a text is escaped, so that every one there is may be followed by blanks.
+    return orjson.dumps(incident, option=orjson.OPT_INDENT_2).replace(b"\n", b"\n    ")
+
+
+def _rows(db: Db) -> Iterator[tuple[Json, Json | None]]:
+    after = 0
+    query = "SELECT position, record, metrics FROM incident WHERE position > %s ORDER BY position LIMIT %s"
+    while rows := db.execute(query, (after, AT_ONCE)).fetchall():
+        for _, record, metrics in rows:
+            yield orjson.loads(record), orjson.loads(metrics) if metrics is not None else None
+        after = rows[-1][0]
+
+
+def _ledger(db: Db, version: int) -> Json:
     """Return which point of the log the document is about: the last event that an incident hangs on."""
     row = db.execute(
-        "SELECT encode(chain, 'hex'), recorded_at FROM ledger.event WHERE position = %s",
-        (position,),
+        "SELECT position, encode(chain, 'hex'), recorded_at FROM ledger.event WHERE position = ("
+        "SELECT max(greatest(changed_position, (metrics::jsonb ->> 'position')::bigint)) FROM incident)"
     ).fetchone()
     return {
-        "position": position,
-        "hash": row[0] if row else None,
-        "generated_at": iso(row[1]) if row else None,
+        "position": row[0] if row else 0,
+        "hash": row[1] if row else None,
+        "generated_at": iso(row[2]) if row else None,
         "projection_version": version,
     }
 

@@ -53,8 +53,7 @@ class Incidents(Projection):
         COMMENT ON TABLE incident IS 'Incidents by the position that opened them. pending: the time whose '
             'metrics count has not passed yet; stale: to be worked out again before the commit.';
         CREATE TABLE incident_document (
-            sha256    text     NOT NULL,
-            incidents integer  NOT NULL
+            sha256  text  NOT NULL
         );
         COMMENT ON TABLE incident_document IS 'One row: the SHA-256 of incidents.json as it should be.';
     """
@@ -112,12 +111,11 @@ class Incidents(Projection):
         """Look up the metrics that incidents wait for, and say what incidents.json is to be."""
         changed = incident_metrics.settle(db, position)
         if changed or db.execute("SELECT FROM incident_document").fetchone() is None:
-            content, count = incident_document.render(db, self.version)
+            digest = hashlib.sha256()
+            for piece in incident_document.render(db, self.version):
+                digest.update(piece)
             db.execute("DELETE FROM incident_document")
-            db.execute(
-                "INSERT INTO incident_document VALUES (%s, %s)",
-                (hashlib.sha256(content).hexdigest(), count),
-            )
+            db.execute("INSERT INTO incident_document VALUES (%s)", (digest.hexdigest(),))
 
 
 def _new(step: Step) -> Row:
@@ -185,7 +183,7 @@ def export(db: Db, schema: str = "readmodel") -> bytes:
     """Return incidents.json: the same bytes for the same log (I7)."""
     with db.transaction():
         db.execute(sql.SQL("SET LOCAL search_path = {}, pg_catalog").format(sql.Identifier(schema)))
-        return incident_document.render(db, Incidents.version)[0]
+        return b"".join(incident_document.render(db, Incidents.version))
 
 
 def export_sha256(db: Db) -> str:

@@ -37,6 +37,10 @@ class Added:
         self._rows: list[Sequence[Any]] = []
         self.add = self._rows.append
 
+    def stream(self, db: Db, rows: Iterable[Sequence[Any]]) -> None:
+        """Write ``rows``, one at a time, without holding them all."""
+        copy_in(db, self._copy, rows)
+
     def write(self, db: Db) -> None:
         """Write what was added."""
         if self._rows:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 import orjson
 from psycopg import errors
@@ -148,16 +148,17 @@ class SystemStates(Projection):
         changed = [live for live in self._live.values() if live.changed]
         names = [live.state.system for live in changed]
         db.execute("DELETE FROM system_state WHERE system = ANY (%s)", (names,))
+        self._states.stream(db, map(_present, changed))
         for live in changed:
-            state = live.state
-            self._states.add(
-                (
-                    state.system, state.revision, state.position, live.occurred_max,
-                    live.block_occurred_min, _dumped(state),
-                )
-            )  # fmt: skip
             live.changed = False
-        self._states.write(db)
+
+
+def _present(live: _Live) -> tuple[Any, ...]:
+    state = live.state
+    return (
+        state.system, state.revision, state.position, live.occurred_max, live.block_occurred_min,
+        _dumped(state),
+    )  # fmt: skip
 
 
 def _dumped(state: SystemState) -> str:

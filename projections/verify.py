@@ -68,7 +68,7 @@ def _live_position(db: Db) -> int:
 
 
 def _only_in(db: Db, here: str, there: str, table: str) -> list[dict[str, Any]]:
-    query = sql.SQL("SELECT * FROM {} EXCEPT ALL SELECT * FROM {} ORDER BY 1, 2 LIMIT {}").format(
+    query = sql.SQL("SELECT * FROM {} EXCEPT ALL SELECT * FROM {} ORDER BY 1 LIMIT {}").format(
         sql.Identifier(here, table), sql.Identifier(there, table), SHOWN_MAX
     )
     with db.cursor(row_factory=dict_row) as cursor:
