@@ -1,0 +1,225 @@
+"""rollout verify, rollout checkpoint."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from cli import options
+from cli.output import Output, say
+from cli.wiring import Runtime, pass_runtime
+from ledger.domain.clock import Clock
+from ledger.domain.errors import IntegrityFailure, LedgerUnreachable, UsageError
+
+if TYPE_CHECKING:
+    from ledger.store.chain_scan import Stretch
+    from ledger.store.verify import Engine
+    from ledger.store.verify_engines import Found, Tell
+
+FIRST_WORD_SECONDS: Final = 1.0
+"""A verification that is done sooner says nothing on the way."""
+TERMINAL_SECONDS: Final = 0.2
+LOG_SECONDS: Final = 10.0
+
+
+@click.command()
+@click.option(
+    "--checkpoint",
+    "checkpoint_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    envvar="ROLLOUT_CHECKPOINT",
+    show_envvar=True,
+    help="A checkpoint kept elsewhere: the log must agree with it, and is recomputed from there on.",
+)
+@click.option(
+    "--from",
+    "first",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Start at position N, and take what is stored before it as given.",
+)
+@click.option(
+    "--engine",
+    type=click.Choice(["python", "database", "duckdb"]),
+    default="python",
+    show_default=True,
+    help="What recomputes: this program; the database's own function; DuckDB, over the audit replica.",
+)
+@options.output
+@pass_runtime
+def verify(
+    runtime: Runtime, checkpoint_file: Path | None, first: int | None, engine: str, output: Output
+) -> None:
+    """Recompute the hash chain and name the first bad position.
+
+    Without a checkpoint that was kept elsewhere, a log that was cut off at its end, or rewritten as a whole
+    by somebody who may do everything, is as consistent as it was before. Exit 7 if something is wrong.
+
+    \b
+    Example:
+      rollout checkpoint --out /mnt/elsewhere/ledger.json
+      rollout verify --checkpoint /mnt/elsewhere/ledger.json
+    """
+    from ledger.store import checkpoint as checkpoints, verify as verification
+
+    if checkpoint_file is not None and first is not None:
+        raise UsageError("--checkpoint and --from both say where to start: give one of them.")
+    checkpoint = checkpoints.read(checkpoint_file) if checkpoint_file is not None else None
+    dsn, role = _for_reading(runtime)
+    chosen: Engine = (
+        _by_duckdb(runtime.settings.home) if engine == "duckdb" else verification.ENGINES[engine]
+    )
+    progress = _Progress(runtime.clock)
+    report = verification.verify(
+        dsn, role=role, engine=chosen, checkpoint=checkpoint, first=first or 1, tell=progress.tell
+    )
+    seconds = progress.finish()
+    problem = report.problem
+    record = {
+        "sound": problem is None,
+        "first": report.first,
+        "last": report.last,
+        "events": report.events,
+        "chain": report.chain.hex(),
+        "blobs": report.blobs,
+        "engine": engine,
+        "seconds": round(seconds, 3),
+        "bad_position": problem.position if problem else None,
+        "problem": problem.kind if problem else None,
+        "explanation": problem.sentence if problem else None,
+    }
+    if problem is not None:
+        if output.format != "table":
+            output.record(record)
+        raise IntegrityFailure(
+            f"The first bad position is {problem.position} ({problem.kind}). {problem.sentence}",
+            hint="Keep the database as it is, as evidence, and restore from a backup that verifies.",
+        )
+    output.record(record, _said(report.first, report.last, report.chain, report.blobs))
+
+
+def _said(first: int, last: int, chain: bytes, blobs: int) -> str:
+    if last < first:
+        return f"Nothing to recompute: the log ends at position {last}."
+    return (
+        f"Positions {first} to {last} are as they were recorded"
+        f"{f', and so are {blobs} configuration files' if blobs else ''}.\n{last} {chain.hex()}"
+    )
+
+
+@click.command()
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write it to this file, as a whole or not at all. Default: print it.",
+)
+@pass_runtime
+def checkpoint(runtime: Runtime, out: Path | None) -> None:
+    """Write the log's position, hash and time, to keep elsewhere.
+
+    Keep it where whoever may change the database may not write: another host, a repository, paper.
+
+    \b
+    Example:
+      rollout checkpoint --out /mnt/elsewhere/ledger.json
+    """
+    from contextlib import closing
+
+    from ledger.store import checkpoint as checkpoints
+    from ledger.store.postgres import PostgresStore
+
+    dsn, role = _for_reading(runtime)
+    with closing(PostgresStore(dsn, role=role)) as store:
+        taken = checkpoints.take(store, runtime.clock)
+    if out is None:
+        Output("json").record(taken.record())
+        return
+    taken.write(out)
+    say(f"{out}: position {taken.position}, {taken.chain.hex()[:16]}…")
+
+
+def _for_reading(runtime: Runtime) -> tuple[str, str]:
+    """Return the ledger's conninfo and the role to read it as: an auditor's login need not be a writer's.
+
+    Raises:
+        LedgerUnreachable, SchemaMissing, SchemaNewer: it can't be used, and what to do.
+    """
+    from contextlib import closing
+
+    from ledger.store import migrate
+    from ledger.store.connect import AUDITOR, WRITER
+    from ledger.store.postgres import PostgresStore
+
+    if runtime.settings.dsn is None:
+        return runtime.store_dsn, AUDITOR
+    dsn = runtime.dsn
+    try:
+        with closing(PostgresStore(dsn, role=AUDITOR)) as store:
+            migrate.check(store.schema_revision())
+    except LedgerUnreachable as error:
+        if "may not act as" not in error.message:
+            raise
+        return runtime.store_dsn, WRITER
+    return dsn, AUDITOR
+
+
+def _by_duckdb(home: Path) -> Engine:
+    """Return the engine that recomputes the replica in ``home``, brought up to the end of the log first."""
+
+    def engine(dsn: str, _role: str, stretches: Sequence[Stretch], tell: Tell) -> Found:
+        from ledger.store.verify_engines import Found
+        from projections.audit.replica import replica_path
+        from projections.audit.shut_in import open_for_reading
+        from projections.audit.sync import sync
+        from projections.audit.verify import first_bad_position
+
+        sync(dsn, home)
+        after = stretches[0].first - 1
+        with open_for_reading(replica_path(home)) as replica:
+            bad = first_bad_position(
+                replica,
+                after=after,
+                before=stretches[0].before,
+                up_to=stretches[-1].last,
+                progress=lambda position, _: tell(position - after),
+            )
+        return Found(bad=bad.position if bad else None)
+
+    return engine
+
+
+class _Progress:
+    """Tells on stderr how far a long verification is, how fast, and how long it will take."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._started = clock.monotonic()
+        self._on_terminal = sys.stderr.isatty()
+        self._next = self._started + FIRST_WORD_SECONDS
+        self._shown = False
+
+    def tell(self, count: int, total: int) -> None:
+        """Show that ``count`` of ``total`` events are done, unless that was told a moment ago."""
+        now = self._clock.monotonic()
+        if now < self._next:
+            return
+        self._next = now + (TERMINAL_SECONDS if self._on_terminal else LOG_SECONDS)
+        rate = count / (now - self._started)
+        left = (total - count) / rate if rate else 0
+        text = f"{count:,} of {total:,} events, {rate:,.0f} a second, {left:,.0f} s left"
+        click.echo(
+            f"\r{text}\x1b[K" if self._on_terminal else text, err=True, nl=not self._on_terminal
+        )
+        self._shown = True
+
+    def finish(self) -> float:
+        """Leave the line; return the seconds that it took."""
+        if self._shown and self._on_terminal:
+            click.echo("\r\x1b[K", err=True, nl=False)
+        return self._clock.monotonic() - self._started
