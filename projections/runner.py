@@ -19,6 +19,8 @@ from projections.registry import PROJECTIONS
 
 LIVE_PART: Final = 10_000
 """Positions a transaction while catching up."""
+ANEW_FROM: Final = 200_000
+"""Positions behind from which on two processes that begin at 1 are there earlier."""
 LIVE: Final = "readmodel"
 NEXT: Final = "readmodel_next"
 
@@ -57,14 +59,22 @@ class Projector:
             OperationInProgress: another process has been at it for over ten seconds.
         """
         while True:
-            problem = checkpoint.standing(self.db).problem
+            problem = self._problem()
             if problem is not None:
                 if problem != checkpoint.NOT_THERE:
                     self._report(f"The read model is built anew, because {problem}.")
-                self.rebuild(unless=lambda: checkpoint.standing(self.db).problem is None)
+                self.rebuild(unless=lambda: self._problem() is None)
             position, done = self._advance()
             if done:
                 return position
+
+    def _problem(self) -> str | None:
+        """Return why the live model has to be built anew, or None."""
+        stands = checkpoint.standing(self.db)
+        behind = log.head(self.db) - stands.position
+        if stands.problem is None and behind > ANEW_FROM and behind > stands.position // 2:
+            return f"it is {behind:,} events behind, and that is faster"
+        return stands.problem
 
     def _advance(self) -> tuple[int, bool]:
         """Apply one part. Return the position reached, and whether that was the end of the log."""

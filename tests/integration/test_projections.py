@@ -15,7 +15,7 @@ from bench.generate import events as realistic_events
 from ledger.domain.errors import IntegrityFailure, InvariantViolated, OperationInProgress
 from ledger.store.connect import AUDITOR, PROJECTOR, WRITER, open_connection
 from ledger.store.postgres import PostgresStore
-from projections import checkpoint, fresh
+from projections import checkpoint, fresh, runner
 from projections.incidents import export
 from projections.registry import tables
 from projections.runner import Projector
@@ -195,6 +195,25 @@ def test_a_model_that_does_not_fit_is_built_anew_and_that_is_told(
         assert contents(made) == before
     assert len(told) == 1
     assert says in told[0]
+    store.close()
+
+
+def test_a_model_that_is_far_behind_is_built_anew(
+    embedded_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Part by part, a first look at a long log would take minutes."""
+    monkeypatch.setattr(runner, "ANEW_FROM", 100)
+    store, told = PostgresStore(embedded_dsn), list[str]()
+    log = list(realistic_events(400, systems=5))
+    store.append(log[:50])
+    with projector(embedded_dsn, told.append) as made:
+        made.catch_up()
+        store.append(log[50:])
+        assert made.catch_up() == 400
+        assert verify_finds_nothing(made)
+    assert told == [
+        "The read model is built anew, because it is 350 events behind, and that is faster."
+    ]
     store.close()
 
 
