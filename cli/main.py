@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
+import threading
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
@@ -172,5 +174,26 @@ def _fail(message: str, hint: str | None, code: int) -> Any:
     sys.exit(code)
 
 
+def run() -> None:
+    """The `rollout` program: `main`, without what a process of a fifth of a second has no use for.
+
+    Collecting cycles while modules load, and taking every object apart at the end, cost a quarter of a pause.
+    """
+    gc.set_threshold(50_000)
+    code: int | str | None = 0
+    try:
+        main()
+    except SystemExit as ended:
+        code = ended.code
+    if threading.active_count() > 1:
+        sys.exit(code)
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except BrokenPipeError:
+        code = 141
+    os._exit(code if isinstance(code, int) else 0 if code is None else 1)
+
+
 if __name__ == "__main__":
-    main()
+    run()

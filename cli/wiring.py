@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from dataclasses import replace
@@ -133,7 +132,7 @@ class Runtime:
     def _cached_state(self, system: str) -> Any:
         from psycopg import Error
 
-        from projections.system_state import cached_state
+        from projections.state_cache import cached_state
 
         connection = self.store.connection
         try:
@@ -225,6 +224,8 @@ class Runtime:
 
     def _write_incidents(self) -> None:
         """Keep HOME/incidents.json at what the log says."""
+        import hashlib
+
         from ledger import files
         from projections import incidents
 

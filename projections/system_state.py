@@ -10,12 +10,11 @@ from datetime import datetime
 from typing import Any, ClassVar, Final
 
 import orjson
-from psycopg import errors
 
 from ledger.domain.envelope import Recorded
 from ledger.domain.evolve import evolve
 from ledger.domain.state import SystemState
-from projections import log
+from projections import log, state_cache
 from projections.base import Db, Part, Projection, Step
 from projections.rows import Added
 
@@ -46,7 +45,7 @@ class SystemStates(Projection):
     """Folds control streams. The other projections see each event's state before and after."""
 
     name = "system_state"
-    version = 2
+    version = state_cache.VERSION
     tables = ("system_state", "system_snapshot")
     definition = """
         CREATE TABLE system_state (
@@ -163,27 +162,6 @@ def _present(live: _Live) -> tuple[Any, ...]:
 
 def _dumped(state: SystemState) -> str:
     return orjson.dumps(state).decode()  # the same as of state.to_json(), without a deep copy of it
-
-
-def cached_state(db: Db, system: str) -> SystemState | None:
-    """Return the state of ``system`` as the read model has it, perhaps behind the log, or None.
-
-    None too where the model is of another version, or of another log than this one (one that was
-    restored from an older backup, say): then the state has to be folded from the first event.
-    """
-    try:
-        row = db.execute(
-            "SELECT s.state FROM readmodel.system_state AS s "
-            "JOIN readmodel.checkpoint AS c ON c.projection = 'system_state' AND c.version = %s "
-            "JOIN ledger.event AS e ON e.position = s.position AND e.revision = s.revision "
-            "AND e.stream = 'system:' || s.system "
-            "JOIN ledger.event AS k ON k.position = c.position AND k.chain = c.chain "
-            "WHERE s.system = %s",
-            (SystemStates.version, system),
-        ).fetchone()
-    except (errors.UndefinedTable, errors.InvalidSchemaName, errors.UndefinedColumn):
-        return None
-    return SystemState.from_json(orjson.loads(row[0])) if row is not None else None
 
 
 def all_states(db: Db) -> list[SystemState]:

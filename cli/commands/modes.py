@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,10 +12,18 @@ from cli import options
 from cli.completion import complete_system
 from cli.output import Output, colours_wanted, say
 from cli.wiring import Runtime, pass_runtime
-from ledger.domain.errors import Conflict, LedgerUnreachable, ReasonRequired, TimedOut
-from ledger.domain.events.systems import Actuators
+from ledger.domain.errors import (
+    Conflict,
+    LedgerError,
+    LedgerUnreachable,
+    ReasonRequired,
+    TimedOut,
+)
 from ledger.domain.modes import Mode, PauseKind, full_kind
 from ledger.service.switching import SwitchResult
+
+if TYPE_CHECKING:
+    from ledger.domain.events.systems import Actuators
 
 KINDS = [kind.value.replace("_", "-") for kind in PauseKind]
 system_argument = click.argument("system", shell_complete=complete_system)
@@ -109,6 +118,8 @@ def pause(
     if control_file or http_admin:
         from pathlib import Path
 
+        from ledger.domain.events.systems import Actuators
+
         path = str(Path(control_file).absolute()) if control_file else None
         by_hand = Actuators(control_file=path, http_admin=http_admin)
     _finish(_pause(runtime, system, _kind(kind) or PauseKind.HALT, reason, by_hand), output)
@@ -158,11 +169,13 @@ def _pause(
     from ledger.service import offline
 
     origin = runtime.origin(reason)
+    away: LedgerError | None = None
     try:
-        ledger, unreachable = runtime.ledger_for_pause, None
-    except LedgerUnreachable as problem:
-        ledger, unreachable = runtime.offline_ledger, problem
-    return offline.pause(ledger, system, kind, origin, by_hand=by_hand, unreachable=unreachable)
+        ledger = runtime.ledger_for_pause
+    except (LedgerError, OSError) as problem:  # whatever is wrong with the ledger stops no pause
+        told = problem if isinstance(problem, LedgerError) else LedgerUnreachable(f"{problem}.")
+        ledger, away = runtime.offline_ledger, told
+    return offline.pause(ledger, system, kind, origin, by_hand=by_hand, away=away)
 
 
 def has_reason(reason: str | None) -> bool:
@@ -230,6 +243,10 @@ def _finish(result: SwitchResult, output: Output) -> None:
             "that reaches it (rollout recover)",
             colour="yellow",
         )
+    elif result.spooled is None:
+        say("NOTHING of this is recorded: write it down, and pause again when the ledger is back",
+            colour="red")  # fmt: skip
+        click.get_current_context().exit(3)
     if result.outcome == "unconfirmed":
         raise TimedOut(
             f"{result.system} was not seen to be {shown}: {result.explanation}",

@@ -19,7 +19,7 @@ from projections import checkpoint, fresh, runner
 from projections.incidents import export
 from projections.registry import tables
 from projections.runner import Projector
-from projections.system_state import cached_state
+from projections.state_cache import cached_state
 from projections.verify import verify
 from tests.support.histories import REGISTERED, happened
 from tests.support.readmodel import contents, projector
