@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
 import time
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from ledger.domain.errors import BadInput
 
@@ -52,10 +51,9 @@ class Actor:
 def uuid7() -> UUID:
     """Return a new RFC 9562 version 7 id: ids made in order keep the log's index in order."""
     milliseconds = time.time_ns() // 1_000_000
-    value = (milliseconds << 80) | int.from_bytes(os.urandom(10), "big")
-    value = (value & ~(0xF << 76)) | (0x7 << 76)
-    value = (value & ~(0x3 << 62)) | (0x2 << 62)
-    return UUID(int=value)
+    # A version 4 id has its random bits, and the variant, where version 7 has them.
+    value = (milliseconds << 80) | (uuid4().int & ((1 << 80) - 1))
+    return UUID(int=(value & ~(0xF << 76)) | (0x7 << 76))
 
 
 def control_stream(system: str) -> str:
