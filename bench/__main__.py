@@ -15,8 +15,8 @@ import click
 from bench import hardware, report, rows, server
 from bench.context import Bench, load, say
 from bench.measure import Row
-from bench.peers import FOLDER
 
+FOLDER = Path(__file__).parents[1] / ".bench"
 QUICK_EVENTS = 20_000
 
 
@@ -39,8 +39,8 @@ QUICK_EVENTS = 20_000
 )  # fmt: skip
 @click.option("--pg15", is_flag=True, help="Short for --programs /usr/lib/postgresql/15/bin.")
 @click.option(
-    "--out", type=click.Path(path_type=Path, dir_okay=False), default=FOLDER / "result.json",
-    show_default=".bench/result.json",
+    "--folder", type=click.Path(path_type=Path, file_okay=False), default=FOLDER, show_default=".bench",
+    help="Where peers are installed, and where result.json goes.",
 )  # fmt: skip
 def main(
     only: tuple[str, ...],
@@ -49,7 +49,7 @@ def main(
     dsn: str | None,
     programs: Path | None,
     pg15: bool,
-    out: Path,
+    folder: Path,
 ) -> None:
     """Measure the speed that is promised, side by side with what one would use instead."""
     if pg15:
@@ -66,7 +66,7 @@ def main(
             "programs": hardware.versions(),
             "sizes": f"{sizes}, payload 256 bytes, load averages at the start {load()}",
         }
-        bench = Bench(running, size, quick)
+        bench = Bench(running, size, quick, folder)
         for name in only or rows.NAMES:
             say(f"{name} …  (load {load()})")
             with ExitStack() as cleanup:
@@ -75,7 +75,9 @@ def main(
                 found = list(rows.measure(name)(bench))
                 measured += found
                 loads += [watch.others()] * len(found)
-        report.write(out, measured, loads, about)
+        if bench.peers:
+            about["peers"] = ", ".join(f"{name} {version}" for name, version in bench.peers.items())
+        report.write(folder / "result.json", measured, loads, about)
     report.show(measured, loads, list(about.values()))
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from time import perf_counter
 from typing import Any, TypeVar
 
@@ -26,6 +27,10 @@ class Bench:
     events: int
     """How long the big log is."""
     quick: bool
+    folder: Path
+    """Where peers are installed."""
+    peers: dict[str, str] = field(default_factory=dict)
+    """Those that were measured, with their versions."""
     cleanup: ExitStack = field(default_factory=ExitStack)
 
     def size(self, full: int, quick: int) -> int:
@@ -57,8 +62,10 @@ class Bench:
         Raises:
             PeerMissing: it could not be installed.
         """
+        scripts = message_db.fetch(self.folder)
+        self.peers[message_db.NAME] = message_db.version(scripts)
         dsn = self.server.new_database(flush=flush)
-        message_db.install(dsn)
+        message_db.install(dsn, scripts)
         return dsn
 
     def eventsourcing(self) -> eventsourcing.Writer:
@@ -67,9 +74,11 @@ class Bench:
         Raises:
             PeerMissing: it could not be installed.
         """
+        python = eventsourcing.fetch(self.folder)
         writer: eventsourcing.Writer = self.closing(
-            eventsourcing.Writer(self.server.new_database())
+            eventsourcing.Writer(self.server.new_database(), python)
         )
+        self.peers[eventsourcing.NAME] = writer.version()
         return writer
 
 

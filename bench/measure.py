@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import gc
 import math
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from statistics import median
+from time import perf_counter
 from typing import Any, Literal
 
 Verdict = Literal["PASS", "BELOW", "MISSING"]
@@ -102,6 +104,44 @@ def in_turns(
             figures[name].append(run())
         order.reverse()
     return figures
+
+
+def rate_of_crowd(steps: Sequence[Callable[[], object]], seconds: float) -> float:
+    """Let a thread repeat each of ``steps`` for a while; return steps a second, all together.
+
+    Raises:
+        Exception: whatever a step raised first.
+    """
+    counts = [0] * len(steps)
+    failures: list[BaseException] = []
+    begin = threading.Barrier(len(steps) + 1)
+    over = threading.Event()
+
+    def repeat(number: int, step: Callable[[], object]) -> None:
+        begin.wait()
+        try:
+            while not over.is_set():
+                step()
+                counts[number] += 1
+        except BaseException as failure:  # noqa: BLE001 -- handed to the caller's thread
+            failures.append(failure)
+            over.set()
+
+    threads = [
+        threading.Thread(target=repeat, args=(number, step)) for number, step in enumerate(steps)
+    ]
+    for thread in threads:
+        thread.start()
+    begin.wait()
+    began = perf_counter()
+    over.wait(seconds)
+    over.set()
+    for thread in threads:
+        thread.join()
+    taken = perf_counter() - began
+    if failures:
+        raise failures[0]
+    return sum(counts) / taken
 
 
 def geometric_mean(values: Sequence[float]) -> float:

@@ -1,11 +1,6 @@
-"""What one would use instead. Fetched from the registries when the bench runs, into .bench."""
+"""What one would use instead. Fetched from the registries when the bench runs, and kept for the next run."""
 
 from __future__ import annotations
-
-from pathlib import Path
-from typing import Final
-
-FOLDER: Final = Path(__file__).parents[2] / ".bench"
 
 
 class PeerMissing(Exception):

@@ -12,20 +12,20 @@ from typing import Any, Final
 from psycopg.conninfo import conninfo_to_dict
 
 from bench import payload
-from bench.peers import FOLDER, PeerMissing
+from bench.peers import PeerMissing
 
 NAME: Final = "eventsourcing"
 PACKAGES: Final = ("eventsourcing[postgres]", "psycopg[binary,pool]")
 WORKER: Final = Path(__file__).with_name("eventsourcing_worker.py")
 
 
-def fetch() -> Path:
-    """Return the Python of an environment that holds the library, installed if need be.
+def fetch(folder: Path) -> Path:
+    """Return the Python of an environment with the library in it, made in ``folder`` if need be.
 
     Raises:
         PeerMissing: there is no package index that pip can reach.
     """
-    folder = FOLDER / "eventsourcing"
+    folder = folder / "eventsourcing"
     python, ready = folder / "bin" / "python", folder / "installed"
     if not ready.exists():
         make = [sys.executable, "-m", "venv", "--clear", str(folder)]
@@ -42,15 +42,11 @@ def fetch() -> Path:
 class Writer:
     """Inserts events through the library's application recorder, in a process of its own."""
 
-    def __init__(self, dsn: str) -> None:
-        """Start the process and make the library's tables in the empty database at ``dsn``.
-
-        Raises:
-            PeerMissing: the library could not be installed.
-        """
+    def __init__(self, dsn: str, python: Path) -> None:
+        """Start the process and make the library's tables in the empty database at ``dsn``."""
         environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
         self._process = subprocess.Popen(
-            [str(fetch()), "-P", str(WORKER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            [str(python), "-P", str(WORKER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
             env=environment,
         )  # fmt: skip
         parts = conninfo_to_dict(dsn)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import threading
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Final, LiteralString, cast
@@ -13,7 +12,8 @@ import psycopg
 from psycopg import Connection
 
 from bench import payload
-from bench.peers import FOLDER, PeerMissing
+from bench.measure import rate_of_crowd
+from bench.peers import PeerMissing
 from ledger.domain.ids import uuid7
 
 NAME: Final = "message-db"
@@ -30,18 +30,18 @@ SCRIPTS: Final = (
 )  # fmt: skip
 
 
-def fetch() -> Path:
-    """Return the folder of the package's SQL scripts, installed if need be.
+def fetch(folder: Path) -> Path:
+    """Return where the package's SQL scripts are, installed in ``folder`` if need be.
 
     Raises:
         PeerMissing: there is no npm, or no registry that it can reach.
     """
-    scripts = FOLDER / "message-db" / "node_modules" / PACKAGE / "database"
+    folder = folder / "message-db"
+    scripts = folder / "node_modules" / PACKAGE / "database"
     if not (scripts / "install.sh").exists():
         npm = shutil.which("npm")
         if npm is None:
             raise PeerMissing(f"{PACKAGE} comes by npm, which is not installed")
-        folder = FOLDER / "message-db"
         folder.mkdir(parents=True, exist_ok=True)
         words = [npm, "install", "--prefix", str(folder), "--no-audit", "--no-fund", "--silent"]
         done = subprocess.run([*words, PACKAGE], capture_output=True, text=True, check=False)
@@ -51,21 +51,17 @@ def fetch() -> Path:
     return scripts
 
 
-def version() -> str:
+def version(scripts: Path) -> str:
     """Return the installed version."""
-    return (fetch() / "VERSION.txt").read_text(encoding="utf-8").strip()
+    return (scripts / "VERSION.txt").read_text(encoding="utf-8").strip()
 
 
-def install(dsn: str) -> None:
+def install(dsn: str, scripts: Path) -> None:
     """Install message-db in the database at ``dsn``.
 
     Left out: the extension pgcrypto, which it wants for gen_random_uuid() and PostgreSQL 13 and later
     have themselves, and its role and summary views, which no write touches.
-
-    Raises:
-        PeerMissing: it could not be fetched.
     """
-    scripts = fetch()
     with _connect(dsn) as connection:
         for script in SCRIPTS:
             text = (scripts / f"{script}.sql").read_text(encoding="utf-8")
@@ -83,19 +79,27 @@ class Writer:
     def __init__(self, dsn: str, streams: range = range(payload.STREAMS)) -> None:
         self._connection = _connect(dsn)
         self._streams = streams
-        self._version = dict.fromkeys(streams, -1)
-        self._at = 0
+        self._body = payload.body(0).decode()
+        self._written = 0
 
-    def write(self) -> None:
-        """Write one message to the next stream."""
-        stream = self._streams[self._at % len(self._streams)]
-        self._at += 1
-        arguments = (
-            str(uuid7()), f"orders-bot-{stream:03}", "OrderActivityRecorded",
-            payload.body(stream).decode(), self._version[stream],
-        )  # fmt: skip
+    def next(self) -> tuple[Any, ...]:
+        """Return the arguments for the next message, to the next stream."""
+        round_, at = divmod(self._written, len(self._streams))
+        self._written += 1
+        stream = f"orders-bot-{self._streams[at]:03}"
+        return str(uuid7()), stream, "OrderActivityRecorded", self._body, round_ - 1
+
+    def write(self, arguments: tuple[Any, ...]) -> None:
+        """Write the message that `next` prepared."""
         self._connection.execute(CALL, arguments)
-        self._version[stream] += 1
+
+    def rate(self, count: int) -> float:
+        """Write ``count`` messages, one after the other; return messages a second."""
+        prepared = [self.next() for _ in range(count)]
+        began = perf_counter()
+        for arguments in prepared:
+            self.write(arguments)
+        return count / (perf_counter() - began)
 
     def close(self) -> None:
         """Close the connection."""
@@ -110,25 +114,9 @@ class Crowd:
 
     def rate(self, seconds: float) -> float:
         """Let all of them write for a while; return messages a second."""
-        counts = [0] * len(self._writers)
-        begin = threading.Barrier(len(self._writers) + 1)
-        deadline = perf_counter() + 3600
-
-        def write(number: int) -> None:
-            begin.wait()
-            while perf_counter() < deadline:
-                self._writers[number].write()
-                counts[number] += 1
-
-        threads = [threading.Thread(target=write, args=(n,)) for n in range(len(self._writers))]
-        for thread in threads:
-            thread.start()
-        began = perf_counter()
-        deadline = began + seconds
-        begin.wait()
-        for thread in threads:
-            thread.join()
-        return sum(counts) / (perf_counter() - began)
+        return rate_of_crowd(
+            [lambda w=writer: w.write(w.next()) for writer in self._writers], seconds
+        )
 
     def close(self) -> None:
         """Close the connections."""

@@ -34,14 +34,7 @@ def measure(bench: Bench) -> Iterator[Row]:
     dsn, no_message_db = unless_missing(bench.message_db)
     if dsn is not None:
         writer = bench.closing(message_db.Writer(dsn))
-
-        def theirs() -> float:
-            began = perf_counter()
-            for _ in range(count):
-                writer.write()
-            return count / (perf_counter() - began)
-
-        contenders[MESSAGE_DB] = theirs
+        contenders[MESSAGE_DB] = lambda: writer.rate(count)
     recorder, no_eventsourcing = unless_missing(bench.eventsourcing)
     if recorder is not None:
         contenders[EVENTSOURCING] = lambda: recorder.rate(count, 1)

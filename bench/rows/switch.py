@@ -22,7 +22,7 @@ MODES: Final = (Mode.MOCK, Mode.REAL, Mode.PAUSED)
 
 
 def measure(bench: Bench) -> Iterator[Row]:
-    """Switch round and round in a warm process: intent appended, file written and read back, outcome appended."""
+    """Switch round and round, in a warm process: intent, file written, file read back, outcome."""
     folder = bench.server.folder / "switch"
     folder.mkdir()
     actor = Actor("bench", "bench", ActorKind.HUMAN)
@@ -39,7 +39,7 @@ def measure(bench: Bench) -> Iterator[Row]:
     times: list[float] = []
     for mode in islice(cycle(MODES), bench.size(999, 60)):
         began = perf_counter()
-        result = switch(runtime.ledger, SYSTEM, mode, None, origin, said_yes=True)
+        result = switch(runtime.ledger, SYSTEM, mode, None, origin, said_yes=actor)
         times.append((perf_counter() - began) * 1000)
         if result.outcome != "switched":
             raise RuntimeError(f"the switch to {mode} was {result.outcome}: {result.explanation}")
