@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from ledger.domain.decisions.rollbacks import last_stable
 from ledger.domain.envelope import Recorded
 from ledger.domain.state import SystemState
 from projections import log, mode_changes, overview
@@ -157,7 +156,7 @@ def _next(state: SystemState, seen: Json) -> list[str]:
         steps.append(f"rollout drift {name}")
     for alert in seen["alerts"]:
         if alert["severity"] == "critical":
-            if last_stable(state) is not None and state.applied_cause != "rollback":
+            if overview.rollback_target(state) is not None and state.applied_cause != "rollback":
                 steps.append(f"rollout rollback {name} --last-stable --dry-run")
             steps.append(f"rollout alert resolve {name} {alert['alert']} --reason …")
             break

@@ -54,7 +54,7 @@ def overview(db: Db, system: str) -> Json:
         "mode_by": state.mode_by,
         "mode_reason": state.mode_reason,
         "config": _config(db, state, state.fingerprint),
-        "last_stable": _config(db, state, last_stable(state)),
+        "last_stable": _config(db, state, rollback_target(state)),
         "alerts": alerts.list_alerts(db, system),
         "incidents": incidents.list_incidents(db, system),
         "operations": operations.list_operations(db, system, in_flight=True),
@@ -66,6 +66,11 @@ def overview(db: Db, system: str) -> Json:
         "revision": state.revision,
         "position": state.position,
     }
+
+
+def rollback_target(state: SystemState) -> str | None:
+    """Return what `rollout rollback --last-stable` would go back to, as far as the ledger can tell."""
+    return last_stable(state, None if "config" in state.drift else state.fingerprint)
 
 
 def overviews(db: Db) -> list[Json]:

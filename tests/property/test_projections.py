@@ -17,7 +17,7 @@ from projections import fresh, runner, system_state
 from projections.as_of import Moment, state_at
 from projections.incidents import export, export_sha256
 from projections.runner import Projector
-from projections.system_state import cached_state
+from projections.state_cache import cached_state
 from projections.verify import verify
 from tests.support.builders import NOON
 from tests.support.histories import history
