@@ -14,15 +14,17 @@ import click
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-    from ledger.service.context import LocalMemory
+    from ledger.service.memory import LocalMemory
 
 
 def _memory(context: click.Context) -> LocalMemory:
-    from ledger.service.context import LocalMemory
+    from ledger.service.memory import memory_at
+    from ledger.store.dsn import place_of
     from ledger.store.embedded import default_home
 
-    home = context.find_root().params.get("home") or default_home(os.environ)
-    return LocalMemory(Path(home) / "cache")
+    given = context.find_root().params
+    home = given.get("home") or default_home(os.environ)
+    return memory_at(Path(home), place_of(given.get("dsn"), os.environ))
 
 
 def complete_system(

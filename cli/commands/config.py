@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,11 +10,11 @@ import click
 
 from cli import options
 from cli.commands.config_marks import name_argument, quarantine_, stable_, system_argument, tag_
-from cli.commands.modes import insist_on_yes
+from cli.commands.modes import insist_on_yes, skip
 from cli.completion import complete_fingerprint
 from cli.output import Output, say
 from cli.wiring import Runtime, pass_runtime
-from ledger.domain.decisions import configurations
+from ledger.domain.decisions import Decision, configurations
 from ledger.domain.decisions.configurations import short
 from ledger.domain.events.configurations import Change
 from ledger.domain.ids import check_tag_name
@@ -286,13 +287,16 @@ def apply_(
     Example:
       rollout config apply bot v2.0-prod --reason "go-live, phase 2" --yes
     """
-    from ledger.service import applying, configuring
+    from ledger.service import applying
 
-    state = runtime.ledger.load(system)
-    full = configurations.resolve(state, fingerprint)
-    changes = configuring.changes_between(runtime.ledger, state.fingerprint, full)
+    decision, full, changes = applying.plan(
+        runtime.ledger, system, fingerprint, override_quarantine=override_quarantine
+    )
+    if decision.skipped is not None:
+        skip(output, system, decision.skipped)
+        return
     if dry_run:
-        show_changes(changes, output, f"would apply: {short(state.fingerprint)} → {short(full)}")
+        show_plan(decision, changes, output, f"→ {short(full)}", ["ConfigApplied"])
         return
     insist_on_yes(f"{system} gets {short(full)}, {_count(changes)}", reason, yes=yes)
     result = applying.apply(
@@ -303,6 +307,28 @@ def apply_(
         override_quarantine=override_quarantine,
     )
     show_applied(result, output)
+
+
+def show_plan(
+    decision: Decision,
+    changes: tuple[Change, ...],
+    output: Output,
+    title: str,
+    outcome: Sequence[str],
+) -> None:
+    """Print what an apply or a rollback would change, write and append."""
+    intent = decision.events[0].payload()
+    if output.format != "table":
+        would = [{"event": event.type, **event.payload()} for event in decision.events]
+        changed = [change.model_dump(exclude_none=True) for change in changes]
+        output.record({"would_append": would, "changes": changed})
+        return
+    show_changes(changes, output, title)
+    say("would do, and change nothing now:")
+    for number, file in enumerate(intent["files"], start=1):
+        say(f"  {number}. write {file['path']}, and verify it byte for byte")
+    names = [*(event.type for event in decision.events), *outcome]
+    say(f"would append: {', '.join(names)}")
 
 
 def show_applied(result: ApplyResult, output: Output) -> None:

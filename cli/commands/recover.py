@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import click
 
 from cli import options
@@ -9,6 +12,7 @@ from cli.completion import complete_system
 from cli.output import Output, say
 from cli.wiring import Runtime, pass_runtime
 from ledger.domain.decisions.configurations import short
+from ledger.domain.errors import LedgerError, LedgerUnreachable, Refused
 
 
 @click.command()
@@ -25,48 +29,59 @@ def recover(runtime: Runtime, system: str | None, reason: str | None, output: Ou
     Example:
       rollout recover bot
     """
+    from ledger.domain.ids import control_stream
     from ledger.service import recovery
     from ledger.service.offline import drain
 
     ledger = runtime.ledger_without_draining
-    spooled = drain(ledger.spool, ledger)
-    names = [system] if system else runtime.store.systems()
-    rows = []
-    for name in names:
-        result = recovery.recover(ledger, name, runtime.origin(reason), spooled=spooled)
+    spooled = drain(ledger)
+    rows: list[dict[str, Any]] = []
+    for name in [system] if system else runtime.store.systems():
+        count = spooled[control_stream(name)]
+        try:
+            result = recovery.recover(ledger, name, runtime.origin(reason), spooled=count)
+        except LedgerUnreachable:
+            raise
+        except LedgerError as problem:  # one that is being worked on must not stop the others
+            if system:
+                raise
+            rows.append({"system": name, "spooled": count, "problems": [problem.message]})
+            continue
+        mode = f"{result.mode}/{result.pause_kind}" if result.pause_kind else result.mode
         rows.append(
             {
                 "system": name,
-                "resume_mode": f"{result.mode}/{result.pause_kind}"
-                if result.pause_kind
-                else result.mode,
+                "resume_mode": mode,
                 "resume_fingerprint": result.fingerprint,
                 "completed": list(result.completed),
                 "abandoned": list(result.abandoned),
-                "spooled": spooled,
+                "spooled": count,
                 "drift": {subject: dict(found) for subject, found in result.drift.items()},
                 "problems": list(result.problems),
             }
         )
-    runtime.catch_up()
     if output.format == "table":
         for row in rows:
             _tell(row)
     else:
         output.rows(rows)
-    if any(row["drift"] or row["problems"] for row in rows):
+    runtime.catch_up()
+    if any(row.get("drift") or row["problems"] for row in rows):
         click.get_current_context().exit(3)
 
 
-def _tell(row: dict) -> None:  # type: ignore[type-arg] -- a printed record
-    click.echo(f"{row['system']}: resume in mode {row['resume_mode'] or 'mock (never switched)'}, "
-               f"configuration {short(row['resume_fingerprint'])}")  # fmt: skip
+def _tell(row: Mapping[str, Any]) -> None:
+    if "resume_mode" in row:
+        click.echo(f"{row['system']}: resume in mode {row['resume_mode'] or 'mock (never switched)'}, "
+                   f"configuration {short(row['resume_fingerprint'])}")  # fmt: skip
+    else:
+        click.echo(f"{row['system']}: not recovered")
     for kind in ("completed", "abandoned", "problems"):
-        for sentence in row[kind]:
+        for sentence in row.get(kind, ()):
             click.echo(f"  {kind}: {sentence}")
     if row["spooled"]:
         click.echo(f"  appended: {row['spooled']} events from the time without the ledger")
-    for subject, found in row["drift"].items():
+    for subject, found in row.get("drift", {}).items():
         keys = ", ".join(change["key"] for change in found["changes"])
         click.echo(f"  drift in {subject}: the ledger says {_short(found['expected'])}, "
                    f"the world says {_short(found['found'])}{' (' + keys + ')' if keys else ''}")  # fmt: skip
@@ -90,7 +105,12 @@ def drift(runtime: Runtime, system: str, output: Output) -> None:
     from ledger.service import recovery
 
     state = runtime.ledger.load(system)
-    found = recovery.find_drift(runtime.ledger, state)
+    found, untold = recovery.find_drift(runtime.ledger, state)
+    if untold:
+        raise Refused(
+            f"The configuration of {system} can't be compared: {untold[0]}",
+            hint="rollout doctor tells which key this machine has",
+        )
     rows = []
     for subject, event in found.items():
         if not event.changes:
@@ -107,6 +127,9 @@ def drift(runtime: Runtime, system: str, output: Output) -> None:
             output.rows([])
         return
     output.rows(rows, ["subject", "key", "ledger", "world"])
-    say(f"put it back: rollout rollback {system} --to {short(state.fingerprint)} --reason …; "
-        f"or keep it: rollout config put {system} FILE… --in-force --reason …")  # fmt: skip
+    if "mode" in found:
+        say(f"put it back: rollout switch {system} --to {state.mode} --reason …")
+    if "config" in found:
+        say(f"put it back: rollout rollback {system} --to {short(state.fingerprint)} --reason …; "
+            f"or keep it: rollout config put {system} FILE… --in-force --reason …")  # fmt: skip
     click.get_current_context().exit(3)

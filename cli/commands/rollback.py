@@ -5,13 +5,14 @@ from __future__ import annotations
 import click
 
 from cli import options
-from cli.commands.config import show_applied, show_changes
+from cli.commands.config import show_applied, show_plan
+from cli.commands.modes import has_reason, skip
 from cli.completion import complete_fingerprint, complete_system
 from cli.output import Output, say
 from cli.wiring import Runtime, pass_runtime
 from ledger.domain.decisions.configurations import short
 from ledger.domain.decisions.rollbacks import LAST_STABLE, unfinished
-from ledger.domain.errors import LedgerUnreachable, ReasonRequired, UsageError
+from ledger.domain.errors import LedgerUnreachable, ReasonRequired, Refused, UsageError
 
 
 class _Rollback(click.Group):
@@ -84,7 +85,7 @@ def to(
     if dry_run:
         _dry_run(runtime, system, selector, output)
         return
-    if not reason:
+    if not has_reason(reason):
         raise ReasonRequired("A rollback needs a reason.", hint='Say why: --reason "…"')
     origin = runtime.origin(reason)
     try:
@@ -100,30 +101,12 @@ def _dry_run(runtime: Runtime, system: str, selector: str, output: Output) -> No
 
     decision, changes = rolling_back.plan(runtime.ledger, system, selector)
     if decision.skipped is not None:
-        output.record(
-            {"outcome": "skipped", "explanation": decision.skipped}, f"skipped ({decision.skipped})"
-        )
+        skip(output, system, decision.skipped)
         return
     intent = decision.events[0].payload()
-    if output.format != "table":
-        would = [{"event": event.type, **event.payload()} for event in decision.events]
-        changed = [change.model_dump(exclude_none=True) for change in changes]
-        output.record({"would_append": would, "changes": changed})
-        return
-    show_changes(
-        changes,
-        output,
-        f"{short(intent.get('from_fingerprint'))} → {short(intent['to_fingerprint'])}",
-    )
-    say("would do, and change nothing now:")
-    for number, file in enumerate(intent["files"], start=1):
-        say(f"  {number}. write {file['path']}, and verify it byte for byte")
-    names = [event.type for event in decision.events]
-    names += ["RollbackStepCompleted"] * len(intent["files"]) + [
-        "ConfigApplied",
-        "RollbackCompleted",
-    ]
-    say(f"would append: {', '.join(names)}")
+    title = f"{short(intent.get('from_fingerprint'))} → {short(intent['to_fingerprint'])}"
+    steps = ["RollbackStepCompleted"] * len(intent["files"])
+    show_plan(decision, changes, output, title, [*steps, "ConfigApplied", "RollbackCompleted"])
 
 
 @rollback.command("status")
@@ -175,16 +158,11 @@ def resume(runtime: Runtime, system: str, reason: str | None, output: Output) ->
     from ledger.service.recovery import recover
 
     if unfinished(runtime.ledger.load(system)) is None:
-        output.record(
-            {"system": system, "outcome": "skipped"},
-            f"skipped ({system} has no rollback in flight)",
-        )
+        skip(output, system, f"{system} has no rollback in flight")
         return
     result = recover(runtime.ledger, system, runtime.origin(reason))
-    if result.problems:
-        raise UsageError(
-            result.problems[0], hint=f"Mend that, then: rollout rollback resume {system}"
-        )
+    if unfinished(result.state) is not None:
+        raise Refused(result.problems[0], hint=f"Mend that, then: rollout rollback resume {system}")
     output.record(
         {"system": system, "completed": list(result.completed), "fingerprint": result.fingerprint},
         f"✔ {'; '.join(result.completed) or 'nothing was left to do'}",
@@ -205,14 +183,11 @@ def abandon(runtime: Runtime, system: str, reason: str | None, output: Output) -
     """
     from ledger.service import rolling_back
 
-    if not reason:
+    if not has_reason(reason):
         raise ReasonRequired("Giving up a rollback needs a reason.", hint="Say why: --reason TEXT")
     operation = rolling_back.abandon(runtime.ledger, system, runtime.origin(reason))
     if operation is None:
-        output.record(
-            {"system": system, "outcome": "skipped"},
-            f"skipped ({system} has no rollback in flight)",
-        )
+        skip(output, system, f"{system} has no rollback in flight")
         return
     output.record(
         {"system": system, "abandoned": operation}, f"the rollback of {system} was given up"

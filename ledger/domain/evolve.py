@@ -188,7 +188,13 @@ def _quarantined(state: SystemState, event: Recorded, data: Json) -> SystemState
 def _begun(
     state: SystemState, event: Recorded, kind: str, data: Json, *, overtaken: bool = False
 ) -> SystemState:
-    operation = {**_decided(event), "kind": kind, "steps": [], "intent": data, "overtaken": overtaken}
+    operation = {
+        **_decided(event),
+        "kind": kind,
+        "steps": [],
+        "intent": data,
+        "overtaken": overtaken,
+    }
     return replace(state, operations=_with(state.operations, str(event.operation), operation))
 
 
@@ -212,9 +218,7 @@ def _asked(state: SystemState, event: Recorded) -> Json:
     return state.operations.get(str(event.operation)) or _decided(event)
 
 
-def _overtaken(
-    state: SystemState, event: Recorded, asked: Json, *kinds: str
-) -> Mapping[str, Json]:
+def _overtaken(state: SystemState, event: Recorded, asked: Json, *kinds: str) -> Mapping[str, Json]:
     """Return the operations in flight, marked if this outcome's decision came after theirs."""
     if not state.operations:
         return state.operations

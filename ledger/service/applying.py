@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 from ledger import fail_points
 from ledger.domain import events
-from ledger.domain.decisions import Decision, configurations
+from ledger.domain.decisions import Decision, configurations, insist_on_no_rule
 from ledger.domain.decisions.configurations import short
-from ledger.domain.errors import IntegrityFailure, LedgerError, Refused, UnknownName
+from ledger.domain.errors import (
+    IntegrityFailure,
+    LedgerError,
+    LedgerUnreachable,
+    Refused,
+    UnknownName,
+)
 from ledger.domain.ids import uuid7
 from ledger.domain.state import SystemState
-from ledger.service.configuring import applied, changes_between, in_place, keep, registration_of
+from ledger.service.configuring import applied, changes_between, in_place, standing_in
 from ledger.service.context import Ledger
 from ledger.service.recorder import Origin, within
+from ledger.service.saving import save_unknown
 from ledger.service.world import World, world_of
-
-if TYPE_CHECKING:
-    from ledger.configuration.snapshot import Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,28 @@ class ApplyResult:
     spooled: bool = False
 
 
+def plan(
+    ledger: Ledger, system: str, name: str, *, override_quarantine: bool
+) -> tuple[Decision, str, tuple[events.Change, ...]]:
+    """Return what applying ``name`` would do, its fingerprint, and the diff; touches nothing.
+
+    Raises as `apply` does.
+    """
+    state = ledger.load(system)
+    fingerprint = configurations.resolve(state, name)
+    world = insist_on_files(world_of(state.registration or {}, ledger.recorder.clock), system)
+    decision = configurations.request_apply(
+        state,
+        fingerprint,
+        in_place=in_place(ledger, state, world),
+        override_quarantine=override_quarantine,
+    )
+    if decision.skipped is None:  # refuse now what would fail
+        snapshot = decision.events[0].payload()["snapshot"]
+        restored(ledger, state, fingerprint, snapshot, world)
+    return decision, fingerprint, changes_between(ledger, state.fingerprint, fingerprint)
+
+
 def apply(
     ledger: Ledger,
     system: str,
@@ -50,32 +75,33 @@ def apply(
     """Write a configuration in place, verify it, and record that it is in force.
 
     Raises:
-        Refused: it is in quarantine, or the system names no place for its files.
+        Refused: it is in quarantine, or the system names no place for its files, or a rule asks.
         SecretMissing: a secret can't be put back; nothing was touched.
     """
     from ledger.service.recovery import finish_dead_operations
 
+    insist_on_no_rule(origin.actor, f"applying a configuration to {system}")
     with ledger.operating(system, "config apply"):
         finish_dead_operations(ledger, system, origin)
         state = ledger.load(system)
         world = insist_on_files(world_of(state.registration or {}, ledger.recorder.clock), system)
-        standing = in_place(ledger, world)
+        standing = in_place(ledger, state, world)
+
+        def decide(state: SystemState) -> Decision:
+            return configurations.request_apply(
+                state, fingerprint, in_place=standing, override_quarantine=override_quarantine
+            )
+
+        previewed = decide(state)
+        if previewed.skipped is not None:
+            return ApplyResult(system, fingerprint, "skipped", previewed.skipped)
         operation = uuid7()
         origin = within(origin, operation)
-        contents = restored(
-            ledger, state, fingerprint, configurations.snapshot_to_write(state, fingerprint), world
-        )
-        save_unknown(ledger, state, standing, world, origin)
-        state, decision = ledger.recorder.decide(
-            system,
-            lambda state: configurations.request_apply(
-                state,
-                fingerprint,
-                in_place=standing.fingerprint if standing else None,
-                override_quarantine=override_quarantine,
-            ),
-            origin,
-        )
+        # Everything that can fail without harm comes before the intent: the bytes and their secrets.
+        snapshot = previewed.events[0].payload()["snapshot"]
+        contents = restored(ledger, state, fingerprint, snapshot, world)
+        save_unknown(ledger, state, world, origin)
+        state, decision = ledger.recorder.decide(system, decide, origin)
         if decision.skipped is not None:
             return ApplyResult(system, fingerprint, "skipped", decision.skipped)
         fail_points.reach("apply.after_intent")
@@ -94,58 +120,58 @@ def complete_apply(
     intent = state.operations[str(operation)]["intent"]
     written: list[str] = []
     try:
-        written = write_files(world, contents, "apply.after_file")
-        insist_in_place(ledger, world, intent["fingerprint"])
+        write_files(world, contents, written, "apply.after_file")
+        insist_in_place(ledger, world, intent["fingerprint"], contents)
     except LedgerError as problem:
         failed = events.ConfigApplyFailed(
             fingerprint=intent["fingerprint"], written=tuple(written), explanation=problem.message
         )
-        ledger.recorder.decide(state.system, lambda _: Decision((failed,)), origin)
-        raise
+        try:
+            ledger.recorder.end(state.system, operation, lambda _: [failed], origin)
+        except LedgerUnreachable:
+            ledger.warn("and the failure could not be recorded: the ledger is away")
+        raise problem from None
     fail_points.reach("apply.before_outcome")
-    changes = changes_between(ledger, state.fingerprint, intent["fingerprint"])
-    after, _ = ledger.recorder.decide(
+    after, _ = ledger.recorder.end(
         state.system,
-        lambda state: Decision(
-            (applied(state, intent["fingerprint"], intent["snapshot"], "apply", changes),)
-        ),
+        operation,
+        lambda state: [applied(ledger, state, intent["fingerprint"], intent["snapshot"], "apply")],
         origin,
     )
     fail_points.reach("apply.after_outcome")
     ledger.memory.remember(after)
-    paths = {file["name"]: file["path"] for file in intent["files"]}
     return ApplyResult(
         state.system,
         intent["fingerprint"],
         "applied",
         previous=state.fingerprint,
-        files=tuple(paths[name] for name in written),
+        files=tuple(str(world.config_files[name]) for name in written),
         operation=str(operation),
     )
 
 
-def write_files(world: World, contents: Mapping[str, bytes], fail_point: str) -> list[str]:
-    """Write files one by one; return the names of those that were not right already."""
+def write_files(
+    world: World, contents: Mapping[str, bytes], written: list[str], fail_point: str
+) -> None:
+    """Write files one by one; add the names of those that were not right already to ``written``."""
     if world.configs is None:
-        return []
-    written: list[str] = []
+        return
     for name, content in contents.items():
         if world.configs.write({name: content}).replaced:
             written.append(name)
         fail_points.reach(fail_point)
-    return written
 
 
-def insist_in_place(ledger: Ledger, world: World, fingerprint: str) -> None:
-    """Raise unless the files in place, read back, are the configuration of that fingerprint.
+def insist_in_place(ledger: Ledger, world: World, fingerprint: str, names: Collection[str]) -> None:
+    """Raise unless the files of ``names``, read back, are the configuration of that fingerprint.
 
     Raises:
         IntegrityFailure: they are something else.
     """
-    found = in_place(ledger, world)
+    found = standing_in(ledger, world, names)
     if found is None or found.fingerprint != fingerprint:
         raise IntegrityFailure(
-            f"The files in place are {short(found.fingerprint) if found else 'unreadable'}, "
+            f"The files in place are {short(found.fingerprint) if found else 'missing'}, "
             f"not {short(fingerprint)}.",
             hint="Another program wrote to them meanwhile; stop it, then run: rollout recover",
         )
@@ -190,23 +216,3 @@ def restored(
         )
         for record in records
     }
-
-
-def save_unknown(
-    ledger: Ledger, state: SystemState, standing: Snapshot | None, world: World, origin: Origin
-) -> None:
-    """Keep what is about to be overwritten, if the ledger has never seen it: nothing is lost."""
-    if standing is None:
-        if world.configs is not None and world.configs.read():
-            ledger.warn(
-                "what stands there now is no configuration that can be kept; it is overwritten"
-            )
-        return
-    known = state.configs.get(standing.fingerprint)
-    if known is not None and standing.snapshot_id in known["snapshots"]:
-        return
-    keep(ledger, standing, origin)
-    found = registration_of(standing, source="found in place")
-    ledger.recorder.decide(
-        state.system, lambda state: configurations.register(state, found), origin
-    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ledger.domain import events
 from ledger.domain.configuration import diff
 from ledger.domain.decisions import Decision, configurations
-from ledger.domain.errors import LedgerError, Refused, UsageError
+from ledger.domain.errors import LedgerError, Refused, StaleRevision, UsageError
 from ledger.domain.events.base import Event
 from ledger.domain.ids import LEDGER_STREAM
 from ledger.domain.state import SystemState
@@ -67,18 +67,50 @@ def _config_files(state: SystemState) -> Sequence[Mapping[str, str]]:
     return files
 
 
-def in_place(ledger: Ledger, world: World) -> Snapshot | None:
-    """Return the configuration as its files lie there now; None when they can't be read as one."""
+def standing_in(
+    ledger: Ledger, world: World, names: Collection[str] | None = None
+) -> Snapshot | None:
+    """Return the configuration as its files (those of ``names``) lie there now; None where there are none.
+
+    Raises:
+        LedgerError: they can't be read as a configuration.
+        Refused: they hold secrets, and this machine lacks the ledger's key to tell which.
+    """
     if world.configs is None:
         return None
     from ledger.configuration.snapshot import snapshot_under
 
+    found = world.configs.read()
+    files = {name: found[name] for name in found if names is None or name in names}
+    snapshot = snapshot_under(files.items(), ledger.keys) if files else None
+    if snapshot is not None and any(file.secrets for file in snapshot.files):
+        insist_on_key(ledger)
+    return snapshot
+
+
+def in_place(ledger: Ledger, state: SystemState, world: World) -> str | None:
+    """Return the fingerprint of what stands where the configuration in force belongs; None: can't be told.
+
+    A file that is registered by now, and was no part of that configuration, does not count.
+    """
     try:
-        files = world.configs.read()
-        return snapshot_under(files.items(), ledger.keys) if files else None
+        standing = standing_in(ledger, world, names_in_force(state))
     except LedgerError as problem:
         ledger.warn(f"the configuration in place can't be read: {problem.message}")
         return None
+    return standing.fingerprint if standing is not None else None
+
+
+def names_in_force(state: SystemState) -> set[str] | None:
+    """Return the names of the files of the configuration in force; None: there is none."""
+    if state.fingerprint is None:
+        return None
+    return names_of(state, state.fingerprint, str(state.snapshot))
+
+
+def names_of(state: SystemState, fingerprint: str, snapshot: str) -> set[str]:
+    """Return the names of the files of a snapshot."""
+    return {file["name"] for file in state.configs[fingerprint]["snapshots"][snapshot]}
 
 
 def changes_between(ledger: Ledger, old: str | None, new: str | None) -> tuple[events.Change, ...]:
@@ -135,11 +167,11 @@ def put(
         known = state.configs.get(snapshot.fingerprint)
         if tag is not None:
             decided += configurations.tag(state, snapshot.fingerprint, tag).events
-        if stable and not (known and known["stable"]):
+        if stable and not (known and known["stable"] and not known["quarantined"]):
             decided.append(events.FingerprintMarkedStable(fingerprint=snapshot.fingerprint))
         if declare and state.snapshot != snapshot.snapshot_id:
             decided.append(
-                applied(state, snapshot.fingerprint, snapshot.snapshot_id, "declared", changes)
+                applied(ledger, state, snapshot.fingerprint, snapshot.snapshot_id, "declared")
             )
         return Decision(tuple(decided), skipped=None if decided else first.skipped)
 
@@ -170,25 +202,45 @@ def adopt_key(ledger: Ledger, origin: Origin) -> None:
     Raises:
         Refused: this machine has another key, so the same secret would look like another.
     """
-    from ledger.configuration.keys import load_key
-
-    mine = load_key(ledger.home).key_id
-    adopted = [
-        event.data["key_id"]
-        for event in ledger.recorder.store.read_stream(LEDGER_STREAM)
-        if event.type == "SecretKeyAdopted"
-    ]
-    if not adopted:
-        event = events.SecretKeyAdopted(key_id=mine)
+    revision = insist_on_key(ledger)
+    if revision is None:
+        return
+    event = events.SecretKeyAdopted(key_id=ledger.keys().key_id)
+    try:
         ledger.recorder.append(
-            [ledger.recorder.prepare(event, origin, stream=LEDGER_STREAM, system=None)]
+            [
+                ledger.recorder.prepare(
+                    event, origin, stream=LEDGER_STREAM, system=None, expected_revision=revision
+                )
+            ]
         )
-    elif adopted[-1] != mine:
+    except StaleRevision:  # another machine was quicker, perhaps with another key
+        adopt_key(ledger, origin)
+
+
+def insist_on_key(ledger: Ledger) -> int | None:
+    """Insist that this machine has the key that the ledger has adopted.
+
+    Returns None, or while it has adopted none, the revision of the ledger's own stream.
+
+    Raises:
+        Refused: this machine has another key.
+    """
+    adopted, revision = None, 0
+    for event in ledger.recorder.store.read_stream(LEDGER_STREAM):
+        revision = event.revision
+        if event.type == "SecretKeyAdopted":
+            adopted = event.data["key_id"]
+    if adopted is None:
+        return revision
+    mine = ledger.keys().key_id
+    if adopted != mine:
         raise Refused(
-            f"This ledger digests secrets under the key {adopted[-1]}, and this machine has {mine}.",
+            f"This ledger digests secrets under the key {adopted}, and this machine has {mine}.",
             hint=f"Copy secret.key from the machine that has it into {ledger.home}, "
             "or set ROLLOUT_SECRET_KEY.",
         )
+    return None
 
 
 def registration_of(snapshot: Snapshot, *, source: str) -> events.ConfigRegistered:
@@ -211,19 +263,15 @@ def registration_of(snapshot: Snapshot, *, source: str) -> events.ConfigRegister
 
 
 def applied(
-    state: SystemState,
-    fingerprint: str,
-    snapshot: str,
-    cause: Cause,
-    changes: Sequence[events.Change],
+    ledger: Ledger, state: SystemState, fingerprint: str, snapshot: str, cause: Cause
 ) -> events.ConfigApplied:
-    """Return the event that puts a configuration in force."""
+    """Return the event that puts a configuration in force, with the diff to the one before."""
     return events.ConfigApplied(
         fingerprint=fingerprint,
         snapshot=snapshot,
         previous=state.fingerprint,
         cause=cause,
-        changes=tuple(changes),
+        changes=changes_between(ledger, state.fingerprint, fingerprint),
     )
 
 

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import orjson
-
 from ledger import files
 from ledger.domain.errors import FileProblem, LedgerError, OperationInProgress, UnknownName
 from ledger.domain.state import SystemState
+from ledger.service.memory import LocalMemory
 from ledger.service.recorder import Recorder
 from ledger.store.spool import Spool
 
@@ -21,53 +20,10 @@ if TYPE_CHECKING:
 
 LOCK_TIMEOUT_SECONDS: Final = 10.0
 PAUSE_LOCK_TIMEOUT_SECONDS: Final = 0.5
-_CACHE_BYTES_MAX: Final = 64 * 1024 * 1024
+SPOOL_LOCK_TIMEOUT_SECONDS: Final = 2.0
 
 Warn = Callable[[str], None]
 """Tells the person at the terminal something that went wrong but does not stop the work."""
-
-
-@dataclass(frozen=True, slots=True)
-class LocalMemory:
-    """What this machine remembers of the ledger, for the hour when Postgres is away. Never the truth."""
-
-    folder: Path
-
-    def remember(self, state: SystemState) -> None:
-        """Keep a system's state. A full disk must not stop the command that did the work."""
-        with contextlib.suppress(FileProblem):
-            files.write_atomically(
-                self._state_file(state.system),
-                orjson.dumps(state.to_json()),
-                create_folder=True,
-                new_file_mode=0o600,
-            )
-
-    def recall(self, system: str) -> SystemState | None:
-        """Return the state last kept, or None."""
-        content = files.read_bounded(self._state_file(system), bytes_max=_CACHE_BYTES_MAX)
-        if content is None:
-            return None
-        with contextlib.suppress(orjson.JSONDecodeError, TypeError):
-            return SystemState.from_json(orjson.loads(content))
-        return None  # written by another version of this program
-
-    def keep_blob(self, sha256: str, content: bytes) -> None:
-        """Keep the bytes of a configuration."""
-        path = self._blob_file(sha256)
-        if not path.exists():
-            with contextlib.suppress(FileProblem):
-                files.write_atomically(path, content, create_folder=True, new_file_mode=0o600)
-
-    def blob(self, sha256: str) -> bytes | None:
-        """Return the bytes kept under a hash, or None."""
-        return files.read_bounded(self._blob_file(sha256), bytes_max=_CACHE_BYTES_MAX)
-
-    def _state_file(self, system: str) -> Path:
-        return self.folder / "systems" / f"{system.replace('/', '%2F')}.json"
-
-    def _blob_file(self, sha256: str) -> Path:
-        return self.folder / "blobs" / sha256[:2] / sha256
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,16 +35,12 @@ class Ledger:
     warn: Warn
     keys: KeyProvider
     """Gives the key that secrets are digested under, when the first one is met."""
-
-    @property
-    def memory(self) -> LocalMemory:
-        """What this machine remembers."""
-        return LocalMemory(self.home / "cache")
+    memory: LocalMemory
 
     @property
     def spool(self) -> Spool:
         """What this machine did while the ledger was away."""
-        return Spool(self.home / "spool")
+        return Spool(self.home / "spool", lock_timeout_seconds=SPOOL_LOCK_TIMEOUT_SECONDS)
 
     def load(self, system: str) -> SystemState:
         """Return a system's state, and remember it.
@@ -136,9 +88,7 @@ class Ledger:
         Raises:
             OperationInProgress: somebody else is at work.
         """
-        with files.exclusive_lock(
-            self.lock_file(system), timeout_seconds=LOCK_TIMEOUT_SECONDS, what=what
-        ):
+        with self.alone_here(system, what):
             if not self.recorder.store.try_lock(system):
                 raise OperationInProgress(
                     f"Somebody on another machine is at work on {system}.",
@@ -149,6 +99,12 @@ class Ledger:
             finally:
                 with contextlib.suppress(LedgerError):
                     self.recorder.store.unlock(system)
+
+    def alone_here(self, system: str, what: str) -> contextlib.AbstractContextManager[None]:
+        """Be the only one on this machine at work on ``system``. Raises as `operating` does."""
+        return files.exclusive_lock(
+            self.lock_file(system), timeout_seconds=LOCK_TIMEOUT_SECONDS, what=what
+        )
 
     @contextlib.contextmanager
     def pausing(self, system: str) -> Iterator[None]:

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import orjson
 
 from ledger import fail_points
 from ledger.domain import events
-from ledger.domain.decisions import modes
+from ledger.domain.decisions import alerts, modes
 from ledger.domain.envelope import NewEvent
-from ledger.domain.errors import LedgerError, LedgerUnreachable, UnknownName
+from ledger.domain.errors import LedgerError, LedgerUnreachable, UnknownName, UsageError
 from ledger.domain.events.base import Event
-from ledger.domain.ids import control_stream, uuid7
+from ledger.domain.ids import check_system_name, control_stream, uuid7
 from ledger.domain.modes import Mode, PauseKind, full_kind
-from ledger.domain.state import SystemState
+from ledger.domain.state import SystemState, replace
 from ledger.service.context import Ledger
 from ledger.service.recorder import Origin, within
 from ledger.service.switching import SwitchResult, act, begin
 from ledger.service.world import world_of
-from ledger.store.spool import Spool
 
 if TYPE_CHECKING:
     from ledger.service.applying import ApplyResult
@@ -35,24 +35,26 @@ def pause(
     origin: Origin,
     *,
     by_hand: events.Actuators | None = None,
-    unreachable: LedgerUnreachable | None = None,
+    away: LedgerError | None = None,
 ) -> SwitchResult:
     """Pause ``system``: through the ledger if it answers, without it otherwise.
 
-    ``by_hand`` names the actuators when nobody here remembers the system's own; ``unreachable`` says
-    that the ledger is known to be away.
+    ``by_hand`` names the actuators when nobody here remembers the system's own; ``away`` says why the
+    ledger is known to be of no use.
 
     Raises:
         LedgerUnreachable: the ledger is away, and nobody here knows how to reach the system.
         UnknownName: there is no such system.
     """
     with ledger.pausing(system):
-        if unreachable is None:
+        if away is None:
             try:
                 return begin(ledger, system, Mode.PAUSED, kind, origin, by_hand=by_hand)
-            except LedgerUnreachable as problem:
-                unreachable = problem
-        return _pause_without_ledger(ledger, system, kind, origin, by_hand, unreachable)
+            except UsageError:  # no such system: then there is nothing to pause
+                raise
+            except LedgerError as problem:
+                away = problem
+        return _pause_without_ledger(ledger, system, kind, origin, by_hand, away)
 
 
 def _pause_without_ledger(
@@ -61,9 +63,9 @@ def _pause_without_ledger(
     kind: PauseKind,
     origin: Origin,
     by_hand: events.Actuators | None,
-    unreachable: LedgerUnreachable,
+    away: LedgerError,
 ) -> SwitchResult:
-    state = remembered(ledger, system, by_hand, unreachable)
+    state = remembered(ledger, system, by_hand, away)
     world = world_of(state.registration or {}, ledger.recorder.clock)
     operation = uuid7()
     origin = within(origin, operation)
@@ -76,68 +78,84 @@ def _pause_without_ledger(
         to_kind=kind.value,
         actuators=world.mode_actuators,
     )
-    warnings = spool_events(ledger, system, [intent], origin)
+    unspooled = _try_to_spool(ledger, system, [intent], origin)
     fail_points.reach("pause.after_spool_intent")
     outcome, carried = act(ledger, world, intent.payload(), origin, operation)
     fail_points.reach("pause.after_act")
-    warnings += spool_events(ledger, system, [outcome], origin)
-    fail_points.reach("pause.after_spool_outcome")
     switched = isinstance(outcome, events.ModeSwitched)
+    mitigated = alerts.mitigated_by(state, f"paused/{kind}") if switched else ()
+    unspooled += _try_to_spool(ledger, system, [outcome, *mitigated], origin)
+    fail_points.reach("pause.after_spool_outcome")
     return SwitchResult(
         system=system,
         mode=Mode.PAUSED,
         pause_kind=kind,
         outcome="switched" if switched else "unconfirmed",
-        explanation="" if switched else outcome.explanation,
+        explanation=getattr(outcome, "explanation", ""),
         carried_by=carried.carried_by if carried else "nothing",
         operation=str(operation),
-        spooled=True,
-        warnings=(*warnings, *(carried.warnings if carried else ())),
+        spooled=None if unspooled else True,
+        warnings=(
+            f"without the ledger: {away.message}",
+            *unspooled,
+            *(carried.warnings if carried else ()),
+        ),
     )
 
 
+def _try_to_spool(
+    ledger: Ledger, system: str, happened: Sequence[Event], origin: Origin
+) -> tuple[str, ...]:
+    """Journal events, or return a warning: a full disk stops no pause."""
+    try:
+        spool_events(ledger, system, happened, origin)
+    except (LedgerError, OSError) as problem:
+        told = problem.message if isinstance(problem, LedgerError) else str(problem)
+        return (f"not recorded, not even here: {told}",)
+    return ()
+
+
 def remembered(
-    ledger: Ledger, system: str, by_hand: events.Actuators | None, unreachable: LedgerUnreachable
+    ledger: Ledger, system: str, by_hand: events.Actuators | None, away: LedgerError
 ) -> SystemState:
     """Return what this machine knows of ``system``, with the actuators given by hand if any are.
 
     Raises:
         LedgerUnreachable: it knows nothing, and none are given.
     """
-    state = ledger.memory.recall(system)
+    state = ledger.memory.recall(system) or SystemState(check_system_name(system))
     if by_hand is not None:
-        registration = {"environment": "production", "actuators": by_hand.payload()}
-        return SystemState(system, registration=registration)
-    if state is None or state.registration is None:
+        return replace(state, registration={"actuators": by_hand.payload()})
+    if state.registration is None:
         raise LedgerUnreachable(
-            f"{unreachable.message} And this machine does not remember how {system} is reached.",
+            f"{away.message} And this machine does not remember how {system} is reached.",
             hint=f"rollout pause {system} --control-file PATH (or --http-admin URL) acts without the ledger",
         )
     return state
 
 
-def spool_events(
-    ledger: Ledger, system: str, happened: Sequence[Event], origin: Origin
-) -> tuple[str, ...]:
-    """Journal events here until the ledger takes them. Returns warnings: a full disk stops no pause."""
-    records = [
-        _line(
-            ledger.recorder.prepare(
-                event, origin, stream=control_stream(system), system=system, spooled=True
+def spool_events(ledger: Ledger, system: str, happened: Sequence[Event], origin: Origin) -> None:
+    """Journal events here until the ledger takes them.
+
+    Raises:
+        FileNotWritten, OperationInProgress: none of them is kept.
+    """
+    stream = control_stream(system)
+    ledger.spool.append(
+        [
+            _line(
+                ledger.recorder.prepare(event, origin, stream=stream, system=system, spooled=True),
+                ledger.memory.ledger,
             )
-        )
-        for event in happened
-    ]
-    try:
-        ledger.spool.append(records)
-    except LedgerError as problem:
-        return (f"not recorded, not even here: {problem.message}",)
-    return ()
+            for event in happened
+        ]
+    )
 
 
-def _line(new: NewEvent) -> bytes:
+def _line(new: NewEvent, ledger: str | None) -> bytes:
     return orjson.dumps(
         {
+            "ledger": ledger,
             "event_id": str(new.event_id),
             "stream": new.stream,
             "type": new.type,
@@ -148,8 +166,7 @@ def _line(new: NewEvent) -> bytes:
     )
 
 
-def _event(line: bytes) -> NewEvent:
-    record = orjson.loads(line)
+def _event(record: Mapping[str, Any]) -> NewEvent:
     return NewEvent(
         event_id=UUID(record["event_id"]),
         stream=record["stream"],
@@ -160,21 +177,36 @@ def _event(line: bytes) -> NewEvent:
     )
 
 
-def drain(spool: Spool, ledger: Ledger) -> int:
-    """Append what was journalled while the ledger was away, with its own times, once. Returns how many.
+def drain(ledger: Ledger) -> Counter[str]:
+    """Append what was journalled while the ledger was away, with its own times, once.
 
-    A crash between the append and the settling sends the same ids again, and the log knows them (I4).
+    What was journalled for another ledger stays, until a command works with that one. A crash between
+    the append and the settling sends the same ids again, and the log knows them (I4).
+
+    Returns how many events came in, by stream.
     """
-    waiting = spool.read()
-    if waiting.records:
-        ledger.recorder.append([_event(line) for line in waiting.records])
+    waiting = ledger.spool.read()
+    ours: dict[bytes, NewEvent] = {}
+    others = 0
+    for line in waiting.records:
+        record = orjson.loads(line)
+        if record["ledger"] in {None, ledger.memory.ledger}:
+            ours[line] = _event(record)
+        else:
+            others += 1
+    if ours:
+        ledger.recorder.append(list(ours.values()))
         fail_points.reach("spool.after_append")
-        spool.settle(waiting.records)
+        ledger.spool.settle(ours)
+    if others:
+        ledger.warn(
+            f"{others} events wait here for another ledger; a command on that one appends them"
+        )
     for path in waiting.set_aside:
         ledger.warn(
             f"half a record of the spool was set aside in {path}; look at it, then remove it"
         )
-    return len(waiting.records)
+    return Counter(event.stream for event in ours.values())
 
 
 def rollback(
@@ -185,28 +217,32 @@ def rollback(
     Raises:
         LedgerUnreachable: this machine does not remember the system, or not those bytes.
         NothingStable, UnknownName, AmbiguousName: there is no target.
-        SecretMissing: a secret can't be put back; nothing was touched.
+        SecretMissing, FileNotWritten: a secret can't be put back, or it can't be journalled; nothing was
+            touched.
     """
     from ledger.domain.decisions import rollbacks
-    from ledger.service import applying, configuring, rolling_back
+    from ledger.service import applying, configuring, rolling_back, saving
     from ledger.service.applying import ApplyResult
 
-    with ledger.pausing(system):
+    with ledger.alone_here(system, "rollback"):
         state = remembered(ledger, system, None, unreachable)
         world = applying.insist_on_files(
             world_of(state.registration or {}, ledger.recorder.clock), system
         )
-        standing = configuring.in_place(ledger, world)
-        decision = rollbacks.request(
-            state, selector, in_place=standing.fingerprint if standing else None
-        )
+        if selector.startswith("#"):
+            raise LedgerUnreachable(
+                f"{unreachable.message} And {selector} can't be looked up without it.",
+                hint="Name a fingerprint or a tag, or say --last-stable.",
+            )
+        standing = configuring.in_place(ledger, state, world)
+        decision = rollbacks.request(state, selector, in_place=standing)
         if decision.skipped is not None:
             return ApplyResult(system, state.fingerprint or "", "skipped", decision.skipped)
         intent = decision.events[0].payload()
         target = intent["to_fingerprint"]
         try:
             contents = applying.restored(ledger, state, target, intent["snapshot"], world)
-            changes = configuring.changes_between(ledger, state.fingerprint, target)
+            outcome = rolling_back.outcome(ledger, state, intent)
         except UnknownName:
             raise LedgerUnreachable(
                 f"{unreachable.message} And this machine does not hold the bytes of {target[7:19]}.",
@@ -214,22 +250,24 @@ def rollback(
             ) from None
         operation = uuid7()
         origin = within(origin, operation)
+        saving.copy_unknown(ledger, state, world)
         spool_events(ledger, system, decision.events, origin)
-        written = applying.write_files(world, contents, "rollback.after_file")
-        applying.insist_in_place(ledger, world, target)
-        paths = {file["name"]: file["path"] for file in intent["files"]}
+        written: list[str] = []
+        applying.write_files(world, contents, written, "rollback.after_file")
+        applying.insist_in_place(ledger, world, target, contents)
         steps = [
             events.RollbackStepCompleted(
                 step=number,
                 name=name,
-                path=paths[name],
+                path=str(world.config_files[name]),
                 outcome="written" if name in written else "already",
             )
             for number, name in enumerate(contents, start=1)
         ]
-        outcome = rolling_back.outcome(ledger, state, intent, changes)
-        spool_events(ledger, system, [*steps, *outcome], origin)
+        for warning in _try_to_spool(ledger, system, [*steps, *outcome], origin):
+            ledger.warn(warning)
         return ApplyResult(
-            system, target, "rolled_back", previous=state.fingerprint,
-            files=tuple(paths[name] for name in written), operation=str(operation), spooled=True,
+            system, target, "rolled_back", previous=intent.get("from_fingerprint"),
+            files=tuple(str(world.config_files[name]) for name in written),
+            operation=str(operation), spooled=True,
         )  # fmt: skip

@@ -12,7 +12,7 @@ from ledger.domain import canonical
 from ledger.domain.clock import Clock
 from ledger.domain.decisions import Decision
 from ledger.domain.envelope import Appended, NewEvent
-from ledger.domain.errors import EventIdReused, StaleRevision
+from ledger.domain.errors import BadInput, EventIdReused, StaleRevision
 from ledger.domain.events.base import Event
 from ledger.domain.evolve import fold
 from ledger.domain.ids import Actor, Channel, control_stream, uuid7
@@ -88,7 +88,7 @@ class Recorder:
         }
         optional = {
             "system": system,
-            "reason": self.redact(origin.reason, prose=True) if origin.reason else None,
+            "reason": self.clean(origin.reason, prose=True) if origin.reason else None,
             "operation": str(origin.operation) if origin.operation else None,
             "cause": str(origin.cause) if origin.cause else None,
             "backfilled": backfilled or None,
@@ -105,9 +105,29 @@ class Recorder:
             expected_revision=expected_revision,
         )
 
+    def clean(self, text: str, *, prose: bool = False) -> str:
+        """Return ``text`` as it may be recorded: without secrets, and as UTF-8 has it.
+
+        What a terminal sent in another encoding is spelled out: it must not stop a pause.
+        """
+        return self.redact(text.encode(errors="backslashreplace").decode(), prose=prose)
+
+    def insist_on_plain(self, text: str, what: str) -> str:
+        """Return ``text`` if it is recorded as it is: a path or a name that was changed would mislead.
+
+        Raises:
+            BadInput: it looks as if it held a secret, or is no UTF-8.
+        """
+        if self.clean(text) != text:
+            raise BadInput(
+                f"The {what} looks as if it held a secret, or is no UTF-8, and it would be recorded.",
+                hint=f"Give the {what} another name.",
+            )
+        return text
+
     def _clean(self, value: Any, key: str = "") -> Any:
         if isinstance(value, str):
-            return self.redact(value, prose=key in _PROSE)
+            return self.clean(value, prose=key in _PROSE)
         if isinstance(value, list):
             return [self._clean(item, key) for item in value]
         if isinstance(value, dict):

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Final
 from uuid import UUID
 
 from ledger.domain import events
 from ledger.domain.decisions import Decision, modes
 from ledger.domain.decisions.configurations import short
-from ledger.domain.errors import LedgerError
+from ledger.domain.errors import LedgerError, LedgerUnreachable, Refused, StaleRevision
 from ledger.domain.events.base import Event
+from ledger.domain.ids import Channel
 from ledger.domain.state import SystemState
 from ledger.service import applying, configuring, rolling_back, switching
 from ledger.service.context import Ledger
 from ledger.service.recorder import Origin, within
 from ledger.service.world import World, world_of
+
+DRIFT_ATTEMPTS_MAX: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,7 @@ def recover(ledger: Ledger, system: str, origin: Origin, *, spooled: int = 0) ->
     """
     with ledger.operating(system, "recover"):
         completed, abandoned, problems = finish_dead_operations(ledger, system, origin)
-        state = detect_drift(ledger, system, origin)
+        state, untold = detect_drift(ledger, system, origin)
         if completed or abandoned or spooled:
             told = events.StateRecovered(
                 completed=tuple(completed),
@@ -58,7 +61,7 @@ def recover(ledger: Ledger, system: str, origin: Origin, *, spooled: int = 0) ->
             system=system,
             completed=tuple(completed),
             abandoned=tuple(abandoned),
-            problems=tuple(problems),
+            problems=(*problems, *untold),
             drift=state.drift,
             mode=state.mode,
             pause_kind=state.pause_kind,
@@ -78,24 +81,28 @@ def finish_dead_operations(
     abandoned: list[str] = []
     problems: list[str] = []
     state = ledger.load(system)
-    for operation, record in sorted(state.operations.items(), key=lambda item: item[1]["position"]):
-        within_it = within(origin, UUID(operation))
+    for operation, known in sorted(state.operations.items(), key=lambda item: item[1]["position"]):
         state = ledger.load(system)
-        world = world_of(state.registration or {}, ledger.recorder.clock)
-        finish = {"switch": _finish_switch, "apply": _finish_apply, "rollback": _finish_rollback}[
-            record["kind"]
-        ]
-        try:
-            done, sentence = finish(ledger, world, state, UUID(operation), within_it)
-        except LedgerError as problem:
-            problems.append(f"{record['kind']} #{record['position']} stays open: {problem.message}")
+        if operation not in state.operations:
             continue
-        (completed if done else abandoned).append(
-            f"{record['kind']} #{record['position']}: {sentence}"
-        )
-        ledger.warn(
-            f"{record['kind']} #{record['position']} was left in flight by a crash: {sentence}"
-        )
+        world = world_of(state.registration or {}, ledger.recorder.clock)
+        finish = {"switch": _finish_switch, "apply": _finish_apply, "rollback": _finish_rollback}
+        # Who came by is not who decided: the reason is theirs.
+        finisher = replace(origin, channel=Channel.RECOVERY, reason=known["reason"])
+        what = f"{known['kind']} #{known['position']}"
+        try:
+            done, sentence = finish[known["kind"]](
+                ledger, world, state, UUID(operation), within(finisher, UUID(operation))
+            )
+        except LedgerUnreachable:
+            raise
+        except LedgerError as problem:
+            if operation in ledger.load(system).operations:
+                problems.append(f"{what} stays open: {problem.message}")
+                continue
+            done, sentence = False, problem.message
+        (completed if done else abandoned).append(f"{what}: {sentence}")
+        ledger.warn(f"{what} was left in flight by a crash: {sentence}")
     return completed, abandoned, problems
 
 
@@ -128,25 +135,41 @@ def _finish_apply(
     ledger: Ledger, world: World, state: SystemState, operation: UUID, origin: Origin
 ) -> tuple[bool, str]:
     """An apply of which nothing was written is given up; one that was partly done is completed."""
-    intent = state.operations[str(operation)]["intent"]
-    contents = applying.restored(ledger, state, intent["fingerprint"], intent["snapshot"], world)
+    record = state.operations[str(operation)]
+    fingerprint = record["intent"]["fingerprint"]
+    contents: dict[str, bytes] = {}
+    why = "begun, and nothing was written"
+    if record["overtaken"]:
+        why = "begun, and somebody has decided otherwise since"
+    else:
+        try:
+            contents = applying.restored(
+                ledger, state, fingerprint, record["intent"]["snapshot"], world
+            )
+        except LedgerUnreachable:
+            raise
+        except LedgerError as problem:
+            why = f"begun, and can't be completed: {problem.message}"
     standing = world.configs.read() if world.configs is not None else {}
-    if not any(standing.get(name) == content for name, content in contents.items()):
-        failed = events.ConfigApplyFailed(
-            fingerprint=intent["fingerprint"],
-            explanation="begun, and nothing was written; given up",
-        )
-        ledger.recorder.decide(state.system, lambda _: Decision((failed,)), origin)
-        return False, f"{short(intent['fingerprint'])} was begun, and nothing was written"
-    applying.complete_apply(ledger, world, state, operation, contents, origin)
-    return True, f"{short(intent['fingerprint'])} is in place"
+    if any(standing.get(name) == content for name, content in contents.items()):
+        applying.complete_apply(ledger, world, state, operation, contents, origin)
+        return True, f"{short(fingerprint)} is in place"
+    failed = events.ConfigApplyFailed(fingerprint=fingerprint, explanation=f"{why}; given up")
+    ledger.recorder.end(state.system, operation, lambda _: [failed], origin)
+    return False, f"{short(fingerprint)} was {why}"
 
 
 def _finish_rollback(
     ledger: Ledger, world: World, state: SystemState, operation: UUID, origin: Origin
 ) -> tuple[bool, str]:
-    """A rollback is always completed: it was asked for because something was wrong."""
-    intent = state.operations[str(operation)]["intent"]
+    """A rollback is completed, unless somebody has decided otherwise since: something was wrong."""
+    record = state.operations[str(operation)]
+    intent = record["intent"]
+    if record["overtaken"]:
+        why = "begun, and somebody has decided otherwise since"
+        given_up = events.RollbackAbandoned(explanation=why)
+        ledger.recorder.end(state.system, operation, lambda _: [given_up], origin)
+        return False, f"to {short(intent['to_fingerprint'])} was {why}"
     contents = applying.restored(ledger, state, intent["to_fingerprint"], intent["snapshot"], world)
     rolling_back.complete(ledger, world, state, operation, contents, origin)
     return True, f"back on {short(intent['to_fingerprint'])}"
@@ -155,34 +178,48 @@ def _finish_rollback(
 # --- drift --------------------------------------------------------------------------------------
 
 
-def detect_drift(ledger: Ledger, system: str, origin: Origin) -> SystemState:
-    """Record where the world and the ledger differ, and where they agree again. Returns the state after."""
-    state = ledger.load(system)
-    found = find_drift(ledger, state)
+def detect_drift(ledger: Ledger, system: str, origin: Origin) -> tuple[SystemState, list[str]]:
+    """Record where the world and the ledger differ, and where they agree again.
 
-    def decide(state: SystemState) -> Decision:
-        news: list[Event] = []
-        for subject, event in found.items():
-            known = state.drift.get(subject)
-            if known is None or known["found"] != event.found:
-                news.append(event)
+    Returns the state after, and sentences on what could not be told.
+    """
+    for attempt in range(1, DRIFT_ATTEMPTS_MAX + 1):
+        state = ledger.load(system)
+        found, untold = find_drift(ledger, state)
+        news: list[Event] = [
+            event
+            for subject, event in found.items()
+            if state.drift.get(subject, {}).get("found") != event.found
+        ]
         news += [
             events.DriftCleared(subject=subject)  # type: ignore[arg-type] -- came from the event
             for subject in state.drift
-            if subject not in found
+            if subject not in found and not untold
         ]
-        return Decision(tuple(news))
+        try:
+            # A pause meanwhile (it holds no lock) is no drift: then the world is compared anew.
+            state, _ = ledger.recorder.decide(
+                system,
+                lambda _, news=news: Decision(tuple(news)),
+                origin,
+                if_revision=state.revision,
+            )
+        except StaleRevision:
+            if attempt == DRIFT_ATTEMPTS_MAX:
+                raise
+            continue
+        return state, untold
+    raise AssertionError  # the loop returns or raises
 
-    state, _ = ledger.recorder.decide(system, decide, origin)
-    return state
 
-
-def find_drift(ledger: Ledger, state: SystemState) -> dict[str, events.DriftDetected]:
-    """Compare the world with ``state``; return what differs, by subject. Records nothing."""
+def find_drift(
+    ledger: Ledger, state: SystemState
+) -> tuple[dict[str, events.DriftDetected], list[str]]:
+    """Compare the world with ``state``; return what differs, by subject, and what could not be told."""
     world = world_of(state.registration or {}, ledger.recorder.clock)
     found: dict[str, events.DriftDetected] = {}
-    if world.modes is not None and state.mode is not None:
-        expected = _mode_text(state.mode, state.pause_kind)
+    mode, kind = modes.current(state)
+    if world.modes is not None and mode is not None:
         seen = " / ".join(
             f"{reading.actuator}: "
             + (
@@ -191,15 +228,21 @@ def find_drift(ledger: Ledger, state: SystemState) -> dict[str, events.DriftDete
                 else f"unknown ({reading.problem})"
             )
             for reading in world.modes.observe().readings
-            if reading.mode is None or _mode_text(reading.mode, reading.pause_kind) != expected
+            if not reading.tells(mode, kind)
         )
         if seen:
-            found["mode"] = events.DriftDetected(subject="mode", expected=expected, found=seen)
-    if world.configs is not None and state.fingerprint is not None:
+            found["mode"] = events.DriftDetected(
+                subject="mode", expected=_mode_text(mode, kind), found=seen
+            )
+    if world.configs is None or state.fingerprint is None:
+        return found, []
+    try:
         drifted = _config_drift(ledger, world, state)
-        if drifted is not None:
-            found["config"] = drifted
-    return found
+    except Refused as problem:  # not the ledger's key: every secret would look like another
+        return found, [problem.message]
+    if drifted is not None:
+        found["config"] = drifted
+    return found, []
 
 
 def _mode_text(mode: str, kind: str | None) -> str:
@@ -207,18 +250,23 @@ def _mode_text(mode: str, kind: str | None) -> str:
 
 
 def _config_drift(ledger: Ledger, world: World, state: SystemState) -> events.DriftDetected | None:
-    from ledger.domain.configuration import diff
-
-    standing = configuring.in_place(ledger, world)
-    expected = str(state.fingerprint)
-    if standing is not None and standing.fingerprint == expected:
-        return None
-    if standing is None:
-        return events.DriftDetected(
-            subject="config", expected=expected, found="unreadable or missing"
-        )
     import orjson
 
+    from ledger.domain.configuration import diff
+
+    expected = str(state.fingerprint)
+    try:
+        standing = configuring.standing_in(ledger, world, configuring.names_in_force(state))
+    except (Refused, LedgerUnreachable):
+        raise
+    except LedgerError as problem:
+        return events.DriftDetected(
+            subject="config", expected=expected, found=f"unreadable: {problem.message}"
+        )
+    if standing is None:
+        return events.DriftDetected(subject="config", expected=expected, found="missing")
+    if standing.fingerprint == expected:
+        return None
     now = orjson.loads(standing.canonical)
     then = orjson.loads(ledger.blob(expected.removeprefix("sha256:")))
     changes = tuple(

@@ -11,18 +11,14 @@ from ledger.domain.decisions import Decision, alerts, rollbacks
 from ledger.domain.decisions.configurations import short
 from ledger.domain.errors import LedgerError, LedgerUnreachable, UnknownName, UsageError
 from ledger.domain.events.base import Event
-from ledger.domain.ids import uuid7
+from ledger.domain.evolve import fold
+from ledger.domain.ids import control_stream, uuid7
 from ledger.domain.state import SystemState
-from ledger.service.applying import (
-    ApplyResult,
-    insist_in_place,
-    insist_on_files,
-    restored,
-    save_unknown,
-)
+from ledger.service.applying import ApplyResult, insist_in_place, insist_on_files, restored
 from ledger.service.configuring import applied, changes_between, in_place
 from ledger.service.context import Ledger
 from ledger.service.recorder import Origin, within
+from ledger.service.saving import save_unknown
 from ledger.service.world import World, world_of
 
 
@@ -34,21 +30,17 @@ def selector_of(ledger: Ledger, system: str, name: str) -> str:
     """
     if not name.startswith("#"):
         return name
-    if not name[1:].isdigit():
+    if not (name[1:].isdecimal() and name.isascii()):
         raise UsageError(
             f"{name!r} is no position.", hint="Write #N with the number that rollout log shows."
         )
-    event = ledger.recorder.store.get(int(name[1:]))
+    store = ledger.recorder.store
+    event = store.get(int(name[1:]))
     if event is not None and event.system == system:
         named = event.data.get("fingerprint") or event.data.get("to_fingerprint")
         if isinstance(named, str):
             return named
-        from ledger.domain.evolve import fold
-        from ledger.domain.ids import control_stream
-
-        stream = ledger.recorder.store.read_stream(
-            control_stream(system), up_to_position=event.position
-        )
+        stream = store.read_stream(control_stream(system), up_to_position=event.position)
         state = fold(stream, SystemState(system))
         if state.fingerprint is not None:
             return state.fingerprint
@@ -62,11 +54,8 @@ def plan(ledger: Ledger, system: str, selector: str) -> tuple[Decision, tuple[ev
     """Return what a rollback would do, and the diff it would make; touches nothing."""
     state = ledger.load(system)
     world = insist_on_files(world_of(state.registration or {}, ledger.recorder.clock), system)
-    standing = in_place(ledger, world)
     decision = rollbacks.request(
-        state,
-        selector_of(ledger, system, selector),
-        in_place=standing.fingerprint if standing else None,
+        state, selector_of(ledger, system, selector), in_place=in_place(ledger, state, world)
     )
     if decision.skipped is not None:
         return decision, ()
@@ -92,8 +81,7 @@ def rollback(ledger: Ledger, system: str, selector: str, origin: Origin) -> Appl
         state = ledger.load(system)
         world = insist_on_files(world_of(state.registration or {}, ledger.recorder.clock), system)
         selector = selector_of(ledger, system, selector)
-        standing = in_place(ledger, world)
-        found = standing.fingerprint if standing else None
+        found = in_place(ledger, state, world)
         previewed = rollbacks.request(state, selector, in_place=found)
         if previewed.skipped is not None:
             return ApplyResult(system, state.fingerprint or "", "skipped", previewed.skipped)
@@ -102,10 +90,12 @@ def rollback(ledger: Ledger, system: str, selector: str, origin: Origin) -> Appl
         target = previewed.events[0].payload()
         # Everything that can fail without harm comes before the intent: the bytes and their secrets.
         contents = restored(ledger, state, target["to_fingerprint"], target["snapshot"], world)
-        save_unknown(ledger, state, standing, world, origin)
-        state, _ = ledger.recorder.decide(
+        save_unknown(ledger, state, world, origin)
+        state, decision = ledger.recorder.decide(
             system, lambda state: rollbacks.request(state, selector, in_place=found), origin
         )
+        if decision.skipped is not None:
+            return ApplyResult(system, state.fingerprint or "", "skipped", decision.skipped)
         fail_points.reach("rollback.after_intent")
         return complete(ledger, world, state, operation, contents, origin)
 
@@ -121,20 +111,18 @@ def complete(
     """Do the steps of a rollback that are not done, and append its outcome. Safe to repeat."""
     record = state.operations[str(operation)]
     intent = record["intent"]
-    paths = {file["name"]: file["path"] for file in intent["files"]}
     written: list[str] = []
     for number, (name, content) in enumerate(contents.items(), start=1):
-        step = write_step(ledger, world, state.system, number, name, paths[name], content, origin)
+        step = write_step(ledger, world, state.system, operation, number, name, content, origin)
         if step.outcome == "written":
             written.append(step.path)
         if number not in record["steps"]:
-            ledger.recorder.decide(state.system, lambda _, step=step: Decision((step,)), origin)
+            ledger.recorder.end(state.system, operation, lambda _, step=step: [step], origin)
         fail_points.reach("rollback.after_step")
-    insist_in_place(ledger, world, intent["to_fingerprint"])
+    insist_in_place(ledger, world, intent["to_fingerprint"], contents)
     fail_points.reach("rollback.before_outcome")
-    changes = changes_between(ledger, state.fingerprint, intent["to_fingerprint"])
-    after, _ = ledger.recorder.decide(
-        state.system, lambda state: Decision(outcome(ledger, state, intent, changes)), origin
+    after, _ = ledger.recorder.end(
+        state.system, operation, lambda state: outcome(ledger, state, intent), origin
     )
     fail_points.reach("rollback.after_outcome")
     ledger.memory.remember(after)
@@ -152,9 +140,9 @@ def write_step(
     ledger: Ledger,
     world: World,
     system: str,
+    operation: UUID,
     number: int,
     name: str,
-    path: str,
     content: bytes,
     origin: Origin,
 ) -> events.RollbackStepCompleted:
@@ -163,33 +151,31 @@ def write_step(
     Raises:
         LedgerError: the file could not be written; `rollout rollback resume` goes on from here.
     """
-    configs = insist_on_files(world, system).configs
-    assert configs is not None  # noqa: S101 -- for the type checker; insist_on_files raised otherwise
     try:
-        replaced = configs.write({name: content}).replaced
+        configs = insist_on_files(world, system).configs
+        replaced = configs.write({name: content}).replaced if configs is not None else ()
     except LedgerError as problem:
         failed = events.RollbackFailed(step=number, explanation=problem.message)
         try:
-            ledger.recorder.decide(system, lambda _: Decision((failed,)), origin)
+            ledger.recorder.end(system, operation, lambda _: [failed], origin)
         except LedgerUnreachable:
             ledger.warn("and the failure could not be recorded: the ledger is away")
         problem.hint = f"{problem.hint or 'Mend that'}; then: rollout rollback resume {system}"
-        raise
+        raise problem from None
     fail_points.reach("rollback.after_file")
+    # Where it was written: the system may have been registered with another path since the intent.
     return events.RollbackStepCompleted(
-        step=number, name=name, path=path, outcome="written" if replaced else "already"
+        step=number,
+        name=name,
+        path=str(world.config_files[name]),
+        outcome="written" if replaced else "already",
     )
 
 
-def outcome(
-    ledger: Ledger,
-    state: SystemState,
-    intent: Mapping[str, str],
-    changes: tuple[events.Change, ...],
-) -> tuple[Event, ...]:
+def outcome(ledger: Ledger, state: SystemState, intent: Mapping[str, str]) -> tuple[Event, ...]:
     """Return what a finished rollback means: in force, completed, and the harm stopped."""
     done: list[Event] = [
-        applied(state, intent["to_fingerprint"], intent["snapshot"], "rollback", changes),
+        applied(ledger, state, intent["to_fingerprint"], intent["snapshot"], "rollback"),
         events.RollbackCompleted(
             from_fingerprint=intent.get("from_fingerprint"), to_fingerprint=intent["to_fingerprint"]
         ),
@@ -209,11 +195,15 @@ def outcome(
 
 
 def abandon(ledger: Ledger, system: str, origin: Origin) -> str | None:
-    """Give up a rollback that was begun. Returns its operation, or None if there is none."""
-    state = ledger.load(system)
-    begun = rollbacks.unfinished(state)
-    if begun is None:
-        return None
-    given_up = events.RollbackAbandoned(explanation=origin.reason or "given up by hand")
-    ledger.recorder.decide(system, lambda _: Decision((given_up,)), within(origin, UUID(begun[0])))
-    return begun[0]
+    """Give up a rollback that was begun. Returns its operation, or None if there is none.
+
+    Raises:
+        OperationInProgress: somebody is carrying it out at this moment.
+    """
+    with ledger.operating(system, "rollback abandon"):
+        begun = rollbacks.unfinished(ledger.load(system))
+        if begun is None:
+            return None
+        given_up = events.RollbackAbandoned(explanation=origin.reason or "given up by hand")
+        ledger.recorder.end(system, UUID(begun[0]), lambda _: [given_up], origin)
+        return begun[0]

@@ -36,7 +36,8 @@ class SwitchResult:
     carried_by: str = "nothing"
     took_ms: int = 0
     operation: str | None = None
-    spooled: bool = False
+    spooled: bool | None = False
+    """Whether it waits in the spool here; None: the ledger is away, and the spool can't be written."""
     warnings: tuple[str, ...] = field(default=())
 
 
@@ -202,7 +203,7 @@ def act(
     if world.modes is None:
         return arrived(intent, "nothing"), None
     # Anybody may read where this goes, so no secret may stand in it (I6).
-    reason = ledger.recorder.redact(origin.reason, prose=True) if origin.reason else ""
+    reason = ledger.recorder.clean(origin.reason, prose=True) if origin.reason else ""
     try:
         carried = world.modes.switch(
             mode=target,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -23,6 +24,13 @@ UNREADABLE: Final = "(a DSN that can't be read)"
 CONNECT_TIMEOUT_SECONDS: Final = 10
 DSN_MAX_BYTES: Final = 65_536
 
+_PLACE: Final = {
+    "service": "PGSERVICE",
+    "host": "PGHOST",
+    "hostaddr": "PGHOSTADDR",
+    "port": "PGPORT",
+    "dbname": "PGDATABASE",
+}
 _SECRET_MARK: Final = b"*"
 _PORTS: Final = re.compile(r"^[0-9]*(?:,[0-9]*)*$", re.ASCII)
 _USER_INFO: Final = re.compile(r"://[^:@/]*:([^@/]*)@")
@@ -124,6 +132,20 @@ def reject_password_on_command_line(dsn: str) -> None:
             hint="Put the DSN into ROLLOUT_DSN or a file (--dsn @FILE), or the password into"
             " ~/.pgpass.",
         )
+
+
+def place_of(dsn: str | None, environ: Mapping[str, str]) -> str:
+    """Return which database ``dsn`` names, whoever asks; it holds no secret. None: the embedded one."""
+    if dsn is None:
+        return "embedded"
+    try:
+        settings = _read(dsn)
+    except BadInput:
+        return UNREADABLE
+    return " ".join(
+        f"{key}={_value(settings, key) or environ.get(variable, '')}"
+        for key, variable in _PLACE.items()
+    )
 
 
 def quote_value(value: str) -> str:

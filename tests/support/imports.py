@@ -19,6 +19,7 @@ from ledger.service.context import Ledger
 from ledger.service.imports import importing
 from ledger.service.imports.base import Imported
 from ledger.service.imports.importing import Manner
+from ledger.service.memory import LocalMemory
 from ledger.service.recorder import Origin, Recorder
 from ledger.service.setup import create_ledger
 from ledger.store.postgres import PostgresStore
@@ -33,7 +34,7 @@ def open_ledger(dsn: str, home: Path) -> Ledger:
     clock = SystemClock()
     keys = HomeKey(home, os.environ, create=True)
     recorder = Recorder(PostgresStore(dsn), clock, partial(redact_text, keys=keys), lambda _: None)
-    return Ledger(recorder=recorder, home=home, warn=lambda _: None, keys=keys)
+    return Ledger(recorder=recorder, home=home, warn=lambda _: None, keys=keys, memory=LocalMemory(home / "cache" / "here"))
 
 
 def register(ledger: Ledger, *files: str) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ledger.domain.errors import UnknownName
+from ledger.domain.errors import Refused, UnknownName
 from ledger.domain.events.base import Event
+from ledger.domain.ids import Actor, ActorKind
 from ledger.domain.state import SystemState
 
 
@@ -27,4 +28,17 @@ def insist_on_registered(state: SystemState) -> None:
         raise UnknownName(
             f"There is no system {state.system!r} in this ledger.",
             hint=f"rollout system list shows them; rollout system add {state.system} registers it",
+        )
+
+
+def insist_on_no_rule(actor: Actor, what: str) -> None:
+    """Raise if a rule does what raises exposure (I9).
+
+    Raises:
+        Refused: a rule may pause, mitigate or roll back, and nothing else.
+    """
+    if actor.kind is ActorKind.RULE:
+        raise Refused(
+            f"The rule {actor.name} asks for {what}: a rule never raises exposure.",
+            hint="A person has to do that.",
         )

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from ledger.domain import events
 from ledger.domain.actuation import Observed
-from ledger.domain.decisions import Decision, insist_on_registered
-from ledger.domain.errors import Refused, StaleRevision, TransitionRefused
-from ledger.domain.ids import Actor, ActorKind
+from ledger.domain.decisions import Decision, insist_on_no_rule, insist_on_registered
+from ledger.domain.errors import StaleRevision, TransitionRefused
+from ledger.domain.ids import Actor
 from ledger.domain.modes import Mode, PauseKind, Transition, full_kind, raises_exposure, transition
 from ledger.domain.state import SystemState
 
@@ -104,19 +104,6 @@ def _insist_on_yes(state: SystemState, target: Mode, said_yes: Actor | None) -> 
             hint=f"Look again (rollout status {state.system}), then decide again.",
         )
     insist_on_no_rule(said_yes, f"switching {state.system} to {target}")
-
-
-def insist_on_no_rule(actor: Actor, what: str) -> None:
-    """Raise if a rule does what raises exposure (I9).
-
-    Raises:
-        Refused: a rule may pause, mitigate or roll back, and nothing else.
-    """
-    if actor.kind is ActorKind.RULE:
-        raise Refused(
-            f"The rule {actor.name} asks for {what}: a rule never raises exposure.",
-            hint="A person has to do that.",
-        )
 
 
 def refusal(state: SystemState, target: Mode) -> TransitionRefused:

@@ -5,33 +5,46 @@ from __future__ import annotations
 from ledger.domain import events
 from ledger.domain.decisions import Decision, insist_on_registered
 from ledger.domain.decisions.configurations import resolve, short, snapshot_to_write, targets
-from ledger.domain.errors import NothingStable, OperationInProgress
+from ledger.domain.errors import NothingStable, OperationInProgress, Refused
 from ledger.domain.state import SystemState
 
 LAST_STABLE = "--last-stable"
 
 
-def last_stable(state: SystemState) -> str | None:
-    """Return the newest fingerprint marked stable, not quarantined, and not the one being left."""
+def last_stable(state: SystemState, in_place: str | None) -> str | None:
+    """Return the newest fingerprint marked stable, not quarantined, and not the one being left.
+
+    What is left is what stands in place. Where that is a hand-made edit, the configuration that the
+    ledger knows to be in force may be the very one to go back to.
+    """
     candidates = [
         (record["stable"], fingerprint)
         for fingerprint, record in state.configs.items()
-        if record["stable"] and not record["quarantined"] and fingerprint != state.fingerprint
+        if record["stable"]
+        and not record["quarantined"]
+        and not (fingerprint == state.fingerprint == in_place)
     ]
     return max(candidates)[1] if candidates else None
 
 
-def target(state: SystemState, selector: str) -> str:
+def target(state: SystemState, selector: str, in_place: str | None) -> str:
     """Return the fingerprint to go back to.
 
     Raises:
         NothingStable: --last-stable, and nothing qualifies.
         UnknownName, AmbiguousName: see `resolve`.
+        Refused: it was never in force, and nobody has vouched for it.
     """
     insist_on_registered(state)
     if selector != LAST_STABLE:
-        return resolve(state, selector)
-    found = last_stable(state)
+        named = resolve(state, selector)
+        if not state.configs[named]["applied"] and not state.configs[named]["stable"]:
+            raise Refused(
+                f"{short(named)} was never in force, and is not marked stable: that is no way back.",
+                hint=f"rollout config apply {state.system} {short(named)} --reason … puts it in force",
+            )
+        return named
+    found = last_stable(state, in_place)
     if found is None:
         raise NothingStable(
             f"{state.system} has no stable configuration to go back to "
@@ -70,7 +83,7 @@ def request(state: SystemState, selector: str, *, in_place: str | None) -> Decis
     ``in_place`` is the fingerprint of the files as they lie there now, if they could be read.
 
     Raises:
-        NothingStable, UnknownName, AmbiguousName: there is no target.
+        NothingStable, UnknownName, AmbiguousName, Refused: there is no target.
         OperationInProgress: a rollback to somewhere else was begun and not ended.
     """
     insist_on_registered(state)
@@ -80,7 +93,7 @@ def request(state: SystemState, selector: str, *, in_place: str | None) -> Decis
             skipped=f"already back on the last stable {short(state.fingerprint)}, "
             f"since {state.applied_at}; to go further back, name it: --to FINGERPRINT"
         )
-    wanted = target(state, selector)
+    wanted = target(state, selector, in_place)
     if wanted == state.fingerprint and settled:
         return Decision(skipped=f"already running {short(wanted)}, since {state.applied_at}")
     begun = unfinished(state)
@@ -93,14 +106,21 @@ def request(state: SystemState, selector: str, *, in_place: str | None) -> Decis
         )
     snapshot = snapshot_to_write(state, wanted)
     intent = events.RollbackRequested(
-        from_fingerprint=state.fingerprint,
+        from_fingerprint=in_place,
         to_fingerprint=wanted,
         snapshot=snapshot,
         selector=selector,
         files=targets(state, snapshot, wanted),
     )
+    left = (
+        fingerprint
+        for fingerprint in dict.fromkeys((state.fingerprint, in_place))
+        if fingerprint in state.configs and fingerprint != wanted
+    )
     decided: list[events.Event] = [intent]
-    left = state.configs.get(state.fingerprint or "")
-    if left is not None and not left["quarantined"] and state.fingerprint not in {None, wanted}:
-        decided.append(events.FingerprintQuarantined(fingerprint=str(state.fingerprint)))
+    decided += [
+        events.FingerprintQuarantined(fingerprint=fingerprint)
+        for fingerprint in left
+        if fingerprint is not None and not state.configs[fingerprint]["quarantined"]
+    ]
     return Decision(tuple(decided))

@@ -12,6 +12,7 @@ class RollbackRequested(Event):
     """The intent to go back, with its plan."""
 
     from_fingerprint: Fingerprint | None = None
+    """What stood in place. Absent: it could be read as no configuration."""
     to_fingerprint: Fingerprint
     snapshot: Sha256
     selector: str

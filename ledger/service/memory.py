@@ -1,0 +1,102 @@
+"""What this machine remembers of a ledger, for the hour when Postgres is away. Never the truth."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import orjson
+
+from ledger import files
+from ledger.domain.errors import FileProblem
+from ledger.domain.state import SystemState
+
+UNKNOWN: Final = "unknown"
+"""Stands for the name of a ledger that holds no event yet, or that this machine can't tell."""
+_BYTES_MAX: Final = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class LocalMemory:
+    """The states and the configurations of one ledger's systems.
+
+    The folder is named after the ledger: one home may work with several (staging, production), and a
+    pause while both are away must not take the one's "bot" for the other's.
+    """
+
+    folder: Path
+
+    @property
+    def ledger(self) -> str | None:
+        """The id of the ledger's first event; None if that is not known."""
+        return None if self.folder.name == UNKNOWN else self.folder.name
+
+    def remember(self, state: SystemState) -> None:
+        """Keep a system's state. A full disk must not stop the command that did the work."""
+        path, content = self._state_file(state.system), orjson.dumps(state.to_json())
+        with contextlib.suppress(FileProblem):
+            if files.read_bounded(path, bytes_max=_BYTES_MAX) != content:
+                files.write_atomically(path, content, create_folder=True, new_file_mode=0o600)
+
+    def recall(self, system: str) -> SystemState | None:
+        """Return the state last kept, or None."""
+        with contextlib.suppress(FileProblem, orjson.JSONDecodeError, TypeError):
+            content = files.read_bounded(self._state_file(system), bytes_max=_BYTES_MAX)
+            if content is not None:
+                return SystemState.from_json(orjson.loads(content))
+        return None  # also if it was written by another version of this program
+
+    def systems(self) -> list[str]:
+        """Return the names of the systems that are remembered, sorted."""
+        found = (self.folder / "systems").glob("*.json")
+        return sorted(path.stem.replace("%2F", "/") for path in found)
+
+    def keep_blob(self, sha256: str, content: bytes) -> None:
+        """Keep the bytes of a configuration."""
+        path = self._blob_file(sha256)
+        if self.blob(sha256) is None:
+            with contextlib.suppress(FileProblem):
+                files.write_atomically(path, content, create_folder=True, new_file_mode=0o600)
+
+    def blob(self, sha256: str) -> bytes | None:
+        """Return the bytes of a hash, or None. Bytes that are not those any more are none."""
+        with contextlib.suppress(FileProblem):
+            content = files.read_bounded(self._blob_file(sha256), bytes_max=_BYTES_MAX)
+            if content is not None and hashlib.sha256(content).hexdigest() == sha256:
+                return content
+        return None
+
+    def _state_file(self, system: str) -> Path:
+        return self.folder / "systems" / f"{system.replace('/', '%2F')}.json"
+
+    def _blob_file(self, sha256: str) -> Path:
+        return self.folder / "blobs" / sha256[:2] / sha256
+
+
+def memory_of(home: Path, ledger: str | None, place: str) -> LocalMemory:
+    """Return the memory of a ledger that answers, and note that this is the one at ``place``."""
+    memory = LocalMemory(home / "cache" / (ledger or UNKNOWN))
+    if ledger is not None:
+        note = _note(home, place)
+        with contextlib.suppress(FileProblem):
+            if files.read_bounded(note, bytes_max=100) != ledger.encode():
+                files.write_atomically(note, ledger.encode(), create_folder=True)
+    return memory
+
+
+def memory_at(home: Path, place: str) -> LocalMemory:
+    """Return the memory of the ledger last met at ``place``; else of the only one that this home knows."""
+    cache = home / "cache"
+    with contextlib.suppress(FileProblem, UnicodeDecodeError):
+        noted = files.read_bounded(_note(home, place), bytes_max=100)
+        if noted is not None:
+            return LocalMemory(cache / noted.decode())
+    known = [found.parent for found in cache.glob("*/systems") if found.parent.name != UNKNOWN]
+    return LocalMemory(known[0] if len(known) == 1 else cache / UNKNOWN)
+
+
+def _note(home: Path, place: str) -> Path:
+    return home / "cache" / "places" / hashlib.sha256(place.encode()).hexdigest()[:16]
