@@ -91,7 +91,7 @@ class PostgresStore:
         if not events:
             return []
         arguments = append_arguments(events, all_or_nothing=all_or_nothing)
-        rows = self._run(lambda c: c.execute(APPEND, arguments).fetchall())
+        rows = self._run(lambda c: c.execute(APPEND, arguments, binary=True).fetchall())
         return [Appended(*row) for row in rows]
 
     def head(self) -> Head:
