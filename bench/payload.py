@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import cache
 from typing import Final
 
 from ledger.domain import canonical
@@ -14,6 +15,7 @@ STREAMS: Final = 100
 BODY_BYTES: Final = 256
 
 
+@cache
 def body(number: int) -> bytes:
     """Return a JSON document of `BODY_BYTES` bytes."""
     envelope = {
