@@ -151,14 +151,15 @@ def _catch_up(
     reached = start.position
     if end.position > reached:
         connection.execute(sql("macros.sql"))
+        connection.execute("ATTACH ':memory:' AS staging")
         # Closed by hand: a generator that an error left behind would still be using the connection.
         with (
-            closing(log.copy(reached, end.position, scratch)) as written,
-            closing(_copied_ahead(written)) as ahead,
+            closing(log.copy(reached, end.position, scratch)) as copied,
+            closing(_loaded_ahead(connection, copied)) as loaded,
         ):
-            for copied in ahead:
-                _take(connection, copied, reached)
-                reached += copied.rows
+            for rows in loaded:
+                _take(connection, rows, reached)
+                reached += rows
                 if progress is not None:
                     progress(reached, end.position)
         if reached != end.position:
@@ -183,37 +184,51 @@ def _check_continuity(start: Head, end: Head, log: LogReader) -> None:
     )
 
 
-def _copied_ahead(copied: Iterator[Copied]) -> Generator[Copied]:
-    """Yield files while the next one is being written: Postgres and DuckDB work at the same time."""
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="copy") as pool:
-        following = pool.submit(next, copied, None)
-        while (ready := following.result()) is not None:
-            following = pool.submit(next, copied, None)
-            yield ready
+def _loaded_ahead(connection: DuckDBPyConnection, copied: Iterator[Copied]) -> Generator[int]:
+    """Yield the number of events in `staging.fresh` whenever it holds the next ones.
+
+    While they are taken into the replica, Postgres, Python and DuckDB fetch those that follow.
+    """
+    with connection.cursor() as ahead, ThreadPoolExecutor(1, "copy") as pool:
+        ahead.execute(sql("macros.sql"))
+        following = pool.submit(_load_next, ahead, copied)
+        while (rows := following.result()) is not None:
+            connection.execute("DROP TABLE IF EXISTS staging.fresh")
+            connection.execute("ALTER TABLE staging.incoming RENAME TO fresh")
+            following = pool.submit(_load_next, ahead, copied)
+            yield rows
 
 
-def _take(connection: DuckDBPyConnection, copied: Copied, after: int) -> None:
-    """Add a file's events to the replica, all or none."""
+def _load_next(ahead: DuckDBPyConnection, copied: Iterator[Copied]) -> int | None:
+    """Bring the next file into `staging.incoming`; return how many events it has, None after the last."""
+    file = next(copied, None)
+    if file is None:
+        return None
+    reach("sync.after_copy")
+    ahead.execute("SET VARIABLE file = $1", [str(file.path)])
+    ahead.execute("SET VARIABLE longest = $1", [file.longest + 1])
+    ahead.execute(sql("load.sql"))
+    file.path.unlink()
+    return file.rows
+
+
+def _take(connection: DuckDBPyConnection, rows: int, after: int) -> None:
+    """Add the events of `staging.fresh` to the replica, with their facts, all or none."""
     import duckdb
 
-    reach("sync.after_copy")
     try:
-        connection.execute("BEGIN")
-        connection.execute("SET VARIABLE file = $1", [str(copied.path)])
-        connection.execute("SET VARIABLE longest = $1", [copied.longest + 1])
-        connection.execute(sql("load.sql"))
         hole = connection.execute(sql("hole.sql"), {"after": after}).fetchone()
         if hole is not None:
             raise _hole(*hole)
+        connection.execute("BEGIN")
         connection.execute(sql("append.sql"))
         reach("sync.before_commit")
         connection.execute("COMMIT")
     except duckdb.Error as error:
         raise LedgerError(
-            f"Events {after + 1} to {after + copied.rows} could not be copied: {str(error).splitlines()[0]}",
+            f"Events {after + 1} to {after + rows} could not be copied: {str(error).splitlines()[0]}",
             hint="Check the free disk space in the home folder, then try again; rollout doctor names it.",
         ) from error
-    copied.path.unlink()
     reach("sync.after_commit")
 
 

@@ -26,7 +26,7 @@ from projections.audit.replica import ReplicaInUse, replica_path
 from projections.audit.sync import sync
 from tests.support.audit import ask, minutes, tampering
 from tests.support.builders import an_event, events
-from tests.support.histories import history, metrics
+from tests.support.histories import happened, history, metrics
 
 ROOT = Path(__file__).parents[2]
 VECTORS: list[dict[str, Any]] = json.loads((ROOT / "tests/vectors/chain.json").read_bytes())
@@ -388,7 +388,8 @@ def test_a_broken_body_says_nothing_and_hides_nothing(
     dsn: str, store: PostgresStore, home: Path
 ) -> None:
     """Somebody who breaks a body must not thereby take other rows out of an audit."""
-    store.append([metrics("bot", minutes(1), latency="5", other="1e400"), an_event(), an_event()])
+    odd = happened("bot", "ConfigApplied", {"fingerprint": "sha256:no", "changes": [{"key": "a"}, 5, None]})
+    store.append([metrics("bot", minutes(1), latency="5", other="1e400"), an_event(), an_event(), odd])
     with tampering(dsn) as connection:
         connection.execute("UPDATE ledger.event SET body = '\\xff7b' WHERE position = 2")
     sync(dsn, home)
@@ -396,7 +397,9 @@ def test_a_broken_body_says_nothing_and_hides_nothing(
         (1, "li.wei", False),
         (2, None, True),
         (3, "Ann", False),
+        (4, "li.wei", False),
     ]
+    assert ask(home, "SELECT key, fingerprint FROM config_changes WHERE key = 'a'") == [("a", None)]
     assert ask(home, "SELECT metric, value FROM metrics")[0] == ("latency", 5.0)
     assert bad(home) == verify.BadPosition(2, "the body is not the one that was recorded")
 

@@ -1,23 +1,23 @@
--- What `fresh` holds, into the replica. One transaction with whatever else the sync does for the file.
+-- What `staging.fresh` holds, into the replica. One transaction with whatever else the sync does for the file.
 INSERT INTO log.event
 SELECT format, position, revision, schema_version, event_id, occurred_at, recorded_at, body_hash, stream,
        type, chain, body,
        said.system, said.actor.id, said.actor.name, said.actor.kind, said.channel, said.reason,
        said.operation, said.cause, coalesce(said.backfilled, false), coalesce(said.spooled, false)
-    FROM (SELECT *, envelope(body) AS said FROM fresh);
+    FROM (SELECT *, envelope(body) AS said FROM staging.fresh);
 
 INSERT INTO facts.metric
 SELECT position, system, sample.metric, sample.labels, sample.value, occurred_at, late
     FROM (
         SELECT position, occurred_at, said.system AS system, unnest(said.data.samples) AS sample,
                coalesce(said.backfilled, false) OR coalesce(said.spooled, false) AS late
-            FROM (SELECT *, observation(body) AS said FROM fresh WHERE type = 'MetricsRecorded')
+            FROM (SELECT *, observation(body) AS said FROM staging.fresh WHERE type = 'MetricsRecorded')
     );
 
 INSERT INTO facts.order_activity
 SELECT position, said.system, said.data.kind, said.data.fields, occurred_at, recorded_at,
        coalesce(said.backfilled, false) OR coalesce(said.spooled, false)
-    FROM (SELECT *, observation(body) AS said FROM fresh WHERE type = 'OrderActivityRecorded');
+    FROM (SELECT *, observation(body) AS said FROM staging.fresh WHERE type = 'OrderActivityRecorded');
 
 CREATE OR REPLACE TEMP TABLE decided AS
 SELECT position, type, said.system AS system, said.operation AS operation, said.data AS data,
@@ -26,12 +26,12 @@ SELECT position, type, said.system AS system, said.operation AS operation, said.
        coalesce(said.backfilled, false) OR coalesce(said.spooled, false) AS late
     FROM (
         SELECT *, decision(body) AS said
-            FROM fresh WHERE type NOT IN ('MetricsRecorded', 'OrderActivityRecorded')
+            FROM staging.fresh WHERE type NOT IN ('MetricsRecorded', 'OrderActivityRecorded')
     );
 
 INSERT INTO facts.config_change
 SELECT position, system, change.key, change.old, change.new,
-       data.fingerprint, data.previous, data.cause,
+       try(unhex(substr(data.fingerprint, 8))), try(unhex(substr(data.previous, 8))), data.cause,
        actor, actor_kind, reason, occurred_at, recorded_at, late
     FROM (SELECT *, unnest(data.changes) AS change FROM decided WHERE type = 'ConfigApplied');
 

@@ -1,6 +1,6 @@
--- One file of COPY's text format into `fresh`, the bytes as they are.
+-- One file of COPY's text format into `staging.incoming`, the bytes as they are.
 -- The variables `file` and `longest` (bytes of its longest line) are set before.
-CREATE OR REPLACE TEMP TABLE fresh AS
+CREATE OR REPLACE TABLE staging.incoming AS
 SELECT format, position, revision, schema_version, event_id, occurred_at, recorded_at,
        unhex(substr(body_hash, 4)) AS body_hash, unescaped(stream) AS stream, unescaped(type) AS type,
        unhex(substr(chain, 4)) AS chain, unhex(substr(body, 4)) AS body

@@ -32,9 +32,10 @@ CREATE TABLE log.event (
 );
 
 -- Who, when and why stand in each fact too: a question joins nothing.
+-- Fingerprints here are bytes, without their "sha256:": each stands in as many rows as keys changed.
 CREATE TABLE facts.config_change (
     position BIGINT, system VARCHAR, key VARCHAR, old VARCHAR, new VARCHAR,
-    fingerprint VARCHAR, previous VARCHAR, cause VARCHAR,
+    fingerprint BLOB USING COMPRESSION uncompressed, previous BLOB USING COMPRESSION uncompressed, cause VARCHAR,
     actor VARCHAR, actor_kind VARCHAR, reason VARCHAR, occurred_at TIMESTAMP, recorded_at TIMESTAMP, late BOOLEAN
 );
 CREATE TABLE facts.config (

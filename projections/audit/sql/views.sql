@@ -8,8 +8,9 @@ SELECT position, system, type, actor, actor_kind, channel, reason, occurred_at, 
 COMMENT ON VIEW events IS 'Every event: who, when, what, why';
 
 CREATE VIEW config_changes AS
-SELECT system, key, old, new, actor, reason, occurred_at, fingerprint, cause, position,
-       actor_kind, recorded_at, previous, late AS backfilled
+SELECT system, key, old, new, actor, reason, occurred_at,
+       'sha256:' || lower(hex(fingerprint)) AS fingerprint, cause, position,
+       actor_kind, recorded_at, 'sha256:' || lower(hex(previous)) AS previous, late AS backfilled
     FROM facts.config_change;
 COMMENT ON VIEW config_changes IS 'Every change of every configuration key';
 
