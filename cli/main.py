@@ -94,7 +94,9 @@ class _Commands(click.Group):
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
-    "--home", type=click.Path(path_type=Path, file_okay=False), envvar="ROLLOUT_HOME", show_envvar=True,
+    # Not asked whether it can be read: a pause goes ahead all the same.
+    "--home", type=click.Path(path_type=Path, file_okay=False, readable=False),
+    envvar="ROLLOUT_HOME", show_envvar=True,
     help="Folder for the embedded Postgres, the replica, the spool and the key.",
 )  # fmt: skip
 @click.option(

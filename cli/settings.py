@@ -31,13 +31,19 @@ def resolve_actor(given: str | None) -> Actor:
         BadInput: the kind is not one that there is.
     """
     if given:
-        kind, _, name = given.rpartition(":")
-        try:
-            return Actor(id=name, name=name, kind=ActorKind(kind or "human"))
-        except ValueError:
+        kind, _, name = (part.strip() for part in given.rpartition(":"))
+        if kind not in {"", *ActorKind} or not name:
             raise BadInput(
-                f"--actor {given!r}: {kind!r} is no kind of actor.",
+                f"--actor {given!r} names nobody.",
                 hint="human:NAME, service:NAME, agent:NAME or rule:NAME; a bare NAME is a human",
-            ) from None
-    login = os.environ.get("SUDO_USER") or getpass.getuser()
+            )
+        return Actor(id=name, name=name, kind=ActorKind(kind or "human"))
+    login = os.environ.get("SUDO_USER") or _login()
     return Actor(id=f"{login}@{socket.gethostname()}", name=login, kind=ActorKind.HUMAN)
+
+
+def _login() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container that runs as a user without a line in /etc/passwd
+        return f"uid {os.getuid()}"

@@ -15,6 +15,7 @@ from psycopg import Connection
 from cli.output import say
 from cli.settings import Settings, resolve_actor
 from ledger.clock import SystemClock
+from ledger.domain.errors import FileProblem
 from ledger.domain.ids import Channel
 from ledger.service.context import Ledger
 from ledger.service.recorder import Origin, Recorder
@@ -114,8 +115,23 @@ class Runtime:
     @cached_property
     def _key(self) -> SecretKey:
         from ledger.configuration.keys import load_key
+        from ledger.service.configuring import adopted_key, insist_on_key
 
-        return load_key(self.settings.home)
+        # A key is made for a ledger that has none yet: under another, every secret would look changed.
+        store = self.__dict__.get("store")
+        adopted = adopted_key(store)[0] if store is not None else None
+        if adopted is not None and not self._has_key:
+            insist_on_key(adopted, None, self.settings.home)
+        key = load_key(self.settings.home, create=store is not None)
+        if adopted is not None:
+            insist_on_key(adopted, key.key_id, self.settings.home)
+        return key
+
+    @property
+    def _has_key(self) -> bool:
+        from ledger.configuration.keys import KEY_FILE, KEY_VARIABLE
+
+        return bool(os.environ.get(KEY_VARIABLE)) or (self.settings.home / KEY_FILE).exists()
 
     def _redact(self, text: str, *, prose: bool = False) -> str:
         if HARMLESS.fullmatch(text):
@@ -234,7 +250,10 @@ class Runtime:
         standing = files.read_bounded(path, bytes_max=INCIDENTS_BYTES_MAX)
         if wanted and (standing is None or hashlib.sha256(standing).hexdigest() != wanted):
             content = incidents.export(self.projector.db)
-            files.write_atomically(path, content, create_folder=True)
+            try:
+                files.write_atomically(path, content, create_folder=True)
+            except FileProblem as problem:  # a copy for convenience: what the command did stands
+                say(f"warning: {problem.message}")
 
     @property
     def readmodel(self) -> Connection[tuple[Any, ...]]:
@@ -249,10 +268,7 @@ class Runtime:
 
     def secret_key_id(self) -> str | None:
         """Return the id of the key that secrets are digested under, if this machine has one."""
-        from ledger.configuration.keys import KEY_FILE, KEY_VARIABLE
-
-        there = KEY_VARIABLE in os.environ or (self.settings.home / KEY_FILE).exists()
-        return self.keys().key_id if there else None
+        return self.keys().key_id if self._has_key else None
 
     def origin(self, reason: str | None = None) -> Origin:
         """Return who acts here and why."""

@@ -83,7 +83,8 @@ def opened(step: Step) -> Record:
 def move(record: Record, step: Step) -> None:
     """Take in an event that speaks of this incident."""
     status = _MOVES.get(step.event.type)
-    if status is not None:
+    # What was journalled while the ledger was away comes in late: it reopens nothing.
+    if status is not None and (record["status"] not in _OVER or status == "closed"):
         record["status"] = status
         when = record["when"]
         when[status] = when[status] or iso(step.event.occurred_at)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from cli import options
+from cli.commands.modes import skip
 from cli.completion import complete_system
 from cli.output import Output
 from cli.wiring import Runtime, pass_runtime
@@ -57,17 +58,18 @@ def raise_(
     """
     from ledger.service import alerting
 
+    ledger = runtime.ledger
     decision = alerting.fire(
-        runtime.ledger,
+        ledger,
         system,
-        name,
+        ledger.recorder.insist_on_plain(name, "alert's name"),
         runtime.origin(reason),
         severity=SEVERITIES[severity.lower()],
         message=message,
         labels=dict(_label(label) for label in labels),
     )
-    runtime.catch_up()
     told(decision, output, f"{name} is firing", system)
+    runtime.catch_up()
 
 
 def _label(text: str) -> tuple[str, str]:
@@ -80,7 +82,7 @@ def _label(text: str) -> tuple[str, str]:
 def told(decision: Decision, output: Output, said: str, system: str) -> None:
     """Print what was decided, or why nothing was."""
     if decision.skipped is not None:
-        output.record({"system": system, "outcome": "skipped"}, f"skipped ({decision.skipped})")
+        skip(output, system, decision.skipped)
         return
     incidents = [
         event.payload()["incident"] for event in decision.events if event.type == "IncidentOpened"
@@ -130,11 +132,11 @@ def ack(runtime: Runtime, system: str, name: str, reason: str | None, output: Ou
     Example:
       rollout alert ack bot HIGH_REJECT_RATE --reason "looking"
     """
-    _, decision = runtime.ledger.recorder.decide(
+    decision = runtime.ledger.decide(
         system, lambda state: alerts.acknowledge(state, name), runtime.origin(reason)
     )
-    runtime.catch_up()
     told(decision, output, f"{name} is acknowledged", system)
+    runtime.catch_up()
 
 
 @alert.command("resolve")
@@ -150,8 +152,8 @@ def resolve(runtime: Runtime, system: str, name: str, reason: str | None, output
     Example:
       rollout alert resolve bot HIGH_REJECT_RATE --reason "rejects are back to normal"
     """
-    _, decision = runtime.ledger.recorder.decide(
+    decision = runtime.ledger.decide(
         system, lambda state: alerts.resolve(state, name), runtime.origin(reason)
     )
-    runtime.catch_up()
     told(decision, output, f"{name} is resolved", system)
+    runtime.catch_up()

@@ -7,7 +7,9 @@ from collections.abc import Callable
 import click
 
 from cli import options
+from cli.commands.modes import skip
 from cli.completion import complete_fingerprint, complete_system
+from cli.output import Output
 from cli.wiring import Runtime, pass_runtime
 from ledger.domain.decisions import Decision, configurations
 from ledger.domain.decisions.configurations import short
@@ -25,20 +27,24 @@ name_argument = click.argument(
 @name_argument
 @click.argument("tag")
 @options.reason
+@options.output
 @pass_runtime
-def tag_(runtime: Runtime, system: str, fingerprint: str, tag: str, reason: str | None) -> None:
+def tag_(
+    runtime: Runtime, system: str, fingerprint: str, tag: str, reason: str | None, output: Output
+) -> None:
     """Give a configuration a human name. A tag never moves.
 
     \b
     Example:
       rollout config tag bot 3f9c1a2 v2.0-prod
     """
-    check_tag_name(tag)
+    runtime.ledger.recorder.insist_on_plain(check_tag_name(tag), "tag")
     _decide(
         runtime,
         system,
         fingerprint,
         reason,
+        output,
         lambda state, full: configurations.tag(state, full, tag),
         f"is tagged {tag}",
     )
@@ -48,30 +54,40 @@ def tag_(runtime: Runtime, system: str, fingerprint: str, tag: str, reason: str 
 @system_argument
 @name_argument
 @options.reason
+@options.output
 @pass_runtime
-def stable_(runtime: Runtime, system: str, fingerprint: str, reason: str | None) -> None:
+def stable_(
+    runtime: Runtime, system: str, fingerprint: str, reason: str | None, output: Output
+) -> None:
     """Vouch for a configuration: rollback --last-stable may go back to it.
 
     \b
     Example:
       rollout config stable bot v2.0-prod --reason "seven days without a critical alert"
     """
-    _decide(runtime, system, fingerprint, reason, configurations.mark_stable, "is marked stable")
+    _decide(
+        runtime, system, fingerprint, reason, output, configurations.mark_stable, "is marked stable"
+    )
 
 
 @click.command("quarantine")
 @system_argument
 @name_argument
 @options.reason
+@options.output
 @pass_runtime
-def quarantine_(runtime: Runtime, system: str, fingerprint: str, reason: str | None) -> None:
+def quarantine_(
+    runtime: Runtime, system: str, fingerprint: str, reason: str | None, output: Output
+) -> None:
     """Keep rollback --last-stable and config apply away from a configuration.
 
     \b
     Example:
       rollout config quarantine bot 3f9c1a2 --reason "reject rate tripled"
     """
-    _decide(runtime, system, fingerprint, reason, configurations.quarantine, "is in quarantine")
+    _decide(
+        runtime, system, fingerprint, reason, output, configurations.quarantine, "is in quarantine"
+    )
 
 
 def _decide(
@@ -79,6 +95,7 @@ def _decide(
     system: str,
     name: str,
     reason: str | None,
+    output: Output,
     rule: Callable[[SystemState, str], Decision],
     said: str,
 ) -> None:
@@ -94,4 +111,8 @@ def _decide(
         for file in state.configs[found[0]]["snapshots"][state.configs[found[0]]["last_snapshot"]]:
             runtime.ledger.blob(file["sha256"])
         runtime.ledger.blob(found[0].removeprefix("sha256:"))
-    click.echo(f"skipped ({decision.skipped})" if decision.skipped else f"{short(found[0])} {said}")
+    if decision.skipped is not None:
+        skip(output, system, decision.skipped)
+        return
+    record = {"system": system, "outcome": "recorded", "fingerprint": found[0]}
+    output.record(record, f"{short(found[0])} {said}")

@@ -48,8 +48,8 @@ def open_(
     decision = alerting.open_incident(
         runtime.ledger, system, runtime.origin(reason), title=title, severity=severity
     )
-    runtime.catch_up()
     told(decision, output, "recorded", system)
+    runtime.catch_up()
 
 
 @incident.command("list")
@@ -104,11 +104,11 @@ def note_(runtime: Runtime, system: str, name: str, note: str, output: Output) -
     Example:
       rollout incident note bot INC-20260203234200-12 "exchange status page says degraded"
     """
-    _, decision = runtime.ledger.recorder.decide(
+    decision = runtime.ledger.decide(
         system, lambda state: alerts.note_incident(state, name, note), runtime.origin()
     )
-    runtime.catch_up()
     told(decision, output, "noted", system)
+    runtime.catch_up()
 
 
 def _mover(command: str, status: str, help_: str) -> None:
@@ -127,8 +127,8 @@ def _mover(command: str, status: str, help_: str) -> None:
         decision = alerting.move_incident(
             runtime.ledger, system, name, status, runtime.origin(reason), resolution=reason or ""
         )
-        runtime.catch_up()
         told(decision, output, f"{name} is {status}", system)
+        runtime.catch_up()
 
 
 _mover("ack", "acknowledged", "Take an incident on.")

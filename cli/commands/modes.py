@@ -17,6 +17,7 @@ from ledger.domain.errors import (
     LedgerError,
     LedgerUnreachable,
     ReasonRequired,
+    Refused,
     TimedOut,
 )
 from ledger.domain.modes import Mode, PauseKind, full_kind
@@ -25,6 +26,7 @@ from ledger.service.switching import SwitchResult
 if TYPE_CHECKING:
     from ledger.domain.events.systems import Actuators
 
+NOBODY = "nothing"  # as `carried_by`: no way to the system is registered
 KINDS = [kind.value.replace("_", "-") for kind in PauseKind]
 system_argument = click.argument("system", shell_complete=complete_system)
 kind_option = click.option(
@@ -194,6 +196,7 @@ def insist_on_yes(what: str, reason: str | None, *, yes: bool) -> None:
 
     Raises:
         ReasonRequired: no reason, or nobody to ask.
+        Refused: the answer was no.
     """
     if not has_reason(reason):
         raise ReasonRequired(f"{what}: that needs a reason.", hint="Say why: --reason TEXT")
@@ -203,7 +206,8 @@ def insist_on_yes(what: str, reason: str | None, *, yes: bool) -> None:
         raise ReasonRequired(
             f"{what}: that needs a yes, and there is no terminal to ask at.", hint="Add --yes"
         )
-    click.confirm(f"{what}. Go ahead?", abort=True, err=True)
+    if not click.confirm(f"{what}. Go ahead?", err=True):
+        raise Refused("You said no: nothing was done.")
 
 
 def _show_plan(
@@ -235,6 +239,12 @@ def _show_plan(
 def _finish(result: SwitchResult, output: Output) -> None:
     shown = f"{result.mode}/{result.pause_kind}" if result.pause_kind else result.mode
     output.record(_as_row(result), _sentence(result, shown))
+    if result.carried_by == NOBODY and result.outcome != "skipped":
+        say(
+            f"warning: {result.system} was told nothing: it has no control file and no admin interface",
+            colour="yellow",
+        )
+        say(f"  next: rollout system add {result.system} --control-file PATH (or --http-admin URL)")
     for warning in result.warnings:
         say(f"warning: {warning}", colour="yellow")
     if result.spooled:
@@ -246,7 +256,6 @@ def _finish(result: SwitchResult, output: Output) -> None:
     elif result.spooled is None:
         say("NOTHING of this is recorded: write it down, and pause again when the ledger is back",
             colour="red")  # fmt: skip
-        click.get_current_context().exit(3)
     if result.outcome == "unconfirmed":
         raise TimedOut(
             f"{result.system} was not seen to be {shown}: {result.explanation}",
@@ -257,6 +266,8 @@ def _finish(result: SwitchResult, output: Output) -> None:
             f"{result.system}: the switch to {shown} was given up: {result.explanation}.",
             hint=f"Look again (rollout status {result.system}), then decide again.",
         )
+    if result.spooled is None:
+        click.get_current_context().exit(3)
 
 
 def _as_row(result: SwitchResult) -> dict[str, object]:
@@ -272,10 +283,7 @@ def _sentence(result: SwitchResult, shown: str) -> str:
         return f"skipped ({result.explanation})"
     if result.outcome in {"abandoned", "unconfirmed"}:
         return f"{result.system}: {shown} {result.outcome}"
+    if result.carried_by == NOBODY:
+        return f"{result.system}: {shown} is recorded"
     mark = click.style("✔", fg="green") if colours_wanted() else "✔"
-    how = (
-        "recorded; no actuator is registered"
-        if result.carried_by == "nothing"
-        else f"by {result.carried_by}"
-    )
-    return f"{mark} {result.system} is {shown} ({how}, {result.took_ms} ms)"
+    return f"{mark} {result.system} is {shown} (by {result.carried_by}, {result.took_ms} ms)"

@@ -107,10 +107,7 @@ def drift(runtime: Runtime, system: str, output: Output) -> None:
     state = runtime.ledger.load(system)
     found, untold = recovery.find_drift(runtime.ledger, state)
     if untold:
-        raise Refused(
-            f"The configuration of {system} can't be compared: {untold[0]}",
-            hint="rollout doctor tells which key this machine has",
-        )
+        raise Refused(f"The configuration of {system} can't be compared: {untold[0]}")
     rows = []
     for subject, event in found.items():
         if not event.changes:

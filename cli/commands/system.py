@@ -10,8 +10,6 @@ from cli import options
 from cli.completion import complete_system
 from cli.output import Output
 from cli.wiring import Runtime, pass_runtime
-from ledger.domain.decisions import systems
-from ledger.domain.errors import BadInput
 from ledger.domain.events.systems import Actuators, ConfigFile
 from ledger.domain.ids import check_system_name
 
@@ -68,6 +66,8 @@ def add(
       rollout system add polyarb-x --http-admin http://127.0.0.1:8001 \\
           --control-file data/control/mode.json --config-file config/config.yaml
     """
+    from ledger.service.registering import register
+
     check_system_name(name)
     if http_admin:
         from ledger.actuators.http_admin import HttpAdmin
@@ -79,23 +79,20 @@ def add(
         config_files=_config_files(config_files),
         confirm_timeout_ms=int(confirm_timeout * 1000),
     )
-    state, decision = runtime.ledger.recorder.decide(
+    state, decision = register(
+        runtime.ledger,
         name,
-        lambda state: systems.register(
-            state, environment=environment, description=description, actuators=actuators
-        ),
         runtime.origin(reason),
+        environment=environment,
+        description=description,
+        actuators=actuators,
     )
-    runtime.ledger.memory.remember(state)
-    outcome = (
-        "skipped"
-        if decision.skipped
-        else "registered"
-        if len(decision.events) and decision.events[0].type == "SystemRegistered"
-        else "changed"
-    )
+    outcome = "skipped" if decision.skipped else "changed"
+    if decision.events and decision.events[0].type == "SystemRegistered":
+        outcome = "registered"
     human = f"skipped ({decision.skipped})" if decision.skipped else f"{name} is {outcome}"
-    output.record({"system": name, "outcome": outcome, "position": state.position}, human)
+    record = {"system": name, "outcome": outcome, "position": state.position}
+    output.record(record | {"explanation": decision.skipped or ""}, human)
 
 
 def _config_files(given: tuple[str, ...]) -> tuple[ConfigFile, ...]:
@@ -105,13 +102,6 @@ def _config_files(given: tuple[str, ...]) -> tuple[ConfigFile, ...]:
         if not separator:
             label, path = Path(text).name, text
         files.append(ConfigFile(name=label, path=str(Path(path).absolute())))
-    names = [file.name for file in files]
-    twice = {name for name in names if names.count(name) > 1}
-    if twice:
-        raise BadInput(
-            f"Two configuration files are called {twice.pop()!r}.",
-            hint="Name them: --config-file NAME=PATH",
-        )
     return tuple(files)
 
 

@@ -22,7 +22,7 @@ def fire(
     labels: Mapping[str, str],
 ) -> Decision:
     """Raise an alert; a critical one opens an incident."""
-    _, decision = ledger.recorder.decide(
+    return ledger.decide(
         system,
         lambda state: alerts.fire(
             state,
@@ -34,7 +34,6 @@ def fire(
         ),
         origin,
     )
-    return decision
 
 
 def incident_name(ledger: Ledger, state: SystemState) -> str:
@@ -48,14 +47,13 @@ def open_incident(
     ledger: Ledger, system: str, origin: Origin, *, title: str, severity: str
 ) -> Decision:
     """Open an incident that no alert opened."""
-    _, decision = ledger.recorder.decide(
+    return ledger.decide(
         system,
         lambda state: alerts.open_incident(
             state, incident_name(ledger, state), title=title, severity=severity
         ),
         origin,
     )
-    return decision
 
 
 def move_incident(
@@ -69,7 +67,6 @@ def move_incident(
         event = events.IncidentResolved(incident=incident, resolution=resolution)
     else:
         event = events.IncidentClosed(incident=incident)
-    _, decision = ledger.recorder.decide(
+    return ledger.decide(
         system, lambda state: alerts.move_incident(state, incident, event, status), origin
     )
-    return decision

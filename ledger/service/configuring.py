@@ -18,6 +18,7 @@ from ledger.domain.state import SystemState
 from ledger.service.context import Ledger
 from ledger.service.recorder import Origin
 from ledger.service.world import World
+from ledger.store.base import EventStore
 
 if TYPE_CHECKING:
     from ledger.configuration.snapshot import Snapshot
@@ -82,10 +83,7 @@ def standing_in(
 
     found = world.configs.read()
     files = {name: found[name] for name in found if names is None or name in names}
-    snapshot = snapshot_under(files.items(), ledger.keys) if files else None
-    if snapshot is not None and any(file.secrets for file in snapshot.files):
-        insist_on_key(ledger)
-    return snapshot
+    return snapshot_under(files.items(), ledger.keys) if files else None
 
 
 def in_place(ledger: Ledger, state: SystemState, world: World) -> str | None:
@@ -202,45 +200,45 @@ def adopt_key(ledger: Ledger, origin: Origin) -> None:
     Raises:
         Refused: this machine has another key, so the same secret would look like another.
     """
-    revision = insist_on_key(ledger)
-    if revision is None:
+    adopted, revision = adopted_key(ledger.recorder.store)
+    mine = ledger.keys().key_id
+    if adopted is not None:
+        insist_on_key(adopted, mine, ledger.home)
         return
-    event = events.SecretKeyAdopted(key_id=ledger.keys().key_id)
+    event = ledger.recorder.prepare(
+        events.SecretKeyAdopted(key_id=mine),
+        origin,
+        stream=LEDGER_STREAM,
+        system=None,
+        expected_revision=revision,
+    )
     try:
-        ledger.recorder.append(
-            [
-                ledger.recorder.prepare(
-                    event, origin, stream=LEDGER_STREAM, system=None, expected_revision=revision
-                )
-            ]
-        )
+        ledger.recorder.append([event])
     except StaleRevision:  # another machine was quicker, perhaps with another key
         adopt_key(ledger, origin)
 
 
-def insist_on_key(ledger: Ledger) -> int | None:
-    """Insist that this machine has the key that the ledger has adopted.
-
-    Returns None, or while it has adopted none, the revision of the ledger's own stream.
-
-    Raises:
-        Refused: this machine has another key.
-    """
+def adopted_key(store: EventStore) -> tuple[str | None, int]:
+    """Return the id of the key that the ledger has adopted, if any, and its own stream's revision."""
     adopted, revision = None, 0
-    for event in ledger.recorder.store.read_stream(LEDGER_STREAM):
+    for event in store.read_stream(LEDGER_STREAM):
         revision = event.revision
         if event.type == "SecretKeyAdopted":
-            adopted = event.data["key_id"]
-    if adopted is None:
-        return revision
-    mine = ledger.keys().key_id
-    if adopted != mine:
+            adopted = str(event.data["key_id"])
+    return adopted, revision
+
+
+def insist_on_key(adopted: str, mine: str | None, home: Path) -> None:
+    """Raise unless this machine has the key that the ledger has adopted.
+
+    Raises:
+        Refused: it has another, or none.
+    """
+    if mine != adopted:
         raise Refused(
-            f"This ledger digests secrets under the key {adopted}, and this machine has {mine}.",
-            hint=f"Copy secret.key from the machine that has it into {ledger.home}, "
-            "or set ROLLOUT_SECRET_KEY.",
+            f"This ledger digests secrets under the key {adopted}, and this machine has {mine or 'none'}.",
+            hint=f"Copy secret.key from the machine that has it into {home}, or set ROLLOUT_SECRET_KEY.",
         )
-    return None
 
 
 def registration_of(snapshot: Snapshot, *, source: str) -> events.ConfigRegistered:

@@ -12,11 +12,12 @@ from ledger import files
 from ledger.domain.errors import FileProblem, LedgerError, OperationInProgress, UnknownName
 from ledger.domain.state import SystemState
 from ledger.service.memory import LocalMemory
-from ledger.service.recorder import Recorder
+from ledger.service.recorder import Origin, Recorder
 from ledger.store.spool import Spool
 
 if TYPE_CHECKING:
     from ledger.configuration.keys import KeyProvider
+    from ledger.domain.decisions import Decision
 
 LOCK_TIMEOUT_SECONDS: Final = 10.0
 PAUSE_LOCK_TIMEOUT_SECONDS: Final = 0.5
@@ -54,6 +55,14 @@ class Ledger:
         insist_on_registered(state)
         self.memory.remember(state)
         return state
+
+    def decide(
+        self, system: str, decision: Callable[[SystemState], Decision], origin: Origin
+    ) -> Decision:
+        """Decide and append as `Recorder.decide` does, and remember the state after it."""
+        state, decided = self.recorder.decide(system, decision, origin)
+        self.memory.remember(state)
+        return decided
 
     def keep_blob(self, content: bytes) -> str:
         """Keep bytes in the ledger and on this machine; return their SHA-256."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import orjson
@@ -166,8 +166,14 @@ def _line(new: NewEvent, ledger: str | None) -> bytes:
     )
 
 
-def _event(record: Mapping[str, Any]) -> NewEvent:
-    return NewEvent(
+def _event(line: bytes, ledger: str | None) -> NewEvent | None:
+    """Return what a record journals; None if it belongs to another ledger.
+
+    Raises:
+        ValueError, KeyError, TypeError, AttributeError: it is no event of ours.
+    """
+    record = orjson.loads(line)
+    new = NewEvent(
         event_id=UUID(record["event_id"]),
         stream=record["stream"],
         type=record["type"],
@@ -175,6 +181,10 @@ def _event(record: Mapping[str, Any]) -> NewEvent:
         occurred_at=datetime.fromisoformat(record["occurred_at"]),
         body=record["body"].encode(),
     )
+    # Bad payloads never reach the log; pydantic's ValidationError is a ValueError.
+    data = orjson.dumps(orjson.loads(new.body)["data"])
+    events.model_of(new.type).model_validate_json(data)
+    return new if record["ledger"] in {None, ledger} else None
 
 
 def drain(ledger: Ledger) -> Counter[str]:
@@ -187,25 +197,28 @@ def drain(ledger: Ledger) -> Counter[str]:
     """
     waiting = ledger.spool.read()
     ours: dict[bytes, NewEvent] = {}
-    others = 0
+    broken: list[bytes] = []
     for line in waiting.records:
-        record = orjson.loads(line)
-        if record["ledger"] in {None, ledger.memory.ledger}:
-            ours[line] = _event(record)
-        else:
-            others += 1
+        try:
+            new = _event(line, ledger.memory.ledger)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            broken.append(line)
+            continue
+        if new is not None:
+            ours[line] = new
+    if broken:
+        ledger.spool.set_aside(broken)
     if ours:
         ledger.recorder.append(list(ours.values()))
         fail_points.reach("spool.after_append")
         ledger.spool.settle(ours)
+    others = len(waiting.records) - len(ours) - len(broken)
     if others:
         ledger.warn(
             f"{others} events wait here for another ledger; a command on that one appends them"
         )
-    for path in waiting.set_aside:
-        ledger.warn(
-            f"half a record of the spool was set aside in {path}; look at it, then remove it"
-        )
+    for path in waiting.set_aside if not broken else ledger.spool.read().set_aside:
+        ledger.warn(f"what no event is was set aside in {path}; look at it, then remove it")
     return Counter(event.stream for event in ours.values())
 
 

@@ -239,7 +239,7 @@ def find_drift(
     try:
         drifted = _config_drift(ledger, world, state)
     except Refused as problem:  # not the ledger's key: every secret would look like another
-        return found, [problem.message]
+        return found, [f"{problem.message} {problem.hint or ''}".strip()]
     if drifted is not None:
         found["config"] = drifted
     return found, []

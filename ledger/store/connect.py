@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import socket
+import threading
+from contextlib import suppress
 from typing import Any, Final
 
 import psycopg
@@ -24,6 +27,7 @@ _PATIENT: Final = (
 # A pause would rather act without the ledger than wait for one that hangs.
 _HURRIED: Final = "-c TimeZone=UTC -c lock_timeout=1s -c statement_timeout=3s"
 _HURRIED_TIMEOUT_SECONDS: Final = 2
+_HURRIED_LIFE_SECONDS: Final = 4.0
 
 
 def open_connection(
@@ -40,7 +44,7 @@ def open_connection(
     settings = _HURRIED if timeout_seconds <= _HURRIED_TIMEOUT_SECONDS else _PATIENT
     options = settings if role is None else f"{settings} -c role={role}"
     try:
-        return psycopg.connect(
+        connection = psycopg.connect(
             dsn,
             autocommit=True,
             connect_timeout=timeout_seconds,
@@ -51,7 +55,11 @@ def open_connection(
             tcp_user_timeout=timeout_seconds * 1000,
         )
     except psycopg.OperationalError as error:
-        text = scrub(str(error), dsn).strip().splitlines()[-1]
+        # libpq says what it tried, a line for each host, and adds advice on lines that are indented.
+        told = [
+            line for line in scrub(str(error), dsn).splitlines() if line.strip() and line[0] != "\t"
+        ]
+        text = told[-1] if told else type(error).__name__
         if role is not None and f'role "{role}" does not exist' in str(error):
             raise SchemaMissing(
                 "This database holds no ledger yet.", hint="Run: rollout init"
@@ -70,6 +78,22 @@ def open_connection(
             f"The DSN can't be read: {scrub(str(error), dsn).strip()}",
             hint="Give it as postgresql://user@host:5432/name or as host=… dbname=…",
         ) from None
+    if settings is _HURRIED:
+        _cut_after(connection, _HURRIED_LIFE_SECONDS)
+    return connection
+
+
+def _cut_after(connection: Connection[tuple[Any, ...]], seconds: float) -> None:
+    """End ``connection`` after a while, whatever it waits for: a server that hangs keeps no timeout."""
+    descriptor = os.dup(connection.fileno())
+
+    def cut() -> None:
+        with socket.socket(fileno=descriptor) as channel, suppress(OSError):
+            channel.shutdown(socket.SHUT_RDWR)
+
+    watchdog = threading.Timer(seconds, cut)
+    watchdog.daemon = True
+    watchdog.start()
 
 
 def sqlalchemy_url() -> str:

@@ -92,6 +92,18 @@ class Spool:
             records = self._heal()
             return Spooled(tuple(records), self._set_aside())
 
+    def set_aside(self, records: Collection[bytes]) -> None:
+        """Move records that are JSON, and nothing that can be appended, to a file of their own.
+
+        Raises:
+            FileProblem: all of them stay, and are read again.
+            OperationInProgress: another process has held the spool for too long.
+        """
+        with self._locked():
+            waiting = self._heal()
+            self._put_aside(b"\n".join(record for record in waiting if record in records))
+            self._replace([record for record in waiting if record not in records])
+
     def settle(self, records: Collection[bytes]) -> int:
         """Forget records that the ledger has; return how many wait still.
 
@@ -141,11 +153,14 @@ class Spool:
         broken = [line for line in lines if line and not _is_record(line)]
         damage = b"\n".join([*broken, tail] if tail else broken)
         if damage:
-            # Named by its content, so that a crash before the next step sets nothing aside twice.
-            name = f"set-aside-{hashlib.sha256(damage).hexdigest()[:16]}.txt"
-            files.write_atomically(self.folder / name, damage, new_file_mode=_PRIVATE_FILE)
+            self._put_aside(damage)
             self._replace(records)
         return records
+
+    def _put_aside(self, damage: bytes) -> None:
+        # Named by its content, so that a crash before the next step sets nothing aside twice.
+        name = f"set-aside-{hashlib.sha256(damage).hexdigest()[:16]}.txt"
+        files.write_atomically(self.folder / name, damage, new_file_mode=_PRIVATE_FILE)
 
     def _replace(self, records: Sequence[bytes]) -> None:
         content = b"".join(record + b"\n" for record in records)

@@ -1,4 +1,4 @@
-"""Switches against a world that has moved, rules that overreach, and processes that died at the wrong time."""
+"""Switches against a world that has moved, rules that overreach, processes that died at the wrong time."""
 
 from __future__ import annotations
 
