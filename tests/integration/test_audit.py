@@ -388,8 +388,12 @@ def test_a_broken_body_says_nothing_and_hides_nothing(
     dsn: str, store: PostgresStore, home: Path
 ) -> None:
     """Somebody who breaks a body must not thereby take other rows out of an audit."""
-    odd = happened("bot", "ConfigApplied", {"fingerprint": "sha256:no", "changes": [{"key": "a"}, 5, None]})
-    store.append([metrics("bot", minutes(1), latency="5", other="1e400"), an_event(), an_event(), odd])
+    odd = happened(
+        "bot", "ConfigApplied", {"fingerprint": "sha256:no", "changes": [{"key": "a"}, 5, None]}
+    )
+    store.append(
+        [metrics("bot", minutes(1), latency="5", other="1e400"), an_event(), an_event(), odd]
+    )
     with tampering(dsn) as connection:
         connection.execute("UPDATE ledger.event SET body = '\\xff7b' WHERE position = 2")
     sync(dsn, home)

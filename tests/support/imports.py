@@ -34,7 +34,13 @@ def open_ledger(dsn: str, home: Path) -> Ledger:
     clock = SystemClock()
     keys = HomeKey(home, os.environ, create=True)
     recorder = Recorder(PostgresStore(dsn), clock, partial(redact_text, keys=keys), lambda _: None)
-    return Ledger(recorder=recorder, home=home, warn=lambda _: None, keys=keys, memory=LocalMemory(home / "cache" / "here"))
+    return Ledger(
+        recorder=recorder,
+        home=home,
+        warn=lambda _: None,
+        keys=keys,
+        memory=LocalMemory(home / "cache" / "here"),
+    )
 
 
 def register(ledger: Ledger, *files: str) -> None:
