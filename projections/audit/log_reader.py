@@ -15,7 +15,7 @@ import psycopg
 from psycopg import errors as pg_errors, sql
 
 from ledger import files
-from ledger.domain.errors import LedgerUnreachable, SchemaMissing
+from ledger.domain.errors import LedgerUnreachable, SchemaMissing, SchemaNewer
 from ledger.store.connect import AUDITOR, open_connection
 
 GENESIS: Final = bytes(32)
@@ -137,6 +137,11 @@ def _told() -> Generator[None]:
     except (pg_errors.UndefinedTable, pg_errors.InvalidSchemaName):
         raise SchemaMissing(
             "This database holds no ledger yet.", hint="Run: rollout init"
+        ) from None
+    except pg_errors.UndefinedColumn:
+        raise SchemaNewer(
+            "This ledger's tables are not those that this program knows.",
+            hint="Upgrade rollout-ledger, or migrate the ledger: rollout init",
         ) from None
     except pg_errors.InsufficientPrivilege as error:
         raise LedgerUnreachable(

@@ -478,3 +478,23 @@ def test_a_full_disk_is_told_and_nothing_is_lost(
     assert str(tmp_path) in told.stderr or "could not be copied" in told.stderr, told
     assert sync(embedded_dsn, tmp_path).position == 2000
     assert of_the_replica(tmp_path) == of_the_log(embedded_dsn)
+
+
+def test_a_reader_waits_for_a_writer(dsn: str, store: PostgresStore, home: Path) -> None:
+    """Whoever asks while another process synchronises gets an answer, a little later."""
+    store.append(events(3))
+    sync(dsn, home)
+    writer = (
+        "import time; from pathlib import Path; from projections.audit import replica\n"
+        f"with replica.open_for_writing(Path({str(replica_path(home))!r}), scratch=Path({str(home)!r})):\n"
+        "    print('open', flush=True); time.sleep(1)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", writer], cwd=ROOT, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"open\n"
+        path = replica_path(home)
+        with pytest.raises(ReplicaInUse), shut_in.open_for_reading(path, wait_seconds=0.1):
+            pass
+        assert ask(home, "SELECT count(*) FROM events") == [(3,)]
