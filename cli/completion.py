@@ -43,7 +43,9 @@ def complete_fingerprint(
     """Return the tags and fingerprints of the system on the command line."""
     from click.shell_completion import CompletionItem
 
-    state = _memory(context).recall(context.params.get("system") or "")
+    # Where the option that is completed ends the line, click leaves all words unparsed in `args`.
+    system = context.params.get("system") or next(iter(context.args), "")
+    state = _memory(context).recall(system)
     if state is None:
         return []
     tags = [CompletionItem(tag, help=short[7:19]) for tag, short in sorted(state.tags.items())]

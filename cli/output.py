@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import click
 import orjson
@@ -53,6 +54,11 @@ class Output:
 
 
 _JSON = orjson.OPT_INDENT_2
+WIDTH_OF_A_PIPE: Final = 200
+NAME_WIDTH: Final = 24
+_LONG_DIGEST: Final = re.compile(r"(secret:hmac-sha256:[0-9a-f]{8}:[0-9a-f]{8})[0-9a-f]{56}")
+# What can't be read any more when it is broken over two lines: times, positions, fingerprints.
+_WHOLE: Final = re.compile(r"|\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ?|#?\d{1,12}|[0-9a-f]{12}")
 
 
 def say(message: str, *, colour: str | None = None) -> None:
@@ -61,6 +67,11 @@ def say(message: str, *, colour: str | None = None) -> None:
         click.style(message, fg=colour) if colour and colours_wanted(sys.stderr) else message,
         err=True,
     )
+
+
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """Return a number with its noun: ``1 key``, ``3 keys``."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 def colours_wanted(stream: Any = None) -> bool:
@@ -109,10 +120,19 @@ def _table(rows: Sequence[Row], columns: Sequence[str] | None, title: str | None
     if not rows:
         say("nothing to show")
         return
-    table = Table(
-        *names, title=title, box=None, header_style="bold", pad_edge=False, title_justify="left"
-    )
-    for row in rows:
-        table.add_row(*(Text(_cell(row.get(name))) for name in names))
-    width = None if sys.stdout.isatty() else 200
-    Console(width=width, no_color=not colours_wanted()).print(table)
+    if title:
+        click.echo(title)
+    cells = [[_LONG_DIGEST.sub(r"\1…", _cell(row.get(name))) for name in names] for row in rows]
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name, column in zip(names, zip(*cells, strict=True), strict=True):
+        named = name == names[0] and max(map(len, column)) <= NAME_WIDTH
+        whole = named or all(_WHOLE.fullmatch(cell) for cell in column)
+        table.add_column(name, no_wrap=whole, overflow="fold")
+    for row_cells in cells:
+        table.add_row(*map(Text, row_cells))
+    width = None if sys.stdout.isatty() else WIDTH_OF_A_PIPE
+    console = Console(width=width, no_color=not colours_wanted())
+    with console.capture() as capture:
+        console.print(table)
+    # Cells are padded to their column's width; the blanks at a line's end only make it wrap elsewhere.
+    click.echo("\n".join(line.rstrip() for line in capture.get().splitlines()))

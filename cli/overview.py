@@ -61,11 +61,15 @@ def state_text(state: SystemState, *, as_of: str) -> str:
     problems = problems_of(state)
     environment = (state.registration or {}).get("environment", "not registered yet")
     lines = [f"{state.system} · {environment} · as of {as_of}"]
-    since = f", since {state.mode_since}, by {state.mode_by}" if state.mode else ""
+    since = f", since {_seconds(state.mode_since)}, by {state.mode_by}" if state.mode else ""
     mode = mode_text(state.mode, state.pause_kind) + since + _because(state.mode_reason)
     lines.append(_line("mode", mode))
     tags = [tag for tag, fingerprint in state.tags.items() if fingerprint == state.fingerprint]
-    applied = f", {state.applied_cause} at {state.applied_at}" if state.applied_at else ""
+    applied = (
+        f", {CAUSES.get(state.applied_cause or '', state.applied_cause)} at {_seconds(state.applied_at)}"
+        if state.applied_at
+        else ""
+    )
     named = (
         _named({"fingerprint": state.fingerprint, "tags": tags})
         if state.fingerprint
@@ -78,7 +82,10 @@ def state_text(state: SystemState, *, as_of: str) -> str:
     lines.append(_line("stable", ", ".join(map(short, stable)) or "none"))
     for name, alert in state.alerts.items():
         lines.append(
-            _line("alert", f"{name} {alert['severity']} since {alert['since']}: {alert['message']}")
+            _line(
+                "alert",
+                f"{name} {alert['severity']} since {_seconds(alert['since'])}: {alert['message']}",
+            )
         )
     for name, incident in state.incidents.items():
         lines.append(_line("incident", f"{name} {incident['status']}: {incident['title']}"))
@@ -106,6 +113,10 @@ def recorded_apart(event: Json) -> datetime | None:
 def _recorded(event: Json) -> str:
     moment = recorded_apart(event)
     return f" (recorded {shown(moment)})" if moment else ""
+
+
+def _seconds(moment: str | None) -> str:
+    return shown(datetime.fromisoformat(moment)) if moment else ""
 
 
 def _line(label: str, text: str) -> str:

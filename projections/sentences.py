@@ -63,7 +63,12 @@ def _switch_requested(data: Data) -> str:
 def _switched(data: Data) -> str:
     before = mode_text(data.get("from_mode"), data.get("from_kind"))
     after = mode_text(data["to_mode"], data.get("to_kind"))
-    what = f"switched {before} → {after}" if before != after else f"put it into {after}"
+    if data.get("from_mode") is None:
+        what = f"switched to {after}"
+    else:
+        what = f"switched {before} → {after}" if before != after else f"put it into {after}"
+    if data["carried_by"] == "nothing":
+        return f"{what}, in the ledger only: no way to the system is registered"
     return f"{what}, by {data['carried_by']} in {data.get('took_ms', 0)} ms"
 
 
@@ -105,8 +110,12 @@ def _applied(data: Data) -> str:
     if not data["changes"]:
         return f"{verb} configuration {short(data['fingerprint'])}, with no key changed"
     if data.get("previous") is None:
-        return f"{verb} configuration {short(data['fingerprint'])}, the first: {len(data['changes'])} keys"
+        return f"{verb} configuration {short(data['fingerprint'])}, the first: {_keys(data['changes'])}"
     return f"{verb} configuration {short(data['fingerprint'])}: {changes_text(data['changes'])}"
+
+
+def _keys(changes: Any) -> str:
+    return "1 key" if len(changes) == 1 else f"{len(changes)} keys"
 
 
 def _apply_failed(data: Data) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,7 +13,7 @@ from cli import options
 from cli.commands.config_marks import name_argument, quarantine_, stable_, system_argument, tag_
 from cli.commands.modes import insist_on_yes, skip
 from cli.completion import complete_fingerprint
-from cli.output import Output, say
+from cli.output import Output, counted, say
 from cli.wiring import Runtime, pass_runtime
 from ledger.domain.decisions import Decision, configurations
 from ledger.domain.decisions.configurations import short
@@ -73,6 +74,7 @@ def put(
     """
     from ledger.service import configuring
 
+    before = runtime.ledger.load(system).fingerprint
     result = configuring.put(
         runtime.ledger,
         system,
@@ -96,9 +98,14 @@ def put(
         say(f"skipped ({result.explanation})")
     if result.secrets:
         say(
-            f"{len(result.secrets)} secret values were replaced by digests: {', '.join(result.secrets)}"
+            counted(
+                len(result.secrets),
+                "secret value was replaced by its digest",
+                "secret values were replaced by digests",
+            )
+            + f": {', '.join(result.secrets)}"
         )
-    if output.format == "table" and result.changes:
+    if output.format == "table" and result.changes and before is not None:
         say(f"against the configuration in force: {_count(result.changes)}")
 
 
@@ -117,6 +124,7 @@ def list_(runtime: Runtime, system: str, output: Output) -> None:
     tags: dict[str, list[str]] = {}
     for tag, fingerprint in state.tags.items():
         tags.setdefault(fingerprint, []).append(tag)
+    table = output.format == "table"
     rows = [
         {
             "fingerprint": fingerprint,
@@ -128,7 +136,9 @@ def list_(runtime: Runtime, system: str, output: Output) -> None:
             else "stable"
             if record["stable"]
             else "registered",
-            "registered_at": record["registered_at"],
+            "registered_at": datetime.fromisoformat(record["registered_at"])
+            if table
+            else record["registered_at"],
             "position": record["registered_position"],
             "files": ", ".join(
                 file["name"] for file in record["snapshots"][record["last_snapshot"]]
@@ -237,29 +247,14 @@ def blame(runtime: Runtime, system: str, key: str | None, output: Output) -> Non
             hint=f"rollout config blame {system} lists all keys; "
             f"rollout log {system} --key {key} shows its history",
         )
-    shown = [
-        {
-            **row,
-            "fingerprint": short(row["fingerprint"])
-            if output.format == "table"
-            else row["fingerprint"],
-        }
-        for row in rows
-    ]
-    output.rows(
-        shown,
-        [
-            "key",
-            "value",
-            "actor",
-            "occurred_at",
-            "cause",
-            "reason",
-            "fingerprint",
-            "tags",
-            "position",
-        ],
-    )
+    if output.format == "table":
+        output.rows(
+            [row | {"position": f"#{row['position']}", "fingerprint": _named(row)} for row in rows],
+            ["key", "value", "actor", "occurred_at", "reason", "fingerprint", "position"],
+        )
+        return
+    columns = ["key", "value", "actor", "occurred_at", "cause", "reason"]
+    output.rows(rows, [*columns, "fingerprint", "tags", "position"])
 
 
 @config.command("apply")
@@ -384,5 +379,10 @@ def verify(runtime: Runtime, system: str, fingerprint: str | None, output: Outpu
         )
 
 
+def _named(row: Mapping[str, Any]) -> str:
+    tags = f" ({', '.join(row['tags'])})" if row["tags"] else ""
+    return short(row["fingerprint"]) + tags
+
+
 def _count(changes: tuple[Change, ...]) -> str:
-    return "no key differs" if not changes else f"{len(changes)} keys differ"
+    return f"{counted(len(changes), 'key')} changed" if changes else "no key changed"

@@ -14,6 +14,7 @@ from pathlib import Path
 import click
 
 from cli.output import colours_wanted
+from ledger.domain.errors import LedgerError
 
 # (what the person at the desk is doing, the command, whether it is killed in the middle)
 Scene = tuple[str, list[str], str | None]
@@ -84,18 +85,19 @@ def demo(keep: bool, folder: Path | None) -> None:
     stage.chmod(0o755)
     home = stage / "home"
     shutil.copy(str(files("cli.sample") / "config.yaml"), stage / "config.yaml")
-    failed = 0
     try:
         for text, arguments, killed_at in _scenes(stage):
-            failed += not _play(home, text, arguments, killed_at)
+            if not _play(home, text, arguments, killed_at):
+                raise LedgerError(
+                    "That did not go as it should, so the demo ends here.",
+                    hint="Look around in it: rollout demo --keep",
+                )
     finally:
         if keep:
             click.echo(f"\nLook around: export ROLLOUT_HOME={home}; rollout status gridbot")
         else:
             _stop(home)
             shutil.rmtree(stage, ignore_errors=True)
-    if failed:
-        raise click.ClickException(f"{failed} scenes did not go as they should")
     click.echo("\nEvery scene went as it should. Yours next: rollout system add --help")
 
 
@@ -126,8 +128,10 @@ def _play(home: Path, text: str, arguments: list[str], killed_at: str | None) ->
         [sys.executable, "-m", "cli.main", *arguments], env=environment, check=False
     ).returncode
     if killed_at:
-        click.echo(_styled("(killed with SIGKILL)", fg="red"))
-        return code == -signal.SIGKILL
+        killed = code == -signal.SIGKILL
+        if killed:
+            click.echo(_styled("(killed with SIGKILL)", fg="red"))
+        return killed
     # `status` and `recover` say by their exit code that something was wrong, which is the story here.
     return code == 0 or (code == 3 and arguments[0] in {"status", "recover"})
 

@@ -89,7 +89,7 @@ def log(
     db = runtime.readmodel
     events = _with_changes(db, wanted, select(db, wanted, limit=limit + 1 if limit else None))
     more = bool(limit) and len(events) > limit
-    _print(events[1:] if more else events, output, following=follow)
+    _print(events[1:] if more else events, output, system, following=follow)
     if more:
         say(f"There is more; these are the newest {limit}. Show all: --limit 0", colour="yellow")
     if follow:
@@ -116,7 +116,7 @@ def _with_changes(db: Any, wanted: Any, events: list[dict[str, Any]]) -> list[di
     for event in events:
         event["changes"] = changes.get(event["position"], [])
         event["sentence"] = (
-            f"{changes_text(event['changes'])} (in {event['sentence'].partition(':')[0]})"
+            f"{changes_text(event['changes'])} ({event['sentence'].partition(':')[0]})"
         )
     return events
 
@@ -133,11 +133,13 @@ def _follow(runtime: Runtime, wanted: Any, output: Output) -> None:
         if reached > seen:
             newer = replace(wanted, after=seen, clock="recorded_at")
             new = _with_changes(runtime.projector.db, wanted, select(runtime.projector.db, newer))
-            _print(new, output, following=True)
+            _print(new, output, wanted.system, following=True)
             seen = reached
 
 
-def _print(events: list[dict[str, Any]], output: Output, *, following: bool) -> None:
+def _print(
+    events: list[dict[str, Any]], output: Output, system: str | None, *, following: bool
+) -> None:
     if output.format != "table":
         lines = Output("jsonl") if following and output.format == "json" else output
         if events or not following:
@@ -146,7 +148,14 @@ def _print(events: list[dict[str, Any]], output: Output, *, following: bool) -> 
         for event in events:
             click.echo(event_line(event))
     else:
-        output.rows([_row(event) for event in events], COLUMNS)
+        rows = [_row(event) for event in events]
+        output.rows(rows, [name for name in COLUMNS if name not in _needless(rows, system)])
+
+
+def _needless(rows: list[dict[str, Any]], system: str | None) -> set[str]:
+    """Return the columns that would tell nothing, so that the sentences have their room."""
+    needless = set() if system is None else {"system"}
+    return needless if any(row["recorded"] for row in rows) else needless | {"recorded"}
 
 
 def _row(event: dict[str, Any]) -> dict[str, Any]:

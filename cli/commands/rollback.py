@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from cli import options
@@ -14,6 +16,12 @@ from ledger.domain.decisions.configurations import short
 from ledger.domain.decisions.rollbacks import LAST_STABLE, unfinished
 from ledger.domain.errors import LedgerUnreachable, ReasonRequired, Refused, UsageError
 
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+
+_SYSTEM = click.Argument(["system"])
+
 
 class _Rollback(click.Group):
     """`rollback SYSTEM …` rolls back; `rollback status|resume|abandon SYSTEM` looks after one."""
@@ -25,6 +33,11 @@ class _Rollback(click.Group):
         if args and args[0] not in self.commands:
             return "to", self.commands["to"], args
         return super().resolve_command(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Offer the systems beside the sub-commands."""
+        systems = complete_system(ctx, _SYSTEM, incomplete)
+        return systems + super().shell_complete(ctx, incomplete)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Let options come before the system, as in `rollback --last-stable bot`."""

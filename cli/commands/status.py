@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import datetime
 from typing import Any, Final
 
 import click
@@ -46,10 +47,10 @@ def status(
       rollout status -o json
     """
     _ = runtime.ledger  # appends what this machine did without the ledger
-    found = _show(runtime, system, output, None, watching=watch)
+    found, shown = _show(runtime, system, output, None, watching=watch)
     while watch:
         runtime.clock.sleep(LOOK_AGAIN_SECONDS)
-        found = _show(runtime, system, output, found, watching=True)
+        found, shown = _show(runtime, system, output, shown, watching=True)
     context.exit(DEGRADED if any(row["health"] == "degraded" for row in found) else 0)
 
 
@@ -57,24 +58,32 @@ def _show(
     runtime: Runtime,
     system: str | None,
     output: Output,
-    before: list[Any] | None,
+    before: object,
     *,
     watching: bool,
-) -> list[Any]:
-    """Print the present state, unless it is as it was before; return it."""
+) -> tuple[list[Any], object]:
+    """Print the present state, unless it reads as it did before; return it, and what that was."""
     db = runtime.readmodel
     found = [overview.overview(db, system)] if system else overview.overviews(db)
-    if found == before:
-        return found
+    text = overview_text(found[0], runtime.clock.now()) if system else ""
+    # On a screen the ages have to go on; a file of JSON lines shall hold changes only.
+    shown = (found, text) if output.format == "table" and sys.stdout.isatty() else found
+    if shown == before:
+        return found, shown
     if watching and output.format == "table" and sys.stdout.isatty():
         click.echo(_CLEAR, nl=False)
     if system:
         lines = Output("jsonl") if watching and output.format == "json" else output
-        lines.record(found[0], overview_text(found[0], runtime.clock.now()))
+        lines.record(found[0], text)
     else:
         columns = ["system", "health", "mode", "since", "config", "alerts", "incidents", "why"]
-        output.rows([_row(row) for row in found] if output.format == "table" else found, columns)
-    return found
+        if output.format == "table":
+            rows = [_row(row) for row in found]
+            told = [name for name in columns if name == "system" or any(row[name] for row in rows)]
+            output.rows(rows, told)
+        else:
+            output.rows(found, columns)
+    return found, shown
 
 
 def _row(row: dict[str, Any]) -> dict[str, Any]:
@@ -83,7 +92,7 @@ def _row(row: dict[str, Any]) -> dict[str, Any]:
         "system": row["system"],
         "health": row["health"],
         "mode": mode_text(row["mode"], row["pause_kind"]),
-        "since": (row["mode_since"] or "")[:19].replace("T", " "),
+        "since": datetime.fromisoformat(row["mode_since"]) if row["mode_since"] else None,
         "config": short(row["fingerprint"]) + tags,
         "alerts": row["open_alerts"] or "",
         "incidents": row["open_incidents"] or "",

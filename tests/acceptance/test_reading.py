@@ -118,7 +118,7 @@ def test_the_history_of_a_key_and_of_a_configuration(night: Rollout) -> None:
         [{"key": "grid.levels", "old": "50", "new": "5"}],
     ]
     assert (
-        "grid.levels 50 → 5 (in put back configuration"
+        "grid.levels 50 → 5 (put back configuration"
         in night("log", "bot", "--key", "grid.levels").out
     )
     under_bad = night("log", "bot", "--fingerprint", "bad", "-o", "json").json
