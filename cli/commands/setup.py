@@ -71,7 +71,8 @@ def doctor(runtime: Runtime, output: Output) -> None:
         "migration": lambda: runtime.store.schema_revision(),  # noqa: PLW0108 -- opens the store late
         "head": lambda: runtime.store.head().position,
         "waiting_in_spool": lambda: len(runtime.ledger_without_draining.spool.read().records),
-        "secret_key": runtime.secret_key_id,
+        "roles": lambda: _roles(runtime),
+        "secret_key": lambda: _secret_key(runtime),
     }
     failed: LedgerError | None = None
     for name, check in checks.items():
@@ -84,6 +85,35 @@ def doctor(runtime: Runtime, output: Output) -> None:
     if failed is not None:
         raise failed
     say("everything that is needed works")
+
+
+def _roles(runtime: Runtime) -> str:
+    """Return which of the ledger's roles this login may take, and what it can't do without the others."""
+    needed_for = {
+        "ledger_writer": "append",
+        "ledger_projector": "status, log, blame",
+        "ledger_auditor": "sql",
+    }
+    held = runtime.store.connection.execute(
+        "SELECT name FROM unnest(%s::text[]) AS name WHERE pg_has_role(session_user, name, 'MEMBER')",
+        [list(needed_for)],
+    ).fetchall()
+    names = [str(name) for (name,) in held]
+    lacking = [f"{role} (for {use})" for role, use in needed_for.items() if role not in names]
+    return ", ".join(names) + (f"; not {', '.join(lacking)}" if lacking else "")
+
+
+def _secret_key(runtime: Runtime) -> str | None:
+    """Return the id of this machine's key for secrets; insist that it is the ledger's, if both have one."""
+    from ledger.service.configuring import adopted_key, insist_on_key
+
+    mine, (adopted, _) = runtime.secret_key_id(), adopted_key(runtime.store)
+    if adopted is None:
+        return mine
+    if mine is None:
+        return f"none here; the ledger's is {adopted}: copy secret.key from the machine that has it"
+    insist_on_key(adopted, mine, runtime.settings.home)
+    return mine
 
 
 @click.command()
