@@ -36,6 +36,8 @@ class LocalMemory:
 
     def remember(self, state: SystemState) -> None:
         """Keep a system's state. A full disk must not stop the command that did the work."""
+        if self.ledger is None:
+            return  # it could be taken for another ledger's
         path, content = self._state_file(state.system), orjson.dumps(state.to_json())
         with contextlib.suppress(FileProblem):
             if files.read_bounded(path, bytes_max=_BYTES_MAX) != content:
@@ -94,7 +96,9 @@ def memory_at(home: Path, place: str) -> LocalMemory:
         noted = files.read_bounded(_note(home, place), bytes_max=100)
         if noted is not None:
             return LocalMemory(cache / noted.decode())
-    known = [found.parent for found in cache.glob("*/systems") if found.parent.name != UNKNOWN]
+    known: list[Path] = []
+    with contextlib.suppress(OSError):  # a home that can't be looked into
+        known = [found.parent for found in cache.glob("*/systems")]
     return LocalMemory(known[0] if len(known) == 1 else cache / UNKNOWN)
 
 
