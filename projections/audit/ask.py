@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 ROWS_AT_ONCE: Final = 2048
+INTERRUPTED: Final = 130
 GRACE_SECONDS: Final = 5.0
 """How long an interrupted engine may take to stop."""
 
@@ -53,6 +55,7 @@ class Questioner:
         Raises:
             BadInput: they can't be parsed, or do something else.
         """
+        self._left_seconds = self._timeout_seconds
         return self._within(lambda: shut_in.checked(self._connection, text))
 
     def ask(self, statement: Statement, parameters: Parameters | None = None) -> Answer:
@@ -107,11 +110,10 @@ class Questioner:
         )
         plain = self._within(lambda: relation.project(casts))
         rows = iter(plain.iter_rows(ROWS_AT_ONCE))
-        end = object()
 
         def fetched() -> Iterator[tuple[Any, ...]]:
-            while (row := self._within(lambda: next(rows, end))) is not end:
-                yield row  # pyright: ignore[reportReturnType] -- not the end
+            while some := self._within(lambda: list(islice(rows, ROWS_AT_ONCE))):
+                yield from some
 
         return Answer(
             tuple(relation.columns), tuple(str(type_) for type_ in plain.types), fetched()
@@ -139,26 +141,26 @@ class Questioner:
         try:
             value, error = done.get(timeout=max(0.01, self._left_seconds))
         except queue.Empty:
-            self._stop(done)
+            self._stop(done, TimedOut.exit_code)
             raise TimedOut(
                 f"The question took longer than {self._timeout_seconds:g} s.",
                 hint="Narrow it down (a system, a time), or give it longer: --timeout SECONDS",
             ) from None
         except KeyboardInterrupt:
-            self._stop(done)
+            self._stop(done, INTERRUPTED)
             raise
         self._left_seconds -= monotonic() - started
         if error is not None:
             raise told(error) from None
         return value  # pyright: ignore[reportReturnType] -- there was no error
 
-    def _stop(self, done: queue.SimpleQueue[Any]) -> None:
+    def _stop(self, done: queue.SimpleQueue[Any], exit_code: int) -> None:
         self._connection.interrupt()
         try:
             done.get(timeout=GRACE_SECONDS)
         except queue.Empty:
-            # It hears no interrupt inside one huge operation, and Python would wait for it, or crash.
-            atexit.register(_leave_at_once)
+            # Inside one huge operation it hears nothing, and Python can't end in order beside it.
+            atexit.register(_leave_at_once, exit_code)
 
 
 def _without_zone(type_: str) -> str | None:
@@ -168,10 +170,10 @@ def _without_zone(type_: str) -> str | None:
     return "VARCHAR" if "TIMESTAMP WITH TIME ZONE" in type_ else None
 
 
-def _leave_at_once() -> None:
+def _leave_at_once(exit_code: int) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(TimedOut.exit_code)
+    os._exit(exit_code)
 
 
 def _bound(statement: Statement, parameters: Parameters) -> dict[str, Any]:

@@ -355,6 +355,37 @@ def test_a_runaway_question_is_stopped(question: str, home: Path) -> None:
         assert list(asked.ask(asked.statements("SELECT 1")[0]).rows) == [(1,)]
 
 
+def test_an_engine_that_hears_nothing_is_left_behind(home: Path) -> None:
+    """A single operation of seconds: the command ends in time all the same, with its sentence."""
+    deaf = "SELECT max(length(repeat(range::VARCHAR, 200000))) FROM range(100000000)"
+    program = (
+        "from projections.audit import ask; from cli.main import main\n"
+        f"ask.GRACE_SECONDS = 0.0\nmain(['sql', '--no-sync', '--timeout', '0.5', {deaf!r}])"
+    )
+    environment = os.environ | {"ROLLOUT_HOME": str(home), "ROLLOUT_DSN": "host=127.0.0.1 port=1"}
+    told = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert told.returncode == 6, told
+    assert told.stderr.splitlines()[1:] == [
+        "rollout: The question took longer than 0.5 s.",
+        "  next: Narrow it down (a system, a time), or give it longer: --timeout SECONDS",
+    ]
+
+
+def test_times_with_a_zone_stream_in_utc(home: Path) -> None:
+    """I13: what DuckDB gives with a zone comes out in UTC, also inside lists."""
+    question = (
+        "SELECT make_timestamptz(1700000000000000 + range) AS at, [now()] AS l FROM range(5000)"
+    )
+    with asking(home) as asked:
+        answer = asked.ask(asked.statements(question)[0])
+        rows = list(answer.rows)
+    assert answer.types == ("TIMESTAMP", "VARCHAR")
+    assert (len(rows), str(rows[0][0])) == (5000, "2023-11-14 22:13:20")
+
+
 def test_only_the_engines_time_counts(home: Path) -> None:
     """Whoever reads an answer slowly (less, a pager) is not cut off."""
     with asking(home, timeout_seconds=2) as asked:
