@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from ledger.domain import canonical
@@ -84,8 +84,7 @@ class Recorded:
         return bool(self.decoded.get("backfilled", False))
 
 
-@dataclass(frozen=True, slots=True)
-class Appended:
+class Appended(NamedTuple):
     """The log's answer to one item of a batch."""
 
     outcome: str

@@ -13,13 +13,12 @@ from psycopg import Connection, errors as pg_errors, sql
 from ledger.domain import canonical
 from ledger.domain.envelope import Appended, NewEvent, Recorded
 from ledger.domain.errors import LedgerError, LedgerUnreachable, SchemaMissing
-from ledger.store import arrays
+from ledger.store.append import Appender
 from ledger.store.base import Head, checked
 from ledger.store.connect import open_connection
 
 T = TypeVar("T")
 
-APPEND: Final = "SELECT * FROM ledger.append(%s, %s, %s, %s, %s, %s, %s, %s)"
 COLUMNS: Final = (
     "position, revision, schema_version, event_id, occurred_at, recorded_at, stream, type, "
     "body, body_hash, chain"
@@ -28,20 +27,6 @@ PAGE_ROWS: Final = 2000
 RECONNECTS_MAX: Final = 3
 BLOBS_AT_ONCE: Final = 500
 BLOB_BYTES_AT_ONCE: Final = 8 * 2**20
-
-
-def append_arguments(events: Sequence[NewEvent], *, all_or_nothing: bool) -> tuple[Any, ...]:
-    """Return the parameters of `APPEND` for a connection prepared by `arrays.register`."""
-    return (
-        arrays.uuid([event.event_id for event in events]),
-        arrays.text([event.stream for event in events]),
-        arrays.bigint([event.expected_revision for event in events]),
-        arrays.text([event.type for event in events]),
-        arrays.integer([event.schema_version for event in events]),
-        arrays.timestamptz([event.occurred_at for event in events]),
-        arrays.bytea([event.body for event in events]),
-        all_or_nothing,
-    )
 
 
 class PostgresStore:
@@ -55,6 +40,7 @@ class PostgresStore:
         self._role = role
         self._timeout_seconds = timeout_seconds
         self._connection: Connection[tuple[Any, ...]] | None = None
+        self._appender: Appender | None = None
 
     @property
     def connection(self) -> Connection[tuple[Any, ...]]:
@@ -63,7 +49,7 @@ class PostgresStore:
             self._connection = open_connection(
                 self._dsn, role=self._role, timeout_seconds=self._timeout_seconds
             )
-            arrays.register(self._connection)
+            self._appender = None
         return self._connection
 
     def close(self) -> None:
@@ -90,9 +76,14 @@ class PostgresStore:
         """See `EventStore.append`."""
         if not events:
             return []
-        arguments = append_arguments(events, all_or_nothing=all_or_nothing)
-        rows = self._run(lambda c: c.execute(APPEND, arguments, binary=True).fetchall())
-        return [Appended(*row) for row in rows]
+        return self._run(
+            lambda c: self._appender_of(c).append(events, all_or_nothing=all_or_nothing)
+        )
+
+    def _appender_of(self, connection: Connection[tuple[Any, ...]]) -> Appender:
+        if self._appender is None:
+            self._appender = Appender(connection)
+        return self._appender
 
     def head(self) -> Head:
         """See `EventStore.head`."""
@@ -143,8 +134,10 @@ class PostgresStore:
 
     def known(self, event_ids: Sequence[UUID]) -> set[UUID]:
         """See `EventStore.known`."""
-        query = "SELECT event_id FROM ledger.event WHERE event_id = ANY (%s)"
-        arguments = (arrays.uuid(event_ids),)
+        if not event_ids:
+            return set()
+        query = "SELECT event_id FROM ledger.event WHERE event_id = ANY (%b)"
+        arguments = (list(event_ids),)
         rows = self._run(lambda c: c.execute(_q(query), arguments, binary=True).fetchall())
         return {row[0] for row in rows}
 
@@ -168,9 +161,8 @@ class PostgresStore:
 
     def _put_batch(self, contents: list[bytes]) -> None:
         # In one order for all: two that keep the same blobs would otherwise wait for each other.
-        packed = arrays.bytea(sorted(contents))
         query = "SELECT count(ledger.put_blob(content)) FROM unnest(%b) AS content"
-        self._one(query, (packed,))
+        self._one(query, (sorted(contents),))
 
     def get_blob(self, sha256: str) -> bytes | None:
         """See `EventStore.get_blob`."""

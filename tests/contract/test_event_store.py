@@ -79,7 +79,7 @@ def test_the_same_id_and_content_is_the_same_event(store: EventStore) -> None:
     first = append_one(store, new)
     store.append(events(2))
     again = append_one(store, new)
-    assert again == replace(first, outcome="duplicate")
+    assert again == first._replace(outcome="duplicate")
     assert store.append([an_event(), new, an_event()])[1] == again
     assert store.head().position == 5
     assert_sound(store)
@@ -89,8 +89,8 @@ def test_a_duplicate_is_told_before_a_conflict(store: EventStore) -> None:
     """I4: a retry carries the revision that it expected the first time, which no longer holds."""
     new = an_event(expected=0)
     first = append_one(store, new)
-    assert append_one(store, new) == replace(first, outcome="duplicate")
-    assert store.append([new, an_event()])[0] == replace(first, outcome="duplicate")
+    assert append_one(store, new) == first._replace(outcome="duplicate")
+    assert store.append([new, an_event()])[0] == first._replace(outcome="duplicate")
 
 
 @pytest.mark.parametrize(
@@ -268,7 +268,7 @@ def test_all_or_nothing_repeated(store: EventStore) -> None:
     batch = [an_event(expected=0), an_event(expected=1)]
     first = store.append(batch, all_or_nothing=True)
     again = store.append(batch, all_or_nothing=True)
-    assert again == [replace(answer, outcome="duplicate") for answer in first]
+    assert again == [answer._replace(outcome="duplicate") for answer in first]
     more = store.append([*batch, an_event(expected=2)], all_or_nothing=True)
     assert outcomes(more) == ["duplicate", "duplicate", "appended"]
     assert_sound(store)
@@ -281,7 +281,7 @@ def test_a_big_batch(store: EventStore) -> None:
     assert [a.position for a in answers] == list(range(1, 5_001))
     assert [a.revision for a in answers] == [index // 50 + 1 for index in range(5_000)]
     assert len({a.recorded_at for a in answers}) == 1
-    assert store.append(batch) == [replace(answer, outcome="duplicate") for answer in answers]
+    assert store.append(batch) == [answer._replace(outcome="duplicate") for answer in answers]
     assert store.head().position == 5_000
     assert_sound(store)
 

@@ -22,10 +22,10 @@ from psycopg import sql
 from ledger.domain import canonical
 from ledger.domain.envelope import Appended
 from ledger.domain.errors import LedgerError, LedgerUnreachable
-from ledger.store import arrays
+from ledger.store.append import Appender
 from ledger.store.base import chain_after
 from ledger.store.connect import open_connection
-from ledger.store.postgres import APPEND, PostgresStore, append_arguments
+from ledger.store.postgres import PostgresStore
 from tests.support.builders import an_event
 
 T = TypeVar("T")
@@ -146,11 +146,14 @@ def test_a_reader_never_skips_what_commits_late(dsn: str) -> None:
         chance = random.Random(number)
         committed: list[UUID] = []
         with open_connection(dsn) as connection:
-            arrays.register(connection)
+            connection.prepare_threshold = (
+                None  # else a ROLLBACK would forget the appender's statement
+            )
+            appender = Appender(connection)
             for _ in range(20):
                 batch = [an_event(f"system:{number}") for _ in range(chance.randint(1, 3))]
                 connection.execute("BEGIN")
-                connection.execute(APPEND, append_arguments(batch, all_or_nothing=False))
+                appender.append(batch)
                 time.sleep(chance.choice([0, 0, 0.001, 0.01]))
                 if chance.random() < 0.3:
                     connection.execute("ROLLBACK")
@@ -173,10 +176,10 @@ def test_a_reader_never_skips_what_commits_late(dsn: str) -> None:
 def test_an_older_snapshot_may_not_append(dsn: str, level: LiteralString) -> None:
     """I2: such a snapshot does not see the last event; its position would repeat."""
     with open_connection(dsn) as connection:
-        arrays.register(connection)
+        appender = Appender(connection)
         connection.execute(f"BEGIN ISOLATION LEVEL {level}")
         with pytest.raises(psycopg.Error, match="READ COMMITTED") as refused:
-            connection.execute(APPEND, append_arguments([an_event()], all_or_nothing=False))
+            appender.append([an_event()])
         assert refused.value.sqlstate == "LR002"
         connection.execute("ROLLBACK")
     assert assert_dense_and_chained(dsn) == []
@@ -210,14 +213,13 @@ def test_a_long_open_snapshot_stops_nobody(dsn: str) -> None:
 
 HOLDER = """
 import sys, time
-from ledger.store import arrays
+from ledger.store.append import Appender
 from ledger.store.connect import open_connection
-from ledger.store.postgres import APPEND, append_arguments
 from tests.support.builders import an_event
 connection = open_connection(sys.argv[1])
-arrays.register(connection)
+appender = Appender(connection)
 connection.execute("BEGIN")
-connection.execute(APPEND, append_arguments([an_event("lost")], all_or_nothing=False))
+appender.append([an_event("lost")])
 print("holding", flush=True)
 time.sleep(60)
 """
@@ -275,6 +277,16 @@ def test_a_backend_that_is_terminated_is_replaced(dsn: str) -> None:
         assert store.append([an_event()])[0].position == 2
         admin.execute(kill, [store.connection.info.backend_pid])
         assert store.head().position == 2
+
+
+def test_prepared_statements_that_were_forgotten(dsn: str) -> None:
+    """psycopg forgets them when a transaction is rolled back; the next append notices."""
+    with opened(dsn) as store:
+        for position in range(1, 5):
+            assert store.append([an_event()])[0].position == position
+        store.connection.execute("DEALLOCATE ALL")
+        for position in range(5, 9):
+            assert store.append([an_event()])[0].position == position
 
 
 def test_an_error_of_the_database_is_one_sentence(dsn: str) -> None:

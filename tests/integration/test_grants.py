@@ -12,9 +12,9 @@ import pytest
 from psycopg import Connection, sql
 from psycopg.abc import Query
 
-from ledger.store import arrays
+from ledger.store.append import Appender
 from ledger.store.connect import AUDITOR, OWNER, PROJECTOR, WRITER, open_connection
-from ledger.store.postgres import APPEND, PostgresStore, append_arguments
+from ledger.store.postgres import PostgresStore
 from tests.support.builders import an_event
 
 REFUSED_BY_GRANT = "42501"
@@ -162,9 +162,9 @@ def test_a_view_is_no_way_round(recorded: str) -> None:
 def test_the_writer_reads_and_appends(recorded: str) -> None:
     """The least that the program needs is what it has."""
     with open_connection(recorded) as connection:
-        arrays.register(connection)
-        answer = connection.execute(APPEND, append_arguments([an_event()], all_or_nothing=False))
-        assert answer.fetchall()[0][:2] == ("appended", 2)
+        appender = Appender(connection)
+        (answer,) = appender.append([an_event()])
+        assert (answer.outcome, answer.position) == ("appended", 2)
         assert connection.execute("SELECT count(*) FROM ledger.event").fetchone() == (2,)
         assert connection.execute("SELECT version_num FROM ledger.alembic_version").fetchone()
 
@@ -173,7 +173,7 @@ def test_the_writer_reads_and_appends(recorded: str) -> None:
 def test_readers_read_and_do_not_append(recorded: str, role: str) -> None:
     """The auditor and the projector see everything and may record nothing."""
     with open_connection(recorded, role=role) as connection:
-        arrays.register(connection)
+        appender = Appender(connection)
         assert connection.execute("SELECT count(*) FROM ledger.event").fetchone() == (1,)
         assert connection.execute("SELECT count(*) FROM ledger.blob").fetchone() == (1,)
         for name in (
@@ -185,7 +185,7 @@ def test_readers_read_and_do_not_append(recorded: str, role: str) -> None:
             ).fetchone()
             assert allowed == (False,), name
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
-            connection.execute(APPEND, append_arguments([an_event()], all_or_nothing=False))
+            appender.append([an_event()])
 
 
 def test_the_projector_owns_its_read_models_and_others_may_read_them(recorded: str) -> None:
@@ -278,10 +278,10 @@ def test_names_of_the_caller_do_not_reach_into_the_functions(recorded: str) -> N
             SET search_path = evil, pg_temp, pg_catalog, ledger;
             """
         )
-        arrays.register(connection)
+        appender = Appender(connection)
         batches = [[an_event()], [an_event(), an_event()], [an_event(expected=9), an_event()]]
         for batch in batches:
-            connection.execute(APPEND, append_arguments(batch, all_or_nothing=False))
+            appender.append(batch)
         connection.execute("SELECT ledger.put_blob('x'::pg_catalog.bytea)")
         reached = connection.execute(
             "SELECT pg_catalog.current_setting('evil.user', true)"

@@ -1,10 +1,11 @@
--- The only way into the log: a batch, one round trip, one answer per item.
+-- The only way into the log: a batch, one round trip, one answer per item, in arrays of the batch's order.
 --
---   outcome     appended | duplicate (same id, same content: the position it already has)
---               | id_reused (same id, other content) | conflict (expected revision does not hold)
---               | not_appended (all_or_nothing, and another item is against it)
---   "position"  of the event; NULL unless appended or duplicate
---   revision    of the event in its stream; for a conflict, where the stream stands
+--   outcomes     appended | duplicate (same id, same content: the position it already has)
+--                | id_reused (same id, other content) | conflict (expected revision does not hold)
+--                | not_appended (all_or_nothing, and another item is against it)
+--   positions    of the events; NULL unless appended or duplicate
+--   revisions    of the events in their streams; for a conflict, where the stream stands
+--   recorded_at  of the events; NULL unless appended or duplicate
 --
 -- An expected revision is NULL (any), 0 (the stream must not exist yet) or n (the stream stands at n).
 -- Items see the ones before them in the same batch. Unless all_or_nothing, a bad item never stops a good one.
@@ -19,27 +20,25 @@
 --   * The usual case (nothing is a duplicate, every expectation holds) is set-based. Only the chain itself,
 --     which is sequential by nature, is a loop. That an id is new is found out by inserting it: the unique
 --     index looks anyway. Only when something is off is each item decided by itself, before anything is inserted.
+--   * Arrays are unnested in select lists, where they go in step and in order; in FROM each would be copied first.
 CREATE FUNCTION ledger.append(
     ids uuid[], streams text[], expected bigint[], types text[], schema_versions integer[],
-    occurred timestamptz[], bodies bytea[], all_or_nothing boolean DEFAULT false
-) RETURNS TABLE (outcome text, "position" bigint, revision bigint, recorded_at timestamptz)
+    occurred timestamptz[], bodies bytea[], all_or_nothing boolean,
+    OUT outcomes text[], OUT positions bigint[], OUT revisions bigint[], OUT recorded_at timestamptz[]
+)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
 DECLARE
     count_      constant integer := cardinality(ids);
-    head_       bigint;
-    genesis_    bytea;     -- the chain value at head_
+    head_       bigint;    -- the last position
+    genesis_    bytea;     -- the chain value there
     chain_      bytea;
     now_        timestamptz;
     known_      boolean;
     revision_   bigint;
     hash_       bytea;
-    fits_       boolean;   -- nothing is off, as far as we know
-    outcomes_   text[];
-    positions_  bigint[];
-    revisions_  bigint[];
-    times_      timestamptz[];
+    fits_       boolean := false;   -- nothing is off, as far as we know
     hashes_     bytea[];
     leaves_     bytea[];
     chains_     bytea[];
@@ -58,17 +57,18 @@ BEGIN
         RAISE EXCEPTION 'ledger.append needs arrays of one length' USING ERRCODE = 'LR003';
     END IF;
 
-    PERFORM pg_advisory_xact_lock(7811887409951363436);  -- 'lledger,' as a number; held through the commit
+    -- 'lledger,' as a number; held through the commit. As a condition it is evaluated without a query's start.
+    IF pg_advisory_xact_lock(7811887409951363436) IS NULL THEN
+        NULL;
+    END IF;
 
     SELECT e.position, e.chain, e.recorded_at INTO head_, genesis_, now_
         FROM ledger.event AS e ORDER BY e.position DESC LIMIT 1;
     IF head_ IS NULL THEN
         head_ := 0;
         genesis_ := decode(repeat('00', 32), 'hex');
-        now_ := clock_timestamp();
-    ELSE
-        now_ := greatest(clock_timestamp(), now_);  -- a clock set back must not unsort the log
     END IF;
+    now_ := greatest(clock_timestamp(), now_);  -- a clock set back must not unsort the log
 
     IF count_ = 1 THEN  -- the lone append, without the array machinery
         SELECT EXISTS (SELECT FROM ledger.event AS e WHERE e.event_id = ids[1]),
@@ -84,18 +84,17 @@ BEGIN
                 sha256('\x02'::bytea || genesis_ || ledger.leaf(1::smallint, head_, revision_, schema_versions[1],
                     ids[1], occurred[1], now_, hash_, streams[1], types[1])),
                 bodies[1]);
-            outcome := 'appended';
-            "position" := head_;
-            revision := revision_;
-            recorded_at := now_;
-            RETURN NEXT;
+            outcomes := '{appended}';
+            positions := ARRAY[head_];
+            revisions := ARRAY[revision_];
+            recorded_at := ARRAY[now_];
             RETURN;
         END IF;
-        fits_ := false;
     ELSE
         WITH item AS (
             SELECT i.*, row_number() OVER (PARTITION BY i.stream ORDER BY i.ord) AS nth
-                FROM unnest(streams, expected) WITH ORDINALITY AS i (stream, expected, ord)
+                FROM (SELECT unnest(streams) AS stream, unnest(expected) AS expected,
+                             generate_series(1, count_) AS ord) AS i
         ), standing AS MATERIALIZED (
             SELECT s.stream, coalesce((
                 SELECT e.revision FROM ledger.event AS e
@@ -104,27 +103,30 @@ BEGIN
         )
         SELECT array_agg(head_ + item.ord ORDER BY item.ord), array_agg(standing.revision + item.nth ORDER BY item.ord),
                bool_and(item.expected IS NULL OR item.expected = standing.revision + item.nth - 1)
-            INTO positions_, revisions_, fits_
+            INTO positions, revisions, fits_
             FROM item JOIN standing ON standing.stream = item.stream;
     END IF;
 
     LOOP
         IF NOT fits_ THEN
-            SELECT d.outcomes, d.positions, d.revisions, d.times INTO outcomes_, positions_, revisions_, times_
+            SELECT d.outcomes, d.positions, d.revisions, d.times INTO outcomes, positions, revisions, recorded_at
                 FROM ledger.decided(ids, streams, expected, types, schema_versions, occurred, bodies, all_or_nothing,
                                     head_, now_) AS d;
         END IF;
-        SELECT array_agg(i.body_hash ORDER BY i.ord),
+        SELECT array_agg(i.body_hash),
                array_agg(ledger.leaf(1::smallint, i.position, i.revision, i.schema_version, i.id, i.occurred, now_,
-                                     i.body_hash, i.stream, i.type) ORDER BY i.ord)
+                                     i.body_hash, i.stream, i.type))
             INTO hashes_, leaves_
             FROM (SELECT u.*, sha256(u.body) AS body_hash
-                FROM unnest(ids, streams, types, schema_versions, occurred, bodies, positions_, revisions_)
-                    WITH ORDINALITY AS u (id, stream, type, schema_version, occurred, body, position, revision, ord)
+                FROM (SELECT unnest(ids) AS id, unnest(streams) AS stream, unnest(types) AS type,
+                             unnest(schema_versions) AS schema_version, unnest(occurred) AS occurred,
+                             unnest(bodies) AS body, unnest(positions) AS position,
+                             unnest(revisions) AS revision) AS u
+                OFFSET 0
             ) AS i;
         chain_ := genesis_;
         FOR item_ IN 1 .. count_ LOOP
-            IF fits_ OR outcomes_[item_] = 'appended' THEN
+            IF fits_ OR outcomes[item_] = 'appended' THEN
                 chain_ := sha256('\x02'::bytea || chain_ || leaves_[item_]);
                 chains_[item_] := chain_;
             ELSE
@@ -135,11 +137,12 @@ BEGIN
             INSERT INTO ledger.event
                 SELECT 1, i.position, i.revision, i.schema_version, i.id, i.occurred, now_, i.body_hash,
                        i.stream, i.type, i.chain, i.body
-                    FROM unnest(ids, streams, types, schema_versions, occurred, bodies, positions_, revisions_, hashes_,
-                                chains_, outcomes_)
-                        AS i (id, stream, type, schema_version, occurred, body, position, revision, body_hash,
-                              chain, outcome)
-                    WHERE fits_ OR i.outcome = 'appended';
+                    FROM (SELECT unnest(positions) AS position, unnest(revisions) AS revision,
+                                 unnest(schema_versions) AS schema_version, unnest(ids) AS id,
+                                 unnest(occurred) AS occurred, unnest(hashes_) AS body_hash,
+                                 unnest(streams) AS stream, unnest(types) AS type, unnest(chains_) AS chain,
+                                 unnest(bodies) AS body) AS i
+                    WHERE i.chain IS NOT NULL;
             EXIT;
         EXCEPTION WHEN unique_violation THEN
             IF NOT fits_ THEN
@@ -150,11 +153,8 @@ BEGIN
     END LOOP;
 
     IF fits_ THEN
-        RETURN QUERY SELECT 'appended', i.position, i.revision, now_
-            FROM unnest(positions_, revisions_) AS i (position, revision);
-    ELSE
-        RETURN QUERY SELECT i.outcome, i.position, i.revision, i.recorded_at
-            FROM unnest(outcomes_, positions_, revisions_, times_) AS i (outcome, position, revision, recorded_at);
+        outcomes := array_fill('appended'::text, ARRAY[count_]);
+        recorded_at := array_fill(now_, ARRAY[count_]);
     END IF;
 END
 $$;
