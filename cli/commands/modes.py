@@ -239,7 +239,11 @@ def _show_plan(
 def _finish(result: SwitchResult, output: Output) -> None:
     shown = f"{result.mode}/{result.pause_kind}" if result.pause_kind else result.mode
     output.record(_as_row(result), _sentence(result, shown))
-    if result.carried_by == NOBODY and result.outcome != "skipped":
+    if result.carried_by == NOBODY and result.outcome not in {
+        "skipped",
+        "unconfirmed",
+        "abandoned",
+    }:
         say(
             f"warning: {result.system} was told nothing: it has no control file and no admin interface",
             colour="yellow",

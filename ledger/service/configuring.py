@@ -6,10 +6,10 @@ import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from ledger.domain import events
-from ledger.domain.configuration import diff
+from ledger.domain.configuration import diff_flat, flatten
 from ledger.domain.decisions import Decision, configurations
 from ledger.domain.errors import LedgerError, Refused, StaleRevision, UsageError
 from ledger.domain.events.base import Event
@@ -112,19 +112,19 @@ def names_of(state: SystemState, fingerprint: str, snapshot: str) -> set[str]:
 
 
 def changes_between(ledger: Ledger, old: str | None, new: str | None) -> tuple[events.Change, ...]:
-    """Return the key-level diff between two fingerprints' canonical forms."""
+    """Return the key-level diff between two fingerprints' canonical forms; None has no keys."""
     return tuple(
         events.Change(key=change.key, old=change.old, new=change.new)
-        for change in diff(_value(ledger, old), _value(ledger, new))
+        for change in diff_flat(_flat(ledger, old), _flat(ledger, new))
     )
 
 
-def _value(ledger: Ledger, fingerprint: str | None) -> Any:
+def _flat(ledger: Ledger, fingerprint: str | None) -> dict[str, str]:
     import orjson
 
     if fingerprint is None:
         return {}
-    return orjson.loads(ledger.blob(fingerprint.removeprefix("sha256:")))
+    return flatten(orjson.loads(ledger.blob(fingerprint.removeprefix("sha256:"))))
 
 
 # --- putting ------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import os
 import pty
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -47,8 +48,11 @@ def test_a_no_at_the_terminal_changes_nothing(bot: Rollout) -> None:
     assert bot("status", "bot", "-o", "json").json["mode"] == "mock"
 
 
-def test_a_pause_that_reaches_nobody_says_so(rollout: Rollout) -> None:
+def test_a_pause_that_reaches_nobody_says_so(rollout: Rollout, tmp_path: Path) -> None:
     """A system without a way to it is not told to be paused, and the person has to know that."""
+    (tmp_path / "file").touch()
+    rollout("system", "add", "barred", "--control-file", tmp_path / "file" / "mode.json")
+    assert "no control file" not in rollout("pause", "barred", exits=None).err
     rollout("system", "add", "mute")
     told = rollout("pause", "mute")
     assert "✔" not in told.out
@@ -63,3 +67,10 @@ def test_a_log_has_no_column_that_tells_nothing(bot: Rollout) -> None:
     ]  # fmt: skip
     assert "system" in bot("log").out.split("\n")[0]
     assert all(line == line.rstrip() for line in bot("log").out.splitlines())
+
+
+def test_a_first_configuration_has_its_keys_and_no_other(bot: Rollout) -> None:
+    """Where nothing was in force before, the change log names the keys, not the empty whole."""
+    rows = bot("sql", "SELECT key, old FROM config_changes ORDER BY key", "-o", "json").json
+    assert rows == [{"key": "grid.levels", "old": None}, {"key": "size", "old": None}]
+    assert "the first: 2 keys" in bot("log", "bot").out
