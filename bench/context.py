@@ -13,6 +13,7 @@ from time import perf_counter
 from typing import Any, TypeVar
 
 from bench import generate
+from bench.hardware import Load
 from bench.peers import PeerMissing, eventsourcing, message_db
 from bench.server import Server
 
@@ -36,6 +37,13 @@ class Bench:
     def size(self, full: int, quick: int) -> int:
         """Return the one of two sizes that this run wants."""
         return quick if self.quick else full
+
+    def per_processor_second(self, watch: Load, events: int) -> str:
+        """Return how many of ``events`` went through for each second of a processor's time, for a note."""
+        used = watch.ours_seconds()
+        if not used:
+            return ""
+        return f"{events / used:,.0f} events per second of processor time, the server's included"
 
     def closing(self, thing: Any) -> Any:
         """Have ``thing`` closed at the end of the row; return it."""

@@ -73,6 +73,13 @@ class Load:
         self._roots = [os.getpid(), *([server_pid] if server_pid else [])]
         self._begin = self._now()
 
+    def ours_seconds(self) -> float | None:
+        """Return the processor time that the bench and the server have used since this was made."""
+        end = self._now()
+        if self._begin is None or end is None:
+            return None
+        return (end.ours - self._begin.ours) / _TICK
+
     def others(self) -> float | None:
         """Return the share of the processors, 0 … 1, that went to others since this was made."""
         end = self._now()

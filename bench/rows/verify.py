@@ -7,6 +7,7 @@ from statistics import median
 from time import perf_counter
 
 from bench.context import Bench
+from bench.hardware import Load
 from bench.measure import Bar, Row, in_turns
 from ledger.store.verify import verify
 
@@ -23,9 +24,12 @@ def measure(bench: Bench) -> Iterator[Row]:
             raise RuntimeError(f"the log did not verify: {report}")
         return report.events / seconds
 
-    samples = in_turns({"ours": run}, bench.size(5, 3))
+    rounds = bench.size(5, 3)
+    watch = Load(bench.server.pid)
+    samples = in_turns({"ours": run}, rounds, warm_up=False)
+    note = bench.per_processor_second(watch, rounds * bench.events)
     ours = median(samples["ours"])
     yield Row(
         f"verify the chain, {bench.events:,} events", Bar(600_000, "events/s"), "events/s", ours,
-        value=ours, samples=samples, note="in two processes, read included",
+        value=ours, samples=samples, note=f"in two processes, reading included; {note}",
     )  # fmt: skip
