@@ -89,6 +89,7 @@ def put(
         "system": system,
         "fingerprint": result.fingerprint,
         "outcome": result.outcome,
+        "explanation": result.explanation,
         "changed_keys": len(result.changes),
         "secrets": list(result.secrets),
     }
