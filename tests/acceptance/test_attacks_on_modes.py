@@ -7,9 +7,9 @@ from pathlib import Path
 
 from tests.support.admin_server import Handler, running_system
 from tests.support.commands import Rollout
+from tests.support.outages import NOWHERE
 
 SECRET = "kH7dPq2sVn9xTz4wLm8cRb5yFg3jNa6e"  # made up
-NOWHERE = "host=127.0.0.1 port=1 dbname=none user=none"
 
 
 def mode(tmp_path: Path) -> str:

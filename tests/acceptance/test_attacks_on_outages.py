@@ -9,39 +9,19 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-import psutil
 import psycopg
 import pytest
 
 from ledger.store.embedded import EmbeddedPostgres
 from tests.support.commands import Rollout
+from tests.support.outages import NOWHERE, away, frozen
 from tests.support.postgres import PostgresServer
-
-NOWHERE = "host=127.0.0.1 port=1 dbname=none user=none"
 
 
 def mode(tmp_path: Path) -> str:
     return str(json.loads((tmp_path / "mode.json").read_text())["mode"])
-
-
-@contextmanager
-def frozen(home: Path) -> Iterator[None]:
-    """Stop every process of a home's server, as a disk that hangs would."""
-    pid = EmbeddedPostgres(home).status().pid
-    assert pid is not None
-    server = psutil.Process(pid)
-    processes = [server, *server.children(recursive=True)]
-    for process in processes:
-        process.send_signal(signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for process in processes:
-            process.send_signal(signal.SIGCONT)
 
 
 @pytest.fixture
@@ -118,7 +98,7 @@ def test_one_home_two_ledgers(
         staging = Rollout(bot.home, other_dsn)
         staging("system", "add", "bot", "--control-file", tmp_path / "staging.json")
         staging("switch", "bot", "--to", "mock", "--reason", "r", "--yes")
-        with frozen_out(str(bot.dsn)):
+        with away(str(bot.dsn)):
             bot("pause", "bot", "--reason", "production is on fire")
         assert mode(tmp_path) == "paused"
         assert json.loads((tmp_path / "staging.json").read_text())["mode"] == "mock"
@@ -129,20 +109,6 @@ def test_one_home_two_ledgers(
         unknown = Rollout(bot.home, NOWHERE)
         told = unknown("pause", "bot", exits=9)
         assert "--control-file" in told.err
-
-
-@contextmanager
-def frozen_out(dsn: str) -> Iterator[None]:
-    """Let nobody connect to a database, for a while."""
-    name = psycopg.conninfo.conninfo_to_dict(dsn)["dbname"]
-    admin_dsn = psycopg.conninfo.make_conninfo(dsn, dbname="postgres")
-    with psycopg.connect(admin_dsn, autocommit=True) as admin:
-        quoted = psycopg.sql.Identifier(str(name))
-        admin.execute(psycopg.sql.SQL("ALTER DATABASE {} RENAME TO {}").format(
-            quoted, psycopg.sql.Identifier(f"{name}_away")))  # fmt: skip
-        yield
-        admin.execute(psycopg.sql.SQL("ALTER DATABASE {} RENAME TO {}").format(
-            psycopg.sql.Identifier(f"{name}_away"), quoted))  # fmt: skip
 
 
 def test_a_pause_that_can_be_recorded_nowhere_says_so(bot: Rollout, tmp_path: Path) -> None:

@@ -10,10 +10,10 @@ import pytest
 
 from tests.acceptance.conftest import GOOD
 from tests.support.commands import Rollout, Told
+from tests.support.outages import NOWHERE
 
 BAD = "grid:\n  levels: 50\nsize: 100\n"
 SECRET = "kH7dPq2sVn9xTz4wLm8cRb5yFg3jNa6e"  # made up
-NOWHERE = "host=127.0.0.1 port=1 dbname=none user=none"
 
 
 def put(bot: Rollout, tmp_path: Path, text: str, tag: str, *more: str) -> Told:
