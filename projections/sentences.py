@@ -80,6 +80,8 @@ def _switch_rejected(data: Data) -> str:
 
 def _switch_unconfirmed(data: Data) -> str:
     mode = mode_text(data["to_mode"], data.get("to_kind"))
+    if all(attempt["outcome"] in {"failed", "refused"} for attempt in data["attempts"]):
+        return f"could not switch to {mode}: {data['explanation']}"
     return f"got no confirmation of {mode} within {data['waited_ms']} ms: {data['explanation']}"
 
 

@@ -19,6 +19,7 @@ from ledger.domain.errors import (
     ReasonRequired,
     Refused,
     TimedOut,
+    Unreachable,
 )
 from ledger.domain.modes import Mode, PauseKind, full_kind
 from ledger.service.switching import SwitchResult
@@ -239,11 +240,7 @@ def _show_plan(
 def _finish(result: SwitchResult, output: Output) -> None:
     shown = f"{result.mode}/{result.pause_kind}" if result.pause_kind else result.mode
     output.record(_as_row(result), _sentence(result, shown))
-    if result.carried_by == NOBODY and result.outcome not in {
-        "skipped",
-        "unconfirmed",
-        "abandoned",
-    }:
+    if result.carried_by == NOBODY and result.outcome == "switched":
         say(
             f"warning: {result.system} was told nothing: it has no control file and no admin interface",
             colour="yellow",
@@ -260,6 +257,11 @@ def _finish(result: SwitchResult, output: Output) -> None:
     elif result.spooled is None:
         say("NOTHING of this is recorded: write it down, and pause again when the ledger is back",
             colour="red")  # fmt: skip
+    if result.outcome == "not_carried":
+        raise Unreachable(
+            f"{result.system} is not {shown}: {result.explanation}",
+            hint="Mend that and repeat the command; until then the system is as it was.",
+        )
     if result.outcome == "unconfirmed":
         raise TimedOut(
             f"{result.system} was not seen to be {shown}: {result.explanation}",
@@ -285,8 +287,8 @@ def _as_row(result: SwitchResult) -> dict[str, object]:
 def _sentence(result: SwitchResult, shown: str) -> str:
     if result.outcome == "skipped":
         return f"skipped ({result.explanation})"
-    if result.outcome in {"abandoned", "unconfirmed"}:
-        return f"{result.system}: {shown} {result.outcome}"
+    if result.outcome in {"abandoned", "unconfirmed", "not_carried"}:
+        return f"{result.system}: {shown} {result.outcome.replace('_', ' ')}"
     if result.carried_by == NOBODY:
         return f"{result.system}: {shown} is recorded"
     mark = click.style("✔", fg="green") if colours_wanted() else "✔"

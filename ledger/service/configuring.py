@@ -113,9 +113,28 @@ def names_of(state: SystemState, fingerprint: str, snapshot: str) -> set[str]:
 
 def changes_between(ledger: Ledger, old: str | None, new: str | None) -> tuple[events.Change, ...]:
     """Return the key-level diff between two fingerprints' canonical forms; None has no keys."""
+    return _changes(_flat(ledger, old), _flat(ledger, new))
+
+
+def changes_to_what_stands(
+    ledger: Ledger, state: SystemState, world: World, new: str
+) -> tuple[events.Change, ...]:
+    """Return the key-level diff from the files as they lie there now, hand-made edits and all."""
+    import orjson
+
+    try:
+        standing = standing_in(ledger, world, names_in_force(state))
+    except LedgerError:  # told by `in_place` already
+        standing = None
+    if standing is None:
+        return changes_between(ledger, state.fingerprint, new)
+    return _changes(flatten(orjson.loads(standing.canonical)), _flat(ledger, new))
+
+
+def _changes(old: Mapping[str, str], new: Mapping[str, str]) -> tuple[events.Change, ...]:
     return tuple(
         events.Change(key=change.key, old=change.old, new=change.new)
-        for change in diff_flat(_flat(ledger, old), _flat(ledger, new))
+        for change in diff_flat(old, new)
     )
 
 

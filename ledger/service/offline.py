@@ -21,7 +21,7 @@ from ledger.domain.modes import Mode, PauseKind, full_kind
 from ledger.domain.state import SystemState, replace
 from ledger.service.context import Ledger
 from ledger.service.recorder import Origin, within
-from ledger.service.switching import SwitchResult, act, begin
+from ledger.service.switching import SwitchResult, act, begin, told_as
 from ledger.service.world import world_of
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def _pause_without_ledger(
         system=system,
         mode=Mode.PAUSED,
         pause_kind=kind,
-        outcome="switched" if switched else "unconfirmed",
+        outcome=told_as(outcome),
         explanation=getattr(outcome, "explanation", ""),
         carried_by=carried.carried_by if carried else "nothing",
         operation=str(operation),

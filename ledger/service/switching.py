@@ -31,7 +31,7 @@ class SwitchResult:
     mode: str
     pause_kind: str | None
     outcome: str
-    """switched | unconfirmed | skipped | abandoned"""
+    """switched | unconfirmed | not_carried | skipped | abandoned"""
     explanation: str = ""
     carried_by: str = "nothing"
     took_ms: int = 0
@@ -154,13 +154,21 @@ def carry_out(
         system=state.system,
         mode=target,
         pause_kind=kind,
-        outcome="switched" if switched else "unconfirmed",
+        outcome=told_as(outcome),
         explanation=getattr(outcome, "explanation", ""),
         carried_by=carried.carried_by if carried else "nothing",
         took_ms=took_ms,
         operation=str(operation),
         warnings=carried.warnings if carried else (),
     )
+
+
+def told_as(outcome: Outcome) -> str:
+    """Return what a person is told: switched, unconfirmed, or not_carried where nothing can have acted."""
+    if isinstance(outcome, events.ModeSwitched):
+        return "switched"
+    surely_not = all(attempt.outcome in {"failed", "refused"} for attempt in outcome.attempts)
+    return "not_carried" if surely_not else "unconfirmed"
 
 
 def asked_for(intent: Mapping[str, Any]) -> tuple[Mode, PauseKind | None]:

@@ -129,7 +129,7 @@ def test_a_disk_without_room_stops_no_pause(bot: Rollout, tmp_path: Path) -> Non
         command, env=env, capture_output=True, text=True, timeout=60, check=False,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)),
     )  # fmt: skip
-    assert result.returncode == 6, result.stderr
+    assert result.returncode == 9, result.stderr
     assert "Traceback" not in result.stderr
     assert "can't be written" in result.stderr
     assert mode(tmp_path) == "mock"

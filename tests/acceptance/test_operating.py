@@ -146,6 +146,8 @@ def test_a_rollback_is_byte_for_byte_and_keeps_mode_and_owner(bot: Rollout, tmp_
     config.write_text(BAD + "# a hand-made note\nextra: 1\n")
     plan = bot("rollback", "bot", "--last-stable", "--dry-run", "-o", "json").json
     assert plan["would_append"][0]["event"] == "RollbackRequested"
+    shown = {change["key"]: (change.get("old"), change.get("new")) for change in plan["changes"]}
+    assert shown == {"extra": ("1", None), "grid.levels": ("50", "5"), "size": ("100", "10")}
     assert config.read_text().endswith("extra: 1\n")
     bot("rollback", "bot", "--last-stable", "--reason", "rejects")
     assert config.read_text() == GOOD
@@ -343,3 +345,13 @@ def test_hand_made_edits_are_found_key_by_key(bot: Rollout, tmp_path: Path) -> N
     bot("rollback", "bot", "--to", "good", "--reason", "undo the hand-made edit")
     bot("switch", "bot", "--to", "mock", "--reason", "undo", "--yes")
     bot("drift", "bot")
+
+
+def test_a_switch_that_nothing_took_is_no_timeout(tmp_path: Path, rollout: Rollout) -> None:
+    """Exit code 9: the file could not be written, so the world is as it was, and the log says so."""
+    (tmp_path / "control").write_text("a file where a folder should be")
+    rollout("system", "add", "bot", "--control-file", tmp_path / "control" / "mode.json")
+    told = rollout("switch", "bot", "--to", "mock", "--reason", "r", "--yes", exits=9)
+    assert "is not mock" in told.err
+    assert "could not switch to mock" in rollout("log", "bot").out
+    assert rollout("status", "bot", exits=3)
