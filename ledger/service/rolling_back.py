@@ -15,7 +15,7 @@ from ledger.domain.evolve import fold
 from ledger.domain.ids import control_stream, uuid7
 from ledger.domain.state import SystemState
 from ledger.service.applying import ApplyResult, insist_in_place, insist_on_files, restored
-from ledger.service.configuring import applied, changes_between, changes_to_what_stands, in_place
+from ledger.service.configuring import applied, changes_to_what_stands, in_place
 from ledger.service.context import Ledger
 from ledger.service.recorder import Origin, within
 from ledger.service.saving import save_unknown

@@ -355,3 +355,14 @@ def test_a_switch_that_nothing_took_is_no_timeout(tmp_path: Path, rollout: Rollo
     assert "is not mock" in told.err
     assert "could not switch to mock" in rollout("log", "bot").out
     assert rollout("status", "bot", exits=3)
+
+
+def test_pauses_without_the_ledger_tell_where_they_came_from(bot: Rollout) -> None:
+    """I11, I13: each spooled pause has the one before it as its origin."""
+    cut_off = Rollout(bot.home, "host=127.0.0.1 port=1 dbname=none user=none")
+    for kind in ("halt", "drain", "reduce-only"):
+        cut_off("pause", "bot", "--kind", kind)
+    bot("recover", "bot")
+    events = [bot("show", str(row["position"]), "-o", "json").json for row in bot.log("bot", "ModeSwitched")]
+    told = [(event["data"].get("from_kind"), event["data"]["to_kind"]) for event in events[1:]]
+    assert told == [(None, "halt"), ("halt", "drain"), ("drain", "reduce_only")]
