@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 
 import hypothesis
 import pytest
@@ -25,6 +26,10 @@ for name in list(os.environ):
         del os.environ[name]
     if name.startswith("PG"):
         del os.environ[name]
+
+# A run that was started in the background ignores Ctrl-C, and so would each program that it starts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 hypothesis.settings.register_profile("dev", max_examples=50, deadline=None, database=None)
 hypothesis.settings.register_profile(

@@ -8,6 +8,7 @@ import json
 import os
 import pty
 import resource
+import shlex
 import subprocess
 import sys
 import time
@@ -348,7 +349,9 @@ def test_a_large_answer_streams(day: Path) -> None:
 def test_a_reader_that_goes_away_is_no_error(day: Path) -> None:
     """rollout sql … | head"""
     question = "SELECT range AS n FROM range(3000000)"
-    command = f"{sys.executable} -m cli.main sql --no-sync '{question}' -o csv | head -2"
+    command = (
+        f"{shlex.quote(sys.executable)} -m cli.main sql --no-sync '{question}' -o csv | head -2"
+    )
     environment = os.environ | {"ROLLOUT_HOME": str(day), "ROLLOUT_DSN": AWAY}
     told = subprocess.run(
         ["/bin/sh", "-c", command],
