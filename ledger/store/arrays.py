@@ -64,14 +64,14 @@ def timestamptz(items: Sequence[datetime]) -> bytes:
     return _packed(1184, len(items), _EIGHT.join([b"", *parts]))
 
 
-def columns(record: bytes) -> list[bytes]:
-    """Return the values of a record, each as it came."""
-    values: list[bytes] = []
+def columns(record: bytes) -> list[bytes | None]:
+    """Return the values of a record, each as it came, NULL as None."""
+    values: list[bytes | None] = []
     at = 4
     for _ in range(int.from_bytes(record[:4], "big")):
         length = int.from_bytes(record[at + 4 : at + 8], "big", signed=True)
         at += 8
-        values.append(record[at : at + max(length, 0)])
+        values.append(None if length < 0 else record[at : at + length])
         at += max(length, 0)
     return values
 

@@ -23,6 +23,7 @@ OBJECTS = (
     "functions/leaf.sql",
     "functions/decided.sql",
     "functions/append.sql",
+    "functions/append_one.sql",
     "functions/put_blob.sql",
     "functions/first_bad_position.sql",
     "grants/grants.sql",

@@ -73,6 +73,23 @@ def test_positions_and_revisions_are_dense(store: EventStore) -> None:
     assert_sound(store)
 
 
+def test_one_by_one_is_as_in_batches(store: EventStore) -> None:
+    """The function for one event and the one for a batch write the same chain, in turns."""
+    for number in range(30):
+        expected = number if number % 2 else None
+        assert append_one(store, an_event(expected=expected)).revision == number + 1
+    for number in range(30, 60, 3):
+        batch = [an_event(), an_event(expected=number + 1), an_event()]
+        assert [answer.revision for answer in store.append(batch)] == [
+            number + 1,
+            number + 2,
+            number + 3,
+        ]
+        refused = append_one(store, an_event(expected=number))
+        assert refused == Appended("conflict", None, number + 3, None)
+    assert_sound(store)
+
+
 def test_the_same_id_and_content_is_the_same_event(store: EventStore) -> None:
     """I4: sent again, alone or in a batch, it answers with the position that it has."""
     new = an_event()

@@ -1,4 +1,5 @@
 -- The only way into the log: a batch, one round trip, one answer per item, in arrays of the batch's order.
+-- (append_one.sql is the same for one event.)
 --
 --   outcomes     appended | duplicate (same id, same content: the position it already has)
 --                | id_reused (same id, other content) | conflict (expected revision does not hold)
@@ -35,10 +36,7 @@ DECLARE
     genesis_    bytea;     -- the chain value there
     chain_      bytea;
     now_        timestamptz;
-    known_      boolean;
-    revision_   bigint;
-    hash_       bytea;
-    fits_       boolean := false;   -- nothing is off, as far as we know
+    fits_       boolean;   -- nothing is off, as far as we know
     hashes_     bytea[];
     leaves_     bytea[];
     chains_     bytea[];
@@ -70,42 +68,20 @@ BEGIN
     END IF;
     now_ := greatest(clock_timestamp(), now_);  -- a clock set back must not unsort the log
 
-    IF count_ = 1 THEN  -- the lone append, without the array machinery
-        SELECT EXISTS (SELECT FROM ledger.event AS e WHERE e.event_id = ids[1]),
-               coalesce((SELECT e.revision FROM ledger.event AS e
-                   WHERE e.stream = streams[1] ORDER BY e.revision DESC LIMIT 1), 0)
-            INTO known_, revision_;
-        IF NOT known_ AND (expected[1] IS NULL OR expected[1] = revision_) THEN
-            hash_ := sha256(bodies[1]);
-            head_ := head_ + 1;
-            revision_ := revision_ + 1;
-            INSERT INTO ledger.event VALUES (
-                1, head_, revision_, schema_versions[1], ids[1], occurred[1], now_, hash_, streams[1], types[1],
-                sha256('\x02'::bytea || genesis_ || ledger.leaf(1::smallint, head_, revision_, schema_versions[1],
-                    ids[1], occurred[1], now_, hash_, streams[1], types[1])),
-                bodies[1]);
-            outcomes := '{appended}';
-            positions := ARRAY[head_];
-            revisions := ARRAY[revision_];
-            recorded_at := ARRAY[now_];
-            RETURN;
-        END IF;
-    ELSE
-        WITH item AS (
-            SELECT i.*, row_number() OVER (PARTITION BY i.stream ORDER BY i.ord) AS nth
-                FROM (SELECT unnest(streams) AS stream, unnest(expected) AS expected,
-                             generate_series(1, count_) AS ord) AS i
-        ), standing AS MATERIALIZED (
-            SELECT s.stream, coalesce((
-                SELECT e.revision FROM ledger.event AS e
-                    WHERE e.stream = s.stream ORDER BY e.revision DESC LIMIT 1), 0) AS revision
-                FROM (SELECT DISTINCT item.stream FROM item) AS s
-        )
-        SELECT array_agg(head_ + item.ord ORDER BY item.ord), array_agg(standing.revision + item.nth ORDER BY item.ord),
-               bool_and(item.expected IS NULL OR item.expected = standing.revision + item.nth - 1)
-            INTO positions, revisions, fits_
-            FROM item JOIN standing ON standing.stream = item.stream;
-    END IF;
+    WITH item AS (
+        SELECT i.*, row_number() OVER (PARTITION BY i.stream ORDER BY i.ord) AS nth
+            FROM (SELECT unnest(streams) AS stream, unnest(expected) AS expected,
+                         generate_series(1, count_) AS ord) AS i
+    ), standing AS MATERIALIZED (
+        SELECT s.stream, coalesce((
+            SELECT e.revision FROM ledger.event AS e
+                WHERE e.stream = s.stream ORDER BY e.revision DESC LIMIT 1), 0) AS revision
+            FROM (SELECT DISTINCT item.stream FROM item) AS s
+    )
+    SELECT array_agg(head_ + item.ord ORDER BY item.ord), array_agg(standing.revision + item.nth ORDER BY item.ord),
+           bool_and(item.expected IS NULL OR item.expected = standing.revision + item.nth - 1)
+        INTO positions, revisions, fits_
+        FROM item JOIN standing ON standing.stream = item.stream;
 
     LOOP
         IF NOT fits_ THEN

@@ -8,6 +8,7 @@ ALTER FUNCTION ledger.decided(uuid[], text[], bigint[], text[], integer[], times
     OWNER TO ledger_owner;
 ALTER FUNCTION ledger.append(uuid[], text[], bigint[], text[], integer[], timestamptz[], bytea[], boolean)
     OWNER TO ledger_owner;
+ALTER FUNCTION ledger.append(uuid, text, bigint, text, integer, timestamptz, bytea) OWNER TO ledger_owner;
 ALTER FUNCTION ledger.put_blob(bytea) OWNER TO ledger_owner;
 ALTER FUNCTION ledger.first_bad_position(bigint, bigint, bytea) OWNER TO ledger_owner;
 
@@ -16,12 +17,14 @@ REVOKE ALL ON FUNCTION ledger.append(uuid[], text[], bigint[], text[], integer[]
     FROM PUBLIC;
 REVOKE ALL ON FUNCTION ledger.decided(uuid[], text[], bigint[], text[], integer[], timestamptz[], bytea[], boolean, bigint, timestamptz)
     FROM PUBLIC;
+REVOKE ALL ON FUNCTION ledger.append(uuid, text, bigint, text, integer, timestamptz, bytea) FROM PUBLIC;
 REVOKE ALL ON FUNCTION ledger.put_blob(bytea) FROM PUBLIC;
 
 GRANT USAGE ON SCHEMA ledger TO ledger_writer, ledger_auditor, ledger_projector;
 GRANT SELECT ON ALL TABLES IN SCHEMA ledger TO ledger_writer, ledger_auditor, ledger_projector;
 GRANT EXECUTE ON FUNCTION ledger.append(uuid[], text[], bigint[], text[], integer[], timestamptz[], bytea[], boolean)
     TO ledger_writer;
+GRANT EXECUTE ON FUNCTION ledger.append(uuid, text, bigint, text, integer, timestamptz, bytea) TO ledger_writer;
 GRANT EXECUTE ON FUNCTION ledger.put_blob(bytea) TO ledger_writer;
 
 -- Read models live in a schema of their own, which its role may drop and build again at will; the right to
