@@ -187,7 +187,8 @@ def run() -> None:
         main()
     except SystemExit as ended:
         code = ended.code
-    if threading.active_count() > 1:
+    # Daemons, like the watchdog of a pause, are not waited for in any case.
+    if any(t is not threading.main_thread() and not t.daemon for t in threading.enumerate()):
         sys.exit(code)
     try:
         sys.stdout.flush()
