@@ -363,6 +363,9 @@ def test_pauses_without_the_ledger_tell_where_they_came_from(bot: Rollout) -> No
     for kind in ("halt", "drain", "reduce-only"):
         cut_off("pause", "bot", "--kind", kind)
     bot("recover", "bot")
-    events = [bot("show", str(row["position"]), "-o", "json").json for row in bot.log("bot", "ModeSwitched")]
+    events = [
+        bot("show", str(row["position"]), "-o", "json").json
+        for row in bot.log("bot", "ModeSwitched")
+    ]
     told = [(event["data"].get("from_kind"), event["data"]["to_kind"]) for event in events[1:]]
     assert told == [(None, "halt"), ("halt", "drain"), ("drain", "reduce_only")]
