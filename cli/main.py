@@ -181,7 +181,7 @@ def run() -> None:
 
     Collecting cycles while modules load, and taking every object apart at the end, cost a quarter of a pause.
     """
-    gc.set_threshold(50_000)
+    gc.set_threshold(200_000)  # a pause makes some 75,000 objects; one round over them takes 7 ms
     code: int | str | None = 0
     try:
         main()
