@@ -79,8 +79,8 @@ class Recorder:
         """
         body: dict[str, Any] = {
             "actor": {
-                "id": origin.actor.id,
-                "name": origin.actor.name,
+                "id": self.clean(origin.actor.id),
+                "name": self.clean(origin.actor.name),
                 "kind": origin.actor.kind.value,
             },
             "channel": origin.channel.value,
@@ -131,7 +131,7 @@ class Recorder:
         if isinstance(value, list):
             return [self._clean(item, key) for item in value]
         if isinstance(value, dict):
-            return {name: self._clean(item, name) for name, item in value.items()}
+            return {self.clean(name): self._clean(item, name) for name, item in value.items()}
         return value
 
     def append(self, batch: Sequence[NewEvent], *, all_or_nothing: bool = True) -> list[Appended]:

@@ -126,7 +126,9 @@ def _finish_switch(
         return given_up is None, f"{target} {given_up or 'had been carried out'}"
     else:
         why = "begun and not done; raising the exposure again needs a person"
-    abandoned = events.ModeSwitchAbandoned(to_mode=target.value, explanation=why)
+    abandoned = events.ModeSwitchAbandoned(
+        to_mode=target.value, to_kind=kind.value if kind else None, explanation=why
+    )
     ledger.recorder.end(state.system, operation, lambda _: [abandoned], origin)
     return False, f"{target} was {why}"
 

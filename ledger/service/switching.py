@@ -259,7 +259,11 @@ def _outcome(state: SystemState, operation: UUID, outcome: Outcome) -> list[Even
     position = state.operations[str(operation)]["position"]
     if _later_and_safer(state, position, target, kind) is not None:
         explanation = "somebody reduced the exposure while it was carried out"
-        return [events.ModeSwitchAbandoned(to_mode=target.value, explanation=explanation)]
+        return [
+            events.ModeSwitchAbandoned(
+                to_mode=target.value, to_kind=outcome.to_kind, explanation=explanation
+            )
+        ]
     done: list[Event] = [outcome]
     if isinstance(outcome, events.ModeSwitched) and target is Mode.PAUSED:
         done += alerts.mitigated_by(state, f"paused/{full_kind(target, kind)}")

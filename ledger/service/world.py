@@ -63,6 +63,11 @@ def _modes(
 def told(attempts: tuple[actuation.Attempt, ...]) -> tuple[Attempt, ...]:
     """Return what actuators answered, as events carry it."""
     return tuple(
-        Attempt(actuator=attempt.actuator, outcome=attempt.outcome.value, detail=attempt.detail)
+        Attempt(
+            actuator=attempt.actuator,
+            outcome=attempt.outcome.value,
+            detail=attempt.detail,
+            took_ms=int(attempt.seconds * 1000),
+        )
         for attempt in attempts
     )

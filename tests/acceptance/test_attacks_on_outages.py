@@ -179,6 +179,19 @@ def test_a_pause_by_hand_of_what_nobody_registered(bot: Rollout, tmp_path: Path)
     bot("status", exits=None)
 
 
+def test_a_pause_by_hand_does_not_change_how_the_system_is_known(
+    bot: Rollout, tmp_path: Path
+) -> None:
+    """I5: the way that was named once is not taken for the registered one afterwards."""
+    cut_off = Rollout(bot.home, NOWHERE)
+    cut_off("pause", "bot", "--control-file", tmp_path / "elsewhere.json", "--reason", "r")
+    cut_off("pause", "bot", "--reason", "r")
+    assert mode(tmp_path) == "paused"
+    (tmp_path / "config.yaml").write_text("size: 1\n")
+    cut_off("rollback", "bot", "--last-stable", "--reason", "r")
+    assert "levels: 5" in (tmp_path / "config.yaml").read_text()
+
+
 def test_recover_tells_each_system_of_its_own_spool(bot: Rollout, tmp_path: Path) -> None:
     """I13: what waited for one system is not claimed of another, in the log for ever."""
     bot("system", "add", "other", "--control-file", tmp_path / "other.json")

@@ -118,10 +118,10 @@ def test_a_pause_does_not_wait_for_an_interface_that_hangs_or_refuses(
 
 
 def test_a_control_file_in_a_folder_that_can_not_be_written(bot: Rollout, tmp_path: Path) -> None:
-    """Exit code 6, one sentence with the path, and the log says that it was not confirmed."""
+    """Exit code 9, one sentence with the path, and the log says that it was not confirmed."""
     (tmp_path / "mode.json").unlink()
     (tmp_path / "mode.json").mkdir()
-    told = bot("pause", "bot", exits=6)
+    told = bot("pause", "bot", exits=9)
     assert str(tmp_path / "mode.json") in told.err
     assert bot.log("bot", "ModeSwitchUnconfirmed")
     (tmp_path / "mode.json").rmdir()

@@ -11,6 +11,8 @@ class Attempt(Part):
     actuator: str
     outcome: str
     detail: str = ""
+    took_ms: Count | None = None
+    """How long its answer took."""
 
 
 class ModeSwitchRequested(Event):
@@ -58,7 +60,8 @@ class ModeSwitchUnconfirmed(Event):
 
 
 class ModeSwitchAbandoned(Event):
-    """The switch was begun and given up; the world is not in the mode that was asked for."""
+    """The switch was begun and given up: undone, not done, or overtaken; the explanation says which."""
 
     to_mode: ModeName
+    to_kind: PauseKindName | None = None
     explanation: str
