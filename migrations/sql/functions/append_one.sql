@@ -20,12 +20,12 @@ BEGIN
         NULL;
     END IF;
 
-    SELECT e.position, e.chain, e.recorded_at INTO "position", chain_, recorded_at
+    SELECT e.position, e.chain, e.recorded_at,
+           EXISTS (SELECT FROM ledger.event AS k WHERE k.event_id = append.id),
+           (SELECT s.revision FROM ledger.event AS s
+               WHERE s.stream = append.stream ORDER BY s.revision DESC LIMIT 1)
+        INTO "position", chain_, recorded_at, known_, revision
         FROM ledger.event AS e ORDER BY e.position DESC LIMIT 1;
-    SELECT EXISTS (SELECT FROM ledger.event AS e WHERE e.event_id = append.id),
-           (SELECT e.revision FROM ledger.event AS e
-               WHERE e.stream = append.stream ORDER BY e.revision DESC LIMIT 1)
-        INTO known_, revision;
     IF known_ OR expected <> coalesce(revision, 0) THEN
         SELECT a.outcomes[1], a.positions[1], a.revisions[1], a.recorded_at[1]
             INTO outcome, "position", revision, recorded_at
