@@ -22,10 +22,10 @@ def outcomes(rollout: Rollout) -> list[str]:
     return [row["type"] for row in rows]
 
 
-def apply_bad(bot: Rollout, tmp_path: Path, **how: str) -> None:
+def apply_bad(bot: Rollout, tmp_path: Path) -> None:
     (tmp_path / "next.yaml").write_text(BAD)
     bot("config", "put", "bot", tmp_path / "next.yaml", "--as", "config.yaml", "--tag", "bad")
-    bot("config", "apply", "bot", "bad", "--reason", "scale", "--yes", **how)
+    bot("config", "apply", "bot", "bad", "--reason", "scale", "--yes")
 
 
 def test_a_server_that_restarts_while_a_switch_is_carried_out(rollout: Rollout) -> None:
@@ -146,7 +146,7 @@ def test_symbolic_links_stay(bot: Rollout, tmp_path: Path) -> None:
 
 def test_several_operations_left_by_crashes(bot: Rollout, tmp_path: Path) -> None:
     """I12: an apply, a pause and another pause, all dead; one recovery ends each of them once."""
-    apply_bad(bot, tmp_path, ROLLOUT_FAIL_AT="")
+    apply_bad(bot, tmp_path)
     (tmp_path / "third.yaml").write_text("size: 3\n")
     bot("config", "put", "bot", tmp_path / "third.yaml", "--as", "config.yaml", "--tag", "third")
     bot("config", "apply", "bot", "third", "--reason", "r", "--yes", fail_at="apply.after_file")
