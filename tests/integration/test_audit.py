@@ -7,15 +7,12 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
-import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
-from psycopg import sql
 
 from ledger.domain.errors import FileNotRead, IntegrityFailure, OperationInProgress
 from ledger.domain.evolve import fold
@@ -24,16 +21,12 @@ from ledger.store.postgres import PostgresStore
 from projections.audit import log_reader, replica, shut_in, verify
 from projections.audit.replica import ReplicaInUse, replica_path
 from projections.audit.sync import sync
-from tests.support.audit import ask, minutes, tampering
+from tests.support.audit import ask, bad, minutes, of_the_log, of_the_replica, tampering
 from tests.support.builders import an_event, events
 from tests.support.histories import happened, history, metrics
 
 ROOT = Path(__file__).parents[2]
 VECTORS: list[dict[str, Any]] = json.loads((ROOT / "tests/vectors/chain.json").read_bytes())
-COLUMNS = (
-    "format, position, revision, schema_version, event_id, occurred_at, recorded_at, body_hash, stream, "
-    "type, chain, body"
-)
 # What COPY escapes, what JSON is not, what text is not.
 STREAMS = [
     "a\\b", "a\\\nb", "tab\there", "\\N", "\\x41", "", "quote\"'", "行情 🚀", "cr\rlf\n", "\b\f\v", "\\\\n",
@@ -59,25 +52,6 @@ def store(dsn: str) -> Iterator[PostgresStore]:
     made = PostgresStore(dsn)
     yield made
     made.close()
-
-
-def of_the_log(dsn: str) -> list[tuple[Any, ...]]:
-    with psycopg.connect(dsn, options="-c TimeZone=UTC") as connection:
-        query = sql.SQL("SELECT {} FROM ledger.event ORDER BY position").format(sql.SQL(COLUMNS))
-        rows = connection.execute(query, binary=True).fetchall()
-    return [
-        tuple(value.replace(tzinfo=None) if isinstance(value, datetime) else value for value in row)
-        for row in rows
-    ]
-
-
-def of_the_replica(home: Path) -> list[tuple[Any, ...]]:
-    return ask(home, f"SELECT {COLUMNS} FROM log.event ORDER BY position")
-
-
-def bad(home: Path, **arguments: Any) -> verify.BadPosition | None:
-    with shut_in.open_for_reading(replica_path(home)) as connection:
-        return verify.first_bad_position(connection, **arguments)
 
 
 # --- verbatim ---
@@ -155,87 +129,6 @@ def test_any_history_in_any_split(embedded_dsn: str, tmp_path: Path, data: st.Da
         )
         assert present == ([] if folded.mode is None else [(folded.mode, folded.pause_kind)])
     store.close()
-
-
-# --- the third verifier ---
-
-
-@pytest.fixture
-def vectors(embedded_dsn: str, home: Path) -> Path:
-    """Return a home whose replica came from a log that holds the frozen vectors."""
-    with tampering(embedded_dsn) as connection:
-        for vector in VECTORS:
-            connection.execute(
-                "INSERT INTO ledger.event (format, position, revision, schema_version, event_id, occurred_at,"
-                " recorded_at, body_hash, stream, type, chain, body)"
-                " VALUES (1, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
-                [
-                    vector["position"], vector["revision"], vector["schema_version"],
-                    UUID(vector["event_id"]), vector["occurred_at"], vector["recorded_at"],
-                    bytes.fromhex(vector["body_hash"]), vector["stream"], vector["type"],
-                    bytes.fromhex(vector["chain"]), vector["body"].encode(),
-                ],
-            )  # fmt: skip
-    sync(embedded_dsn, home)
-    return home
-
-
-def test_duckdb_agrees_with_the_vectors(vectors: Path) -> None:
-    """I3: the third implementation of the hash layout, in DuckDB's SQL alone."""
-    assert bad(vectors) is None
-    stored = ask(
-        vectors, "SELECT hex(body_hash), hex(chain), decode(body) FROM log.event ORDER BY position"
-    )
-    assert stored == [
-        (vector["body_hash"].upper(), vector["chain"].upper(), vector["body"]) for vector in VECTORS
-    ]
-    half = len(VECTORS) // 2
-    before = bytes.fromhex(VECTORS[half - 1]["chain"])
-    assert bad(vectors, after=half, before=before) is None
-    assert bad(vectors, after=half, before=bytes(32)) == verify.BadPosition(
-        half + 1, "the hash does not follow from the row before"
-    )
-    missing = verify.BadPosition(len(VECTORS) + 1, "a row is missing")
-    assert bad(vectors, up_to=len(VECTORS) + 3) == missing
-
-
-CHANGES = {
-    "body": ("body || '\\x20'::BLOB", "the body is not the one that was recorded"),
-    "body_hash": ("sha256(body || 'x'::BLOB)::BLOB", "the body is not the one that was recorded"),
-    "format": ("format + 1", None),
-    "revision": ("revision + 1", None),
-    "schema_version": ("schema_version - 1", None),
-    "event_id": ("uuid()", None),
-    "occurred_at": ("occurred_at + INTERVAL 1 MICROSECOND", None),
-    "recorded_at": ("recorded_at - INTERVAL 1 MICROSECOND", None),
-    "stream": ("stream || 'x'", None),
-    "type": ("type || 'x'", None),
-    "chain": ("unhex(sha256(chain))", None),
-}
-
-
-@pytest.mark.parametrize("column", CHANGES)
-def test_duckdb_finds_any_changed_field(
-    column: str, vectors: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """I3: the first bad position is named, across batches too."""
-    monkeypatch.setattr(verify, "BATCH_EVENTS", 3)
-    expression, problem = CHANGES[column]
-    with replica.open_for_writing(replica_path(vectors), scratch=vectors) as connection:
-        connection.execute(f"UPDATE log.event SET {column} = {expression} WHERE position = 5")
-    found = bad(vectors)
-    assert found == verify.BadPosition(5, problem or "the hash does not follow from the row before")
-
-
-def test_duckdb_finds_a_missing_row_and_two_that_changed_places(vectors: Path) -> None:
-    """I3: as the database's own verifier does."""
-    path = replica_path(vectors)
-    with replica.open_for_writing(path, scratch=vectors) as connection:
-        connection.execute("UPDATE log.event SET position = 9 - position WHERE position IN (4, 5)")
-    assert bad(vectors) is not None
-    with replica.open_for_writing(path, scratch=vectors) as connection:
-        connection.execute("DELETE FROM log.event WHERE position = 3")
-    assert bad(vectors) == verify.BadPosition(3, "a row is missing")
 
 
 # --- what must not be taken over silently ---

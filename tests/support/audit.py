@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from psycopg import sql
 
 from ledger.domain.envelope import NewEvent
 from ledger.domain.ids import orders_stream
-from projections.audit import replica, shut_in
+from projections.audit import replica, shut_in, verify
 from projections.audit.ask import Parameters, Questioner
 from tests.support.builders import NOON
 from tests.support.histories import FINGERPRINTS, happened, metrics
@@ -20,6 +21,10 @@ from tests.support.histories import FINGERPRINTS, happened, metrics
 BLUE, GREEN, RED = FINGERPRINTS
 ANN = {"id": "ann@desk", "name": "ann", "kind": "human"}
 RULE = {"id": "platt_ece", "name": "platt_ece", "kind": "rule"}
+COLUMNS = (
+    "format, position, revision, schema_version, event_id, occurred_at, recorded_at, body_hash, stream, "
+    "type, chain, body"
+)
 OPERATION = "0190ffff-0000-7000-8000-00000000000"
 
 
@@ -128,3 +133,25 @@ def a_day() -> list[NewEvent]:
         ),
         happened("other", "ModeSwitched", {"from_mode": "mock", "to_mode": "paused"}, at=minutes(3)),
     ]  # fmt: skip
+
+
+def of_the_log(dsn: str) -> list[tuple[Any, ...]]:
+    """Return the log's rows as Postgres has them, times in UTC and naive."""
+    with psycopg.connect(dsn, options="-c TimeZone=UTC") as connection:
+        query = sql.SQL("SELECT {} FROM ledger.event ORDER BY position").format(sql.SQL(COLUMNS))
+        rows = connection.execute(query, binary=True).fetchall()
+    return [
+        tuple(value.replace(tzinfo=None) if isinstance(value, datetime) else value for value in row)
+        for row in rows
+    ]
+
+
+def of_the_replica(home: Path) -> list[tuple[Any, ...]]:
+    """Return the same rows as the replica has them."""
+    return ask(home, f"SELECT {COLUMNS} FROM log.event ORDER BY position")
+
+
+def bad(home: Path, **arguments: Any) -> verify.BadPosition | None:
+    """Return what the third verifier finds."""
+    with shut_in.open_for_reading(replica.replica_path(home)) as connection:
+        return verify.first_bad_position(connection, **arguments)
