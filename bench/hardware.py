@@ -6,7 +6,7 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -96,6 +96,36 @@ class Load:
         except OSError:
             return None
         return _Usage(ours, sum(counts) - counts[3] - counts[4], sum(counts))
+
+
+class Effort:
+    """Adds up the processor time of each contender's turns, the server's included, per event.
+
+    The rates of a turn hang on what else runs; the work that it is to the processors does so less.
+    """
+
+    def __init__(self, server_pid: int | None) -> None:
+        self._watch = Load(server_pid)
+        self._seconds: dict[str, float] = {}
+        self._events: dict[str, float] = {}
+
+    def of(self, name: str, run: Callable[[], float]) -> Callable[[], float]:
+        """Return ``run``, which gives events a second, with its effort added up under ``name``."""
+
+        def turn() -> float:
+            began, used = time.perf_counter(), self._watch.ours_seconds() or 0.0
+            rate = run()
+            used = (self._watch.ours_seconds() or 0.0) - used
+            self._seconds[name] = self._seconds.get(name, 0.0) + used
+            self._events[name] = self._events.get(name, 0.0) + rate * (time.perf_counter() - began)
+            return rate
+
+        return turn
+
+    def __str__(self) -> str:
+        each = {name: s / self._events[name] * 1e6 for name, s in self._seconds.items() if s}
+        told = ", ".join(f"{name} {microseconds:.0f} µs" for name, microseconds in each.items())
+        return f"processor time of an event: {told}" if told else ""
 
 
 def _ticks(pid: int) -> tuple[int, ...]:

@@ -8,6 +8,7 @@ from time import perf_counter
 
 from bench import payload
 from bench.context import Bench, unless_missing
+from bench.hardware import Effort
 from bench.measure import Bar, Row, compared, in_turns
 from bench.peers import message_db
 from ledger.store.postgres import PostgresStore
@@ -38,8 +39,17 @@ def measure(bench: Bench) -> Iterator[Row]:
     recorder, no_eventsourcing = unless_missing(bench.eventsourcing)
     if recorder is not None:
         contenders[EVENTSOURCING] = lambda: recorder.rate(count, 1)
-    samples = in_turns(contenders, bench.size(60, 15))
-    yield compared(WORK, MESSAGE_DB, samples, bar=Bar(1.0), unit="events/s", missing=no_message_db)
+    effort = Effort(bench.server.pid)
+    samples = in_turns({k: effort.of(k, run) for k, run in contenders.items()}, bench.size(60, 15))
+    yield compared(
+        WORK,
+        MESSAGE_DB,
+        samples,
+        bar=Bar(1.0),
+        unit="events/s",
+        missing=no_message_db,
+        note=str(effort),
+    )
     yield compared(
         WORK, EVENTSOURCING, samples, bar=Bar(1.8), unit="events/s", missing=no_eventsourcing
     )

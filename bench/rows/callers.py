@@ -10,6 +10,7 @@ from typing import Final
 
 from bench import payload
 from bench.context import Bench, unless_missing
+from bench.hardware import Effort
 from bench.measure import Bar, Row, compared, in_turns, percentile, rate_of_crowd
 from bench.peers import message_db
 from ledger.clock import SystemClock
@@ -62,10 +63,11 @@ def _row(bench: Bench, work: str, bar: Bar, *, flush: bool) -> Row:
     if dsn is not None:
         crowd = bench.closing(message_db.Crowd(dsn, CONNECTIONS))
         contenders[PEER] = lambda: crowd.rate(seconds)
-    samples = in_turns(contenders, bench.size(9, 3))
+    effort = Effort(bench.server.pid)
+    samples = in_turns({k: effort.of(k, run) for k, run in contenders.items()}, bench.size(9, 3))
     half, most = (percentile(waits, share) * 1000 for share in (0.5, 0.99))
     note = (
         f"callers are tasks; as threads {median(samples['ours, as threads']):,.0f} events/s. "
-        f"A task waits {half:.1f} ms, one in a hundred over {most:.1f} ms"
+        f"A task waits {half:.1f} ms, one in a hundred over {most:.1f} ms; {effort}"
     )
     return compared(work, PEER, samples, bar=bar, unit="events/s", missing=missing, note=note)
