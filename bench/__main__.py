@@ -79,6 +79,8 @@ def main(
             about["peers"] = ", ".join(f"{name} {version}" for name, version in bench.peers.items())
         report.write(folder / "result.json", measured, loads, about)
     report.show(measured, loads, list(about.values()))
+    if quick:
+        say("A quick look: the bars are meant for the full sizes.")
 
 
 if __name__ == "__main__":

@@ -52,6 +52,7 @@ def show(rows: Sequence[Row], loads: Sequence[float | None], about: Sequence[str
 
 def _last_line(rows: Sequence[Row]) -> Text:
     short = [f"{row.work} ({row.against})" if row.against else row.work for row in rows]
+    short = [name.strip() for name in short]
     below = [name for name, row in zip(short, rows, strict=True) if row.verdict == "BELOW"]
     missing = [name for name, row in zip(short, rows, strict=True) if row.verdict == "MISSING"]
     if not below and not missing:
