@@ -121,9 +121,8 @@ class HttpExchange:
             answer = Answer(response.status, response.read(ANSWER_BYTES_MAX + 1))
         except (OSError, http.client.HTTPException) as error:
             fault = (str(error) or type(error).__name__).lower()
-            raise NoAnswer(
-                self._late if cut_off.is_set() else f"{self.place} broke off: {fault}"
-            ) from error
+            late = cut_off.is_set() or isinstance(error, TimeoutError)
+            raise NoAnswer(self._late if late else f"{self.place} broke off: {fault}") from error
         finally:
             watchdog.cancel()
             connection.close()

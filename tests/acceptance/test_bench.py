@@ -69,4 +69,5 @@ def _databases(server: PostgresServer) -> set[str]:
     import psycopg
 
     with psycopg.connect(server.admin_dsn) as connection:
-        return {row[0] for row in connection.execute("SELECT datname FROM pg_database")}
+        rows = connection.execute("SELECT datname FROM pg_database WHERE datname LIKE 'bench%'")
+        return {row[0] for row in rows}
