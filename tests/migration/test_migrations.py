@@ -162,6 +162,22 @@ def test_a_migration_that_fails_leaves_nothing(empty_dsn: str) -> None:
     migrate.upgrade(empty_dsn)
 
 
+def test_a_database_in_another_encoding_is_refused(postgres_server: PostgresServer) -> None:
+    """Names are hashed as UTF-8; a database that can't hold them all is no place for a ledger."""
+    name = f"test_{uuid4().hex[:8]}"
+    with psycopg.connect(postgres_server.admin_dsn, autocommit=True) as admin:
+        admin.execute(
+            sql.SQL(
+                "CREATE DATABASE {} ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"
+            ).format(sql.Identifier(name))
+        )
+        try:
+            with pytest.raises(LedgerUnreachable, match="needs a database in UTF8"):
+                migrate.upgrade(postgres_server.database(name))
+        finally:
+            admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
 def test_an_empty_database_holds_no_ledger(empty_dsn: str) -> None:
     """Bad input: no schema is one sentence with the next step, from every verb of the store."""
     store = PostgresStore(empty_dsn)

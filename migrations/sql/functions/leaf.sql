@@ -1,4 +1,5 @@
 -- STABLE, as convert_to() is: declared IMMUTABLE it would not be inlined, and cost three times as much.
+-- The database is in UTF8 (roles.sql insists), so octet_length() of a text is that of its UTF-8 bytes.
 -- leaf = SHA-256(0x00 || framed fields); every field is be32(length) || bytes. See docs/hash-layout.md.
 CREATE FUNCTION ledger.leaf(
     format smallint, "position" bigint, revision bigint, schema_version integer, event_id uuid,
@@ -14,6 +15,6 @@ RETURN sha256(
     || '\x00000008'::bytea || timestamptz_send(occurred_at)
     || '\x00000008'::bytea || timestamptz_send(recorded_at)
     || '\x00000020'::bytea || body_hash
-    || int4send(octet_length(convert_to(stream, 'UTF8'))) || convert_to(stream, 'UTF8')
-    || int4send(octet_length(convert_to(type, 'UTF8'))) || convert_to(type, 'UTF8')
+    || int4send(octet_length(stream)) || convert_to(stream, 'UTF8')
+    || int4send(octet_length(type)) || convert_to(type, 'UTF8')
 );

@@ -7,6 +7,10 @@ DO $$
 DECLARE
     wanted text;
 BEGIN
+    IF pg_catalog.current_setting('server_encoding') <> 'UTF8' THEN
+        RAISE EXCEPTION 'the ledger needs a database in UTF8, and this one is in %',
+            pg_catalog.current_setting('server_encoding');
+    END IF;
     FOREACH wanted IN ARRAY ARRAY['ledger_owner', 'ledger_writer', 'ledger_auditor', 'ledger_projector'] LOOP
         IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = wanted) THEN
             BEGIN
