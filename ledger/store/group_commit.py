@@ -27,6 +27,8 @@ BYTES_MAX: Final = 256 * 1024
 WAITING_MAX: Final = 100_000
 PATIENCE_SECONDS: Final = 15.0
 """For so long a batch is tried again after the connection was lost: a restart takes a few seconds."""
+REACTION_SECONDS_MAX: Final = 0.005
+"""A loop that is busy with other things is not waited for longer than this."""
 PAUSE_SECONDS_MIN: Final = 0.02
 PAUSE_SECONDS_MAX: Final = 1.0
 
@@ -140,7 +142,10 @@ class GroupCommitter:
                 outcomes = self._append(batch)
             except BaseException as error:  # noqa: BLE001 -- whatever it is, somebody waits to hear it
                 outcomes = [error] * len(batch)
-            _deliver(batch, outcomes)
+            # Those who were answered often have their next event ready at once. Without this look, they
+            # would miss the next batch, and two half batches would take turns, with a flush for each.
+            for reacted in _deliver(batch, outcomes):
+                reacted.wait(REACTION_SECONDS_MAX)
 
     def _next_batch(self) -> list[_Item]:
         """Return what waits, up to the limits; nothing when there will never be anything again."""
@@ -181,16 +186,32 @@ class GroupCommitter:
                 pause = min(pause * 2, PAUSE_SECONDS_MAX)
 
 
-def _deliver(batch: Sequence[_Item], outcomes: Sequence[Outcome]) -> None:
-    """Give everybody their answer; each loop is woken once for all of its tasks."""
+def _deliver(batch: Sequence[_Item], outcomes: Sequence[Outcome]) -> list[threading.Event]:
+    """Give everybody their answer; each loop is woken once for all of its tasks.
+
+    Returns what each loop sets when the tasks that were answered have had their turn.
+    """
+    reactions: list[threading.Event] = []
     pairs = list(zip(batch, outcomes, strict=True))
     for loop, group in groupby(pairs, key=lambda pair: pair[0].loop):
         answered = [(item.future, outcome) for item, outcome in group]
         if loop is None:
             _settle(answered)
         else:
+            reacted = threading.Event()
             with suppress(RuntimeError):  # the loop was closed: nobody waits any more
-                loop.call_soon_threadsafe(_settle, answered)
+                loop.call_soon_threadsafe(_settle_in, loop, answered, reacted)
+                reactions.append(reacted)
+    return reactions
+
+
+def _settle_in(
+    loop: asyncio.AbstractEventLoop,
+    answered: Sequence[tuple[Any, Outcome]],
+    reacted: threading.Event,
+) -> None:
+    _settle(answered)
+    loop.call_soon(reacted.set)  # behind the tasks that have just become ready
 
 
 def _settle(answered: Sequence[tuple[Any, Outcome]]) -> None:
