@@ -146,6 +146,8 @@ def main(arguments: list[str] | None = None) -> None:
     except Exception as error:  # the last net; the cause is shown when asked for
         if os.environ.get("ROLLOUT_DEBUG"):
             raise
+        if isinstance(error, OSError) and error.filename is not None:
+            _fail(f"{error.filename}: {(error.strerror or 'it failed').lower()}.", None, 1)
         known = _from_the_database(error)
         if known is not None:
             _fail(known.message, known.hint, known.exit_code)

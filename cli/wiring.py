@@ -15,7 +15,7 @@ from psycopg import Connection
 from cli.output import say
 from cli.settings import Settings, resolve_actor
 from ledger.clock import SystemClock
-from ledger.domain.errors import FileProblem
+from ledger.domain.errors import FileProblem, LedgerError, LedgerUnreachable
 from ledger.domain.ids import Channel
 from ledger.service.context import Ledger
 from ledger.service.recorder import Origin, Recorder
@@ -185,7 +185,13 @@ class Runtime:
             LedgerUnreachable: it is away, and the pause goes ahead without it.
         """
         self._timeout_seconds = PAUSE_TIMEOUT_SECONDS
-        return self.ledger
+        try:
+            return self.ledger
+        except LedgerUnreachable:
+            raise
+        except LedgerError as problem:  # what waits in the spool can wait a little longer
+            say(f"warning: {problem.message}")
+            return self.ledger_without_draining
 
     @cached_property
     def offline_ledger(self) -> Ledger:

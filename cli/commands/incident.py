@@ -8,10 +8,12 @@ import click
 
 from cli import options
 from cli.commands.alert import told
+from cli.commands.modes import has_reason
 from cli.completion import complete_system
 from cli.output import Output, say
 from cli.wiring import Runtime, pass_runtime
 from ledger.domain.decisions import alerts
+from ledger.domain.errors import BadInput
 
 system_argument = click.argument("system", shell_complete=complete_system)
 
@@ -45,6 +47,8 @@ def open_(
     """
     from ledger.service import alerting
 
+    if not has_reason(title):
+        raise BadInput("The incident's title is blank.", hint="Say what is wrong, in some words.")
     decision = alerting.open_incident(
         runtime.ledger, system, runtime.origin(reason), title=title, severity=severity
     )

@@ -50,6 +50,8 @@ def put(
             ) from None
     ledger = runtime.ledger
     ledger.load(system)
+    for sample in measured:
+        ledger.recorder.insist_on_plain(sample.metric, "metric's name")
     event = MetricsRecorded(samples=tuple(measured))
     new = ledger.recorder.prepare(
         event, runtime.origin(), stream=metrics_stream(system), system=system

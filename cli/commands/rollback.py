@@ -94,7 +94,7 @@ def to(
 
     if (target is None) is not last_stable:
         raise UsageError("Say where to: --last-stable, or --to FINGERPRINT|TAG|#N.")
-    selector = target or LAST_STABLE
+    selector = LAST_STABLE if target is None else target
     if dry_run:
         _dry_run(runtime, system, selector, output)
         return

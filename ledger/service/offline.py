@@ -220,7 +220,9 @@ def drain(ledger: Ledger) -> Counter[str]:
             f"{others} events wait here for another ledger; a command on that one appends them"
         )
     for path in waiting.set_aside if not broken else ledger.spool.read().set_aside:
-        ledger.warn(f"what no event is was set aside in {path}; look at it, then remove it")
+        ledger.warn(
+            f"something in the spool was no event, and was set aside in {path}; look at it, then remove it"
+        )
     return Counter(event.stream for event in ours.values())
 
 

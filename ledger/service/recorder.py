@@ -116,11 +116,15 @@ class Recorder:
         """Return ``text`` if it is recorded as it is: a path or a name that was changed would mislead.
 
         Raises:
-            BadInput: it looks as if it held a secret, or is no UTF-8.
+            BadInput: it looks as if it held a secret, says nothing, or can't be shown on a line.
         """
+        if not text.strip() or not text.isprintable():
+            raise BadInput(
+                f"The {what} {text!r} can't be shown: it is blank, or holds a control character."
+            )
         if self.clean(text) != text:
             raise BadInput(
-                f"The {what} looks as if it held a secret, or is no UTF-8, and it would be recorded.",
+                f"The {what} looks as if it held a secret, and it would be recorded.",
                 hint=f"Give the {what} another name.",
             )
         return text

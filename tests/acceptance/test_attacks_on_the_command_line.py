@@ -141,6 +141,26 @@ def test_a_name_that_redaction_would_change_is_refused(bot: Rollout) -> None:
     """I6: what was recorded under another name could never be found again."""
     bot("config", "tag", "bot", "good", AWS, exits=2)
     bot("alert", "raise", "bot", AWS, exits=2)
+    bot("metrics", "put", "bot", f"{AWS}=1", exits=2)
+
+
+@pytest.mark.parametrize("name", ["", "  ", "a\nb", "\x1b[31m"])
+def test_a_name_can_be_shown_on_a_line(name: str, bot: Rollout) -> None:
+    """Bad input: what is named can be found again, and does nothing to a terminal."""
+    before = count(bot)
+    bot("alert", "raise", "bot", name, exits=2)
+    bot("metrics", "put", "bot", f"{name}=5", exits=2)
+    bot("config", "tag", "bot", "good", name, exits=2)
+    bot("incident", "open", "bot", name if not name.strip() else " ", exits=2)
+    assert count(bot) == before
+
+
+def test_an_empty_variable_is_no_last_stable(bot: Rollout, tmp_path: Path) -> None:
+    """I10: --to "$TAG", where TAG is not set, names nothing."""
+    put_bad(bot, tmp_path)
+    bot("config", "apply", "bot", "bad", "--reason", "r", "--yes")
+    bot("rollback", "bot", "--to", "", "--reason", "r", exits=2)
+    assert (tmp_path / "config.yaml").read_text() == BAD
 
 
 def test_the_order_of_options_and_systems_does_not_matter(bot: Rollout, tmp_path: Path) -> None:

@@ -43,9 +43,13 @@ def raises(
 ) -> bool:
     """Tell whether a switch raises exposure, so that it needs a person, a reason and a yes.
 
-    Against what the ledger says and against what the world says: a pause by hand counts.
+    Against what the ledger says and against what the world says: a pause by hand counts. What the rules
+    refuse raises nothing.
     """
     mode, mode_kind = current(state)
+    verdict = transition(mode, target, current_kind=mode_kind, target_kind=kind)
+    if verdict is Transition.REFUSED:
+        return False
     if raises_exposure(mode, target, current_kind=mode_kind, target_kind=kind):
         return True
     found = observed.safe if observed is not None else None
@@ -108,8 +112,8 @@ def _insist_on_yes(state: SystemState, target: Mode, said_yes: Actor | None) -> 
 
 def refusal(state: SystemState, target: Mode) -> TransitionRefused:
     """Return the error that tells a person why the switch is refused, and the way round."""
-    before = state.mode or "never switched"
+    before = f"is {state.mode}" if state.mode else "was never switched"
     return TransitionRefused(
-        f"{state.system} is {before}: it can't be switched straight to {target}.",
+        f"{state.system} {before}: it can't be switched straight to {target}.",
         hint=f"rollout switch {state.system} --to mock --reason …, watch it, then switch to real",
     )
