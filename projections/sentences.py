@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from projections import rollout_sentences
+from projections.rollout_sentences import alert_text
+
 Data = Mapping[str, Any]
 SHORT_DIGITS: Final = 12
 KEYS_SHOWN: Final = 3
@@ -174,11 +177,11 @@ def _drift_cleared(data: Data) -> str:
 
 
 def _alert_fired(data: Data) -> str:
-    return f"raised the {data['severity']} alert {data['alert']}: {data['message']}"
+    return f"raised the {data['severity']} alert {alert_text(data)}: {data['message']}"
 
 
 def _alert_acknowledged(data: Data) -> str:
-    return f"acknowledged the alert {data['alert']}"
+    return f"acknowledged the alert {alert_text(data)}"
 
 
 _HOW_RESOLVED: Final = {
@@ -189,7 +192,7 @@ _HOW_RESOLVED: Final = {
 
 
 def _alert_resolved(data: Data) -> str:
-    return f"resolved the alert {data['alert']} ({_HOW_RESOLVED.get(data['how'], data['how'])})"
+    return f"resolved the alert {alert_text(data)} ({_HOW_RESOLVED.get(data['how'], data['how'])})"
 
 
 def _incident_opened(data: Data) -> str:
@@ -219,6 +222,7 @@ def _imported(data: Data) -> str:
 
 
 _TELL: Final[dict[str, Callable[[Data], str]]] = {
+    **rollout_sentences.TELL,
     "LedgerCreated": lambda data: f"created the ledger {data['ledger_id']}",
     "SecretKeyAdopted": lambda data: f"adopted the key {data['key_id']} for digests of secrets",
     "EventCorrected": lambda data: f"corrected #{data['position']}: {data['correction']}",

@@ -226,6 +226,7 @@ def _show_plan(
         actuators=world.mode_actuators,
         observed=observed,
         said_yes=runtime.settings.actor,
+        now=runtime.clock.now(),
     )
     if decision.skipped:
         skip(output, system, decision.skipped)

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import NoneType, UnionType
 from typing import Annotated, Any, Final, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
-from pydantic_core import ErrorDetails
 
 from ledger.configuration.loader import parse
 from ledger.configuration.source import Source, decode
@@ -59,7 +58,7 @@ def _frozen(value: Any) -> Any:
     return value
 
 
-def _told(source: Source, model: type[BaseModel], problem: ErrorDetails) -> str:
+def _told(source: Source, model: type[BaseModel], problem: Mapping[str, Any]) -> str:
     path = _written(problem["loc"], model)
     key = key_path(path) or "the file"
     line = line_of(source, path)

@@ -11,7 +11,8 @@
     │   ├── TransitionRefused         L201  exit 3   e.g. paused -> real
     │   ├── NothingStable             L202  exit 3   there is no fingerprint to go back to
     │   ├── SecretMissing             L203  exit 3   a secret can't be put back
-    │   └── DriftFound                L204  exit 3   the world differs from the ledger
+    │   ├── DriftFound                L204  exit 3   the world differs from the ledger
+    │   └── GateClosed                L205  exit 3   the evidence says no: NO_GO
     ├── Conflict                      L300  exit 5   it moved on since you looked; read it again
     │   ├── StaleRevision             L301  exit 5   an expected revision no longer holds
     │   ├── EventIdReused             L302  exit 5   the id was used for other content
@@ -26,9 +27,10 @@
     │   ├── SchemaMissing             L702  exit 9   the migration has not run
     │   ├── SchemaNewer               L703  exit 9   the ledger is newer than this program
     │   └── NotCarried                L704  exit 9   no actuator took it (domain/actuation.py)
-    └── FileProblem                   L800  exit 1   a file of ours or of the system
-        ├── FileNotWritten            L801  exit 1   ... could not be written
-        └── FileNotRead               L802  exit 1   ... could not be read
+    ├── FileProblem                   L800  exit 1   a file of ours or of the system
+    │   ├── FileNotWritten            L801  exit 1   ... could not be written
+    │   └── FileNotRead               L802  exit 1   ... could not be read
+    └── Inconclusive                  L900  exit 4   there is not enough evidence to say yes or no
 
 Every instance carries one clear sentence and, where there is one, the next step (``hint``).
 """
@@ -116,6 +118,12 @@ class DriftFound(Refused):
     """The world differs from what the ledger says."""
 
     code = "L204"
+
+
+class GateClosed(Refused):
+    """The evidence says no."""
+
+    code = "L205"
 
 
 class Conflict(LedgerError):
@@ -211,6 +219,13 @@ class FileNotRead(FileProblem):
     """A file is there and could not be read."""
 
     code = "L802"
+
+
+class Inconclusive(LedgerError):
+    """There is not enough evidence to say yes or no, and that is never a yes."""
+
+    code = "L900"
+    exit_code = 4
 
 
 def invariant(condition: bool, fact: str, /, **values: object) -> None:

@@ -51,11 +51,44 @@ class SystemState:
     """In flight: operation -> kind, position, at, actor, reason, steps done, the intent's data; and
     overtaken, where somebody has decided otherwise since: then it must not be carried out any more."""
     alerts: Mapping[str, Json] = field(default_factory=dict)
-    """Open ones: alert -> severity, message, since, acknowledged_by."""
+    """Firing: alert -> severity, message, since, acknowledged_by, labels, rule, clocks, acted."""
     incidents: Mapping[str, Json] = field(default_factory=dict)
     """Not closed: incident -> status, title, severity, opened_at, alert."""
     drift: Mapping[str, Json] = field(default_factory=dict)
     """Not cleared: "mode"/"config" -> expected, found, changes, since."""
+    human_position: int = 0
+    """Where a person last decided on the mode or the configuration: no rule overrides that (I9)."""
+    profile: Json | None = None
+    """The plan in force: name, fingerprint (of the blob that holds it), at, by, phases, guards."""
+    phase: Json | None = None
+    """name, since, status (progressing | held | aborted | completed), limits, scope."""
+    phases_done: Mapping[str, Json] = field(default_factory=dict)
+    """Left forward: phase -> entered, left, by."""
+    preflight: Json | None = None
+    """The last one: verdict, at, position, fingerprint, profile, failed, waivers."""
+    gates: Mapping[str, Json] = field(default_factory=dict)
+    """phase -> the last evaluation of its exit gate: verdict, at, position, counts, waivers."""
+    waivers: Mapping[str, Json] = field(default_factory=dict)
+    """Not revoked, perhaps expired: waiver -> subject, until, by, reason, break_glass."""
+    approvals: Mapping[str, Json] = field(default_factory=dict)
+    """The last request on each subject: request -> subject, roles, granted, status, expires_at."""
+    pending: Mapping[str, Json] = field(default_factory=dict)
+    """Alerts whose condition holds, not yet for long enough: alert -> rule, active_since, no_data_since."""
+    silences: Mapping[str, Json] = field(default_factory=dict)
+    """Not lifted, perhaps expired: silence -> matchers, until, by, holds_actions."""
+    rule_actions: Mapping[str, Json] = field(default_factory=dict)
+    """rule -> what it last did, and when: for cooldowns."""
+    failing: Mapping[str, Json] = field(default_factory=dict)
+    """Rules and sources that can't be evaluated: name -> explanation, since."""
+    mitigations: Mapping[str, Json] = field(default_factory=dict)
+    """In force or under way: key -> the intent, status (requested | applied), at, by."""
+    run: Json | None = None
+    """The last supervised run: run, pid, host, since, status (running | stopped | crashed)."""
+    watch: Json | None = None
+    """Who watches: host, pid, since."""
+    last_critical_at: str | None = None
+    """When a critical alert last fired, or last ended."""
+    last_crash_at: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the state as JSON-ready data; `from_json` takes it back."""

@@ -118,6 +118,7 @@ def begin(
             actuators=world.mode_actuators,
             observed=observed,
             said_yes=said_yes,
+            now=ledger.recorder.clock.now(),
         ),
         origin,
     )

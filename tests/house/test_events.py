@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from ledger.domain.events import base, catalogue
 
 # ModeSwitched, ModeSwitchUnconfirmed, FingerprintMarkedStable.
-PAST = re.compile(r"(ed|Begun|Given|Put|Found)([A-Z]|$)")
+PAST = re.compile(r"(ed|Begun|Given|Held|Pending|Put|Found|Taken)([A-Z]|$)")
 
 
 def _types_in(annotation: Any) -> set[Any]:

@@ -97,7 +97,13 @@ class Operators(RuleBasedStateMachine):
         before = self.mode
         decided = self.decide(
             lambda state: mode_decisions.request(
-                state, asked, kind, actuators=(), observed=None, said_yes=self.origin.actor
+                state,
+                asked,
+                kind,
+                actuators=(),
+                observed=None,
+                said_yes=self.origin.actor,
+                now=self.clock.now(),
             ),
             operation,
         )

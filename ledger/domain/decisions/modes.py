@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from ledger.domain import events
 from ledger.domain.actuation import Observed
@@ -66,15 +67,18 @@ def request(
     actuators: Sequence[str],
     observed: Observed | None,
     said_yes: Actor | None,
+    now: datetime,
 ) -> Decision:
     """Decide on a switch: the intent, a no-op, or a refusal for the record.
 
-    ``said_yes`` is who said yes to more exposure, if anybody did. A refusal by the rules is an event too
+    ``said_yes`` is who said yes to more exposure, if anybody did; ``now`` is for what must be fresh.
+    A refusal by the rules is an event too
     (`ModeSwitchRejected`); the caller appends it and then raises `refusal`.
 
     Raises:
         StaleRevision: it raises exposure, and nobody has said yes to that.
         Refused: it raises exposure, and a rule said yes (I9).
+        GateClosed, Inconclusive, ApprovalNeeded: the plan guards the mode, and what it wants is not there.
     """
     insist_on_registered(state)
     kind = full_kind(target, kind)
@@ -95,6 +99,7 @@ def request(
         )
     if raises(state, target, kind, observed) and target is not Mode.PAUSED:
         _insist_on_yes(state, target, said_yes)
+        _insist_on_guard(state, target, now)
     return Decision(
         (events.ModeSwitchRequested.model_validate({**switch, "actuators": tuple(actuators)}),)
     )
@@ -108,6 +113,23 @@ def _insist_on_yes(state: SystemState, target: Mode, said_yes: Actor | None) -> 
             hint=f"Look again (rollout status {state.system}), then decide again.",
         )
     insist_on_no_rule(said_yes, f"switching {state.system} to {target}")
+
+
+def _insist_on_guard(state: SystemState, target: Mode, now: datetime) -> None:
+    """Raise unless what the plan wants before ``target`` is there, or a person broke the glass."""
+    guard = (state.profile or {}).get("guards", {}).get(target.value)
+    if guard is None:
+        return
+    # Here and not above: a pause needs none of it.
+    from ledger.domain.decisions.approvals import insist_on_approvals
+    from ledger.domain.decisions.gates import insist_on_preflight
+    from ledger.domain.gates import waiver_for
+
+    if waiver_for(state, f"break-glass:mode:{target}", now) is not None:
+        return
+    if guard.get("preflight_seconds") is not None:
+        insist_on_preflight(state, f"The mode {target}", guard["preflight_seconds"], now)
+    insist_on_approvals(state, f"mode:{target}", guard.get("approvals"), now)
 
 
 def refusal(state: SystemState, target: Mode) -> TransitionRefused:

@@ -6,7 +6,7 @@ rewritten. Numbers that are measured are decimal text, so that no encoder can ro
 values are canonical JSON text, so that the string "0.5" and the number 0.5 stay apart.
 
 The models live in this package's modules and are loaded when first named: building a pydantic model takes
-half a millisecond, and a pause at three in the morning needs five of them, not fifty.
+half a millisecond, and a pause at three in the morning needs five of them, not eighty.
 """
 
 from __future__ import annotations
@@ -19,14 +19,31 @@ from ledger.domain.events.base import Event as Event, Part as Part
 if TYPE_CHECKING:
     from ledger.domain.events.alerts import (
         AlertAcknowledged as AlertAcknowledged,
+        AlertActionTaken as AlertActionTaken,
+        AlertClearingBegun as AlertClearingBegun,
+        AlertClearingCancelled as AlertClearingCancelled,
         AlertFired as AlertFired,
+        AlertPending as AlertPending,
         AlertResolved as AlertResolved,
+        AlertSilenced as AlertSilenced,
+        DataReturned as DataReturned,
+        EvaluationFailed as EvaluationFailed,
+        EvaluationRecovered as EvaluationRecovered,
         IncidentAcknowledged as IncidentAcknowledged,
         IncidentClosed as IncidentClosed,
         IncidentMitigated as IncidentMitigated,
         IncidentNoted as IncidentNoted,
         IncidentOpened as IncidentOpened,
         IncidentResolved as IncidentResolved,
+        NoDataDetected as NoDataDetected,
+        Rule as Rule,
+        SilenceLifted as SilenceLifted,
+    )
+    from ledger.domain.events.approvals import (
+        ApprovalDenied as ApprovalDenied,
+        ApprovalGranted as ApprovalGranted,
+        ApprovalInvalidated as ApprovalInvalidated,
+        ApprovalRequested as ApprovalRequested,
     )
     from ledger.domain.events.configurations import (
         Change as Change,
@@ -43,11 +60,25 @@ if TYPE_CHECKING:
         DriftCleared as DriftCleared,
         DriftDetected as DriftDetected,
     )
+    from ledger.domain.events.gates import (
+        CheckResult as CheckResult,
+        CriterionResult as CriterionResult,
+        GateEvaluated as GateEvaluated,
+        GateWaived as GateWaived,
+        PreflightCompleted as PreflightCompleted,
+        WaiverRevoked as WaiverRevoked,
+    )
     from ledger.domain.events.log import (
         EventCorrected as EventCorrected,
         HistoryImported as HistoryImported,
         LedgerCreated as LedgerCreated,
         SecretKeyAdopted as SecretKeyAdopted,
+    )
+    from ledger.domain.events.mitigations import (
+        MitigationApplied as MitigationApplied,
+        MitigationFailed as MitigationFailed,
+        MitigationLifted as MitigationLifted,
+        MitigationRequested as MitigationRequested,
     )
     from ledger.domain.events.modes import (
         Attempt as Attempt,
@@ -57,10 +88,26 @@ if TYPE_CHECKING:
         ModeSwitchRequested as ModeSwitchRequested,
         ModeSwitchUnconfirmed as ModeSwitchUnconfirmed,
     )
+    from ledger.domain.events.notifications import (
+        NotificationDelivered as NotificationDelivered,
+        NotificationFailed as NotificationFailed,
+    )
     from ledger.domain.events.observations import (
         MetricsRecorded as MetricsRecorded,
         OrderActivityRecorded as OrderActivityRecorded,
         Sample as Sample,
+    )
+    from ledger.domain.events.plans import (
+        ModeGuard as ModeGuard,
+        PhaseAborted as PhaseAborted,
+        PhaseAdvanced as PhaseAdvanced,
+        PhaseEntered as PhaseEntered,
+        PhaseHeld as PhaseHeld,
+        PhaseReleased as PhaseReleased,
+        PlannedPhase as PlannedPhase,
+        ProfileAdopted as ProfileAdopted,
+        Quorum as Quorum,
+        ScopeChanged as ScopeChanged,
     )
     from ledger.domain.events.rollbacks import (
         RollbackAbandoned as RollbackAbandoned,
@@ -68,6 +115,13 @@ if TYPE_CHECKING:
         RollbackFailed as RollbackFailed,
         RollbackRequested as RollbackRequested,
         RollbackStepCompleted as RollbackStepCompleted,
+    )
+    from ledger.domain.events.runs import (
+        CrashDetected as CrashDetected,
+        RunStarted as RunStarted,
+        RunStopped as RunStopped,
+        WatchStarted as WatchStarted,
+        WatchStopped as WatchStopped,
     )
     from ledger.domain.events.systems import (
         Actuators as Actuators,
@@ -82,17 +136,19 @@ _HOME: Final = {
     "SecretKeyAdopted": "log",
     "EventCorrected": "log",
     "HistoryImported": "log",
+    "ConfigFile": "systems",
+    "Actuators": "systems",
     "SystemRegistered": "systems",
     "SystemChanged": "systems",
     "StateRecovered": "systems",
-    "ConfigFile": "systems",
-    "Actuators": "systems",
+    "Attempt": "modes",
     "ModeSwitchRequested": "modes",
     "ModeSwitched": "modes",
     "ModeSwitchRejected": "modes",
     "ModeSwitchUnconfirmed": "modes",
     "ModeSwitchAbandoned": "modes",
-    "Attempt": "modes",
+    "SnapshotFile": "configurations",
+    "Change": "configurations",
     "ConfigRegistered": "configurations",
     "ConfigApplyRequested": "configurations",
     "ConfigApplied": "configurations",
@@ -100,8 +156,6 @@ _HOME: Final = {
     "FingerprintTagged": "configurations",
     "FingerprintMarkedStable": "configurations",
     "FingerprintQuarantined": "configurations",
-    "SnapshotFile": "configurations",
-    "Change": "configurations",
     "RollbackRequested": "rollbacks",
     "RollbackStepCompleted": "rollbacks",
     "RollbackCompleted": "rollbacks",
@@ -109,18 +163,60 @@ _HOME: Final = {
     "RollbackAbandoned": "rollbacks",
     "DriftDetected": "drift",
     "DriftCleared": "drift",
+    "Quorum": "plans",
+    "ModeGuard": "plans",
+    "PlannedPhase": "plans",
+    "ProfileAdopted": "plans",
+    "PhaseEntered": "plans",
+    "PhaseHeld": "plans",
+    "PhaseReleased": "plans",
+    "PhaseAdvanced": "plans",
+    "PhaseAborted": "plans",
+    "ScopeChanged": "plans",
+    "CheckResult": "gates",
+    "PreflightCompleted": "gates",
+    "CriterionResult": "gates",
+    "GateEvaluated": "gates",
+    "GateWaived": "gates",
+    "WaiverRevoked": "gates",
+    "ApprovalRequested": "approvals",
+    "ApprovalGranted": "approvals",
+    "ApprovalDenied": "approvals",
+    "ApprovalInvalidated": "approvals",
+    "Rule": "alerts",
+    "AlertPending": "alerts",
     "AlertFired": "alerts",
     "AlertAcknowledged": "alerts",
     "AlertResolved": "alerts",
+    "AlertClearingBegun": "alerts",
+    "AlertClearingCancelled": "alerts",
+    "NoDataDetected": "alerts",
+    "DataReturned": "alerts",
+    "EvaluationFailed": "alerts",
+    "EvaluationRecovered": "alerts",
+    "AlertActionTaken": "alerts",
+    "AlertSilenced": "alerts",
+    "SilenceLifted": "alerts",
     "IncidentOpened": "alerts",
     "IncidentNoted": "alerts",
     "IncidentAcknowledged": "alerts",
     "IncidentMitigated": "alerts",
     "IncidentResolved": "alerts",
     "IncidentClosed": "alerts",
+    "MitigationRequested": "mitigations",
+    "MitigationApplied": "mitigations",
+    "MitigationFailed": "mitigations",
+    "MitigationLifted": "mitigations",
+    "NotificationDelivered": "notifications",
+    "NotificationFailed": "notifications",
+    "RunStarted": "runs",
+    "RunStopped": "runs",
+    "CrashDetected": "runs",
+    "WatchStarted": "runs",
+    "WatchStopped": "runs",
+    "Sample": "observations",
     "MetricsRecorded": "observations",
     "OrderActivityRecorded": "observations",
-    "Sample": "observations",
 }
 
 

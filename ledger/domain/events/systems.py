@@ -20,6 +20,8 @@ class Actuators(Part):
     control_file: str | None = None
     http_admin: str | None = None
     config_files: tuple[ConfigFile, ...] = ()
+    mitigation_file: str | None = None
+    """Where the mitigations in force are written for the system to read."""
     confirm_timeout_ms: Count = 5000
 
 

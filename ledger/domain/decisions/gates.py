@@ -1,0 +1,143 @@
+"""Evidence: recorded with what it was gathered for, and asked for before exposure is raised (I8)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from ledger.domain import events
+from ledger.domain.decisions import Decision, insist_on_registered
+from ledger.domain.errors import BadInput, GateClosed, Inconclusive, Refused, UnknownName
+from ledger.domain.gates import Verdict
+from ledger.domain.ids import Actor, ActorKind
+from ledger.domain.state import Json, SystemState, iso
+
+
+def insist_on_preflight(state: SystemState, what: str, max_age_seconds: int, now: datetime) -> None:
+    """Raise unless there is a fresh GO that was made for this configuration and this plan.
+
+    Raises:
+        GateClosed: the last one says no, or was made for something else, or is too old.
+        Inconclusive: the last one could not tell, or there is none.
+    """
+    last = state.preflight
+    run = f"rollout preflight run {state.system}"
+    if last is None:
+        raise Inconclusive(f"{what} needs a preflight, and none was run.", hint=run)
+    verdict = Verdict(last["verdict"])
+    if verdict is Verdict.INCONCLUSIVE:
+        raise Inconclusive(f"{what} needs a GO, and the last preflight could not tell.", hint=run)
+    if not verdict.opens:
+        failed = ", ".join(last["failed"]) or "see rollout preflight show"
+        raise GateClosed(f"{what} needs a GO, and the last preflight is NO_GO: {failed}.", hint=run)
+    if last["fingerprint"] != state.fingerprint:
+        raise GateClosed(
+            f"{what} needs a GO for the configuration in force, and the last preflight was made for another.",
+            hint=run,
+        )
+    if last["profile"] != (state.profile["fingerprint"] if state.profile else None):
+        raise GateClosed(
+            f"{what} needs a GO for the plan in force, and the last preflight was made for another.",
+            hint=run,
+        )
+    _insist_on_fresh(what, "preflight", last, max_age_seconds, now, run)
+
+
+def insist_on_gate(state: SystemState, phase: Json, plan: Mapping[str, Any], now: datetime) -> None:
+    """Raise unless the exit gate of the present phase said GO, in this stay, for what runs.
+
+    Raises:
+        GateClosed: it said no, or it judged something else.
+        Inconclusive: it could not tell, was never asked, or the phase has not lasted long enough.
+    """
+    name = phase["name"]
+    evaluate = f"rollout gate eval {state.system}"
+    lasted = (now - datetime.fromisoformat(phase["since"])).total_seconds()
+    if lasted < plan.get("min_seconds", 0):
+        raise Inconclusive(
+            f"{name} has lasted {_span(lasted)} of the {_span(plan['min_seconds'])} that the plan wants.",
+            hint=f"rollout status {state.system} shows how long it still takes",
+        )
+    last = state.gates.get(name)
+    if last is None or last["position"] < phase["position"]:
+        raise Inconclusive(
+            f"The exit gate of {name} was not evaluated in this stay.", hint=evaluate
+        )
+    verdict = Verdict(last["verdict"])
+    if verdict is Verdict.INCONCLUSIVE:
+        raise Inconclusive(f"The exit gate of {name} could not tell.", hint=evaluate)
+    if not verdict.opens:
+        raise GateClosed(f"The exit gate of {name} says NO_GO.", hint=evaluate)
+    if last["fingerprint"] != state.fingerprint:
+        raise GateClosed(
+            f"The exit gate of {name} judged another configuration than the one in force.",
+            hint=evaluate,
+        )
+
+
+def _insist_on_fresh(
+    what: str, kind: str, last: Json, max_age_seconds: int, now: datetime, run: str
+) -> None:
+    age = (now - datetime.fromisoformat(last["at"])).total_seconds()
+    # One from the future is no evidence either: a clock was set back.
+    if not 0 <= age <= max_age_seconds:
+        raise GateClosed(
+            f"{what} needs a {kind} not older than {_span(max_age_seconds)}, and the last is "
+            f"{_span(age)} old.",
+            hint=run,
+        )
+
+
+def waive(
+    state: SystemState,
+    waiver: str,
+    *,
+    subject: str,
+    until: datetime,
+    break_glass: bool,
+    actor: Actor,
+    reason: str | None,
+    now: datetime,
+) -> Decision:
+    """Let something pass for a while: by a person, for a reason, until a time.
+
+    Raises:
+        Refused: no person asks for it, or no reason is given.
+        BadInput: the time has passed already.
+    """
+    insist_on_registered(state)
+    if actor.kind is not ActorKind.HUMAN:
+        raise Refused(f"{actor.name} is no person, and only a person can waive anything.")
+    if not reason:
+        raise Refused("A waiver needs a reason.", hint="Say why: --reason …")
+    if until <= now:
+        raise BadInput(f"A waiver until {iso(until)} would be over already.")
+    waived = events.GateWaived(
+        waiver=waiver, subject=subject, until=iso(until), break_glass=break_glass
+    )
+    return Decision((waived,))
+
+
+def revoke(state: SystemState, waiver: str) -> Decision:
+    """End a waiver before its time."""
+    insist_on_registered(state)
+    if waiver not in state.waivers:
+        raise UnknownName(
+            f"{state.system} has no waiver {waiver!r}.",
+            hint=f"rollout gate show {state.system} shows them",
+        )
+    return Decision((events.WaiverRevoked(waiver=waiver),))
+
+
+def _span(seconds: float) -> str:
+    """Return a span as people read it: "7d", "1h 20m", "8m"."""
+    left = int(seconds)
+    if left < 60:
+        return f"{left}s"
+    parts = []
+    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
+        count, left = divmod(left, size)
+        if count:
+            parts.append(f"{count}{unit}")
+    return " ".join(parts[:2])

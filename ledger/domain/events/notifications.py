@@ -1,0 +1,25 @@
+"""Notifications: who was told, and who could not be."""
+
+from __future__ import annotations
+
+from ledger.domain.events.base import Count, Event
+
+
+class NotificationDelivered(Event):
+    """A channel took the message. Where it goes is a secret, so only its name stands here."""
+
+    channel: str
+    subject: str
+    key: str
+    """Of the occasion: alert, when it fired, status. The same is not sent twice."""
+    attempts: Count
+
+
+class NotificationFailed(Event):
+    """A channel did not take it, after all attempts."""
+
+    channel: str
+    subject: str
+    key: str
+    attempts: Count
+    explanation: str

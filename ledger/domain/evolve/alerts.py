@@ -1,0 +1,171 @@
+"""Alerts and their clocks, silences, incidents."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from ledger.domain.envelope import Recorded
+from ledger.domain.evolve.folding import on, with_, without
+from ledger.domain.state import Json, SystemState, iso, replace
+
+
+@on("AlertPending")
+def _alert_pending(state: SystemState, _event: Recorded, data: Json) -> SystemState:
+    pending = {
+        "rule": data["rule"],
+        "severity": data["severity"],
+        "labels": data.get("labels", {}),
+        "active_since": data["active_since"],
+        "no_data_since": None,
+    }
+    return replace(state, pending=with_(state.pending, data["alert"], pending))
+
+
+@on("AlertFired")
+def _alert_fired(state: SystemState, event: Recorded, data: Json) -> SystemState:
+    alert = {
+        "severity": data["severity"],
+        "message": data["message"],
+        "since": iso(event.occurred_at),
+        "position": event.position,
+        "acknowledged_by": None,
+        "labels": data.get("labels", {}),
+        "rule": data.get("rule"),
+        "active_since": data.get("active_since"),
+        "clear_since": None,
+        "no_data_since": None,
+        "acted": None,
+    }
+    return replace(
+        state,
+        pending=without(state.pending, data["alert"]) if state.pending else state.pending,
+        alerts=with_(state.alerts, data["alert"], alert),
+        last_critical_at=_critical(state, event, data["severity"]),
+    )
+
+
+def _critical(state: SystemState, event: Recorded, severity: str) -> str | None:
+    """Return when a critical alert was last open, as of now."""
+    if severity != "critical":
+        return state.last_critical_at
+    return max(state.last_critical_at or "", iso(event.occurred_at))
+
+
+def _change(state: SystemState, alert: str, **changes: Any) -> SystemState:
+    """Return ``state`` with ``changes`` to an alert, be it pending or firing."""
+    if alert in state.alerts:
+        return replace(state, alerts=with_(state.alerts, alert, {**state.alerts[alert], **changes}))
+    if alert in state.pending:
+        return replace(
+            state, pending=with_(state.pending, alert, {**state.pending[alert], **changes})
+        )
+    return state
+
+
+@on("AlertAcknowledged")
+def _alert_acknowledged(state: SystemState, event: Recorded, data: Json) -> SystemState:
+    return _change(state, data["alert"], acknowledged_by=event.actor.name)
+
+
+@on("AlertResolved")
+def _alert_resolved(state: SystemState, event: Recorded, data: Json) -> SystemState:
+    known: Mapping[str, Any] = state.alerts.get(data["alert"], {})
+    return replace(
+        state,
+        pending=without(state.pending, data["alert"]) if state.pending else state.pending,
+        alerts=without(state.alerts, data["alert"]),
+        last_critical_at=_critical(state, event, known.get("severity", "")),
+    )
+
+
+@on("AlertClearingBegun", "AlertClearingCancelled")
+def _alert_clearing(state: SystemState, _event: Recorded, data: Json) -> SystemState:
+    return _change(state, data["alert"], clear_since=data.get("clear_since"))
+
+
+@on("NoDataDetected")
+def _no_data(state: SystemState, _event: Recorded, data: Json) -> SystemState:
+    return _change(state, data["alert"], no_data_since=data["since"])
+
+
+@on("DataReturned")
+def _data_returned(state: SystemState, _event: Recorded, data: Json) -> SystemState:
+    changes: dict[str, Any] = {"no_data_since": None}
+    if data.get("active_since") is not None:
+        changes["active_since"] = data["active_since"]
+    return _change(state, data["alert"], **changes)
+
+
+@on("AlertActionTaken")
+def _action_taken(state: SystemState, event: Recorded, data: Json) -> SystemState:
+    rule = (state.alerts.get(data["alert"], {}).get("rule") or {}).get("name", data["alert"])
+    if data["outcome"] == "done":
+        acted = {"action": data["action"], "at": iso(event.occurred_at)}
+        state = replace(state, rule_actions=with_(state.rule_actions, rule, acted))
+    return _change(state, data["alert"], acted=data["outcome"])
+
+
+@on("EvaluationFailed")
+def _evaluation_failed(state: SystemState, event: Recorded, data: Json) -> SystemState:
+    failure = {"explanation": data["explanation"], "since": iso(event.occurred_at)}
+    return replace(state, failing=with_(state.failing, data["rule"], failure))
+
+
+@on("EvaluationRecovered")
+def _evaluation_recovered(state: SystemState, _event: Recorded, data: Json) -> SystemState:
+    return replace(state, failing=without(state.failing, data["rule"]))
+
+
+@on("AlertSilenced")
+def _silenced(state: SystemState, event: Recorded, data: Json) -> SystemState:
+    silence = {
+        "matchers": data["matchers"],
+        "until": data["until"],
+        "holds_actions": data.get("holds_actions", False),
+        "by": event.actor.name,
+        "reason": event.reason,
+    }
+    return replace(state, silences=with_(state.silences, data["silence"], silence))
+
+
+@on("SilenceLifted")
+def _silence_lifted(state: SystemState, _event: Recorded, data: Json) -> SystemState:
+    return replace(state, silences=without(state.silences, data["silence"]))
+
+
+# --- incidents ---
+
+
+@on("IncidentOpened")
+def _incident_opened(state: SystemState, event: Recorded, data: Json) -> SystemState:
+    incident = {
+        "status": "open",
+        "title": data["title"],
+        "severity": data["severity"],
+        "alert": data.get("alert"),
+        "opened_at": iso(event.occurred_at),
+    }
+    return replace(state, incidents=with_(state.incidents, data["incident"], incident))
+
+
+_INCIDENT_STATUS: Final = {
+    "IncidentAcknowledged": "acknowledged",
+    "IncidentMitigated": "mitigated",
+    "IncidentResolved": "resolved",
+}
+
+
+@on(*_INCIDENT_STATUS)
+def _incident_moved(state: SystemState, event: Recorded, data: Json) -> SystemState:
+    known = state.incidents.get(data["incident"])
+    # What was journalled while the ledger was away may come in after somebody has resolved it.
+    if known is None or known["status"] == "resolved":
+        return state
+    moved = {**known, "status": _INCIDENT_STATUS[event.type]}
+    return replace(state, incidents=with_(state.incidents, data["incident"], moved))
+
+
+@on("IncidentClosed")
+def _incident_closed(state: SystemState, _event: Recorded, data: Json) -> SystemState:
+    return replace(state, incidents=without(state.incidents, data["incident"]))
