@@ -53,7 +53,12 @@ class _Call:
             _result(connection)
         # One call into libpq: to wait in Python cost a tenth of a lone append's time. An interrupt is then
         # told after the answer, which is the better moment: it is known what became of the event.
-        result = pgconn.exec_prepared(self.name, values, self.formats, _BINARY)
+        result = pgconn.exec_prepared(
+            self.name,
+            values,  # type: ignore[arg-type] -- None is NULL, which its stub leaves out
+            self.formats,
+            _BINARY,
+        )
         if result.status != ExecStatus.TUPLES_OK:
             raise error_from_result(result, encoding="utf-8")
         return bytes(result.get_value(0, 0) or b"")
