@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
-from psycopg import Connection
+from psycopg import Connection, Error
 
 from cli.output import say
 from cli.settings import Settings, resolve_actor
@@ -43,6 +44,7 @@ class Runtime:
         self.settings = settings
         self.clock = SystemClock()
         self._timeout_seconds = TIMEOUT_SECONDS
+        self._far_behind = False
 
     @staticmethod
     def from_options(
@@ -105,8 +107,15 @@ class Runtime:
     def recorder_for(self, store: PostgresStore) -> Recorder:
         """Return a recorder over ``store``."""
         return Recorder(
-            store=store, clock=self.clock, redact=self._redact, cache=self._cached_state
+            store=store,
+            clock=self.clock,
+            redact=self._redact,
+            cache=self._cached_state,
+            tell_unread=self._notice_unread,
         )
+
+    def _notice_unread(self, _count: int) -> None:
+        self._far_behind = True
 
     def keys(self) -> SecretKey:
         """Return the key that secrets are digested under: read, or made, when the first one is met."""
@@ -146,8 +155,6 @@ class Runtime:
         return self.recorder_for(self.store)
 
     def _cached_state(self, system: str) -> Any:
-        from psycopg import Error
-
         from projections.state_cache import cached_state
 
         connection = self.store.connection
@@ -285,7 +292,11 @@ class Runtime:
         return Runtime(replace(self.settings, **changes))
 
     def close(self) -> None:
-        """Close what was opened."""
+        """Close what was opened; catch up first, if the command had to read much that no model has."""
+        # Not after a pause: whoever waits for it to end must not wait for this.
+        if self._far_behind and self._timeout_seconds == TIMEOUT_SECONDS:
+            with suppress(LedgerError, Error):
+                self.projector.catch_up()
         if "store" in self.__dict__:
             self.store.close()
         if "projector" in self.__dict__:

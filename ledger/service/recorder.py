@@ -20,6 +20,8 @@ from ledger.domain.state import SystemState
 from ledger.store.base import EventStore
 
 DECIDE_ATTEMPTS_MAX: Final = 5
+UNREAD_MAX: Final = 200
+"""Events of a system that may be folded before that is told: a folded one takes some 100 µs."""
 
 
 class Redact(Protocol):
@@ -58,6 +60,8 @@ class Recorder:
     clock: Clock
     redact: Redact
     cache: StateCache
+    tell_unread: Callable[[int], None] = lambda _count: None
+    """Told when the cache was far behind, so that somebody catches up: the log may grow."""
 
     def prepare(
         self,
@@ -163,7 +167,10 @@ class Recorder:
     def load(self, system: str) -> SystemState:
         """Return the folded state of ``system`` as of now."""
         start = self.cache(system) or SystemState(system)
-        return fold(self.store.read_stream(control_stream(system), start.revision), start)
+        state = fold(self.store.read_stream(control_stream(system), start.revision), start)
+        if state.revision - start.revision > UNREAD_MAX:
+            self.tell_unread(state.revision - start.revision)
+        return state
 
     def decide(
         self,

@@ -11,8 +11,15 @@ import threading
 import time
 from pathlib import Path
 
+import psycopg
 import pytest
 
+from ledger.clock import SystemClock
+from ledger.domain.decisions import Decision
+from ledger.domain.events import DriftCleared
+from ledger.domain.ids import Actor, ActorKind, Channel
+from ledger.service.recorder import Origin, Recorder
+from ledger.store.postgres import PostgresStore
 from tests.support.admin_server import Handler, obey, running_system
 from tests.support.commands import Rollout
 
@@ -370,3 +377,33 @@ def test_pauses_without_the_ledger_tell_where_they_came_from(bot: Rollout) -> No
     ]
     told = [(event["data"].get("from_kind"), event["data"]["to_kind"]) for event in events[1:]]
     assert told == [(None, "halt"), ("halt", "drain"), ("drain", "reduce_only")]
+
+
+def test_a_long_unread_history_is_read_once(bot: Rollout) -> None:
+    """The log may grow: a command that had to read far leaves the read models caught up."""
+    assert bot.dsn is not None
+    bot("status", "bot")
+    append_unread(bot.dsn, 300)
+    bot("pause", "bot", "--reason", "look")  # whoever waits for a pause waits for no model
+    assert models_stand_at(bot.dsn) < 300
+    bot("resume", "bot", "--reason", "nothing", "--yes")
+    assert models_stand_at(bot.dsn) > 300
+
+
+def append_unread(dsn: str, count: int) -> None:
+    """Append what changes nothing, as another machine would."""
+    store = PostgresStore(dsn)
+    recorder = Recorder(
+        store=store, clock=SystemClock(), redact=lambda text, **_: text, cache=lambda _: None
+    )
+    origin = Origin(Actor("x", "x", ActorKind.SERVICE), Channel.CLI)
+    cleared = tuple(DriftCleared(subject="mode") for _ in range(count))
+    recorder.decide("bot", lambda _: Decision(cleared), origin)
+    store.close()
+
+
+def models_stand_at(dsn: str) -> int:
+    with psycopg.connect(dsn) as connection:
+        row = connection.execute("SELECT min(position) FROM readmodel.checkpoint").fetchone()
+    assert row is not None
+    return int(row[0])
