@@ -16,10 +16,11 @@ from psycopg import Connection, Error
 from cli.output import say
 from cli.settings import Settings, resolve_actor
 from ledger.clock import SystemClock
-from ledger.domain.errors import FileProblem, LedgerError, LedgerUnreachable
+from ledger.domain.errors import FileProblem, LedgerError, LedgerUnreachable, RightMissing
 from ledger.domain.ids import Channel
 from ledger.service.context import Ledger
 from ledger.service.recorder import Origin, Recorder
+from ledger.store.connect import AUDITOR
 from ledger.store.postgres import PostgresStore
 
 if TYPE_CHECKING:
@@ -87,9 +88,20 @@ class Runtime:
         store = PostgresStore(self.dsn, timeout_seconds=self._timeout_seconds)
         if self.settings.dsn is None:
             self._ensure_embedded_schema(store)
-        else:
-            migrate.check(store.schema_revision())
+            return store
+        try:
+            revision = store.schema_revision()
+        except RightMissing:
+            if self._hurried:
+                raise  # a pause that can't be recorded in the ledger is recorded here
+            store = PostgresStore(self.dsn, role=AUDITOR, timeout_seconds=self._timeout_seconds)
+            revision = store.schema_revision()
+        migrate.check(revision)
         return store
+
+    @property
+    def _hurried(self) -> bool:
+        return self._timeout_seconds < TIMEOUT_SECONDS
 
     def _ensure_embedded_schema(self, store: PostgresStore) -> None:
         """The embedded ledger is the user's own: it is made, and migrated, without being asked."""
@@ -179,7 +191,11 @@ class Runtime:
         if (self.settings.home / "spool").exists():
             from ledger.service.offline import drain
 
-            count = drain(ledger).total()
+            try:
+                count = drain(ledger).total()
+            except RightMissing as problem:  # who may only read still may
+                say(f"warning: what this machine did without the ledger waits: {problem.message}")
+                return ledger
             if count:
                 say(f"{count} events from the time without the ledger were appended")
         return ledger
@@ -270,9 +286,30 @@ class Runtime:
 
     @property
     def readmodel(self) -> Connection[tuple[Any, ...]]:
-        """The read models, caught up: what was appended before this call can be read."""
-        self.catch_up()
+        """The read models, caught up: what was appended before this call can be read.
+
+        A login that may not write them reads them as they stand, and is told how far behind that is.
+        """
+        try:
+            self.catch_up()
+        except RightMissing as problem:
+            return self._readmodel_as_it_stands(problem)
         return self.projector.db
+
+    def _readmodel_as_it_stands(self, problem: RightMissing) -> Connection[tuple[Any, ...]]:
+        from projections import checkpoint
+
+        db = self.store.connection
+        stands = checkpoint.standing(db)
+        if stands.problem is not None:
+            raise RightMissing(
+                f"The read models have to be built, because {stands.problem}. {problem.message}",
+                hint="Somebody who may: rollout projections rebuild",
+            ) from None
+        behind = self.store.head().position - stands.position
+        if behind:
+            say(f"{behind} events behind: this login may read the read models, not catch them up")
+        return db
 
     def server_version(self) -> str:
         """Return the PostgreSQL server's version."""
@@ -294,7 +331,7 @@ class Runtime:
     def close(self) -> None:
         """Close what was opened; catch up first, if the command had to read much that no model has."""
         # Not after a pause: whoever waits for it to end must not wait for this.
-        if self._far_behind and self._timeout_seconds == TIMEOUT_SECONDS:
+        if self._far_behind and not self._hurried:
             with suppress(LedgerError, Error):
                 self.projector.catch_up()
         if "store" in self.__dict__:

@@ -68,6 +68,11 @@ def standing(db: Db) -> Standing:
     return Standing(position)
 
 
+def reached_in(db: Db) -> int:
+    """Return the position that readers of ``db`` see."""
+    return standing(db).position
+
+
 def begin(db: Db) -> None:
     """Write the checkpoints of an empty model."""
     for projection in PROJECTIONS:

@@ -124,16 +124,19 @@ def _with_changes(db: Any, wanted: Any, events: list[dict[str, Any]]) -> list[di
 def _follow(runtime: Runtime, wanted: Any, output: Output) -> None:
     from dataclasses import replace
 
+    from projections.checkpoint import reached_in
     from projections.timeline import select
 
-    seen = runtime.projector.catch_up()
+    seen = reached_in(runtime.readmodel)
     while True:
         runtime.clock.sleep(LOOK_AGAIN_SECONDS)
-        reached = runtime.projector.catch_up()
+        db = runtime.readmodel
+        reached = reached_in(db)
         if reached > seen:
             newer = replace(wanted, after=seen, clock="recorded_at")
-            new = _with_changes(runtime.projector.db, wanted, select(runtime.projector.db, newer))
-            _print(new, output, wanted.system, following=True)
+            _print(
+                _with_changes(db, wanted, select(db, newer)), output, wanted.system, following=True
+            )
             seen = reached
 
 

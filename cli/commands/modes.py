@@ -251,8 +251,8 @@ def _finish(result: SwitchResult, output: Output) -> None:
         say(f"warning: {warning}", colour="yellow")
     if result.spooled:
         say(
-            "the ledger is away: this was recorded here and will be appended by the next command "
-            "that reaches it (rollout recover)",
+            "recorded here, and not yet in the ledger: the next command that reaches it appends it "
+            "(rollout recover)",
             colour="yellow",
         )
     elif result.spooled is None:

@@ -24,6 +24,7 @@
     ├── ApprovalNeeded                L600  exit 8   somebody has to say yes
     ├── Unreachable                   L700  exit 9   Postgres, an admin interface can't be reached
     │   ├── LedgerUnreachable         L701  exit 9
+    │   │   └── RightMissing              L705  exit 9   this login may not do that
     │   ├── SchemaMissing             L702  exit 9   the migration has not run
     │   ├── SchemaNewer               L703  exit 9   the ledger is newer than this program
     │   └── NotCarried                L704  exit 9   no actuator took it (domain/actuation.py)
@@ -189,6 +190,12 @@ class LedgerUnreachable(Unreachable):
     """Postgres can't be reached."""
 
     code = "L701"
+
+
+class RightMissing(LedgerUnreachable):
+    """The database is there, and this login may not do that in it."""
+
+    code = "L705"
 
 
 class SchemaMissing(Unreachable):

@@ -11,7 +11,7 @@ from typing import Any, Final
 import psycopg
 from psycopg import Connection
 
-from ledger.domain.errors import LedgerUnreachable, SchemaMissing
+from ledger.domain.errors import LedgerUnreachable, RightMissing, SchemaMissing
 from ledger.store.dsn import scrub
 
 WRITER: Final = "ledger_writer"
@@ -59,13 +59,13 @@ def open_connection(
         told = [
             line for line in scrub(str(error), dsn).splitlines() if line.strip() and line[0] != "\t"
         ]
-        text = told[-1] if told else type(error).__name__
+        text = told[0] if told else type(error).__name__
         if role is not None and f'role "{role}" does not exist' in str(error):
             raise SchemaMissing(
                 "This database holds no ledger yet.", hint="Run: rollout init"
             ) from None
         if role is not None and "permission denied to set role" in str(error):
-            raise LedgerUnreachable(
+            raise RightMissing(
                 f"This login may not act as {role}.",
                 hint=f"As an administrator: GRANT {role} TO <login>",
             ) from None

@@ -12,7 +12,7 @@ from psycopg import Connection, errors as pg_errors, sql
 
 from ledger.domain import canonical
 from ledger.domain.envelope import Appended, NewEvent, Recorded
-from ledger.domain.errors import LedgerError, LedgerUnreachable, SchemaMissing
+from ledger.domain.errors import LedgerError, LedgerUnreachable, RightMissing, SchemaMissing
 from ledger.store.append import Appender
 from ledger.store.base import Head, checked
 from ledger.store.connect import open_connection
@@ -219,8 +219,9 @@ def translated(error: psycopg.Error) -> LedgerError:
             "This database holds no ledger yet, or an older one.", hint="Run: rollout init"
         )
     if isinstance(error, pg_errors.InsufficientPrivilege):
-        return LedgerUnreachable(
-            f"The database refused: {line}", hint="The ledger's roles are granted by: rollout init"
+        return RightMissing(
+            f"This login may not do that: {line}.",
+            hint="As an administrator: GRANT ledger_writer TO <login>",
         )
     if isinstance(error, pg_errors.LockNotAvailable):
         return LedgerUnreachable(

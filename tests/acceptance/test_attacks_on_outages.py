@@ -40,7 +40,7 @@ def test_a_pause_while_the_ledger_hangs(alone: Rollout, tmp_path: Path) -> None:
         told = alone("pause", "bot", "--reason", "rejects")
         assert time.monotonic() - started < 15
         assert mode(tmp_path) == "paused"
-        assert "the ledger is away" in told.err
+        assert "not yet in the ledger" in told.err
     alone("recover", "bot")
     assert [row["reason"] for row in alone.log("bot", "ModeSwitched")] == ["r", "rejects"]
 

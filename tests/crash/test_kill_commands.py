@@ -125,7 +125,7 @@ def test_the_spool_is_appended_once_whatever_happens(bot: Rollout, tmp_path: Pat
     """I4, I5: killed between the append and the settling, the same events are sent again, and known."""
     cut_off = Rollout(bot.home, "host=127.0.0.1 port=1 dbname=none user=none")
     told = cut_off("pause", "bot", "--reason", "no ledger")
-    assert "the ledger is away" in told.err
+    assert "not yet in the ledger" in told.err
     assert world(tmp_path)[0] == "paused"
     bot("recover", "bot", fail_at="spool.after_append")
     bot("recover", "bot")
