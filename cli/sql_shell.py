@@ -91,7 +91,7 @@ def _questions(*, typed: bool) -> Iterator[str]:
             say("")
             lines.clear()
             continue
-        if not lines and line.strip() in {".quit", ".exit"}:
+        if line.strip() in {".quit", ".exit"}:
             return
         if line.strip():
             lines.append(line)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -13,7 +13,7 @@ from ledger.domain.errors import UnknownName
 from ledger.domain.state import SystemState
 from projections import alerts, incidents, mode_changes, operations, timeline
 from projections.base import Db
-from projections.sentences import changes_text, mode_text
+from projections.sentences import changes_text
 
 Json = dict[str, Any]
 
@@ -45,8 +45,7 @@ def overview(db: Db, system: str) -> Json:
         UnknownName: the ledger holds no such system.
     """
     state = present_state(db, system)
-    unconfirmed = _unconfirmed(db, system).get(system)
-    problems = problems_of(state, unconfirmed)
+    problems = problems_of(state)
     switch = mode_changes.present(db, system)
     return {
         **summary_of(state, problems),
@@ -59,7 +58,7 @@ def overview(db: Db, system: str) -> Json:
         "incidents": incidents.list_incidents(db, system),
         "operations": operations.list_operations(db, system, in_flight=True),
         "drift": dict(state.drift),
-        "unconfirmed": unconfirmed,
+        "unconfirmed": state.unconfirmed,
         "last_events": timeline.select(
             db, timeline.Filter(system=system, clock="recorded_at"), limit=3
         ),
@@ -75,13 +74,10 @@ def rollback_target(state: SystemState) -> str | None:
 
 def overviews(db: Db) -> list[Json]:
     """Return one row for every registered system, by name."""
-    unconfirmed = _unconfirmed(db, None)
     rows = db.execute('SELECT state FROM readmodel.system_state ORDER BY system COLLATE "C"')
     states = [SystemState.from_json(orjson.loads(row[0])) for row in rows]
     return [
-        summary_of(state, problems_of(state, unconfirmed.get(state.system)))
-        for state in states
-        if state.registration is not None
+        summary_of(state, problems_of(state)) for state in states if state.registration is not None
     ]
 
 
@@ -103,7 +99,7 @@ def summary_of(state: SystemState, problems: Sequence[str]) -> Json:
     }
 
 
-def problems_of(state: SystemState, unconfirmed: Mapping[str, Any] | None = None) -> list[str]:
+def problems_of(state: SystemState) -> list[str]:
     """Return, as sentences, why a system is not healthy: nothing for one that is."""
     found = [
         f"the critical alert {name} is open: {alert['message']}"
@@ -120,33 +116,10 @@ def problems_of(state: SystemState, unconfirmed: Mapping[str, Any] | None = None
         found.append(
             f"a {operation['kind']} was begun by {operation['actor']} and has not ended{failed}"
         )
-    if unconfirmed is not None:
-        found.append(
-            f"the switch to {unconfirmed['to']} was not confirmed: {unconfirmed['detail']}"
-        )
+    if state.unconfirmed is not None:
+        told = state.unconfirmed
+        found.append(f"the switch to {told['to']} was not confirmed: {told['detail']}")
     return found
-
-
-def _unconfirmed(db: Db, system: str | None) -> dict[str, Json]:
-    """Return, by system, the last switch where that was not confirmed and no confirmed one came after it."""
-    query = """
-        SELECT o.* FROM (
-            SELECT DISTINCT ON (system) system, operation, outcome, position, ended_position, ended_at, actor,
-                   reason, detail, intent::jsonb AS intent
-                FROM readmodel.operation
-                WHERE kind = 'switch' AND (%(system)s::text IS NULL OR system = %(system)s)
-                ORDER BY system, position DESC
-        ) AS o
-        WHERE o.outcome = 'unconfirmed' AND NOT EXISTS (
-            SELECT FROM readmodel.mode_change AS m
-                WHERE m.system = o.system AND m.position > o.ended_position AND NOT m.late)
-    """
-    with db.cursor(row_factory=dict_row) as cursor:
-        rows = cursor.execute(query, {"system": system}).fetchall()
-    for row in rows:
-        intent = row.pop("intent")
-        row["to"] = mode_text(intent["to_mode"], intent.get("to_kind"))
-    return {row["system"]: row for row in rows}
 
 
 def _config(db: Db, state: SystemState, fingerprint: str | None) -> Json | None:

@@ -25,10 +25,10 @@ def short(fingerprint: str | None) -> str:
 
 
 def mode_text(mode: str | None, kind: str | None = None) -> str:
-    """Return a mode as people read it: ``paused (halt)``."""
+    """Return a mode as people read it: ``paused/halt``."""
     if mode is None:
         return "never switched"
-    return f"{mode} ({kind})" if kind else mode
+    return f"{mode}/{kind}" if kind else mode
 
 
 def changes_text(changes: Any) -> str:

@@ -23,7 +23,7 @@ class Timeline(Projection):
     """One row an event."""
 
     name = "timeline"
-    version = 1
+    version = 2
     tables = ("timeline",)
     definition = """
         CREATE TABLE timeline (

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from cli import options
+from cli.commands.config_blame import blame
 from cli.commands.config_marks import name_argument, quarantine_, stable_, system_argument, tag_
 from cli.commands.modes import insist_on_yes, skip
 from cli.completion import complete_fingerprint
@@ -29,6 +30,7 @@ def config() -> None:
     """Keep, compare, apply and blame configurations."""
 
 
+config.add_command(blame)
 config.add_command(tag_)
 config.add_command(stable_)
 config.add_command(quarantine_)
@@ -225,39 +227,6 @@ def show_changes(changes: tuple[Change, ...], output: Output, title: str) -> Non
     )
 
 
-@config.command("blame")
-@system_argument
-@click.argument("key", required=False)
-@options.output
-@pass_runtime
-def blame(runtime: Runtime, system: str, key: str | None, output: Output) -> None:
-    """Tell for every key (or KEY and below) who set its present value, when, why, in which fingerprint.
-
-    \b
-    Example:
-      rollout config blame bot grid.max_levels
-    """
-    from ledger.domain.errors import UnknownName
-    from projections import config_changes
-
-    runtime.ledger.load(system)
-    rows = config_changes.blame(runtime.readmodel, system, key)
-    if key is not None and not rows:
-        raise UnknownName(
-            f"{system} has no key {key!r} in force.",
-            hint=f"rollout config blame {system} lists all keys; "
-            f"rollout log {system} --key {key} shows its history",
-        )
-    if output.format == "table":
-        output.rows(
-            [row | {"position": f"#{row['position']}", "fingerprint": _named(row)} for row in rows],
-            ["key", "value", "actor", "occurred_at", "reason", "fingerprint", "position"],
-        )
-        return
-    columns = ["key", "value", "actor", "occurred_at", "cause", "reason"]
-    output.rows(rows, [*columns, "fingerprint", "tags", "position"])
-
-
 @config.command("apply")
 @system_argument
 @name_argument
@@ -378,11 +347,6 @@ def verify(runtime: Runtime, system: str, fingerprint: str | None, output: Outpu
         raise IntegrityFailure(
             "A kept configuration is not what was recorded.", hint="Run: rollout verify"
         )
-
-
-def _named(row: Mapping[str, Any]) -> str:
-    tags = f" ({', '.join(row['tags'])})" if row["tags"] else ""
-    return short(row["fingerprint"]) + tags
 
 
 def _count(changes: tuple[Change, ...]) -> str:

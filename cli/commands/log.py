@@ -129,7 +129,10 @@ def _follow(runtime: Runtime, wanted: Any, output: Output) -> None:
 
     seen = reached_in(runtime.readmodel)
     while True:
-        runtime.clock.sleep(LOOK_AGAIN_SECONDS)
+        try:
+            runtime.clock.sleep(LOOK_AGAIN_SECONDS)
+        except KeyboardInterrupt:  # following has no other end, so nobody need be told of it
+            click.get_current_context().exit(130)
         db = runtime.readmodel
         reached = reached_in(db)
         if reached > seen:

@@ -141,9 +141,14 @@ def resume(runtime: Runtime, system: str, reason: str | None, yes: bool, output:
     Example:
       rollout resume bot --reason "exchange is back, rehearsing first"
     """
-    mode = runtime.ledger.load(system).mode
-    if mode != Mode.PAUSED:
-        skip(output, system, f"not paused: {mode or 'never switched'}")
+    from ledger.service import switching
+
+    state, _, observed = switching.survey(runtime.ledger, system, Mode.MOCK, None)
+    by_hand = (
+        observed is not None and observed.safe is not None and observed.safe.mode is Mode.PAUSED
+    )
+    if state.mode != Mode.PAUSED and not by_hand:
+        skip(output, system, f"not paused: {state.mode or 'never switched'}")
         return
     _switch(runtime, system, Mode.MOCK, reason, output, yes=yes)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final
 
@@ -17,6 +18,7 @@ from projections import overview
 from projections.sentences import mode_text, short
 
 DEGRADED: Final = 3
+INTERRUPTED: Final = 130
 LOOK_AGAIN_SECONDS: Final = 1.0
 _CLEAR: Final = "\x1b[H\x1b[2J\x1b[3J"
 
@@ -48,9 +50,12 @@ def status(
     """
     _ = runtime.ledger  # appends what this machine did without the ledger
     found, shown = _show(runtime, system, output, None, watching=watch)
-    while watch:
-        runtime.clock.sleep(LOOK_AGAIN_SECONDS)
-        found, shown = _show(runtime, system, output, shown, watching=True)
+    with suppress(KeyboardInterrupt):  # watching has no other end, so nobody need be told of it
+        while watch:
+            runtime.clock.sleep(LOOK_AGAIN_SECONDS)
+            found, shown = _show(runtime, system, output, shown, watching=True)
+    if watch:
+        context.exit(INTERRUPTED)
     context.exit(DEGRADED if any(row["health"] == "degraded" for row in found) else 0)
 
 

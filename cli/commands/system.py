@@ -153,4 +153,7 @@ def show(runtime: Runtime, name: str, output: Output) -> None:
         "config_files": actuators.get("config_files", []),
         "confirm_timeout_ms": actuators["confirm_timeout_ms"],
     }
+    if output.format == "table":
+        files = [f"{file['name']} at {file['path']}" for file in actuators.get("config_files", ())]
+        record["config_files"] = ", ".join(files)
     output.record(record)

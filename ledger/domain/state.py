@@ -36,6 +36,8 @@ class SystemState:
     mode_by: str | None = None
     mode_reason: str | None = None
     mode_position: int = 0
+    unconfirmed: Json | None = None
+    """The last switch, where the world was not seen to be in its mode: to, detail, at, actor, position."""
     fingerprint: str | None = None
     """The configuration in force, as far as the ledger knows."""
     snapshot: str | None = None

@@ -17,7 +17,7 @@ from ledger.domain.ids import LEDGER_STREAM
 from ledger.domain.state import SystemState
 from ledger.service.context import Ledger
 from ledger.service.recorder import Origin
-from ledger.service.world import World
+from ledger.service.world import World, world_of
 from ledger.store.base import EventStore
 
 if TYPE_CHECKING:
@@ -194,6 +194,8 @@ def put(
 
     after, decision = ledger.recorder.decide(system, decide, origin)
     ledger.memory.remember(after)
+    if declare:
+        _warn_if_elsewhere(ledger, after, snapshot.fingerprint)
     return PutResult(
         system=system,
         fingerprint=snapshot.fingerprint,
@@ -202,6 +204,18 @@ def put(
         changes=changes,
         secrets=tuple(path for file in snapshot.files for path in file.secrets),
     )
+
+
+def _warn_if_elsewhere(ledger: Ledger, state: SystemState, declared: str) -> None:
+    """Say so where the system's files hold something else than what was declared to be in force."""
+    world = world_of(state.registration or {}, ledger.recorder.clock)
+    standing = in_place(ledger, state, world) if world.config_files else declared
+    if standing != declared:
+        what = configurations.short(standing) if standing else "nothing readable"
+        ledger.warn(
+            f"{configurations.short(declared)} is declared, and {what} stands in place: "
+            f"rollout drift {state.system}"
+        )
 
 
 def keep(ledger: Ledger, snapshot: Snapshot, origin: Origin) -> None:

@@ -46,6 +46,12 @@ def recover(ledger: Ledger, system: str, origin: Origin, *, spooled: int = 0) ->
     with ledger.operating(system, "recover"):
         completed, abandoned, problems = finish_dead_operations(ledger, system, origin)
         state, untold = detect_drift(ledger, system, origin)
+        if state.unconfirmed is not None:
+            told = state.unconfirmed
+            abandoned.append(
+                f"switch #{told['position']}: {told['to']} was never confirmed ({told['detail']}); "
+                f"the system is to be {modes.shown_state(state)}"
+            )
         if completed or abandoned or spooled:
             told = events.StateRecovered(
                 completed=tuple(completed),

@@ -160,3 +160,37 @@ def test_an_operation_has_one_outcome_whoever_records_it(tmp_path: Path, rollout
         assert told.json["outcome"] in {"switched", "unconfirmed"}
     outcomes = rollout.log("bot", "ModeSwitched", "ModeSwitchAbandoned", "ModeSwitchUnconfirmed")
     assert [row["type"] for row in outcomes] == ["ModeSwitched"]
+
+
+def test_a_pause_by_hand_can_be_resumed(bot: Rollout, tmp_path: Path) -> None:
+    """I9, I16: the ledger thinks it is real, somebody paused it by hand: resuming is no no-op, and asks."""
+    bot("switch", "bot", "--to", "real", "--reason", "go", "--yes")
+    by_hand(tmp_path, '{"mode": "paused", "message": "bob was here"}')
+    assert "needs a reason" in bot("resume", "bot", exits=2).err
+    bot("resume", "bot", "--reason", "bob has gone", "--yes")
+    assert mode(tmp_path) == "mock"
+    assert bot("resume", "bot", "--reason", "again", "--yes").out.startswith("skipped (not paused")
+
+
+def test_declaring_what_does_not_stand_there_is_told(bot: Rollout, tmp_path: Path) -> None:
+    """What is declared to be in force is compared with what is in place."""
+    (tmp_path / "other.yaml").write_text("size: 11\n")
+    words = ["config", "put", "bot", tmp_path / "other.yaml", "--as", "config.yaml"]
+    assert "stands in place" in bot(*words, "--in-force", "--reason", "so I think").err
+    (tmp_path / "config.yaml").write_text("size: 11\n")
+    assert "stands in place" not in bot(*words, "--in-force", "--reason", "so it is").err
+
+
+def test_recovering_settles_a_switch_that_was_not_confirmed(
+    tmp_path: Path, rollout: Rollout
+) -> None:
+    """I12: the world is in the ledger's mode after all: recover says so, and nothing is degraded."""
+    told = {"mode": "mock"}
+    with running_system() as system:
+        rollout("system", "add", "bot", "--http-admin", system.url, "--confirm-timeout", "0.3")
+        rollout("switch", "bot", "--to", "mock", "--reason", "r", "--yes")
+        system.on_get = lambda handler: handler.answer(200, json.dumps(told).encode())
+        rollout("switch", "bot", "--to", "real", "--reason", "r", "--yes", exits=6)
+        assert "unconfirmed" in rollout("status", "bot", exits=3).out
+        assert "never confirmed" in rollout("recover", "bot").out
+        rollout("status", "bot")

@@ -62,7 +62,7 @@ def test_status_is_degraded_while_a_critical_alert_is_open(night: Rollout) -> No
     told = night("status", "bot", exits=3).out
     for fact in (
         "degraded",
-        "paused (halt)",
+        "paused/halt",
         "by ann: still rejects",
         "(good)",
         "stable",
@@ -190,7 +190,7 @@ def test_explain_tells_the_chain_and_the_way_back(night: Rollout) -> None:
     """Why is it paused? Who, when, why, after what; and what would bring it back to real."""
     told = night("explain", "bot").out
     for fact in (
-        "bot is paused (halt)", 'asked for paused (halt), saying "still rejects"',
+        "bot is paused/halt", 'asked for paused/halt, saying "still rejects"',
         "raised the critical alert HIGH",
         "opened the critical incident", "began a rollback", "put back configuration", "the incident INC-",
         "rollout resume bot", "rollout switch bot --to real",

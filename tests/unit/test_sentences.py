@@ -38,7 +38,7 @@ def test_the_parts_of_sentences() -> None:
     """Fingerprints short enough to read, modes with their kind, the first keys and how many more."""
     assert short("sha256:" + "a1" * 32) == "a1a1a1a1a1a1"
     assert short(None) == "nothing"
-    assert mode_text("paused", "drain") == "paused (drain)"
+    assert mode_text("paused", "drain") == "paused/drain"
     assert mode_text(None) == "never switched"
     changes = [
         {"key": "a", "old": "1", "new": "2"},

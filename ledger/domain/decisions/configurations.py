@@ -104,7 +104,8 @@ def request_apply(
     if known["quarantined"] and not override_quarantine:
         raise Refused(
             f"{short(fingerprint)} is in quarantine: it was left because it did harm.",
-            hint="Fix the configuration and put it anew; or mark it stable again, with a reason.",
+            hint="Fix the configuration and put it anew; or vouch for it again: "
+            f"rollout config stable {state.system} {short(fingerprint)} --reason …",
         )
     if state.fingerprint == fingerprint and in_place == fingerprint:
         return Decision(skipped=f"already running {short(fingerprint)}, since {state.applied_at}")

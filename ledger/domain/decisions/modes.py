@@ -25,6 +25,12 @@ def shown(mode: Mode, kind: PauseKind | None) -> str:
     return f"{mode}/{kind}" if kind else str(mode)
 
 
+def shown_state(state: SystemState) -> str:
+    """Return the mode that the ledger last saw confirmed, as people read it."""
+    mode, kind = current(state)
+    return shown(mode, kind) if mode is not None else "never switched"
+
+
 def is_settled(
     state: SystemState, target: Mode, kind: PauseKind | None, observed: Observed | None
 ) -> bool:

@@ -46,14 +46,38 @@ def _mode_switched(state: SystemState, event: Recorded, data: Json) -> SystemSta
         mode_by=asked["actor"],
         mode_reason=asked["reason"],
         mode_position=event.position,
+        unconfirmed=None,
         operations=mark_overtaken(state, event, asked, "switch"),
         drift=without(state.drift, "mode"),
     )
 
 
-@on("ModeSwitchUnconfirmed", "ModeSwitchAbandoned")
+@on("ModeSwitchAbandoned")
 def _mode_not_switched(state: SystemState, event: Recorded, _data: Json) -> SystemState:
     return ended(state, event)
+
+
+@on("ModeSwitchUnconfirmed")
+def _mode_unconfirmed(state: SystemState, event: Recorded, data: Json) -> SystemState:
+    asked = who_asked(state, event)
+    state = ended(state, event)
+    if superseded(event, state.mode_since):
+        return state
+    kind = data.get("to_kind")
+    unconfirmed = {
+        "to": f"{data['to_mode']}/{kind}" if kind else data["to_mode"],
+        "detail": data["explanation"],
+        "at": iso(event.occurred_at),
+        "actor": asked["actor"],
+        "position": event.position,
+    }
+    return replace(state, unconfirmed=unconfirmed)
+
+
+@on("StateRecovered")
+def _recovered(state: SystemState, _event: Recorded, _data: Json) -> SystemState:
+    # Whoever recovered has looked at the world: what differs there is drift from now on.
+    return replace(state, unconfirmed=None)
 
 
 # --- configurations ---

@@ -72,7 +72,7 @@ class Told:
         """Say out loud what a time without a zone was taken for."""
         if self.naive:
             self.notes.append(
-                f"{self.naive:,} times name no zone and were read as {zone}; --timezone ZONE says otherwise"
+                f"{self.naive:,} times name no zone and were read as {zone} (--timezone)"
             )
 
     def bad(self, problem: Problem) -> None:

@@ -34,9 +34,7 @@ def test_a_change_log_becomes_its_history(ledger: Ledger, tmp_path: Path) -> Non
     log = change_log(tmp_path / "changes.jsonl", like_the_published_log())
     done = import_log(ledger, log)
     assert (done.records, done.imported, done.already_known, len(done.repeated)) == (13, 3, 0, 10)
-    assert done.notes == (
-        "13 times name no zone and were read as UTC; --timezone ZONE says otherwise",
-    )
+    assert done.notes == ("13 times name no zone and were read as UTC (--timezone)",)
 
     applied = of_bot(ledger, "ConfigApplied")
     assert [(e.data["cause"], e.actor.name, e.actor.kind.value) for e in applied] == [
