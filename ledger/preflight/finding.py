@@ -1,0 +1,59 @@
+"""What a check finds, and what the checks of a run have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Result(StrEnum):
+    """How a check ended."""
+
+    PASS = "PASS"  # noqa: S105 -- a result, not a password
+    WARN = "WARN"
+    """Within the bounds, and in the band beside them that wants a look. Never blocks."""
+    FAIL = "FAIL"
+    """What was asked for is not so."""
+    SKIP = "SKIP"
+    """A person left it out."""
+    ERROR = "ERROR"
+    """It could not be told: the check threw, or hung."""
+
+
+_WORST_LAST = (Result.PASS, Result.SKIP, Result.WARN, Result.ERROR, Result.FAIL)
+
+
+def worst(results: Iterable[Result]) -> Result:
+    """Return the worst of ``results``; PASS if there is none."""
+    return max(results, key=_WORST_LAST.index, default=Result.PASS)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a check itself has to say. Whoever makes one need not care for secrets: `runner` does."""
+
+    result: Result
+    measured: str
+    threshold: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One check of a run: the measured value beside the threshold. Holds no secret."""
+
+    name: str
+    kind: str
+    priority: str
+    category: str
+    result: Result
+    measured: str = ""
+    threshold: str = ""
+    detail: str = ""
+    """Which part failed, why it was left out, the end of a program's output."""
+    took_ms: int = 0
+
+
+class CheckError(Exception):
+    """A check can't tell. The sentence says why."""

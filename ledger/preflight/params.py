@@ -1,0 +1,156 @@
+"""Parameters: declared with their defaults by a profile, given by ``--param``, put in for ``${name}``."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from ledger.domain.configuration import child_key, key_path
+from ledger.domain.errors import BadInput
+from ledger.preflight.context import Scalar
+from ledger.preflight.fields import PLACEHOLDER, RESOLVED
+from ledger.preflight.specs import Check
+
+BUILT_IN: Final = frozenset({"system"})
+"""Parameters that are always there."""
+_NOT_PUT_IN: Final = frozenset({"dsn"})
+"""``${VARIABLE}`` in these means the environment: what is a parameter is recorded, and shown."""
+_YES_NO: Final = {"true": True, "yes": True, "false": False, "no": False}
+
+
+def effective(declared: Mapping[str, Scalar | None], given: Mapping[str, str]) -> dict[str, Scalar]:
+    """Return the parameters of a run: what is ``given`` over the defaults, in the type of the default.
+
+    A default of None means that there is none; such a parameter that is not given is left out, and
+    only a check that needs it complains.
+
+    Raises:
+        BadInput: one that is not declared, or not of its default's type.
+    """
+    params = {name: value for name, value in declared.items() if value is not None}
+    for name, text in given.items():
+        if name not in declared:
+            raise BadInput(
+                f"there is no parameter {name!r}{nearest(name, declared)}",
+                hint=f"the plan declares: {', '.join(sorted(declared)) or 'none'}",
+            )
+        params[name] = _typed(name, text, declared[name])
+    return params
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return ``; did you mean '…'?``, or nothing."""
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def check_placeholders(checks: Iterable[Check], declared: Iterable[str]) -> None:
+    """See that each ``${name}`` of the checks is a declared parameter, whether it has a value or not.
+
+    Raises:
+        BadInput: names check, key and the nearest right word.
+    """
+    known = BUILT_IN.union(declared)
+    for check in checks:
+        for key, text in _texts(_data(check), ""):
+            for match in PLACEHOLDER.finditer(text):
+                if match[1] is not None and match[1] not in known:
+                    raise _unknown(check, key, match[1], known)
+
+
+def resolved(check: Check, params: Mapping[str, Scalar]) -> Check:
+    """Return ``check`` with its parameters put in.
+
+    Raises:
+        BadInput: one has no value, or what comes out does not fit; names check and key.
+    """
+    written = _data(check)
+    value = {
+        key: item if key in _NOT_PUT_IN else _put_in(check, key, item, params)
+        for key, item in written.items()
+    }
+    try:
+        return type(check).model_validate(value, context=RESOLVED)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        message = first["msg"].removeprefix("Value error, ")
+        raise BadInput(
+            f"check {check.name}, {key_path(first['loc'])}: {message[:1].lower()}{message[1:]}"
+        ) from None
+
+
+def _typed(name: str, text: str, default: Scalar | None) -> Scalar:
+    if isinstance(default, bool):
+        value, wanted = _YES_NO.get(text.lower()), "true or false"
+    elif isinstance(default, int | float):
+        value, wanted = _number(text), "a number"
+    else:
+        return text
+    if value is None:
+        raise BadInput(f"the parameter {name} takes {wanted}, and was given {text!r}")
+    return value
+
+
+def _number(text: str) -> float | None:
+    try:
+        number = json.loads(text, parse_constant=lambda _: None)
+    except ValueError:
+        return None
+    return number if isinstance(number, int | float) and not isinstance(number, bool) else None
+
+
+def _data(check: Check) -> dict[str, Any]:
+    return check.model_dump(exclude_unset=True)
+
+
+def _texts(value: Any, key: str) -> Iterator[tuple[str, str]]:
+    if isinstance(value, str):
+        yield key, value
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            if key or name not in _NOT_PUT_IN:
+                yield from _texts(item, child_key(key, name))
+    elif isinstance(value, tuple):
+        for index, item in enumerate(value):
+            yield from _texts(item, f"{key}[{index}]")
+
+
+def _put_in(check: Check, key: str, value: Any, params: Mapping[str, Scalar]) -> Any:
+    if isinstance(value, dict):
+        return {
+            name: _put_in(check, child_key(key, name), item, params) for name, item in value.items()
+        }
+    if isinstance(value, tuple):
+        return tuple(
+            _put_in(check, f"{key}[{index}]", item, params) for index, item in enumerate(value)
+        )
+    if not isinstance(value, str):
+        return value
+    whole = PLACEHOLDER.fullmatch(value)
+    if whole and whole[1] is not None:  # alone it keeps its type: a number stays one
+        return _value(check, key, whole[1], params)
+    return PLACEHOLDER.sub(
+        lambda match: "$" if match[1] is None else _text(_value(check, key, match[1], params)),
+        value,
+    )
+
+
+def _value(check: Check, key: str, name: str, params: Mapping[str, Scalar]) -> Scalar:
+    if name not in params:
+        raise _unknown(check, key, name, params)
+    return params[name]
+
+
+def _text(value: Scalar) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _unknown(check: Check, key: str, name: str, known: Iterable[str]) -> BadInput:
+    return BadInput(
+        f"check {check.name}, {key}: ${{{name}}} has no value{nearest(name, known)}",
+        hint=f"give it with --param {name}=…, or a default under params: in the plan",
+    )
