@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 from ledger.domain.clock import Clock
 from ledger.domain.configuration import Value
+from ledger.preflight.guard import Guard
 
 Scalar: TypeAlias = bool | int | float | str
 """The value of a parameter."""
@@ -70,3 +71,5 @@ class CheckContext:
     newest_metric: NewestMetric | None = None
     ledger_head: Callable[[], int] | None = None
     """Ask the ledger, in the role that writes, for its last position; raises a `LedgerError`."""
+    guard: Guard = field(default_factory=Guard)
+    """Each check of a run gets its own: where it leaves how to end what it begins."""

@@ -1,0 +1,117 @@
+"""Measured values against their bounds, and how both are written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any, Final
+
+from ledger.configuration.names import Hint, hint_of
+from ledger.domain.configuration import child_key, leaf_text, tag_of
+from ledger.domain.durations import duration_text, parse_duration
+from ledger.preflight.fields import Bounds
+from ledger.preflight.finding import Result
+
+_CLOCKS_DIFFER_SECONDS: Final = 60
+
+
+def judged(value: Decimal, bounds: Bounds) -> Result:
+    """Return where ``value`` lies. The bounds themselves are within."""
+    if _beyond(value, bounds.min, bounds.max):
+        return Result.FAIL
+    return Result.WARN if _beyond(value, bounds.warn_min, bounds.warn_max) else Result.PASS
+
+
+def bounds_text(bounds: Bounds) -> str:
+    """Return e.g. ``at least 0.2, warn below 0.5``."""
+    parts: list[str] = []
+    if bounds.min is not None and bounds.max is not None:
+        parts.append(f"{number_text(bounds.min)} to {number_text(bounds.max)}")
+    elif bounds.min is not None:
+        parts.append(f"at least {number_text(bounds.min)}")
+    elif bounds.max is not None:
+        parts.append(f"at most {number_text(bounds.max)}")
+    if bounds.warn_min is not None:
+        parts.append(f"warn below {number_text(bounds.warn_min)}")
+    if bounds.warn_max is not None:
+        parts.append(f"warn above {number_text(bounds.warn_max)}")
+    return ", ".join(parts) or "any number"
+
+
+def judged_age(age: timedelta, max_age: str | None, warn_age: str | None) -> Result:
+    """Return whether something is fresh. What lies in the future by more than a clock may err is not."""
+    if max_age is None and warn_age is None:
+        return Result.PASS
+    limit = None if max_age is None else parse_duration(max_age)
+    ahead_max = max(timedelta(seconds=_CLOCKS_DIFFER_SECONDS), limit or timedelta())
+    if (limit is not None and age > limit) or age < -ahead_max:
+        return Result.FAIL
+    if warn_age is not None and age > parse_duration(warn_age):
+        return Result.WARN
+    return Result.PASS
+
+
+def age_text(age: timedelta) -> str:
+    """Return ``2h5m old``, or that it lies in the future."""
+    if age < timedelta():
+        return f"{duration_text(-age, parts=2)} in the future"
+    return f"{duration_text(age, parts=2)} old"
+
+
+def age_limit_text(max_age: str | None, warn_age: str | None) -> str:
+    """Return ``at most 5s old, warn above 2s``."""
+    limit = "any age" if max_age is None else f"at most {max_age} old"
+    return limit if warn_age is None else f"{limit}, warn above {warn_age}"
+
+
+def number_text(number: Decimal | str) -> str:
+    """Return a number in plain digits, as people write it."""
+    if isinstance(number, str):
+        return number
+    text = f"{number:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def number_in(value: Any) -> Decimal | None:
+    """Return what ``value``, of a configuration or of JSON, is as a number; None: it is none."""
+    if isinstance(value, dict) and tag_of(value) == "$integer":
+        return Decimal(str(value["$integer"]))
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        return None
+    number = value if isinstance(value, Decimal) else Decimal(str(value))
+    return number if number.is_finite() else None
+
+
+def nodes(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield every part of ``value`` with its key path, the containers too."""
+    if key:
+        yield key, value
+    if isinstance(value, dict) and not tag_of(value):
+        for name, item in value.items():
+            yield from nodes(item, child_key(key, str(name)))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from nodes(item, f"{key}[{index}]")
+
+
+def same(value: Any, wanted: Any) -> Result:
+    """Return whether two values of a configuration are one: 1 and 1.0 are, 1 and "1" are not."""
+    if (number := number_in(wanted)) is not None:
+        return Result.PASS if number_in(value) == number else Result.FAIL
+    return Result.PASS if type(value) is type(wanted) and value == wanted else Result.FAIL
+
+
+def shown(key: str, value: Any) -> str:
+    """Return a value as it may be shown beside its key."""
+    if hint_of(key) is Hint.SECRET and value is not None:
+        return "(hidden)"
+    if isinstance(value, dict | list) and not tag_of(value):
+        return "a mapping" if isinstance(value, dict) else f"a list of {len(value)}"
+    return leaf_text(value)
+
+
+def _beyond(value: Decimal, low: Decimal | str | None, high: Decimal | str | None) -> bool:
+    return (isinstance(low, Decimal) and value < low) or (
+        isinstance(high, Decimal) and value > high
+    )

@@ -1,0 +1,70 @@
+"""A git checkout: at which commit it stands, and whether that is all there is in it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from ledger.preflight.context import CheckContext
+from ledger.preflight.finding import CheckError, Outcome, Result
+from ledger.preflight.specs import CodeRevision
+
+if TYPE_CHECKING:
+    from dulwich.repo import Repo
+
+_SHORT: Final = 12
+_SHOWN: Final = 20
+
+
+def code_revision(check: CodeRevision, context: CheckContext) -> Outcome:
+    """Compare HEAD with the revision that is wanted, and the files with HEAD. No git program is needed."""
+    from dulwich.errors import NotGitRepository
+    from dulwich.repo import Repo
+
+    path = context.base / check.path
+    try:
+        repository = Repo.discover(str(path))
+    except (NotGitRepository, OSError) as error:
+        raise CheckError(f"{path} is in no git checkout") from error
+    with repository:
+        try:
+            head = repository.head().decode()
+        except KeyError:
+            raise CheckError(f"the checkout at {path} has no commit") from None
+        wanted = _commit(repository, check.at) if check.at else None
+        changed = _changed(repository, check) if check.clean else []
+    measured = f"at {head[:_SHORT]}"
+    if check.clean:
+        measured += f", {len(changed)} files changed" if changed else ", clean"
+    threshold = [f"at {check.at}" + (f" ({wanted[:_SHORT]})" if wanted else "")] if check.at else []
+    threshold += ["clean"] if check.clean else []
+    wrong = bool(changed) or (check.at is not None and wanted != head)
+    detail = "\n".join(changed[:_SHOWN])
+    if check.at and wanted is None:
+        detail = f"there is no revision {check.at}\n{detail}"
+    if len(changed) > _SHOWN:
+        detail += f"\nand {len(changed) - _SHOWN} more"
+    return Outcome(
+        Result.FAIL if wrong else Result.PASS, measured, ", ".join(threshold) or "a commit", detail
+    )
+
+
+def _commit(repository: Repo, name: str) -> str | None:
+    from dulwich.objectspec import parse_commit
+
+    try:
+        return parse_commit(repository, name).id.decode()
+    except (KeyError, ValueError):
+        return None
+
+
+def _changed(repository: Repo, check: CodeRevision) -> list[str]:
+    from dulwich import porcelain
+
+    untracked = "no" if check.untracked_ok else "normal"
+    status = porcelain.status(repository, untracked_files=untracked, optional_locks=False)
+    staged = [name for names in status.staged.values() for name in names]
+    names = {
+        name.decode(errors="replace") if isinstance(name, bytes) else str(name)
+        for name in [*staged, *status.unstaged, *status.untracked]
+    }
+    return sorted(names)

@@ -1,0 +1,93 @@
+"""An endpoint: its status, how long it took, what its JSON says."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from http.client import HTTPException
+from typing import Any, Final
+from urllib.error import HTTPError, URLError
+from urllib.request import HTTPRedirectHandler, Request, build_opener
+
+from ledger.clock import SystemClock
+from ledger.domain.configuration import leaf_text
+from ledger.preflight.context import CheckContext
+from ledger.preflight.fields import Bounds, seconds_of
+from ledger.preflight.finding import Outcome, Result
+from ledger.preflight.judging import judged, nodes, number_text, same, shown
+from ledger.preflight.kinds.files import Part
+from ledger.preflight.kinds.parsing import together
+from ledger.preflight.specs import Http
+
+_ANSWER_BYTES_MAX: Final = 1024 * 1024
+_STOPWATCH: Final = SystemClock()
+
+
+class _NoRedirect(HTTPRedirectHandler):
+    """A redirect is an answer: a check that follows it would look at another endpoint."""
+
+    def redirect_request(self, *_args: Any, **_more: Any) -> None:
+        return None
+
+
+def http(check: Http, _context: CheckContext) -> Outcome:
+    """Ask once, by GET. The time is that until the whole answer is there, connecting included."""
+    headers = {"Accept": "application/json, */*", "User-Agent": "rollout"}
+    request = Request(check.url, headers=headers)  # noqa: S310 -- the model lets http(s) through only
+    began = _STOPWATCH.monotonic()
+    try:
+        status, body = _asked(request, seconds_of(check.timeout) + 1)
+    except (OSError, HTTPException, ValueError) as error:
+        reason = error.reason if isinstance(error, URLError) else error
+        text = getattr(reason, "strerror", None) or str(reason) or type(error).__name__
+        return Outcome(Result.FAIL, f"no answer: {text.lower()}", _threshold(check))
+    took_ms = round(1000 * (_STOPWATCH.monotonic() - began))
+    parts: list[Part] = [_status_part(check, status)]
+    latency = Bounds(max=check.max_latency_ms, warn_max=check.warn_latency_ms)
+    if not latency.is_empty:
+        limit = _latency_text(check)
+        parts.append((judged(Decimal(took_ms), latency), f"{took_ms} ms", limit))
+    parts += [_json_part(key, wanted, body) for key, wanted in check.expect_json.items()]
+    return together(parts)
+
+
+def _asked(request: Request, timeout_seconds: float) -> tuple[int, bytes]:
+    opener = build_opener(_NoRedirect())
+    try:
+        with opener.open(request, timeout=timeout_seconds) as answer:
+            return answer.status, answer.read(_ANSWER_BYTES_MAX)
+    except HTTPError as error:  # any other status than 2xx is an answer too
+        with error:
+            return error.code, error.read(_ANSWER_BYTES_MAX)
+
+
+def _threshold(check: Http) -> str:
+    latency = check.max_latency_ms is not None or check.warn_latency_ms is not None
+    parts = [f"status {number_text(check.status)}"]
+    parts += [_latency_text(check)] if latency else []
+    return "; ".join([*parts, *(f"{k} = {leaf_text(v)}" for k, v in check.expect_json.items())])
+
+
+def _status_part(check: Http, status: int) -> Part:
+    result = Result.PASS if status == check.status else Result.FAIL
+    return result, f"status {status}", f"status {number_text(check.status)}"
+
+
+def _latency_text(check: Http) -> str:
+    parts = (
+        [] if check.max_latency_ms is None else [f"at most {number_text(check.max_latency_ms)} ms"]
+    )
+    if check.warn_latency_ms is not None:
+        parts.append(f"warn above {number_text(check.warn_latency_ms)} ms")
+    return ", ".join(parts)
+
+
+def _json_part(key: str, wanted: Any, body: bytes) -> Part:
+    threshold = f"{key} = {leaf_text(wanted)}"
+    try:
+        known = dict(nodes(json.loads(body)))
+    except (ValueError, RecursionError):
+        return Result.FAIL, "the answer is not JSON", threshold
+    if key not in known:
+        return Result.FAIL, f"{key} is not there", threshold
+    return same(known[key], wanted), f"{key} = {shown(key, known[key])}", threshold

@@ -1,0 +1,82 @@
+"""How old the newest row of a table is, by a read-only question to PostgreSQL."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any, Final
+
+from ledger.preflight.context import CheckContext
+from ledger.preflight.fields import seconds_of
+from ledger.preflight.finding import CheckError, Outcome, Result
+from ledger.preflight.judging import age_limit_text, age_text, judged_age
+from ledger.preflight.specs import SqlFreshness
+
+# SQLAlchemy names its driver in the URL, and libpq knows none.
+_DRIVER: Final = re.compile(r"^(postgres(?:ql)?)\+\w+://")
+_UNITS_PER_SECOND: Final = ((10**17, 10**9), (10**14, 10**6), (10**11, 10**3), (0, 1))
+"""From that number on, a count since 1970 is one of ns, µs, ms; each begins at 1973 in its unit."""
+
+
+def sql_freshness(check: SqlFreshness, context: CheckContext) -> Outcome:
+    """Compare the largest value of the column with the clock."""
+    variable = check.dsn[2:-1]
+    dsn = context.environment.get(variable, "").strip()
+    if not dsn:
+        raise CheckError(f"the environment variable {variable} is not set")
+    newest = _newest(check, _DRIVER.sub(r"\1://", dsn))
+    threshold = age_limit_text(check.max_age, check.warn_age)
+    if newest is None:
+        return Outcome(Result.FAIL, "no row", threshold)
+    age = context.clock.now() - _moment(newest, check)
+    return Outcome(judged_age(age, check.max_age, check.warn_age), age_text(age), threshold)
+
+
+def _newest(check: SqlFreshness, dsn: str) -> Any:
+    import psycopg  # the other kinds don't need it
+    from psycopg import sql
+
+    from ledger.store.dsn import scrub
+
+    patience = seconds_of(check.timeout)
+    table = sql.Identifier(*check.table.split("."))
+    query = sql.SQL("SELECT max({}) FROM {}").format(sql.Identifier(check.column), table)
+    try:
+        with psycopg.connect(
+            dsn, connect_timeout=int(patience) + 1, application_name="rollout preflight"
+        ) as connection:
+            connection.read_only = True
+            # A little more than the check has, so that it is the check that tells the time-out.
+            limit = str(int(1000 * patience) + 1000)
+            for setting in ("statement_timeout", "lock_timeout"):
+                _ = connection.execute("SELECT set_config(%s, %s, true)", [setting, limit])
+            row = connection.execute(query).fetchone()
+    except psycopg.Error as error:
+        told = scrub(str(error), dsn).strip().splitlines()
+        raise CheckError(f"PostgreSQL: {told[0] if told else type(error).__name__}") from None
+    return None if row is None else row[0]
+
+
+def _moment(value: Any, check: SqlFreshness) -> datetime:
+    if isinstance(value, datetime):
+        return value if value.tzinfo else value.replace(tzinfo=UTC)
+    if isinstance(value, date):
+        return datetime(value.year, value.month, value.day, tzinfo=UTC)
+    if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
+        return _since_epoch(Decimal(str(value)), check)
+    try:
+        moment = datetime.fromisoformat(str(value))
+    except ValueError:
+        raise CheckError(
+            f"{check.table}.{check.column} holds no time: give a timestamp, or a number since 1970"
+        ) from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _since_epoch(number: Decimal, check: SqlFreshness) -> datetime:
+    try:
+        per_second = next(unit for least, unit in _UNITS_PER_SECOND if abs(number) >= least)
+        return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=float(number / per_second))
+    except (ArithmeticError, ValueError, StopIteration):
+        raise CheckError(f"{check.table}.{check.column} holds no time") from None
