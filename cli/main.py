@@ -44,6 +44,8 @@ COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
         "Finish or give up what was begun; tell what to resume from.",
     ),
     "drift": ("recover", "drift", "Compare the world with the ledger, key by key."),
+    "profile": ("profile", "profile", "Read, adopt and show rollout plans."),
+    "rules": ("rules", "rules", "Check alert rules."),
     "alert": ("alert", "alert", "Raise, list, acknowledge and resolve alerts."),
     "incident": ("incident", "incident", "Open, list, note, close and export incidents."),
     "metrics": ("metrics", "metrics", "Record measured values."),

@@ -75,7 +75,9 @@ class SystemState:
     approvals: Mapping[str, Json] = field(default_factory=dict)
     """The last request on each subject: request -> subject, roles, granted, status, expires_at."""
     pending: Mapping[str, Json] = field(default_factory=dict)
-    """Alerts whose condition holds, not yet for long enough: alert -> rule, active_since, no_data_since."""
+    """Alerts whose condition holds, not yet for long enough: alert -> rule, labels, active_since."""
+    no_data: Mapping[str, str] = field(default_factory=dict)
+    """Alerts, and whole rules, that have no data: since when. Their clocks stand still (I8)."""
     silences: Mapping[str, Json] = field(default_factory=dict)
     """Not lifted, perhaps expired: silence -> matchers, until, by, holds_actions."""
     rule_actions: Mapping[str, Json] = field(default_factory=dict)

@@ -132,7 +132,7 @@ def test_an_auditor_needs_no_right_to_write(rollout: Rollout, log: str) -> None:
             assert auditor("verify", "-o", "json").json["sound"]
             assert auditor("verify", "--engine", "database", "-o", "json").json["sound"]
             assert auditor("checkpoint").json["position"] == 20
-            auditor("system", "list", exits=9)
+            auditor("system", "add", "another", exits=9)
         finally:
             admin.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from ledger.domain import events
 from ledger.domain.decisions import Decision, insist_on_registered
+from ledger.domain.durations import duration_text
 from ledger.domain.errors import BadInput, GateClosed, Inconclusive, Refused, UnknownName
 from ledger.domain.gates import Verdict
 from ledger.domain.ids import Actor, ActorKind
@@ -131,13 +132,4 @@ def revoke(state: SystemState, waiver: str) -> Decision:
 
 
 def _span(seconds: float) -> str:
-    """Return a span as people read it: "7d", "1h 20m", "8m"."""
-    left = int(seconds)
-    if left < 60:
-        return f"{left}s"
-    parts = []
-    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
-        count, left = divmod(left, size)
-        if count:
-            parts.append(f"{count}{unit}")
-    return " ".join(parts[:2])
+    return duration_text(timedelta(seconds=int(seconds)), parts=2)

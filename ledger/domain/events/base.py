@@ -39,3 +39,12 @@ Severity = Literal["critical", "warning", "info"]
 DecimalText = Annotated[
     str, Field(pattern=r"^(-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?|NaN|[+-]Inf)$")
 ]
+
+
+def decimal_text(value: float) -> str:
+    """Return a measured value as events carry it."""
+    if value != value:  # noqa: PLR0124 -- NaN is not itself
+        return "NaN"
+    if value in {float("inf"), float("-inf")}:
+        return "+Inf" if value > 0 else "-Inf"
+    return str(int(value)) if value == int(value) and abs(value) < 2**53 else repr(value)

@@ -17,7 +17,6 @@ def _alert_pending(state: SystemState, _event: Recorded, data: Json) -> SystemSt
         "severity": data["severity"],
         "labels": data.get("labels", {}),
         "active_since": data["active_since"],
-        "no_data_since": None,
     }
     return replace(state, pending=with_(state.pending, data["alert"], pending))
 
@@ -34,7 +33,6 @@ def _alert_fired(state: SystemState, event: Recorded, data: Json) -> SystemState
         "rule": data.get("rule"),
         "active_since": data.get("active_since"),
         "clear_since": None,
-        "no_data_since": None,
         "acted": None,
     }
     return replace(
@@ -75,6 +73,7 @@ def _alert_resolved(state: SystemState, event: Recorded, data: Json) -> SystemSt
         state,
         pending=without(state.pending, data["alert"]) if state.pending else state.pending,
         alerts=without(state.alerts, data["alert"]),
+        no_data=without(state.no_data, data["alert"]) if state.no_data else state.no_data,
         last_critical_at=_critical(state, event, known.get("severity", "")),
     )
 
@@ -86,15 +85,15 @@ def _alert_clearing(state: SystemState, _event: Recorded, data: Json) -> SystemS
 
 @on("NoDataDetected")
 def _no_data(state: SystemState, _event: Recorded, data: Json) -> SystemState:
-    return _change(state, data["alert"], no_data_since=data["since"])
+    return replace(state, no_data=with_(state.no_data, data["alert"], data["since"]))
 
 
 @on("DataReturned")
 def _data_returned(state: SystemState, _event: Recorded, data: Json) -> SystemState:
-    changes: dict[str, Any] = {"no_data_since": None}
-    if data.get("active_since") is not None:
-        changes["active_since"] = data["active_since"]
-    return _change(state, data["alert"], **changes)
+    state = replace(state, no_data=without(state.no_data, data["alert"]))
+    if data.get("active_since") is None or data["alert"] not in state.pending:
+        return state
+    return _change(state, data["alert"], active_since=data["active_since"])
 
 
 @on("AlertActionTaken")

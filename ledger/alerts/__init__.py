@@ -1,0 +1,1 @@
+"""Alert rules: read, evaluated over recorded samples, and judged. Pure."""

@@ -1,0 +1,303 @@
+"""The state machine of alerts: rules × samples × what the log says → events. Pure.
+
+An alert is a rule's name and its labels. The clock of ``for`` is kept in the log, so that it runs on
+after a restart at any duration (I14). What can't be seen holds: an alert whose series vanished keeps its
+state and its clock stands still, and so does the clock of a pending one for as long as nobody evaluated
+(I8).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, TypeAlias
+
+from ledger.alerts.promql import LOOKBACK_SECONDS, Moment
+from ledger.alerts.rules import AlertRule, RecordingRule
+from ledger.alerts.series import Labels, SeriesStore
+from ledger.alerts.vectors import Element
+from ledger.domain import events
+from ledger.domain.events.base import decimal_text
+from ledger.domain.state import SystemState, iso
+
+NO_DATA_ALERT: Final = "NoData"
+GAPS_ALLOWED: Final = 3
+"""Intervals without an evaluation that count as none: a round may be late."""
+
+Found: TypeAlias = Mapping[Labels, Element]
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One look at the rules."""
+
+    at: datetime
+    interval: timedelta
+    last: datetime | None
+    """When the rules were looked at before, by whomever."""
+    lookback: timedelta = timedelta(seconds=LOOKBACK_SECONDS)
+    """A sample older than this is none."""
+    facts: Mapping[str, str] = field(default_factory=dict)
+    """mode, phase, environment: what ``rollout_applies_in`` goes by."""
+
+    @property
+    def unseen(self) -> timedelta:
+        """How long nobody looked, beyond what a late round explains."""
+        if self.last is None:
+            return timedelta(0)
+        gap = self.at - self.last
+        return gap if gap > self.interval * GAPS_ALLOWED else timedelta(0)
+
+
+def key_of(name: str, labels: Labels) -> str:
+    """Return what an alert is called: ``Name`` or ``Name{slice="tokyo"}``."""
+    shown = ",".join(f'{label}="{value}"' for label, value in sorted(labels))
+    return f"{name}{{{shown}}}" if shown else name
+
+
+def record(recordings: Iterable[RecordingRule], series: SeriesStore, at: datetime) -> None:
+    """Add what recording rules find to ``series``."""
+    moment = Moment(series, at.timestamp())
+    for rule in recordings:
+        for labels, element in rule.expression.evaluate(moment).items():
+            if element.holds:
+                merged = tuple(sorted({**dict(labels), **dict(rule.labels)}.items()))
+                series.add(rule.name, merged, moment.at, element.value)
+
+
+def judge(
+    rule: AlertRule, series: SeriesStore, state: SystemState, look: Look, incident: str
+) -> list[events.Event]:
+    """Return what happened to the alerts of ``rule``, as of ``look``; nothing where all is as it was.
+
+    ``incident`` is the name that an incident opened now would have.
+    """
+    moment = Moment(series, look.at.timestamp(), look.lookback.total_seconds())
+    found = rule.expression.evaluate(moment)
+    if rule.min_samples > 1 and _samples(rule, series, look) < rule.min_samples:
+        found = {}
+    applies = all(look.facts.get(axis) == value for axis, value in rule.applies_in)
+    told = _Judged(rule, state, look, incident)
+    known = told.known()
+    for labels, element in found.items():
+        merged = tuple(sorted({**dict(labels), **dict(rule.labels)}.items()))
+        key = key_of(rule.name, merged)
+        known.discard(key)
+        told.seen(key, merged, element, applies=applies)
+    for key in sorted(known):
+        told.vanished(key)
+    told.whole_rule(found)
+    return told.events
+
+
+def _samples(rule: AlertRule, series: SeriesStore, look: Look) -> int:
+    end = look.at.timestamp()
+    start = end - rule.expression.reach_seconds
+    return sum(
+        len(one.window(start, end)[0])
+        for metric in rule.expression.metrics
+        for one in series.select(metric)
+    )
+
+
+class _Judged:
+    def __init__(self, rule: AlertRule, state: SystemState, look: Look, incident: str) -> None:
+        self._rule = rule
+        self._state = state
+        self._look = look
+        self._incident = incident
+        self._looked_at: set[str] = set()
+        self.events: list[events.Event] = []
+
+    def known(self) -> set[str]:
+        """Return the alerts of this rule that are pending or firing."""
+        name = self._rule.name
+        firing = {
+            key
+            for key, alert in self._state.alerts.items()
+            if (alert.get("rule") or {}).get("name") == name
+        }
+        return firing | {k for k, alert in self._state.pending.items() if alert["rule"] == name}
+
+    def seen(self, key: str, labels: Labels, element: Element, *, applies: bool) -> None:
+        """There is data on the alert."""
+        self._looked_at.add(key)
+        frozen = self._returned(key)
+        holds = element.holds and applies
+        if key in self._state.alerts:
+            self._firing(key, holds=element.holds)
+        elif key in self._state.pending:
+            self._pending(key, labels, element, holds=holds, frozen=frozen)
+        elif holds:
+            self._began(key, labels, element)
+
+    def _returned(self, key: str) -> timedelta:
+        """Say that there is data again, if there was none; return how long the clock stood still."""
+        since = self._state.no_data.get(key)
+        pending = self._state.pending.get(key)
+        frozen = self._look.unseen
+        if since is not None:
+            frozen = max(frozen, self._look.at - _moment(since))
+        elif pending is None or not frozen:
+            return timedelta(0)
+        frozen = max(frozen, timedelta(0))
+        active = iso(_moment(pending["active_since"]) + frozen) if pending else None
+        self.events.append(
+            events.DataReturned(
+                alert=key, frozen_seconds=int(frozen.total_seconds()), active_since=active
+            )
+        )
+        self._resolve_no_data(key)
+        return frozen
+
+    def _firing(self, key: str, *, holds: bool) -> None:
+        alert = self._state.alerts[key]
+        clear_since = alert.get("clear_since")
+        if holds:
+            if clear_since is not None:
+                self.events.append(events.AlertClearingCancelled(alert=key))
+            return
+        keep = self._rule.keep_firing_for
+        if not keep or (clear_since and self._look.at - _moment(clear_since) >= keep):
+            self.events.append(events.AlertResolved(alert=key, how="condition_cleared"))
+        elif clear_since is None:
+            self.events.append(events.AlertClearingBegun(alert=key, clear_since=iso(self._look.at)))
+
+    def _pending(
+        self, key: str, labels: Labels, element: Element, *, holds: bool, frozen: timedelta
+    ) -> None:
+        if not holds:
+            self.events.append(events.AlertResolved(alert=key, how="condition_cleared"))
+            return
+        active_since = _moment(self._state.pending[key]["active_since"]) + frozen
+        if self._look.at - active_since >= self._rule.for_:
+            self._fire(key, labels, element, active_since)
+
+    def _began(self, key: str, labels: Labels, element: Element) -> None:
+        if not self._rule.for_:
+            self._fire(key, labels, element, self._look.at)
+            return
+        self.events.append(
+            events.AlertPending(
+                alert=key,
+                rule=self._rule.name,
+                severity=self._rule.severity,  # type: ignore[arg-type] -- one of the three
+                labels=dict(labels),
+                active_since=iso(self._look.at),
+                observed=decimal_text(element.value),
+            )
+        )
+
+    def _fire(self, key: str, labels: Labels, element: Element, active_since: datetime) -> None:
+        rule = self._rule
+        self.events.append(
+            events.AlertFired(
+                alert=key,
+                severity=rule.severity,  # type: ignore[arg-type] -- one of the three
+                message=filled(rule.summary or rule.expression.text, labels, element.value),
+                labels=dict(labels),
+                rule=events.Rule(
+                    name=rule.name,
+                    expr=rule.expression.text,
+                    for_seconds=int(rule.for_.total_seconds()),
+                    action=rule.action.name,
+                    argument=rule.action.argument,
+                ),
+                active_since=iso(active_since),
+                observed=decimal_text(element.value),
+            )
+        )
+        acts = rule.action.name in {"pause", "mitigate", "rollback"}
+        if (acts or rule.severity == "critical") and not _has_incident(self._state, key):
+            message = filled(rule.summary, labels, element.value)
+            self.events.append(
+                events.IncidentOpened(
+                    incident=self._incident,
+                    title=f"{key}: {message}" if message else key,
+                    severity=rule.severity,  # type: ignore[arg-type] -- one of the three
+                    alert=key,
+                )
+            )
+
+    def vanished(self, key: str) -> None:
+        """There is no data on an alert that is pending or fires: it holds, unless the rule says otherwise."""
+        if self._rule.no_data == "resolve":
+            self.events.append(events.AlertResolved(alert=key, how="expired"))
+            return
+        since = self._state.no_data.get(key)
+        if since is None:
+            start = self._look.last if self._look.unseen and self._look.last else self._look.at
+            self.events.append(events.NoDataDetected(alert=key, since=iso(start)))
+            return
+        if self._look.at - _moment(since) < self._rule.no_data_for:
+            return
+        if self._rule.no_data == "fire" and key in self._state.pending:
+            pending = self._state.pending[key]
+            labels = tuple(sorted(pending["labels"].items()))
+            self._fire(key, labels, Element(float("nan")), _moment(pending["active_since"]))
+        self._raise_no_data(key, since)
+
+    def whole_rule(self, found: Found) -> None:
+        """Look after a rule that finds no series at all, whether or not an alert of it is known."""
+        name = self._rule.name
+        since = self._state.no_data.get(name)
+        if found:
+            if since is not None and name not in self._looked_at:
+                self._returned(name)
+            return
+        if self.known():
+            return
+        if since is None:
+            self.events.append(events.NoDataDetected(alert=name, since=iso(self._look.at)))
+        elif self._look.at - _moment(since) >= self._rule.no_data_for:
+            self._raise_no_data(name, since)
+
+    def _raise_no_data(self, key: str, since: str) -> None:
+        alert = no_data_key(key)
+        if alert in self._state.alerts:
+            return
+        self.events.append(
+            events.AlertFired(
+                alert=alert,
+                severity="warning",
+                message=f"no data for {self._rule.name} since {since}; what it guards is not seen",
+                labels={"alert": key},
+            )
+        )
+
+    def _resolve_no_data(self, key: str) -> None:
+        if no_data_key(key) in self._state.alerts:
+            self.events.append(
+                events.AlertResolved(alert=no_data_key(key), how="condition_cleared")
+            )
+
+
+def no_data_key(key: str) -> str:
+    """Return the name of the alert that says that ``key`` has no data."""
+    return f"{NO_DATA_ALERT}({key})"
+
+
+def _has_incident(state: SystemState, key: str) -> bool:
+    return any(
+        record["alert"] == key and record["status"] != "resolved"
+        for record in state.incidents.values()
+    )
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)
+
+
+_TEMPLATE: Final = re.compile(r"{{\s*\$(value|labels\.(\w+))(?:\s*\|\s*\w+)?\s*}}")
+
+
+def filled(text: str, labels: Labels, value: float) -> str:
+    """Return ``text`` with {{ $value }} and {{ $labels.NAME }} filled in; other templates stay."""
+    named = dict(labels)
+
+    def fill(match: re.Match[str]) -> Any:
+        return f"{value:.6g}" if match[1] == "value" else named.get(match[2], "")
+
+    return _TEMPLATE.sub(fill, text)

@@ -1,0 +1,248 @@
+"""Rule files: valid Prometheus rule files, whose annotations say what the ledger does about an alert.
+
+Ours live in annotations, not in labels: labels are an alert's identity, and Prometheus refuses unknown
+keys. docs/rules.md lists them.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Annotated, Any, Final, Literal, TypeAlias
+
+from pydantic import Field
+
+from ledger.alerts.promql import Expression, compile_expression
+from ledger.configuration.loader import parse
+from ledger.configuration.source import Source, decode
+from ledger.configuration.strict import Strict, fit, line_of
+from ledger.domain.durations import parse_duration
+from ledger.domain.errors import BadInput
+
+ActionName: TypeAlias = Literal["record", "notify", "pause", "mitigate", "rollback"]
+PREFIX: Final = "rollout_"
+SEVERITIES: Final[Mapping[str, str]] = {
+    "critical": "critical", "alarm": "critical", "page": "critical", "error": "critical",
+    "p0": "critical", "p1": "critical", "warning": "warning", "warn": "warning", "p2": "warning",
+}  # fmt: skip
+"""Other schemes' words for how bad it is (seeds 000, 002, 003); what is not named here is info."""
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """What is done about an alert. It only ever reduces exposure (I9)."""
+
+    name: ActionName = "record"
+    pause_kind: str = "halt"
+    target: str = "last_stable"
+    mitigation: str | None = None
+
+    @property
+    def argument(self) -> str | None:
+        """The kind of pause, the target of the rollback, the name of the mitigation."""
+        return {"pause": self.pause_kind, "rollback": self.target, "mitigate": self.mitigation}.get(
+            self.name
+        )
+
+
+@dataclass(frozen=True)
+class AlertRule:
+    """One alerting rule."""
+
+    name: str
+    expression: Expression
+    for_: timedelta = timedelta(0)
+    keep_firing_for: timedelta = timedelta(0)
+    labels: tuple[tuple[str, str], ...] = ()
+    summary: str = ""
+    severity: str = "info"
+    action: Action = Action()
+    no_data: Literal["hold", "fire", "resolve"] = "hold"
+    no_data_for: timedelta = timedelta(minutes=2)
+    min_samples: int = 1
+    cooldown: timedelta = timedelta(0)
+    applies_in: tuple[tuple[str, str], ...] = ()
+    """(mode | phase | environment, value): all have to be so."""
+    notify: tuple[str, ...] = ()
+    runbook: str = ""
+
+
+@dataclass(frozen=True)
+class RecordingRule:
+    """One recording rule: what it finds is a series of that name."""
+
+    name: str
+    expression: Expression
+    labels: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class RuleFile:
+    """A rule file, its groups laid end to end."""
+
+    name: str
+    rules: tuple[AlertRule, ...]
+    recordings: tuple[RecordingRule, ...] = ()
+
+
+class _Rule(Strict):
+    alert: Annotated[str, Field(min_length=1)] | None = None
+    record: Annotated[str, Field(pattern=r"^[a-zA-Z_:][a-zA-Z0-9_:]*$")] | None = None
+    expr: str | int | float
+    for_: Annotated[str, Field(alias="for")] = "0s"
+    keep_firing_for: str = "0s"
+    labels: dict[str, str] = {}
+    annotations: dict[str, str] = {}
+
+
+class _Group(Strict):
+    name: Annotated[str, Field(min_length=1)]
+    interval: str | None = None
+    query_offset: str | None = None
+    limit: int = 0
+    partial_response_strategy: str | None = None
+    labels: dict[str, str] = {}
+    rules: tuple[_Rule, ...] = ()
+
+
+class _File(Strict):
+    groups: tuple[_Group, ...] = ()
+
+
+def load_rules(content: bytes, name: str) -> RuleFile:
+    """Return the rules of a file.
+
+    Raises:
+        BadInput: it is no rule file, or a rule can't be evaluated here: file, line and rule.
+    """
+    source = decode(name, content)
+    written = fit(source, parse(source), _File)
+    alerts: list[AlertRule] = []
+    recordings: list[RecordingRule] = []
+    for g, group in enumerate(written.groups):
+        for r, rule in enumerate(group.rules):
+            reader = _Reader(source, ("groups", g, "rules", r), rule, group.labels)
+            if (rule.alert is None) == (rule.record is None):
+                raise reader.refuse("a rule has either alert or record")
+            if rule.record is not None:
+                recordings.append(RecordingRule(rule.record, reader.expression(), reader.labels()))
+            else:
+                alerts.append(reader.alert())
+    _insist_on_different(source, alerts)
+    return RuleFile(name, tuple(alerts), tuple(recordings))
+
+
+def _insist_on_different(source: Source, alerts: list[AlertRule]) -> None:
+    seen: set[tuple[str, tuple[tuple[str, str], ...]]] = set()
+    for rule in alerts:
+        if (rule.name, rule.labels) in seen:
+            raise BadInput(
+                f"{source.name}: there are two rules {rule.name} with the same labels.",
+                hint="The labels tell alerts apart: give one of them another label, or another name.",
+            )
+        seen.add((rule.name, rule.labels))
+
+
+class _Reader:
+    """Reads one rule, and knows where it stands."""
+
+    def __init__(
+        self, source: Source, path: tuple[str | int, ...], rule: _Rule, group: Mapping[str, str]
+    ) -> None:
+        self._rule = rule
+        self._group = group
+        self.where = f"{source.name}, line {line_of(source, path)}, {rule.alert or rule.record}"
+
+    def refuse(self, problem: str) -> BadInput:
+        """Return the error that says what is wrong with the rule."""
+        return BadInput(f"{self.where}: {problem}.")
+
+    def expression(self) -> Expression:
+        """Return the compiled expression."""
+        return compile_expression(str(self._rule.expr), self.where)
+
+    def labels(self) -> tuple[tuple[str, str], ...]:
+        """Return the labels that the rule gives, those of the group under them."""
+        given = {**self._group, **self._rule.labels}
+        return tuple(sorted((k, v) for k, v in given.items() if v and k != "severity"))
+
+    def alert(self) -> AlertRule:
+        """Return the alerting rule."""
+        ours = self._ours()
+        severity = {**self._group, **self._rule.labels}.get("severity", "info").lower()
+        annotations = self._rule.annotations
+        return AlertRule(
+            name=str(self._rule.alert),
+            expression=self.expression(),
+            for_=self._span("for", self._rule.for_),
+            keep_firing_for=self._span("keep_firing_for", self._rule.keep_firing_for),
+            labels=self.labels(),
+            summary=annotations.get("summary") or annotations.get("description", ""),
+            severity=SEVERITIES.get(severity, "info"),
+            action=self._action(ours),
+            no_data=self._one_of(ours, "no_data", ("hold", "fire", "resolve")),
+            no_data_for=self._span("no_data_for", ours.get("no_data_for", "2m")),
+            min_samples=self._count(ours.get("min_samples", "1")),
+            cooldown=self._span("cooldown", ours.get("cooldown", "0s")),
+            applies_in=self._applies(ours.get("applies_in", "")),
+            notify=tuple(re.findall(r"[^\s,]+", ours.get("notify", ""))),
+            runbook=annotations.get("runbook_url", ""),
+        )
+
+    def _ours(self) -> dict[str, str]:
+        found = {
+            name.removeprefix(PREFIX): value
+            for name, value in self._rule.annotations.items()
+            if name.startswith(PREFIX)
+        }
+        for name in found.keys() - _OURS:
+            near = difflib.get_close_matches(name, _OURS, n=1)
+            wanted = f"did you mean {PREFIX}{near[0]}?" if near else ", ".join(sorted(_OURS))
+            raise BadInput(f"{self.where}: there is no annotation {PREFIX}{name}; {wanted}")
+        return found
+
+    def _action(self, ours: Mapping[str, str]) -> Action:
+        name = self._one_of(ours, "action", ("record", "notify", "pause", "mitigate", "rollback"))
+        if (name == "mitigate") != ("mitigation" in ours):
+            raise self.refuse("rollout_action: mitigate goes with rollout_mitigation")
+        kind = ours.get("pause_kind", "halt").replace("-", "_")
+        if kind not in {"halt", "reduce_only", "drain"}:
+            raise self.refuse(f"{kind!r} is no kind of pause: halt, reduce_only or drain")
+        return Action(name, kind, ours.get("target", "last_stable"), ours.get("mitigation"))
+
+    def _one_of(self, ours: Mapping[str, str], key: str, allowed: tuple[str, ...]) -> Any:
+        value = ours.get(key, allowed[0])
+        if value not in allowed:
+            raise self.refuse(f"{PREFIX}{key} is one of {', '.join(allowed)}, not {value!r}")
+        return value
+
+    def _span(self, key: str, text: str) -> timedelta:
+        try:
+            return parse_duration(text)
+        except BadInput as problem:
+            raise self.refuse(f"{key}: {problem.message.rstrip('.')}") from None
+
+    def _count(self, text: str) -> int:
+        if not text.isdecimal() or int(text) < 1:
+            raise self.refuse(f"rollout_min_samples is a whole number from 1, not {text!r}")
+        return int(text)
+
+    def _applies(self, text: str) -> tuple[tuple[str, str], ...]:
+        found = []
+        for part in re.findall(r"[^\s,]+", text):
+            axis, separator, value = part.partition("=")
+            if not separator or axis not in {"mode", "phase", "environment"}:
+                raise self.refuse(
+                    f"rollout_applies_in: {part!r} is not mode=, phase= or environment="
+                )
+            found.append((axis, value))
+        return tuple(found)
+
+
+_OURS: Final = frozenset(
+    {"action", "pause_kind", "target", "mitigation", "no_data", "no_data_for", "min_samples",
+     "cooldown", "applies_in", "notify"}
+)  # fmt: skip

@@ -1,0 +1,1 @@
+"""Where measured values come from."""

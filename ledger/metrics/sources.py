@@ -1,0 +1,290 @@
+"""Reading metric sources. No data is no sample, never 0; what goes wrong is a sentence."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from ledger import files, web
+from ledger.domain.clock import Clock
+from ledger.domain.errors import LedgerError
+from ledger.domain.events.base import decimal_text
+from ledger.metrics.specs import (
+    CsvFile,
+    JsonFile,
+    MetricSource,
+    PrometheusApi,
+    PrometheusText,
+)  # fmt: skip
+
+DOCUMENT_BYTES_MAX: Final = 16 * 2**20
+TAKEN_AT_ONCE_BYTES: Final = 4 * 2**20
+SAMPLES_MAX: Final = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One measured value. ``value`` is decimal text."""
+
+    metric: str
+    labels: Mapping[str, str]
+    value: str
+    at: datetime
+
+    @property
+    def number(self) -> float:
+        """The value as a float."""
+        return float(self.value.replace("Inf", "inf"))
+
+
+@dataclass(frozen=True, slots=True)
+class SourceReading:
+    """What a source said this time."""
+
+    samples: tuple[Measured, ...]
+    problem: str | None = None
+
+
+@dataclass(slots=True)
+class Source:
+    """One source, and how far into its file it has read."""
+
+    spec: MetricSource
+    base: Path
+    clock: Clock
+    environment: Mapping[str, str]
+    offset: int | None = None
+    """Of a file that grows; None: not read yet."""
+    inode: int | None = None
+    header: list[str] = field(default_factory=list)
+
+    def read(self) -> SourceReading:
+        """Return what is new."""
+        try:
+            return self._read()
+        except LedgerError as problem:
+            return SourceReading((), f"{self.spec.name}: {problem.message}")
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            return SourceReading((), f"{self.spec.name}: it can't be understood ({error})")
+
+    def _read(self) -> SourceReading:
+        spec = self.spec
+        if isinstance(spec, PrometheusText):
+            return self._prometheus_text(spec)
+        if isinstance(spec, PrometheusApi):
+            return self._prometheus_api(spec)
+        if isinstance(spec, JsonFile):
+            return self._json_file(spec)
+        if isinstance(spec, CsvFile):
+            return self._growing(self.base / spec.path, lambda lines: self._csv(spec, lines))
+        return self._growing(self.base / spec.path, self._json_lines)
+
+    def _measured(
+        self, metric: str, value: float, labels: Mapping[str, str], at: datetime
+    ) -> Measured:
+        merged = {str(k): str(v) for k, v in {**labels, **self.spec.labels}.items()}
+        return Measured(metric, merged, decimal_text(value), at)
+
+    # --- over HTTP ---
+
+    def _asked(self, url: str, params: Mapping[str, str] | None = None) -> bytes:
+        whole = web.with_variables(url, self.environment, self.spec.name)
+        answer = web.request(
+            whole, timeout_seconds=self.spec.timeout.total_seconds(), params=params
+        )
+        if answer.status != 200:
+            raise LedgerError(f"{web.place_of(whole)} answered {answer.status}.")
+        return answer.body
+
+    def _prometheus_text(self, spec: PrometheusText) -> SourceReading:
+        from prometheus_client.parser import text_string_to_metric_families
+
+        now = self.clock.now()
+        text = self._asked(spec.url).decode()
+        wanted = frozenset(spec.metrics)
+        found: list[Measured] = []
+        for family in text_string_to_metric_families(text):
+            for sample in family.samples:
+                if wanted and sample.name not in wanted:
+                    continue
+                if math.isnan(sample.value):
+                    continue
+                name = spec.rename.get(sample.name, sample.name)
+                found.append(self._measured(name, sample.value, sample.labels, now))
+        return self._bounded(found)
+
+    def _bounded(self, found: list[Measured]) -> SourceReading:
+        if len(found) <= SAMPLES_MAX:
+            return SourceReading(tuple(found))
+        return SourceReading(
+            (),
+            f"{self.spec.name}: {len(found):,} samples at once; name the metrics that are wanted",
+        )
+
+    def _prometheus_api(self, spec: PrometheusApi) -> SourceReading:
+        found: list[Measured] = []
+        for metric, query in spec.queries.items():
+            body = json.loads(self._asked(f"{spec.url.rstrip('/')}/api/v1/query", {"query": query}))
+            if body.get("status") != "success":
+                raise LedgerError(f"{metric}: the server says: {body.get('error', 'no success')}")
+            data = body["data"]
+            results = (
+                [{"metric": {}, "value": data["result"]}]
+                if data["resultType"] == "scalar"
+                else data["result"]
+            )
+            for result in results:
+                at, value = result["value"]
+                labels = {k: v for k, v in result["metric"].items() if k != "__name__"}
+                number = float(value)
+                if not math.isnan(number):
+                    moment = datetime.fromtimestamp(float(at), UTC)
+                    found.append(self._measured(metric, number, labels, moment))
+        return self._bounded(found)
+
+    # --- files ---
+
+    def _json_file(self, spec: JsonFile) -> SourceReading:
+        path = self.base / spec.path
+        content = files.read_bounded(path, bytes_max=DOCUMENT_BYTES_MAX)
+        if content is None:
+            return SourceReading((), f"{self.spec.name}: {path} does not exist")
+        now = self.clock.now()
+        age = now.timestamp() - path.stat().st_mtime
+        if spec.max_age is not None and age > spec.max_age.total_seconds():
+            return SourceReading((), f"{self.spec.name}: {path} was written {age:.0f} s ago")
+        document = json.loads(content)
+        found = [
+            self._measured(metric, number, {}, now)
+            for metric, where in spec.values.items()
+            if (number := _number(at_path(document, where), spec.texts)) is not None
+        ]
+        missing = spec.values.keys() - {one.metric for one in found}
+        problem = f"{self.spec.name}: nothing at {', '.join(sorted(missing))}" if missing else None
+        return SourceReading(tuple(found), problem)
+
+    def _growing(
+        self, path: Path, understood: Callable[[list[str]], SourceReading]
+    ) -> SourceReading:
+        """Read the whole lines that came since the last time; one that is half written waits."""
+        try:
+            with path.open("rb") as file:
+                status = path.stat()
+                if (
+                    self.offset is None
+                    or self.inode != status.st_ino
+                    or status.st_size < self.offset
+                ):
+                    self.offset, self.inode, self.header = 0, status.st_ino, []  # new, or rotated
+                file.seek(self.offset)
+                taken = file.read(TAKEN_AT_ONCE_BYTES)
+        except FileNotFoundError:
+            return SourceReading((), f"{self.spec.name}: {path} does not exist")
+        except OSError as error:
+            return SourceReading((), f"{self.spec.name}: {path}: {error.strerror}")
+        whole = taken[: taken.rfind(b"\n") + 1]
+        if not whole:
+            return SourceReading(())
+        reading = understood(whole.decode(errors="replace").splitlines())
+        self.offset += len(whole)
+        return reading
+
+    def _csv(self, spec: CsvFile, lines: list[str]) -> SourceReading:
+        rows = csv.reader(io.StringIO("\n".join(lines)))
+        found: list[Measured] = []
+        bad = 0
+        for row in rows:
+            if not self.header:
+                self.header = row
+                continue
+            record = dict(zip(self.header, row, strict=False))
+            try:
+                at = moment_of(record[spec.time])
+                labels = {name: record[name] for name in spec.label_columns}
+                for metric, column in spec.metrics.items():
+                    if record[column].strip():
+                        found.append(self._measured(metric, float(record[column]), labels, at))
+            except (KeyError, ValueError):
+                bad += 1
+        problem = f"{self.spec.name}: {bad} lines could not be read" if bad else None
+        return SourceReading(tuple(found), problem)
+
+    def _json_lines(self, lines: list[str]) -> SourceReading:
+        found: list[Measured] = []
+        bad = 0
+        for line in lines:
+            if not line.strip():
+                continue
+            try:
+                found.append(measured_of(json.loads(line), self.clock.now(), self.spec.labels))
+            except (KeyError, ValueError, TypeError):
+                bad += 1
+        problem = f"{self.spec.name}: {bad} lines could not be read" if bad else None
+        return SourceReading(tuple(found), problem)
+
+
+def measured_of(record: Any, now: datetime, labels: Mapping[str, str] | None = None) -> Measured:
+    """Return the sample that a JSON line says.
+
+    Raises:
+        KeyError, ValueError, TypeError: it says none.
+    """
+    value = _number(record["value"], {})
+    if value is None or not isinstance(record["metric"], str):
+        raise ValueError("it has no metric and no number")
+    at = moment_of(record["at"]) if "at" in record else now
+    given = {str(k): str(v) for k, v in (record.get("labels") or {}).items()}
+    return Measured(record["metric"], {**given, **(labels or {})}, decimal_text(value), at)
+
+
+def moment_of(text: Any) -> datetime:
+    """Return a time written in ISO 8601 or as Unix seconds; without a zone it is UTC."""
+    try:
+        return datetime.fromtimestamp(float(text), UTC)
+    except (ValueError, TypeError):
+        moment = datetime.fromisoformat(str(text))
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def at_path(document: Any, where: str) -> Any:
+    """Return what stands at ``stats.list[0].name``, or None; ``#`` at the end counts."""
+    found = document
+    for step in _steps(where):
+        if step == "#":
+            return len(found) if isinstance(found, list | dict) else None
+        try:
+            found = found[step]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return found
+
+
+def _steps(where: str) -> Iterator[str | int]:
+    for part in where.replace("[", ".[").split("."):
+        if part.startswith("["):
+            yield int(part.strip("[]"))
+        elif part:
+            yield part
+
+
+def _number(value: Any, texts: Mapping[str, float]) -> float | None:
+    if isinstance(value, bool):
+        return float(value)
+    if isinstance(value, int | float):
+        return None if math.isnan(value) else float(value)
+    if isinstance(value, str):
+        if value in texts:
+            return texts[value]
+        try:
+            number = float(value)
+        except ValueError:
+            return None
+        return None if math.isnan(number) else number
+    return None

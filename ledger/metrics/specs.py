@@ -1,0 +1,78 @@
+"""Metric sources as a plan names them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from ledger.configuration.strict import Strict
+from ledger.domain.spans import Duration
+
+MetricName = Annotated[str, Field(pattern=r"^[a-zA-Z_:][a-zA-Z0-9_:]*$", max_length=200)]
+TEN_SECONDS = timedelta(seconds=10)
+
+
+class _Source(Strict):
+    name: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$")]
+    labels: dict[str, str] = {}
+    """Added to every sample."""
+    timeout: Duration = TEN_SECONDS
+
+
+class PrometheusText(_Source):
+    """An endpoint in Prometheus' text format."""
+
+    kind: Literal["prometheus_text"]
+    url: str
+    metrics: tuple[MetricName, ...] = ()
+    """Only these; none named: all."""
+    rename: dict[str, MetricName] = {}
+    """Their name -> ours."""
+
+
+class PrometheusApi(_Source):
+    """A Prometheus server's query API: it evaluates what we can't."""
+
+    kind: Literal["prometheus_api"]
+    url: str
+    queries: Annotated[dict[MetricName, str], Field(min_length=1)]
+    """Our name -> PromQL."""
+
+
+class JsonFile(_Source):
+    """A JSON document that is written anew."""
+
+    kind: Literal["json_file"]
+    path: str
+    values: Annotated[dict[MetricName, str], Field(min_length=1)]
+    """Our name -> where it stands: ``stats.latency.p95``, ``levels[0].size``; ``#`` at the end counts."""
+    texts: dict[str, float] = {}
+    """What texts count as: OPEN: 1. true and false are 1 and 0."""
+    max_age: Duration | None = None
+    """A document older than this tells nothing."""
+
+
+class CsvFile(_Source):
+    """A CSV file that grows."""
+
+    kind: Literal["csv_file"]
+    path: str
+    time: str
+    """The column that says when; ISO 8601 or Unix seconds. Without a zone it is UTC."""
+    metrics: Annotated[dict[MetricName, str], Field(min_length=1)]
+    """Our name -> column."""
+    label_columns: tuple[str, ...] = ()
+
+
+class JsonLines(_Source):
+    """JSON lines that grow: {"metric": …, "value": …, "labels": {…}, "at": …}."""
+
+    kind: Literal["jsonl_file"]
+    path: str
+
+
+MetricSource = Annotated[
+    PrometheusText | PrometheusApi | JsonFile | CsvFile | JsonLines, Field(discriminator="kind")
+]

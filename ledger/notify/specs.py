@@ -1,0 +1,45 @@
+"""Channels as a plan names them. Where they lead to is a secret: it comes from the environment."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from ledger.configuration.strict import Strict
+from ledger.domain.durations import parse_duration
+from ledger.domain.spans import Duration
+
+
+class _Channel(Strict):
+    name: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$")]
+    min_severity: Literal["critical", "warning", "info"] = "warning"
+    attempts: Annotated[int, Field(ge=1, le=20)] = 4
+    timeout: Duration = parse_duration("10s")
+
+
+class Webhook(_Channel):
+    """A POST of JSON in the form of Alertmanager's webhooks."""
+
+    kind: Literal["webhook"]
+    url: str
+    """${VARIABLE}, or a URL without a token."""
+    headers: dict[str, str] = {}
+
+
+class Apprise(_Channel):
+    """Mail, chat, pagers: whatever the apprise library knows."""
+
+    kind: Literal["apprise"]
+    url: Annotated[str, Field(pattern=r"^\$\{\w+\}$")]
+    """${VARIABLE}: an apprise URL holds a password or a token."""
+
+
+class File(_Channel):
+    """JSON lines, appended to a file."""
+
+    kind: Literal["file"]
+    path: str
+
+
+Channel = Annotated[Webhook | Apprise | File, Field(discriminator="kind")]

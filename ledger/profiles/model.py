@@ -1,0 +1,164 @@
+"""The plan of a rollout, as its YAML file has it. Strict: what is not known here is refused.
+
+``docs/profiles.md`` explains it key by key; ``profile.schema.json`` is for editors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from ledger.configuration.strict import Strict
+from ledger.domain.spans import Duration
+from ledger.metrics.specs import MetricSource
+from ledger.notify.specs import Channel
+from ledger.preflight.specs import Checks
+from ledger.profiles.parts import Name, Plain
+from ledger.profiles.phases import Guard, Phase
+
+HALF_HOUR = timedelta(minutes=30)
+
+
+class ConfigPlace(Strict):
+    """A configuration file: its name in snapshots and where it lies."""
+
+    name: str
+    path: str
+
+
+class CodeCheckout(Strict):
+    """A git checkout that the system runs from: what a full rollback puts back."""
+
+    repository: str
+    fallback: str
+    """The tag or commit to go back to."""
+    config: str | None = None
+    """The tag or fingerprint of the configuration that belongs to it."""
+
+
+class ActuatorPlaces(Strict):
+    """How decisions reach the system. HTTP is preferred where both ways to the mode are named."""
+
+    control_file: str | None = None
+    http_admin: str | None = None
+    config_files: tuple[ConfigPlace, ...] = ()
+    mitigation_file: str | None = None
+    confirm_timeout: Duration = timedelta(seconds=5)
+    code: CodeCheckout | None = None
+
+
+class Mitigation(Strict):
+    """Less than a pause, for a while. It never raises exposure (I9)."""
+
+    kind: Literal["down_weight", "pause_slice", "pause_calibration", "lock", "override"]
+    target: str = ""
+    """May hold {{ $labels.NAME }} of the alert: the slice that it is about."""
+    factor: Annotated[float, Field(ge=0, lt=1)] | None = None
+    """Of a down-weight."""
+    key: str | None = None
+    """Of a lock or an override: the configuration key."""
+    value: Plain = None
+    change: float | None = None
+    """Of an override, instead of a value: what is added to what the configuration says."""
+    min: float | None = None
+    max: float | None = None
+    safer: Literal["lower", "higher", "either"] | None = None
+    """Of an override: on which side less is at stake. It is refused if it would go the other way."""
+    expires: Duration = timedelta(hours=1)
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        needs: dict[str, Iterable[str]] = {
+            "down_weight": ("factor",), "lock": ("key",), "override": ("key", "safer"),
+        }  # fmt: skip
+        for name in needs.get(self.kind, ()):
+            if getattr(self, name) is None:
+                raise ValueError(f"a mitigation of the kind {self.kind} needs {name}")
+        if self.kind == "override":
+            if (self.value is None) == (self.change is None):
+                raise ValueError("an override needs either value or change")
+            if self.safer == "either" and (self.min is None or self.max is None):
+                raise ValueError("an override that may go either way needs min and max")
+        return self
+
+
+class Watch(Strict):
+    """How the system is watched."""
+
+    interval: Duration = timedelta(seconds=15)
+    dead_man: Duration = timedelta(minutes=2)
+    """Nobody watching for longer than this is an alert of its own."""
+    lookback: Duration = timedelta(minutes=5)
+    """A sample older than this is none any more."""
+    heartbeat_url: str | None = None
+    """Asked after each round, so that somebody else notices when that stops; may be ${VARIABLE}."""
+
+
+class Retention(Strict):
+    """How long evidence is kept. Events are kept for ever."""
+
+    backups: Duration = timedelta(days=7)
+
+
+class Preflight(Strict):
+    """How checks are judged."""
+
+    max_age: Duration = HALF_HOUR
+    blocking: tuple[Literal["P0", "P1", "P2", "P3"], ...] = ("P0",)
+    """Priorities whose failure is NO_GO."""
+
+
+class Profile(Strict):
+    """One rollout plan."""
+
+    profile: Name
+    description: str = ""
+    environment: Literal["staging", "production"]
+    params: dict[Name, Plain] = {}
+    """Values that checks name as ${NAME}; `--param NAME=VALUE` sets another one."""
+    actuators: ActuatorPlaces = ActuatorPlaces()
+    modes: dict[Literal["mock", "real"], Guard] = {}
+    preflight: Preflight = Preflight()
+    checks: Checks = ()
+    phases: tuple[Phase, ...] = ()
+    rules: tuple[str, ...] = ()
+    """Prometheus rule files, beside the profile."""
+    metrics: tuple[MetricSource, ...] = ()
+    mitigations: dict[Name, Mitigation] = {}
+    notify: tuple[Channel, ...] = ()
+    watch: Watch = Watch()
+    retention: Retention = Retention()
+
+    @model_validator(mode="after")
+    def _names(self) -> Self:
+        _once("phase", (phase.name for phase in self.phases))
+        _once("metric source", (source.name for source in self.metrics))
+        _once("channel", (channel.name for channel in self.notify))
+        for phase in self.phases:
+            _once(f"criterion of {phase.name}", (one.name for one in phase.success))
+            _once(f"kill criterion of {phase.name}", (one.name for one in phase.kill))
+            for kill in phase.kill:
+                if (kill.action == "mitigate") != (kill.mitigation is not None):
+                    raise ValueError(f"{phase.name}/{kill.name}: mitigate goes with a mitigation")
+                if kill.mitigation is not None and kill.mitigation not in self.mitigations:
+                    raise ValueError(
+                        f"{phase.name}/{kill.name}: there is no mitigation {kill.mitigation}"
+                    )
+            if phase.success and not (phase.min_duration or all(one.over for one in phase.success)):
+                raise ValueError(f"{phase.name}: success needs a min_duration, or over in each")
+        return self
+
+    def phase(self, name: str) -> Phase | None:
+        """Return the phase of that name."""
+        return next((phase for phase in self.phases if phase.name == name), None)
+
+
+def _once(what: str, names: Iterable[Any]) -> None:
+    seen: set[Any] = set()
+    for name in names:
+        if name in seen:
+            raise ValueError(f"there are two of the {what} {name}")
+        seen.add(name)

@@ -1,0 +1,112 @@
+"""A plan as it is adopted: the profile and its rule files in one canonical document with a fingerprint.
+
+The document is kept in the ledger, so that what watches and judges goes by what was adopted, not by
+what lies on a disk by now.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from ledger.alerts.rules import RuleFile, load_rules
+from ledger.configuration.loader import parse
+from ledger.configuration.source import decode, read_bytes
+from ledger.configuration.strict import fit, read_model
+from ledger.domain.configuration import Change, Value, canonical, diff, fingerprint_of
+from ledger.domain.errors import BadInput, IntegrityFailure
+from ledger.profiles.model import Profile
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One rollout plan. ``content`` is its RFC 8785 form; the SHA-256 of that is its fingerprint."""
+
+    profile: Profile
+    content: bytes
+    source: str = ""
+
+    @property
+    def fingerprint(self) -> str:
+        """Return ``sha256:`` and 64 digits."""
+        return fingerprint_of(self.content)
+
+    @cached_property
+    def rule_files(self) -> tuple[RuleFile, ...]:
+        """The rule files, parsed."""
+        texts: dict[str, str] = orjson.loads(self.content)["rules"]
+        return tuple(load_rules(text.encode(), name) for name, text in texts.items())
+
+    def changes_since(self, previous: Plan | None) -> tuple[Change, ...]:
+        """Return what differs from ``previous``, by key path."""
+        if previous is None:
+            return ()
+        return tuple(diff(orjson.loads(previous.content), orjson.loads(self.content)))
+
+
+def load(path: Path) -> Plan:
+    """Read a profile and the rule files that it names, which lie beside it.
+
+    Raises:
+        BadInput: one of them can't be read, does not fit, or names what is not there: file, line and key.
+    """
+    content = read_bytes(path)
+    source = decode(path.name, content)
+    value = parse(source)
+    profile = fit(source, value, Profile)
+    texts: dict[str, Value] = {}
+    for name in profile.rules:
+        texts[name] = _rule_text(path, name)
+    plan = Plan(profile, canonical({"profile": value, "rules": texts}), str(path))
+    _check_rules(plan, path)
+    return plan
+
+
+def _rule_text(path: Path, name: str) -> str:
+    place = path.parent / name
+    if not place.is_relative_to(path.parent) or ".." in Path(name).parts:
+        raise BadInput(
+            f"{path.name}: rules: {name!r} lies outside the profile's folder.",
+            hint="Keep rule files beside the profile.",
+        )
+    return read_bytes(place).decode()
+
+
+def _check_rules(plan: Plan, path: Path) -> None:
+    """Raise unless what the rules name is in the profile: mitigations and channels."""
+    channels = {channel.name for channel in plan.profile.notify}
+    for file in plan.rule_files:
+        for rule in file.rules:
+            mitigation = rule.action.mitigation
+            if mitigation is not None and mitigation not in plan.profile.mitigations:
+                raise BadInput(
+                    f"{file.name}: {rule.name} asks for the mitigation {mitigation!r}, which {path.name} "
+                    "does not have.",
+                    hint="It has: " + (", ".join(plan.profile.mitigations) or "none"),
+                )
+            for channel in set(rule.notify) - channels:
+                raise BadInput(
+                    f"{file.name}: {rule.name} notifies {channel!r}, which {path.name} does not have.",
+                    hint="It has: " + (", ".join(sorted(channels)) or "none"),
+                )
+
+
+def from_content(content: bytes, name: str = "the plan in the ledger") -> Plan:
+    """Return the plan whose canonical form is ``content``.
+
+    Raises:
+        IntegrityFailure: this version of the program can't read it.
+    """
+    document: dict[str, Any] = orjson.loads(content)
+    try:
+        profile = read_model(orjson.dumps(document["profile"]), "plan.json", Profile)
+    except BadInput as problem:
+        raise IntegrityFailure(
+            f"{name} can't be read by this version: {problem.message}",
+            hint="Adopt the plan's file again: rollout profile adopt SYSTEM FILE",
+        ) from None
+    return Plan(profile, content, name)
