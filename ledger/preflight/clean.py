@@ -8,7 +8,7 @@ from typing import Final
 
 from ledger.configuration import patterns
 from ledger.configuration.names import Hint, hint_of
-from ledger.configuration.secrets import UNKEYED, known_pattern, redact_text
+from ledger.configuration.secrets import UNKEYED, known_pattern, replaced, united
 
 LINE_MAX: Final = 500
 DETAIL_MAX: Final = 4000
@@ -38,9 +38,11 @@ class Cleaner:
         text = "".join(
             c if c == "\n" or c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text
         )
+        spans = patterns.find(text) + patterns.generated_words(text)
         if self._known:
-            text = self._known.sub(UNKEYED, text)
-        return redact_text(text, prose=True)
+            spans += [match.span() for match in self._known.finditer(text)]
+        # All at once: what stands for one secret would look like the value of the next.
+        return replaced(text, united(patterns.outside_digests(text, spans)), lambda _: UNKEYED)
 
 
 def _cut(text: str, length: int) -> str:

@@ -105,7 +105,7 @@ def same(value: Any, wanted: Any) -> Result:
 def shown(key: str, value: Any) -> str:
     """Return a value as it may be shown beside its key."""
     if hint_of(key) is Hint.SECRET and value is not None:
-        return "(hidden)"
+        return "***"
     if isinstance(value, dict | list) and not tag_of(value):
         return "a mapping" if isinstance(value, dict) else f"a list of {len(value)}"
     return leaf_text(value)
