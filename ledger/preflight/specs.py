@@ -79,6 +79,13 @@ class Http(Check):
     expect_json: dict[Text, Plain] = {}
     """Key path -> what must stand there."""
 
+    @field_validator("url")
+    @classmethod
+    def _no_password(cls, url: str) -> str:
+        if "@" in url.partition("://")[2].partition("/")[0]:
+            raise ValueError("no user and no password may stand in it: it would be recorded")
+        return url
+
 
 class SqlFreshness(Check):
     """The newest row of a table is not older than that. PostgreSQL, read-only."""
@@ -137,6 +144,7 @@ class SecretScan(Check):
     """No secret stands in the files of a tree."""
 
     kind: Literal["secret_scan"]
+    timeout: Duration = "1m"
     path: Text
     ignore: tuple[Text, ...] = ()
     """Patterns of paths in the tree, beside what is never looked into."""

@@ -5,33 +5,12 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import psutil
 import pytest
 
-from ledger.clock import SystemClock
 from ledger.preflight.clean import DETAIL_MAX
-from tests.support.preflight import PROGRAMS, find, put
+from tests.support.preflight import PROGRAMS, find, put, wait_for_none
 
 SECRET = "a1B2c3D4e5F6g7H8i9J0"
-
-
-def alive(mark: str) -> list[int]:
-    """Return the processes that carry ``mark`` in their command line."""
-    return [
-        process.pid
-        for process in psutil.process_iter(["cmdline", "status"])
-        if mark in " ".join(process.info["cmdline"] or [])
-        and process.info["status"] != psutil.STATUS_ZOMBIE
-    ]
-
-
-def wait_for_none(mark: str) -> list[int]:
-    """Wait a moment for killed processes to be gone, and return those that are not."""
-    clock = SystemClock()
-    deadline = clock.monotonic() + 5
-    while (left := alive(mark)) and clock.monotonic() < deadline:
-        clock.sleep(0.02)
-    return left
 
 
 @pytest.mark.parametrize(

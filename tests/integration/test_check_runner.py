@@ -16,8 +16,16 @@ from ledger.clock import SystemClock
 from ledger.domain.errors import BadInput
 from ledger.preflight.finding import Finding
 from ledger.preflight.runner import run_checks
-from tests.integration.test_check_programs import alive, wait_for_none
-from tests.support.preflight import checks, context_in, find, plan, put, results
+from tests.support.preflight import (
+    alive,
+    checks,
+    context_in,
+    find,
+    plan,
+    put,
+    results,
+    wait_for_none,
+)
 
 SLEEPS = "kind: command, command: [sleep, '300'], timeout: 300ms"
 

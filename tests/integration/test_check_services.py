@@ -182,4 +182,16 @@ def test_a_check_asks_for_json(tmp_path: Path) -> None:
         assert find(tmp_path, f"kind: http, url: '{system.url}'").result == "PASS"
 
 
+def test_a_proxy_does_not_stand_between_us_and_this_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{server.getsockname()[1]}")
+    with running_system() as system:
+        system.on_get = says(200)
+        assert find(tmp_path, f"kind: http, url: '{system.url}'").result == "PASS"
+    away = find(tmp_path, "kind: http, url: 'http://exchange.invalid/time'")
+    assert (away.result, away.measured) == ("FAIL", "no answer: connection refused")
+
+
 TRADES = "kind: sql_freshness, dsn: '${DATABASE_URL}', table: trades, column: at, max_age: 5s"

@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import psutil
+
+from ledger.clock import SystemClock
 from ledger.configuration.strict import Strict, read_model
 from ledger.preflight.context import CheckContext
 from ledger.preflight.finding import Finding
@@ -67,3 +70,22 @@ def put(
 def results(findings: tuple[Finding, ...]) -> Mapping[str, str]:
     """Return name -> result."""
     return {finding.name: str(finding.result) for finding in findings}
+
+
+def alive(mark: str) -> list[int]:
+    """Return the processes that carry ``mark`` in their command line."""
+    return [
+        process.pid
+        for process in psutil.process_iter(["cmdline", "status"])
+        if mark in " ".join(process.info["cmdline"] or [])
+        and process.info["status"] != psutil.STATUS_ZOMBIE
+    ]
+
+
+def wait_for_none(mark: str) -> list[int]:
+    """Wait a moment for killed processes to be gone, and return those that are not."""
+    clock = SystemClock()
+    deadline = clock.monotonic() + 5
+    while (left := alive(mark)) and clock.monotonic() < deadline:
+        clock.sleep(0.02)
+    return left

@@ -34,6 +34,7 @@ checks:
         ("name: a, kind: ledger, priority: P5", "'P0', 'P1', 'P2' or 'P3'"),
         ("name: a, kind: ledger, timeout: 0s", "a check needs some time"),
         ("name: a, kind: ledger, timeout: soon", "'soon' is no duration"),
+        ("name: a, kind: http, url: http://u:pw@x", "no user and no password"),
         ("name: a, kind: http, url: ftp://x", "checks[0].url: string should match"),
         ("name: a, kind: http, url: http://x, max_latency_ms: '3'", "without quotes"),
         ("name: a, kind: http, url: http://x, max_latency_ms: true", "a number was expected"),

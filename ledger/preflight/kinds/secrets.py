@@ -34,6 +34,9 @@ ALLOWED: Final = "pragma: allowlist secret"
 _CODE: Final = frozenset(
     ".py .pyi .js .mjs .ts .tsx .jsx .go .rs .java .kt .c .h .cc .cpp .cs .rb .php .sol .swift".split()
 )
+_PROSE: Final = frozenset({".md", ".rst", ".txt", ".html", ".mako"})
+_EXAMPLE: Final = re.compile(r"(?i)\W*(my|the|your)?(pass|password|passwd|pw|pwd|secret|token)\W*")
+_IN_ADDRESS: Final = "password or key in an address"
 _SHOWN: Final = 50
 _ASSIGNED: Final = re.compile(r"""([\w.-]+)["']?\]?\s*(?:[:=]|=>)\s*[rbuf]{0,2}["']?$""")
 
@@ -122,19 +125,27 @@ def _by_key(name: str, raw: bytes) -> Iterator[tuple[int, str]]:
 
 
 def _by_look(name: str, text: str) -> Iterator[tuple[int, str]]:
-    is_code = Path(name).suffix.lower() in _CODE
+    suffix = Path(name).suffix.lower()
     for start, end in patterns.find(text):
         assigned = _assigned_to(text, start)
         secret = text[start:end]
-        # In a program `password = read_it()` holds none: there it stands in quotes.
-        if (
-            assigned
-            and is_code
-            and text[start - 1 : start] not in {'"', "'", "`"}
-            and not _known(secret)
-        ):
-            continue
-        yield start, f"value of {shortened(assigned)}" if assigned else _kind(secret, text, start)
+        if assigned is None:
+            kind = _kind(secret, text[text.rfind("\n", 0, start) + 1 : start])
+            # Pages and comments explain addresses with user:password@.
+            if kind == _IN_ADDRESS and suffix in _CODE | _PROSE and _EXAMPLE.fullmatch(secret):
+                continue
+            yield start, kind
+        elif not _is_expression(text, start, secret, is_code=suffix in _CODE):
+            yield start, f"value of {shortened(assigned)}"
+
+
+def _is_expression(text: str, start: int, secret: str, *, is_code: bool) -> bool:
+    """Whether something is compared (a version: ``name==1.0``), or computed, and so is no value."""
+    if secret.startswith("="):
+        return True
+    # In a program `password = read_it()` holds none: there it stands in quotes.
+    is_quoted = text[start - 1 : start] in {'"', "'", "`"}
+    return is_code and not is_quoted and not patterns.find(secret)
 
 
 def _assigned_to(text: str, start: int) -> str | None:
@@ -145,21 +156,11 @@ def _assigned_to(text: str, start: int) -> str | None:
     return match[1]
 
 
-def _known(secret: str) -> bool:
-    """Whether a secret is known by its own look, whatever stands before it."""
-    return bool(patterns.find(secret))
-
-
-def _kind(secret: str, text: str, start: int) -> str:
+def _kind(secret: str, before: str) -> str:
     if "PRIVATE KEY" in secret or "PuTTY" in secret:
         return "private key"
     if re.fullmatch(r"0[xX][0-9a-fA-F]{64}", secret):
         return "private key of a wallet"
     if patterns.looks_like_mnemonic(secret):
         return "mnemonic"
-    if (
-        "://" in text[max(0, start - 60) : start]
-        and text[max(0, start - 60) : start].count("\n") == 0
-    ):
-        return "password or key in an address"
-    return "access key"
+    return _IN_ADDRESS if "://" in before else "access key"
