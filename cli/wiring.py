@@ -15,7 +15,7 @@ from psycopg import Connection, Error
 
 from cli.output import say
 from cli.settings import Settings, resolve_actor
-from ledger.clock import SystemClock
+from ledger.clock import clock_of
 from ledger.domain.errors import FileProblem, LedgerError, LedgerUnreachable, RightMissing
 from ledger.domain.ids import Channel
 from ledger.service.context import Ledger
@@ -43,7 +43,7 @@ class Runtime:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.clock = SystemClock()
+        self.clock = clock_of(os.environ)
         self._timeout_seconds = TIMEOUT_SECONDS
         self._far_behind = False
 

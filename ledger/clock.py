@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+_LOOK_AGAIN_SECONDS: Final = 0.01
 
 
 class SystemClock:
@@ -22,3 +27,37 @@ class SystemClock:
     def sleep(self, seconds: float) -> None:
         """Wait ``seconds``."""
         time.sleep(seconds)
+
+
+class FileClock(SystemClock):
+    """A clock that stands in a file, for rehearsals: a plan of weeks is played in minutes.
+
+    The file holds one ISO 8601 time, and whoever rehearses moves it on. Waits of a second or more end when
+    the file has moved on by as much; shorter ones are real, and so are durations.
+    """
+
+    __slots__ = ("_path",)
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def now(self) -> datetime:
+        """Return the moment that the file says."""
+        return datetime.fromisoformat(self._path.read_text(encoding="utf-8").strip()).astimezone(
+            UTC
+        )
+
+    def sleep(self, seconds: float) -> None:
+        """Wait until the file has moved on by ``seconds``."""
+        if seconds < 1:
+            time.sleep(seconds)
+            return
+        until = self.now() + timedelta(seconds=seconds)
+        while self.now() < until:
+            time.sleep(_LOOK_AGAIN_SECONDS)
+
+
+def clock_of(environment: Mapping[str, str]) -> SystemClock:
+    """Return the machine's clock, or the one in the file that ROLLOUT_CLOCK names."""
+    path = environment.get("ROLLOUT_CLOCK")
+    return FileClock(Path(path)) if path else SystemClock()

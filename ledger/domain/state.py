@@ -90,8 +90,8 @@ class SystemState:
     """The last supervised run: run, pid, host, since, status (running | stopped | crashed)."""
     watch: Json | None = None
     """Who watches: host, pid, since."""
-    last_critical_at: str | None = None
-    """When a critical alert last fired, or last ended."""
+    last_alert_at: Mapping[str, str] = field(default_factory=dict)
+    """severity -> when an alert that bad, or worse, last fired or last ended."""
     last_crash_at: str | None = None
 
     def to_json(self) -> dict[str, Any]:

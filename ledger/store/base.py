@@ -51,6 +51,13 @@ class EventStore(Protocol):
         """Yield one stream's events after a revision, in order."""
         ...
 
+    def first_revision_since(self, stream: str, moment: datetime) -> int:
+        """Return the first revision of a stream that was recorded at ``moment`` or later.
+
+        One more than the stream has, where there is none. Takes a logarithm of the stream's length.
+        """
+        ...
+
     def get(self, key: int | UUID) -> Recorded | None:
         """Return the event at a position, or of an id."""
         ...

@@ -103,6 +103,13 @@ class MemoryStore:
             if event.stream == stream and event.revision > after_revision:
                 yield event
 
+    def first_revision_since(self, stream: str, moment: datetime) -> int:
+        """See `EventStore.first_revision_since`."""
+        for event in self.read_stream(stream):
+            if event.recorded_at >= moment:
+                return event.revision
+        return self._revisions.get(stream, 0) + 1
+
     def get(self, key: int | UUID) -> Recorded | None:
         """See `EventStore.get`."""
         if isinstance(key, UUID):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
 from typing import Any, Final, LiteralString, TypeVar
 from uuid import UUID
 
@@ -125,6 +126,25 @@ class PostgresStore:
             if len(rows) < PAGE_ROWS:
                 return
             after = rows[-1][0 if key == "position" else 1]
+
+    def first_revision_since(self, stream: str, moment: datetime) -> int:
+        """See `EventStore.first_revision_since`."""
+        row = self._one(
+            "SELECT revision FROM ledger.event WHERE stream = %s ORDER BY revision DESC LIMIT 1",
+            (stream,),
+        )
+        low, high = 1, (row[0] if row is not None else 0) + 1
+        while low < high:  # times of recording never go back along a stream
+            middle = (low + high) // 2
+            row = self._one(
+                "SELECT recorded_at >= %s FROM ledger.event WHERE stream = %s AND revision = %s",
+                (moment, stream, middle),
+            )
+            if row is not None and row[0]:
+                high = middle
+            else:
+                low = middle + 1
+        return low
 
     def get(self, key: int | UUID) -> Recorded | None:
         """See `EventStore.get`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -131,3 +131,17 @@ def test_read_stream_ranges(store: EventStore) -> None:
     assert [e.position for e in store.read_stream("a", 1, 6)] == [3, 5]
     assert [e.position for e in store.read_stream("a", 0, 0)] == []
     assert [e.position for e in store.read_stream("nobody")] == []
+
+
+def test_where_a_stream_stood_at_a_moment(store: EventStore) -> None:
+    """A window of a long stream is found without reading what lies before it."""
+    for _ in range(9):
+        store.append([an_event("long"), an_event("other")])
+    found = list(store.read_stream("long"))
+    for event in found:
+        first = store.first_revision_since("long", event.recorded_at)
+        assert found[first - 1].recorded_at == event.recorded_at
+        assert first == 1 or found[first - 2].recorded_at < event.recorded_at
+    assert store.first_revision_since("long", found[0].recorded_at - timedelta(days=1)) == 1
+    assert store.first_revision_since("long", found[-1].recorded_at + timedelta(days=1)) == 10
+    assert store.first_revision_since("none", found[0].recorded_at) == 1

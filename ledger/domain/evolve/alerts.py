@@ -39,15 +39,24 @@ def _alert_fired(state: SystemState, event: Recorded, data: Json) -> SystemState
         state,
         pending=without(state.pending, data["alert"]) if state.pending else state.pending,
         alerts=with_(state.alerts, data["alert"], alert),
-        last_critical_at=_critical(state, event, data["severity"]),
+        last_alert_at=_last_alert(state, event, data["severity"]),
     )
 
 
-def _critical(state: SystemState, event: Recorded, severity: str) -> str | None:
-    """Return when a critical alert was last open, as of now."""
-    if severity != "critical":
-        return state.last_critical_at
-    return max(state.last_critical_at or "", iso(event.occurred_at))
+_NO_WORSE: Final = {
+    "critical": ("critical", "warning", "info"),
+    "warning": ("warning", "info"),
+    "info": ("info",),
+}
+
+
+def _last_alert(state: SystemState, event: Recorded, severity: str) -> Mapping[str, str]:
+    """Return when an alert of each severity, or a worse one, was last open, as of now."""
+    at = iso(event.occurred_at)
+    later = {
+        name: max(state.last_alert_at.get(name, ""), at) for name in _NO_WORSE.get(severity, ())
+    }
+    return {**state.last_alert_at, **later}
 
 
 def _change(state: SystemState, alert: str, **changes: Any) -> SystemState:
@@ -74,7 +83,7 @@ def _alert_resolved(state: SystemState, event: Recorded, data: Json) -> SystemSt
         pending=without(state.pending, data["alert"]) if state.pending else state.pending,
         alerts=without(state.alerts, data["alert"]),
         no_data=without(state.no_data, data["alert"]) if state.no_data else state.no_data,
-        last_critical_at=_critical(state, event, known.get("severity", "")),
+        last_alert_at=_last_alert(state, event, known.get("severity", "")),
     )
 
 

@@ -1,0 +1,216 @@
+"""rollout phase list, enter, advance, hold, release, abort, scope."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import click
+
+from cli import options
+from cli.commands.alert import told
+from cli.commands.modes import insist_on_yes
+from cli.completion import complete_system
+from cli.output import Output
+from cli.wiring import Runtime, pass_runtime
+from ledger.domain.decisions import Decision, phases
+from ledger.domain.errors import BadInput
+from ledger.domain.state import SystemState
+
+system_argument = click.argument("system", shell_complete=complete_system)
+
+
+@click.group()
+def phase() -> None:
+    """The phases of the plan: enter, advance, hold, abort."""
+
+
+def _decide(
+    runtime: Runtime,
+    system: str,
+    decide: Callable[[SystemState], Decision],
+    reason: str | None,
+    output: Output,
+    said: str,
+) -> None:
+    decision = runtime.ledger.decide(system, decide, runtime.origin(reason))
+    told(decision, output, said, system)
+    runtime.catch_up()
+
+
+@phase.command("list")
+@system_argument
+@options.output
+@pass_runtime
+def list_(runtime: Runtime, system: str, output: Output) -> None:
+    """List the phases of the plan, and where the rollout stands in them.
+
+    \b
+    Example:
+      rollout phase list polyarb-x
+    """
+    from datetime import timedelta
+
+    from ledger.domain.durations import duration_text
+
+    state = runtime.ledger.load(system)
+    present = state.phase or {}
+    rows = []
+    for planned in phases.phases_of(state):
+        name = planned["name"]
+        done = state.phases_done.get(name)
+        status = present["status"] if present.get("name") == name else "done" if done else ""
+        gate = state.gates.get(name)
+        rows.append(
+            {
+                "phase": name,
+                "mode": planned.get("mode"),
+                "min_duration": duration_text(timedelta(seconds=planned.get("min_seconds", 0))),
+                "status": status,
+                "since": present["since"] if present.get("name") == name else None,
+                "gate": gate["verdict"] if gate else "",
+                "approvals": ", ".join((planned.get("approvals") or {}).get("roles", {})),
+            }
+        )
+    output.rows(rows)
+
+
+@phase.command("enter")
+@system_argument
+@click.argument("name", metavar="PHASE")
+@options.reason
+@options.yes
+@options.output
+@pass_runtime
+def enter(
+    runtime: Runtime, system: str, name: str, reason: str | None, yes: bool, output: Output
+) -> None:
+    """Enter PHASE: the first one, the next after one that was left forward, or an earlier one again.
+
+    \b
+    Example:
+      rollout phase enter polyarb-x shadow --reason "plan agreed on Monday"
+    """
+    from ledger.service import phasing
+
+    insist_on_yes(f"{system} enters the phase {name}", reason, yes=yes)
+    decision = phasing.enter(runtime.ledger, system, name, runtime.origin(reason))
+    told(decision, output, f"{system} is in {name}", system)
+    runtime.catch_up()
+
+
+@phase.command("advance")
+@system_argument
+@options.reason
+@options.yes
+@options.output
+@pass_runtime
+def advance(runtime: Runtime, system: str, reason: str | None, yes: bool, output: Output) -> None:
+    """Leave the present phase forward: needs a GO of its gate, and what the next one wants on entry.
+
+    \b
+    Example:
+      rollout phase advance polyarb-x --reason "7 days without CRITICAL, signed by all"
+    """
+    from ledger.service import phasing
+
+    insist_on_yes(f"{system} goes on to the next phase", reason, yes=yes)
+    decision = phasing.advance(runtime.ledger, system, runtime.origin(reason))
+    entered = [e.payload()["phase"] for e in decision.events if e.type == "PhaseEntered"]
+    said = f"{system} is in {entered[0]}" if entered else f"the rollout of {system} is complete"
+    told(decision, output, said, system)
+    runtime.catch_up()
+
+
+@phase.command("hold")
+@system_argument
+@options.reason
+@options.output
+@pass_runtime
+def hold(runtime: Runtime, system: str, reason: str | None, output: Output) -> None:
+    """Stay in the present phase until somebody releases it.
+
+    \b
+    Example:
+      rollout phase hold polyarb-x --reason "waiting for the exchange's maintenance"
+    """
+    _decide(runtime, system, phases.hold, reason, output, f"{system} is held")
+
+
+@phase.command("release")
+@system_argument
+@options.reason
+@options.output
+@pass_runtime
+def release(runtime: Runtime, system: str, reason: str | None, output: Output) -> None:
+    """End a hold.
+
+    \b
+    Example:
+      rollout phase release polyarb-x --reason "maintenance is over"
+    """
+    actor = runtime.settings.actor
+    _decide(
+        runtime, system, lambda state: phases.release(state, actor), reason, output,
+        f"{system} is released",
+    )  # fmt: skip
+
+
+@phase.command("abort")
+@system_argument
+@options.reason
+@options.output
+@pass_runtime
+def abort(runtime: Runtime, system: str, reason: str | None, output: Output) -> None:
+    """Give the rollout up where it is. What runs is not touched: pause it, or roll it back.
+
+    \b
+    Example:
+      rollout phase abort polyarb-x --reason "the strategy does not carry its costs"
+    """
+    _decide(runtime, system, phases.abort, reason, output, f"the rollout of {system} is given up")
+
+
+@phase.command("scope")
+@system_argument
+@click.argument("scope", nargs=-1, required=True, metavar="KEY=VALUE,VALUE…")
+@options.reason
+@options.yes
+@options.output
+@pass_runtime
+def scope_(
+    runtime: Runtime,
+    system: str,
+    scope: tuple[str, ...],
+    reason: str | None,
+    yes: bool,
+    output: Output,
+) -> None:
+    """Say what the present phase covers from here on.
+
+    \b
+    Example:
+      rollout phase scope ofi-cvd symbols=BTCUSDT,ETHUSDT,ADAUSDT --reason "as approved on Friday"
+    """
+    given = _scope(scope)
+    actor = runtime.settings.actor
+    insist_on_yes(f"the scope of {system} changes", reason, yes=yes)
+    _decide(
+        runtime, system, lambda state: phases.change_scope(state, _over(state, given), actor), reason,
+        output, f"{system} covers {'; '.join(scope)}",
+    )  # fmt: skip
+
+
+def _scope(texts: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for text in texts:
+        key, separator, values = text.partition("=")
+        if not separator or not key:
+            raise BadInput(f"{text!r} is not KEY=VALUE,VALUE.", hint="symbols=BTCUSDT,ETHUSDT")
+        found[key] = tuple(value for value in values.split(",") if value)
+    return found
+
+
+def _over(state: SystemState, given: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
+    present = phases.present_phase(state)["scope"]
+    return {**{name: tuple(values) for name, values in present.items()}, **given}

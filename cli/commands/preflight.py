@@ -1,0 +1,136 @@
+"""rollout preflight run, show."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from cli import options
+from cli.completion import complete_system
+from cli.output import Output, say
+from cli.overview import styled
+from cli.wiring import Runtime, pass_runtime
+from ledger.domain.errors import BadInput, ReasonRequired, UnknownName
+from ledger.domain.gates import Verdict
+
+if TYPE_CHECKING:
+    from ledger.preflight.finding import Finding
+
+EXIT_CODES: Final = {"GO": 0, "WAIVED": 0, "NO_GO": 3, "INCONCLUSIVE": 4}
+COLOURS: Final = {
+    "PASS": "green", "WARN": "yellow", "FAIL": "red", "ERROR": "red", "SKIP": "yellow",
+    "GO": "green", "WAIVED": "yellow", "NO_GO": "red", "INCONCLUSIVE": "yellow",
+}  # fmt: skip
+COLUMNS: Final = ("check", "priority", "category", "result", "measured", "threshold", "detail")
+
+
+@click.group()
+def preflight() -> None:
+    """The checks of the plan, before something goes live."""
+
+
+@preflight.command("run")
+@click.argument("system", shell_complete=complete_system)
+@click.option("--param", "params", multiple=True, metavar="KEY=VALUE",
+              help="Another value for a parameter of the plan. Repeatable.")  # fmt: skip
+@click.option("--skip", "skips", multiple=True, metavar="CHECK",
+              help="Leave a check out; needs --reason. A skipped P0 is NO_GO. Repeatable.")  # fmt: skip
+@click.option("--base", type=click.Path(path_type=Path, file_okay=False), default=Path(),
+              help="Folder that relative paths begin at. Default: here.")  # fmt: skip
+@options.reason
+@options.output
+@pass_runtime
+def run(
+    runtime: Runtime,
+    system: str,
+    params: tuple[str, ...],
+    skips: tuple[str, ...],
+    base: Path,
+    reason: str | None,
+    output: Output,
+) -> None:
+    """Run the checks side by side, and record the verdict for the configuration in force.
+
+    Exit code 0: GO (or WAIVED), 3: NO_GO, 4: INCONCLUSIVE.
+
+    \b
+    Example:
+      rollout preflight run okx --param min_sharpe=0.3 --skip backtest --reason "no run on Sunday"
+    """
+    from ledger.service import preflighting
+
+    if skips and not (reason and reason.strip()):
+        raise ReasonRequired("Leaving a check out needs a reason.", hint="Say why: --reason TEXT")
+    done = preflighting.run(
+        runtime.ledger,
+        system,
+        runtime.origin(reason),
+        params=dict(_pair(text) for text in params),
+        skips=dict.fromkeys(skips, f"skipped: {reason}"),
+        base=base.absolute(),
+        report=_report,
+    )
+    _show(done.completed.payload(), done.position, system, output)
+    runtime.catch_up()
+    click.get_current_context().exit(EXIT_CODES[done.verdict.value])
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, separator, value = text.partition("=")
+    if not separator or not name:
+        raise BadInput(f"--param {text!r} is not KEY=VALUE.")
+    return name, value
+
+
+def _report(name: str, finding: Finding | None) -> None:
+    if finding is not None:
+        result = finding.result.value
+        say(f"  {styled(f'{result:5}', COLOURS[result])} {name} ({finding.took_ms} ms)")
+
+
+@preflight.command("show")
+@click.argument("system", shell_complete=complete_system)
+@options.output
+@pass_runtime
+def show(runtime: Runtime, system: str, output: Output) -> None:
+    """Show the last preflight of SYSTEM.
+
+    \b
+    Example:
+      rollout preflight show okx -o json
+    """
+    state = runtime.ledger.load(system)
+    if state.preflight is None:
+        raise UnknownName(
+            f"No preflight of {system} was run.", hint=f"rollout preflight run {system}"
+        )
+    position = int(state.preflight["position"])
+    event = runtime.store.get(position)
+    if event is None:
+        raise UnknownName(f"#{position} is not in the log.", hint="Run: rollout verify")
+    _show(event.data, position, system, output)
+
+
+def _show(data: Any, position: int, system: str, output: Output) -> None:
+    verdict = Verdict(data["verdict"])
+    rows = [{"check": result["name"], **result} for result in data["results"]]
+    if output.format == "table":
+        for row in rows:
+            waived = f" (waived: {row['waived_by']})" if row.get("waived_by") else ""
+            row["result"] += waived
+        output.rows(rows, list(COLUMNS))
+        click.echo(f"{styled(verdict.value, COLOURS[verdict.value], bold=True)}  {_sums(data['results'])}  "
+                   f"#{position}")  # fmt: skip
+    elif output.format in {"json", "jsonl"}:
+        output.record({"system": system, "position": position, **data})
+    else:
+        output.rows(rows, list(COLUMNS))
+
+
+def _sums(results: Any) -> str:
+    counts: dict[str, int] = {}
+    for result in results:
+        counts[result["result"]] = counts.get(result["result"], 0) + 1
+    return ", ".join(f"{count} {name}" for name, count in sorted(counts.items())) or "no checks"

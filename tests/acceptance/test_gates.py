@@ -1,0 +1,220 @@
+"""Preflight, gates, approvals, phases: through the real command line, in compressed time."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.commands import Rollout, Told
+
+START = datetime(2025, 12, 1, tzinfo=UTC)
+PROFILE = """
+profile: canary
+environment: production
+params: {min_sharpe: 0.2}
+modes:
+  real: {preflight: 30m, approvals: {roles: {ops_lead: 1}}}
+checks:
+  - {name: backtest, kind: json_thresholds, priority: P0, path: backtest.json,
+     values: {sharpe: {min: "${min_sharpe}"}}}
+  - {name: disk, kind: disk_space, priority: P2, path: ., min_free: 1MB}
+phases:
+  - name: shadow
+    mode: mock
+    min_duration: 24h
+    success:
+      - {name: auc, expr: fusion_auc >= 0.58, every: 10m, max_gap: 15m}
+      - {name: quiet, no_alerts: critical, max_gap: 15m}
+  - name: micro_live
+    mode: real
+    exposure: {size: 2}
+    entry: {approvals: {roles: {dev_lead: 1, test_lead: 1, ops_lead: 1}}}
+"""
+
+
+class Desk:
+    """A bot with a plan, and a clock that the test moves."""
+
+    def __init__(self, tmp_path: Path, rollout: Rollout) -> None:
+        self.folder = tmp_path
+        self._rollout = rollout
+        self._clock = tmp_path / "clock"
+        self.now = START
+        self.advance(timedelta(0))
+        (tmp_path / "config.yaml").write_text("size: 2\n")
+        (tmp_path / "plan.yaml").write_text(PROFILE)
+        self.backtest(0.5)
+        self("system", "add", "bot", "--control-file", tmp_path / "mode.json",
+             "--config-file", tmp_path / "config.yaml")  # fmt: skip
+        self("config", "put", "bot", tmp_path / "config.yaml", "--in-force", "--stable")
+        self("profile", "adopt", "bot", tmp_path / "plan.yaml")
+        self("switch", "bot", "--to", "mock")
+
+    def __call__(self, *words: str | Path, exits: int = 0, **env: str) -> Told:
+        given = {"ROLLOUT_CLOCK": str(self._clock), "ROLLOUT_YES": "1", "ROLLOUT_REASON": "agreed"}
+        return self._rollout(*words, exits=exits, **{**given, **env})
+
+    def advance(self, span: timedelta) -> None:
+        self.now += span
+        self._clock.write_text(self.now.isoformat())
+
+    def backtest(self, sharpe: float) -> None:
+        (self.folder / "backtest.json").write_text(json.dumps({"sharpe": sharpe}))
+
+    def preflight(self, *words: str, exits: int = 0) -> Told:
+        return self("preflight", "run", "bot", "--base", self.folder, *words, exits=exits)
+
+    def grant(self, subject: str, *roles: str) -> None:
+        """Ask for an approval of ``subject``, and have one person of each role give it."""
+        self("approve", "request", "bot", subject)
+        requests: Any = self("approve", "list", "bot", "-o", "json").json
+        name = next(one["request"] for one in requests if one["subject"] == subject)
+        for role in roles:
+            self("approve", "grant", "bot", name, "--role", role, ROLLOUT_ACTOR=f"human:{role}")
+
+    def record(self, minutes: int, every: int, value: float) -> None:
+        """Let time pass, with a value of fusion_auc now and then."""
+        for _ in range(0, minutes, every):
+            self.advance(timedelta(minutes=every))
+            self("metrics", "put", "bot", f"fusion_auc={value}")
+
+
+@pytest.fixture
+def desk(tmp_path: Path, rollout: Rollout) -> Desk:
+    return Desk(tmp_path, rollout)
+
+
+def test_real_needs_a_fresh_go_for_this_configuration_and_a_yes(desk: Desk) -> None:
+    """I8: a GO that is too old, or was made for another configuration or plan, is none."""
+    assert "none was run" in desk("switch", "bot", "--to", "real", exits=4).err
+    desk.preflight()
+    desk.grant("mode:real", "ops_lead")
+    desk.advance(timedelta(minutes=31))
+    assert "not older than 30m" in desk("switch", "bot", "--to", "real", exits=3).err
+    desk.preflight()
+    (desk.folder / "config.yaml").write_text("size: 1\n")
+    desk("config", "put", "bot", desk.folder / "config.yaml", "--in-force")
+    assert "was made for another" in desk("switch", "bot", "--to", "real", exits=3).err
+    desk.preflight()
+    told = desk("switch", "bot", "--to", "real", exits=8)
+    assert "the configuration has changed since it was given" in told.err
+    desk.grant("mode:real", "ops_lead")
+    desk("switch", "bot", "--to", "real")
+    desk("pause", "bot")  # and a pause needs nothing of all that
+
+
+def test_a_skipped_p0_is_no_go(desk: Desk) -> None:
+    """I8, scenario: PASS with skips is no PASS; a waiver by a person is another thing, and is shown."""
+    desk.preflight("--skip", "backtest", exits=3)
+    assert "backtest" in desk("switch", "bot", "--to", "real", exits=3).err
+    desk("gate", "waive", "bot", "check:backtest", "--until", "2h")
+    told = desk.preflight("--skip", "backtest")
+    assert "WAIVED" in told.out
+    assert "waived: W-" in told.out
+    assert "check:backtest" in desk("gate", "show", "bot").out
+    desk.advance(timedelta(hours=3))
+    desk.preflight("--skip", "backtest", exits=3)
+    assert "did you mean 'backtest'" in desk.preflight("--skip", "bactest", exits=2).err
+
+
+def test_the_measured_value_stands_beside_the_threshold(desk: Desk) -> None:
+    desk.backtest(0.15)
+    told = desk.preflight("-o", "json", exits=3)
+    (backtest,) = [one for one in told.json["results"] if one["name"] == "backtest"]
+    assert backtest["result"] == "FAIL"
+    assert "0.15" in backtest["measured"]
+    assert "0.2" in backtest["threshold"]
+    desk.preflight("--param", "min_sharpe=0.1")
+    assert desk("preflight", "show", "bot", "-o", "json").json["params"] == {"min_sharpe": "0.1"}
+    assert "did you mean 'min_sharpe'" in desk.preflight("--param", "min_sharp=1", exits=2).err
+
+
+def test_breaking_the_glass(desk: Desk) -> None:
+    """A person, a reason, an end; and only a person."""
+    words = ("gate", "waive", "bot", "mode:real", "--break-glass", "--until", "30m")
+    assert "no person" in desk(*words, exits=3, ROLLOUT_ACTOR="rule:x").err
+    assert "reason" in desk(*words, exits=2, ROLLOUT_REASON="").err
+    desk(*words)
+    desk("switch", "bot", "--to", "real")
+    assert "broke the glass for mode:real" in desk("log", "bot").out
+
+
+def test_eight_minutes_are_not_a_day(desk: Desk) -> None:
+    """I8, scenario: a run of eight minutes against a gate of 24 hours is INCONCLUSIVE, and says why."""
+    desk("phase", "enter", "bot", "shadow")
+    desk.record(8, 4, 0.585)
+    told = desk("gate", "eval", "bot", exits=4)
+    assert "8m of 1d" in told.out
+    assert "has lasted 8m of the 1d" in desk("phase", "advance", "bot", exits=4).err
+    desk.record(24 * 60, 10, 0.585)
+    desk.advance(timedelta(minutes=1))
+    desk("gate", "eval", "bot")
+    assert "needs approval" in desk("phase", "advance", "bot", exits=8).err
+    desk.grant("phase:micro_live", "dev_lead", "test_lead", "ops_lead")
+    desk("phase", "advance", "bot")
+    assert "entered the phase micro_live" in desk("log", "bot").out
+
+
+def test_a_day_with_one_bad_hour_is_no_go(desk: Desk) -> None:
+    """The worst slice counts, not the average: one look below the bar, and the gate says when."""
+    desk("phase", "enter", "bot", "shadow")
+    desk.record(23 * 60, 10, 0.585)
+    desk.record(60, 10, 0.57)
+    told = desk("gate", "eval", "bot", "-o", "json", exits=3)
+    (auc,) = [one for one in told.json["criteria"] if one["name"] == "auc"]
+    assert auc["result"] == "fail"
+    assert "first at 2025-12-01" in auc["detail"] or "first at 2025-12-02" in auc["detail"]
+
+
+def test_a_phase_wants_its_own_configuration(desk: Desk) -> None:
+    """A file's name says nothing, what stands in it does: the phase allows a size of 2."""
+    desk("phase", "enter", "bot", "shadow")
+    desk("gate", "waive", "bot", "phase:shadow", "--break-glass", "--until", "1h")
+    desk("gate", "waive", "bot", "phase:micro_live", "--break-glass", "--until", "1h")
+    (desk.folder / "config.yaml").write_text("size: 10\n")
+    desk("config", "put", "bot", desk.folder / "config.yaml", "--in-force")
+    assert "size is 10, more than the 2" in desk("phase", "advance", "bot", exits=3).err
+    (desk.folder / "config.yaml").write_text("size: 2\n")
+    desk("config", "put", "bot", desk.folder / "config.yaml", "--in-force")
+    desk("phase", "advance", "bot")
+    assert "the glass broken by W-" in desk("log", "bot").out
+
+
+def test_holding_and_giving_up(desk: Desk) -> None:
+    desk("phase", "enter", "bot", "shadow")
+    assert "comes after" not in desk("phase", "hold", "bot").out
+    assert "is held by ann" in desk("phase", "advance", "bot", exits=3).err
+    desk("phase", "release", "bot", exits=3, ROLLOUT_ACTOR="rule:auto")
+    desk("phase", "release", "bot")
+    desk("phase", "scope", "bot", "symbols=BTCUSDT,ETHUSDT")
+    desk("phase", "abort", "bot")
+    assert "is aborted" in desk("phase", "advance", "bot", exits=3).err
+
+
+def test_a_changed_plan_is_an_event_with_its_keys(desk: Desk) -> None:
+    """The gate that is moved leaves a trace: who, when, which key, from what to what."""
+    (desk.folder / "plan.yaml").write_text(PROFILE.replace("0.58", "0.55"))
+    desk("profile", "adopt", "bot", desk.folder / "plan.yaml")
+    events = desk("log", "bot", "--type", "ProfileAdopted", "-o", "json").json
+    shown = desk("show", str(events[-1]["position"]), "-o", "json").json
+    (change,) = shown["data"]["changes"]
+    assert "0.55" in change["new"]
+    assert desk("profile", "adopt", "bot", desk.folder / "plan.yaml").out.startswith("skipped")
+
+
+def test_a_plan_that_does_not_fit(desk: Desk) -> None:
+    """File, line, key and the nearest right word; and nothing is adopted."""
+    (desk.folder / "plan.yaml").write_text(PROFILE.replace("min_duration", "min_durration"))
+    told = desk("profile", "adopt", "bot", desk.folder / "plan.yaml", exits=2)
+    assert "plan.yaml, line" in told.err
+    assert "did you mean 'min_duration'" in told.err
+    (desk.folder / "plan.yaml").write_text(PROFILE.replace("production", "staging"))
+    assert (
+        "is registered as production"
+        in desk("profile", "adopt", "bot", desk.folder / "plan.yaml", exits=2).err
+    )
+    assert len(desk("log", "bot", "--type", "ProfileAdopted", "-o", "json").json) == 1
