@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -71,5 +72,7 @@ class CheckContext:
     newest_metric: NewestMetric | None = None
     ledger_head: Callable[[], int] | None = None
     """Ask the ledger, in the role that writes, for its last position; raises a `LedgerError`."""
+    one_at_a_time: threading.Lock = field(default_factory=threading.Lock)
+    """Held while the ledger is asked: its connection is one, and checks are many."""
     guard: Guard = field(default_factory=Guard)
     """Each check of a run gets its own: where it leaves how to end what it begins."""

@@ -14,6 +14,7 @@ from ledger.preflight.fields import Bounds
 from ledger.preflight.finding import Result
 
 _CLOCKS_DIFFER_SECONDS: Final = 60
+_PLAIN_DIGITS: Final = 24
 
 
 def judged(value: Decimal, bounds: Bounds) -> Result:
@@ -69,6 +70,8 @@ def number_text(number: Decimal | str) -> str:
     """Return a number in plain digits, as people write it."""
     if isinstance(number, str):
         return number
+    if number and not -_PLAIN_DIGITS <= number.adjusted() <= _PLAIN_DIGITS:
+        return f"{number:.6g}"
     text = f"{number:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
 

@@ -9,6 +9,8 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
+from ledger.configuration import patterns
+from ledger.configuration.names import Hint, hint_of
 from ledger.domain.configuration import child_key, key_path
 from ledger.domain.errors import BadInput
 from ledger.preflight.context import Scalar
@@ -29,7 +31,7 @@ def effective(declared: Mapping[str, Scalar | None], given: Mapping[str, str]) -
     only a check that needs it complains.
 
     Raises:
-        BadInput: one that is not declared, or not of its default's type.
+        BadInput: one that is not declared, not of its default's type, or a secret.
     """
     params = {name: value for name, value in declared.items() if value is not None}
     for name, text in given.items():
@@ -39,6 +41,12 @@ def effective(declared: Mapping[str, Scalar | None], given: Mapping[str, str]) -
                 hint=f"the plan declares: {', '.join(sorted(declared)) or 'none'}",
             )
         params[name] = _typed(name, text, declared[name])
+    for name, value in params.items():
+        if isinstance(value, str) and _is_secret(name, value):
+            raise BadInput(
+                f"the parameter {name} holds a secret, and parameters are recorded",
+                hint="put it into the environment of the programs that need it",
+            )
     return params
 
 
@@ -93,6 +101,11 @@ def _typed(name: str, text: str, default: Scalar | None) -> Scalar:
     if value is None:
         raise BadInput(f"the parameter {name} takes {wanted}, and was given {text!r}")
     return value
+
+
+def _is_secret(name: str, value: str) -> bool:
+    named = hint_of(name) is Hint.SECRET and not patterns.is_placeholder(value)
+    return named or bool(patterns.find(f"{name}={value}"))
 
 
 def _number(text: str) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -9,10 +10,12 @@ from typing import Any
 
 import pytest
 
+from ledger.clock import SystemClock
 from ledger.domain.errors import LedgerUnreachable
 from ledger.preflight.context import OpenAlert, SignOff
+from ledger.preflight.runner import run_checks
 from tests.support.fakes import START
-from tests.support.preflight import find
+from tests.support.preflight import checks, context_in, find
 
 HERE = Path()
 DAY = timedelta(days=1)
@@ -193,3 +196,20 @@ def test_the_newest_value_of_a_metric(
     assert (found.result, found.measured) == (result, measured)
     assert found.threshold == "at most 0.1, warn above 0.08; at most 5m old"
     assert asked == [("ece", {"slice": "tokyo"})]
+
+
+def test_the_ledger_is_asked_by_one_check_at_a_time() -> None:
+    """One connection serves all checks, which run side by side."""
+    inside = threading.Lock()
+
+    def newest(_name: str, _labels: Any) -> tuple[Decimal, Any] | None:
+        assert inside.acquire(blocking=False)
+        try:
+            SystemClock().sleep(0.01)
+        finally:
+            inside.release()
+        return Decimal(1), START
+
+    six = checks(*(f"name: m{i}, kind: metric, metric: m, bounds: {{min: 1}}" for i in range(6)))
+    found = run_checks(six, context_in(HERE, newest_metric=newest))
+    assert {finding.result for finding in found} == {"PASS"}

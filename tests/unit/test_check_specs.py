@@ -109,12 +109,15 @@ def test_parameters_are_put_in_where_they_stand() -> None:
         ({"min_sharpe": "true"}, "takes a number"),
         ({"min_sharpe": "NaN"}, "takes a number"),
         ({"strict": "perhaps"}, "strict takes true or false"),
+        ({"admin_url": "http://bot:hunter2x@host"}, "admin_url holds a secret"),
     ],
 )
 def test_a_parameter_that_is_off_is_told(given: dict[str, str], told: str) -> None:
+    """I6: what is recorded may hold no secret."""
     with pytest.raises(BadInput) as refused:
         effective(plan(BACKTEST).params, given)
     assert told in refused.value.message
+    assert "hunter2x" not in refused.value.message
 
 
 def test_a_parameter_without_a_value_is_told_with_check_and_key() -> None:
