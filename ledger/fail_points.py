@@ -38,6 +38,11 @@ NAMES: Final = frozenset(
         "rebuild.before_swap",
         "rebuild.after_swap",
         "catch_up.after_batch",
+        "watch.after_evaluate",
+        "watch.before_act",
+        "watch.after_act",
+        "mitigate.after_intent",
+        "mitigate.after_act",
     }
 )
 

@@ -6,6 +6,7 @@ import click
 
 from cli import options
 from cli.commands.modes import skip
+from cli.commands.silence import silence, unsilence
 from cli.completion import complete_system
 from cli.output import Output
 from cli.wiring import Runtime, pass_runtime
@@ -22,7 +23,11 @@ SEVERITIES = {
 
 @click.group()
 def alert() -> None:
-    """Raise, list, acknowledge and resolve alerts."""
+    """Raise, list, acknowledge, silence and resolve alerts."""
+
+
+alert.add_command(silence)
+alert.add_command(unsilence)
 
 
 @alert.command("raise")

@@ -38,6 +38,10 @@ def system() -> None:
     help="A configuration file where the system reads it; NAME defaults to the file's name. Repeatable.",
 )  # fmt: skip
 @click.option(
+    "--mitigation-file", type=click.Path(dir_okay=False),
+    help="Where the system reads which mitigations are in force (JSON).",
+)  # fmt: skip
+@click.option(
     "--confirm-timeout",
     type=click.FloatRange(0.1, 300),
     default=5.0,
@@ -55,6 +59,7 @@ def add(
     control_file: str | None,
     http_admin: str | None,
     config_files: tuple[str, ...],
+    mitigation_file: str | None,
     confirm_timeout: float,
     reason: str | None,
     output: Output,
@@ -77,6 +82,7 @@ def add(
         control_file=str(Path(control_file).absolute()) if control_file else None,
         http_admin=http_admin,
         config_files=_config_files(config_files),
+        mitigation_file=str(Path(mitigation_file).absolute()) if mitigation_file else None,
         confirm_timeout_ms=int(confirm_timeout * 1000),
     )
     state, decision = register(
@@ -151,6 +157,7 @@ def show(runtime: Runtime, name: str, output: Output) -> None:
         "control_file": actuators.get("control_file"),
         "http_admin": actuators.get("http_admin"),
         "config_files": actuators.get("config_files", []),
+        "mitigation_file": actuators.get("mitigation_file"),
         "confirm_timeout_ms": actuators["confirm_timeout_ms"],
     }
     if output.format == "table":

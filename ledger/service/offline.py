@@ -143,15 +143,19 @@ def spool_events(ledger: Ledger, system: str, happened: Sequence[Event], origin:
         FileNotWritten, OperationInProgress: none of them is kept.
     """
     stream = control_stream(system)
-    ledger.spool.append(
+    spool_prepared(
+        ledger,
         [
-            _line(
-                ledger.recorder.prepare(event, origin, stream=stream, system=system, spooled=True),
-                ledger.memory.ledger,
-            )
+            ledger.recorder.prepare(event, origin, stream=stream, system=system, spooled=True)
             for event in happened
-        ]
+        ],
     )
+
+
+def spool_prepared(ledger: Ledger, prepared: Sequence[NewEvent]) -> None:
+    """Journal what is ready to append. Raises as `spool_events` does."""
+    if prepared:
+        ledger.spool.append([_line(new, ledger.memory.ledger) for new in prepared])
 
 
 def _line(new: NewEvent, ledger: str | None) -> bytes:

@@ -20,7 +20,12 @@ CLOCKS_APART: Final = timedelta(minutes=5)
 
 
 def prepared(
-    recorder: Recorder, system: str, measured: Iterable[Measured], origin: Origin
+    recorder: Recorder,
+    system: str,
+    measured: Iterable[Measured],
+    origin: Origin,
+    *,
+    spooled: bool = False,
 ) -> list[NewEvent]:
     """Return the events that record ``measured``: one for each moment, or several where it has many."""
     made: list[NewEvent] = []
@@ -36,6 +41,7 @@ def prepared(
                 stream=metrics_stream(system),
                 system=system,
                 occurred_at=moment,
+                spooled=spooled,
             )
             for start in range(0, len(samples), SAMPLES_AT_ONCE)
         ]

@@ -1,0 +1,104 @@
+"""rollout alert silence, unsilence: part of the group `rollout alert`."""
+
+from __future__ import annotations
+
+import click
+
+from cli import options
+from cli.completion import complete_system
+from cli.output import Output
+from cli.wiring import Runtime, pass_runtime
+from ledger.domain import events
+from ledger.domain.decisions import Decision, insist_on_registered
+from ledger.domain.durations import parse_duration
+from ledger.domain.errors import BadInput, ReasonRequired, UnknownName
+from ledger.domain.ids import ActorKind
+from ledger.domain.state import SystemState, iso
+
+system_argument = click.argument("system", shell_complete=complete_system)
+
+
+@click.command("silence")
+@system_argument
+@click.argument("name", metavar="ALERT", required=False)
+@click.option("--match", "matches", multiple=True, metavar="LABEL=VALUE", help="Repeatable.")
+@click.option("--for", "span", required=True, metavar="DURATION", help="How long: 2h, 30m.")
+@click.option(
+    "--hold-actions", is_flag=True, help="Rules don't act on them either: you have it in hand."
+)
+@options.reason
+@options.output
+@pass_runtime
+def silence(
+    runtime: Runtime,
+    system: str,
+    name: str | None,
+    matches: tuple[str, ...],
+    span: str,
+    hold_actions: bool,
+    reason: str | None,
+    output: Output,
+) -> None:
+    """Tell nobody of an alert for a while. Needs a person and a reason, and ends by itself.
+
+    \b
+    Example:
+      rollout alert silence bot LatencyHigh --for 2h --reason "exchange maintenance"
+    """
+    if runtime.settings.actor.kind is not ActorKind.HUMAN or not (reason and reason.strip()):
+        raise ReasonRequired("A silence needs a person and a reason.", hint="--reason TEXT")
+    matchers = dict(_pair(text) for text in matches)
+    if name:
+        matchers["alert"] = name
+    if not matchers:
+        raise BadInput(
+            "A silence of everything is none.", hint="Name an alert, or --match LABEL=VALUE"
+        )
+    until = iso(runtime.clock.now() + parse_duration(span))
+    made = f"S-{runtime.ledger.load(system).revision + 1}"
+    silenced = events.AlertSilenced(
+        silence=made, matchers=matchers, until=until, holds_actions=hold_actions
+    )
+    _decide(runtime, system, Decision((silenced,)), reason, output, f"{made}: silent until {until}")
+
+
+def _pair(text: str) -> tuple[str, str]:
+    key, separator, value = text.partition("=")
+    if not separator or not key:
+        raise BadInput(f"--match {text!r} is not LABEL=VALUE.")
+    return key, value
+
+
+@click.command("unsilence")
+@system_argument
+@click.argument("name", metavar="SILENCE")
+@options.reason
+@options.output
+@pass_runtime
+def unsilence(runtime: Runtime, system: str, name: str, reason: str | None, output: Output) -> None:
+    """End a silence before its time.
+
+    \b
+    Example:
+      rollout alert unsilence bot S-41
+    """
+    known = runtime.ledger.load(system).silences
+    if name not in known:
+        raise UnknownName(
+            f"{system} has no silence {name!r}.", hint="It has: " + (", ".join(known) or "none")
+        )
+    lifted = events.SilenceLifted(silence=name, how="manual")
+    _decide(runtime, system, Decision((lifted,)), reason, output, f"{name} is lifted")
+
+
+def _decide(
+    runtime: Runtime, system: str, decision: Decision, reason: str | None, output: Output, said: str
+) -> None:
+    from cli.commands.alert import told
+
+    def decide(state: SystemState) -> Decision:
+        insist_on_registered(state)
+        return decision
+
+    told(runtime.ledger.decide(system, decide, runtime.origin(reason)), output, said, system)
+    runtime.catch_up()

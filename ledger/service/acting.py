@@ -1,0 +1,181 @@
+"""What rules do about alerts that fire: each firing once, and only what reduces exposure (I9)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from ledger.alerts.rules import AlertRule
+from ledger.domain import events
+from ledger.domain.decisions import Decision, modes
+from ledger.domain.decisions.rollbacks import LAST_STABLE
+from ledger.domain.errors import Conflict, LedgerError, LedgerUnreachable
+from ledger.domain.ids import Actor, ActorKind, Channel
+from ledger.domain.modes import Mode, PauseKind, exposure
+from ledger.domain.state import SystemState, iso
+from ledger.profiles.plan import Plan
+from ledger.service import mitigating, offline, rolling_back
+from ledger.service.context import Ledger
+from ledger.service.recorder import Origin
+
+Outcome = Literal["done", "skipped", "failed"]
+
+
+def silenced(state: SystemState, alert: str, now: datetime, *, actions: bool = False) -> bool:
+    """Tell whether an alert is silenced at ``now``; with ``actions``, whether its actions are held too."""
+    known: Mapping[str, Any] = state.alerts.get(alert, {})
+    about = {"alert": alert, "rule": (known.get("rule") or {}).get("name", alert)}
+    about = {**known.get("labels", {}), "severity": known.get("severity", ""), **about}
+    return any(
+        silence["until"] > iso(now)
+        and (silence["holds_actions"] or not actions)
+        and all(
+            value in {about.get(name), about["rule"] if name == "alert" else None}
+            for name, value in silence["matchers"].items()
+        )
+        for silence in state.silences.values()
+    )
+
+
+def due(state: SystemState, now: datetime) -> list[str]:
+    """Return the alerts that fire, whose rule acts, and that nobody has acted upon."""
+    return [
+        key
+        for key, alert in state.alerts.items()
+        if (alert.get("rule") or {}).get("action") in {"pause", "mitigate", "rollback"}
+        and alert.get("acted") is None
+        and not silenced(state, key, now, actions=True)
+    ]
+
+
+def act(
+    ledger: Ledger,
+    plan: Plan,
+    rules: Mapping[str, AlertRule],
+    state: SystemState,
+    key: str,
+    *,
+    away: LedgerError | None = None,
+) -> list[events.AlertActionTaken]:
+    """Act on one alert; return what to record of it: nothing, if it has to be tried again.
+
+    ``away`` says why the ledger can't be reached; then what can be done without it is.
+    """
+    alert = state.alerts[key]
+    rule: Mapping[str, Any] = alert["rule"]
+    now = ledger.recorder.clock.now()
+    origin = Origin(
+        actor=Actor(id=f"rule:{rule['name']}", name=rule["name"], kind=ActorKind.RULE),
+        channel=Channel.SCHEDULER,
+        reason=f"{key} is firing: {alert['message']}",
+    )
+
+    def told(action: str, outcome: Outcome, explanation: str) -> events.AlertActionTaken:
+        return events.AlertActionTaken(
+            alert=key,
+            action=action,  # type: ignore[arg-type] -- one of a rule's actions
+            outcome=outcome,
+            explanation=explanation,
+        )
+
+    if state.human_position > alert.get("position", 0) > 0:
+        return [told(rule["action"], "skipped", "a person has decided since it fired")]
+    cooling = _cooling(rules.get(rule["name"]), state, rule["name"], now)
+    if cooling is not None:
+        return [told(rule["action"], "skipped", cooling)]
+    try:
+        if rule["action"] == "pause":
+            return [told("pause", *_pause(ledger, state, rule.get("argument"), origin, away))]
+        if rule["action"] == "mitigate":
+            if away is not None:
+                return []
+            done = mitigating.apply(
+                ledger,
+                plan,
+                state.system,
+                str(rule["argument"]),
+                alert.get("labels", {}),
+                key,
+                origin,
+            )
+            return [told("mitigate", "done", done)]
+        return _roll_back(ledger, state, rule, origin, away, told)
+    except Conflict:
+        return []  # somebody is at work on the system: try again
+    except LedgerError as problem:
+        return [told(rule["action"], "failed", problem.message)]
+
+
+def _cooling(rule: AlertRule | None, state: SystemState, name: str, now: datetime) -> str | None:
+    last = state.rule_actions.get(name)
+    if rule is None or not rule.cooldown or last is None:
+        return None
+    over = datetime.fromisoformat(last["at"]) + rule.cooldown
+    return f"it acted at {last['at']}, and cools down until {iso(over)}" if now < over else None
+
+
+def _pause(
+    ledger: Ledger,
+    state: SystemState,
+    argument: str | None,
+    origin: Origin,
+    away: LedgerError | None,
+) -> tuple[Outcome, str]:
+    kind = PauseKind(argument or "halt")
+    mode, present = modes.current(state)
+    if mode is Mode.PAUSED and exposure(mode, present) <= exposure(Mode.PAUSED, kind):
+        return "skipped", f"already {modes.shown(mode, present)}"
+    result = offline.pause(ledger, state.system, kind, origin, away=away)
+    if result.outcome == "skipped":
+        return "skipped", result.explanation
+    if result.outcome == "switched":
+        return "done", f"paused/{kind} by {result.carried_by}"
+    return "failed", result.explanation
+
+
+def _roll_back(
+    ledger: Ledger,
+    state: SystemState,
+    rule: Mapping[str, Any],
+    origin: Origin,
+    away: LedgerError | None,
+    told: Any,
+) -> list[events.AlertActionTaken]:
+    """Roll back; where that can't be done, pause: something has to give."""
+    target = str(rule.get("argument") or "last_stable")
+    selector = LAST_STABLE if target == "last_stable" else target
+    try:
+        if isinstance(away, LedgerUnreachable):
+            result = offline.rollback(ledger, state.system, selector, origin, away)
+        else:
+            result = rolling_back.rollback(ledger, state.system, selector, origin)
+    except Conflict:
+        raise
+    except LedgerError as problem:
+        failed = told("rollback", "failed", problem.message)
+        outcome, explanation = _pause(ledger, state, "halt", origin, away)
+        return [failed, told("pause", outcome, f"instead of the rollback: {explanation}")]
+    if result.outcome == "skipped":
+        return [told("rollback", "skipped", result.explanation)]
+    return [told("rollback", "done", f"back on {result.fingerprint[7:19]}")]
+
+
+def expired_silences(state: SystemState, now: datetime) -> Decision:
+    """Return the end of the silences whose time has passed."""
+    return Decision(
+        tuple(
+            events.SilenceLifted(silence=name, how="expired")
+            for name, known in state.silences.items()
+            if known["until"] <= iso(now)
+        )
+    )
+
+
+def open_seconds(state: SystemState, now: datetime) -> dict[str, float]:
+    """Return, by severity, for how long the oldest alert that fires has been open; 0: none is."""
+    oldest = {"critical": 0.0, "warning": 0.0, "info": 0.0}
+    for alert in state.alerts.values():
+        age = (now - datetime.fromisoformat(alert["since"])) / timedelta(seconds=1)
+        oldest[alert["severity"]] = max(oldest[alert["severity"]], age)
+    return oldest

@@ -1,0 +1,347 @@
+"""The watch: sample, evaluate, act, look at the world; over and over, with the ledger and without it.
+
+One round never depends on the one before but by the log (and, while the ledger is away, by what this
+process imagines the log to say until it can be appended).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+from ledger import fail_points
+from ledger.alerts.judge import Look, judge, record
+from ledger.alerts.rules import AlertRule
+from ledger.alerts.series import SeriesStore
+from ledger.domain import events
+from ledger.domain.decisions import Decision
+from ledger.domain.errors import LedgerError, LedgerUnreachable, StaleRevision
+from ledger.domain.state import SystemState, iso
+from ledger.metrics.sources import Measured, Source, SourceReading
+from ledger.notify.deliver import Message
+from ledger.profiles.plan import Plan
+from ledger.service import acting, mitigating, recovery
+from ledger.service.alerting import incident_name
+from ledger.service.context import Ledger
+from ledger.service.heartbeat import beat
+from ledger.service.lifeline import Lifeline
+from ledger.service.notifying import Notifier
+from ledger.service.recorder import Origin
+from ledger.service.rule_sets import rules_of
+
+AWAY_SECONDS: Final = 5.0
+"""How long the ledger is left alone after it did not answer: a round must not wait for it each time."""
+READERS_MAX: Final = 8
+OWN: Final = "rollout_"
+"""Series of our own begin like this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What one round saw and did."""
+
+    at: datetime
+    samples: int
+    problems: tuple[str, ...]
+    happened: tuple[str, ...]
+    """Sentences on alerts that changed and on what was done."""
+    away: str | None
+    """Why the ledger could not be reached."""
+
+
+class Watch:
+    """Watches over one system by its plan."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        plan: Plan,
+        state: SystemState,
+        origin: Origin,
+        *,
+        base: Path,
+        last: datetime | None,
+        say: Callable[[str], None],
+    ) -> None:
+        self._ledger = ledger
+        self._clock = ledger.recorder.clock
+        self._line = Lifeline(ledger, state, origin, say)
+        self._base = base
+        self._say = say
+        self._series = SeriesStore()
+        self._last = last
+        self._seen_files: object = None
+        self.go_by(plan)
+
+    def go_by(self, plan: Plan) -> None:
+        """Watch by ``plan`` from here on."""
+        self._plan = plan
+        self._rules = rules_of(plan)
+        self._by_name = {rule.name: rule for rule in self._rules}
+        self._recordings = [one for file in plan.rule_files for one in file.recordings]
+        self._sources = [
+            Source(spec, self._base, self._clock, os.environ) for spec in plan.profile.metrics
+        ]
+        self._notifier = Notifier(plan.profile.notify, self._base)
+        self.reach = max((r.expression.reach_seconds for r in self._rules), default=300.0)
+        """How many seconds back the rules look."""
+
+    @property
+    def state(self) -> SystemState:
+        """The system's state, as of the last round."""
+        return self._line.state
+
+    @property
+    def away(self) -> str | None:
+        """Why the ledger can't be reached, if it can't."""
+        return self._line.problem.message if self._line.problem is not None else None
+
+    @property
+    def system(self) -> str:
+        """The system that is watched."""
+        return self._line.state.system
+
+    def remember(self, measured: Sequence[Measured]) -> None:
+        """Take in what was recorded before this watch began, so that windows are full."""
+        for one in measured:
+            self._series.add(one.metric, one.labels, one.at.timestamp(), one.number)
+
+    # --- a round ---
+
+    def round(self) -> Round:
+        """Look once, and do what has to be done."""
+        self._line.reach_out()
+        readings = self._sample()
+        now = self._clock.now()  # after the samples: what was measured a moment ago counts
+        measured = [one for reading in readings for one in reading.samples]
+        self.remember(measured)
+        self._own_series(now)
+        self._series.drop_before(now.timestamp() - self.reach - 3600)
+        record(self._recordings, self._series, now)
+        happened = self._evaluate(now, readings, measured)
+        fail_points.reach("watch.after_evaluate")
+        told = [_told(event) for event in happened]
+        self._notify(happened)
+        told += self._act(now)
+        if self._line.problem is None:
+            told += self._look_after(now)
+        self._last = now
+        beat(
+            self._ledger.home,
+            self.system,
+            now,
+            self._plan.profile.watch.heartbeat_url,
+            self._say,
+            away=self._line.problem is not None,
+        )
+        problems = tuple(r.problem for r in readings if r.problem is not None)
+        return Round(now, len(measured), problems, tuple(filter(None, told)), self.away)
+
+    def _sample(self) -> list[SourceReading]:
+        if len(self._sources) < 2:
+            return [source.read() for source in self._sources]
+        with ThreadPoolExecutor(min(len(self._sources), READERS_MAX)) as pool:
+            return list(pool.map(Source.read, self._sources))
+
+    def _own_series(self, now: datetime) -> None:
+        ages = acting.open_seconds(self._line.state, now)
+        self._series.replace(
+            f"{OWN}alert_open_seconds",
+            [((("severity", severity),), age) for severity, age in ages.items()],
+            now.timestamp(),
+        )
+        self._series.replace(
+            f"{OWN}mode",
+            [
+                ((("mode", m),), float(self._line.state.mode == m))
+                for m in ("mock", "real", "paused")
+            ],
+            now.timestamp(),
+        )
+
+    def _evaluate(
+        self, now: datetime, readings: Sequence[SourceReading], measured: Sequence[Measured]
+    ) -> list[events.Event]:
+        looked: list[events.Event] = []
+
+        def decide(state: SystemState) -> Decision:
+            looked[:] = self._judged(state, now, readings)
+            return Decision(tuple(looked))
+
+        # The round itself is recorded too: that somebody looked is evidence, even where nothing came.
+        self._line.record([*measured, Measured(f"{OWN}watch_up", {}, "1", now)])
+        self._line.append(decide)
+        return looked
+
+    def _judged(
+        self, state: SystemState, now: datetime, readings: Sequence[SourceReading]
+    ) -> list[events.Event]:
+        facts = {
+            "mode": state.mode or "mock",
+            "phase": str((state.phase or {}).get("name", "")),
+            "environment": self._plan.profile.environment,
+        }
+        watch = self._plan.profile.watch
+        look = Look(now, watch.interval, self._last, watch.lookback, facts)
+        found: list[events.Event] = []
+        for rule in self._rules:
+            if rule.applies_in and not self._concerns(rule, state, facts):
+                continue
+            # In one round two alerts may each open an incident: their names must differ.
+            incident = f"{incident_name(self._ledger, state)}{f'-{len(found)}' if found else ''}"
+            found += judge(rule, self._series, state, look, incident)
+        found += _sources(self._sources, readings, state)
+        return found
+
+    def _concerns(self, rule: AlertRule, state: SystemState, facts: Mapping[str, str]) -> bool:
+        """A rule that does not apply now is left alone, unless an alert of it is under way."""
+        if all(facts.get(axis) == value for axis, value in rule.applies_in):
+            return True
+        return any(known["rule"] == rule.name for known in state.pending.values()) or any(
+            (a.get("rule") or {}).get("name") == rule.name for a in state.alerts.values()
+        )
+
+    # --- acting ---
+
+    def _act(self, now: datetime) -> list[str]:
+        told: list[str] = []
+        for key in acting.due(self._line.state, now):
+            fail_points.reach("watch.before_act")
+            taken = acting.act(
+                self._ledger,
+                self._plan,
+                self._by_name,
+                self._line.state,
+                key,
+                away=self._line.problem,
+            )
+            fail_points.reach("watch.after_act")
+            told += [_told(event) for event in taken]
+            self._line.append(lambda _, taken=taken: Decision(tuple(taken)))
+            if self._line.problem is not None and any(one.outcome == "done" for one in taken):
+                self._imagine_paused(taken)
+        return told
+
+    def _imagine_paused(self, taken: Sequence[events.AlertActionTaken]) -> None:
+        if any(one.action == "pause" for one in taken):
+            remembered = self._ledger.memory.recall(self.system)
+            kind = remembered.pause_kind if remembered is not None else None
+            self._line.state = replace(self._line.state, mode="paused", pause_kind=kind or "halt")
+
+    def _notify(self, happened: Sequence[events.Event]) -> None:
+        now = self._clock.now()
+        for event in happened:
+            data = event.payload()
+            if event.type == "AlertFired" and not acting.silenced(
+                self._line.state, data["alert"], now
+            ):
+                self._tell(data["alert"], "firing", data)
+            elif event.type == "AlertResolved" and data["alert"] not in self._line.state.pending:
+                self._tell(data["alert"], "resolved", {"severity": "info", **data})
+        outcomes = self._notifier.outcomes()
+        if outcomes:
+            self._line.append(lambda _: Decision(tuple(outcomes)))
+
+    def _tell(self, alert: str, status: str, data: Mapping[str, Any]) -> None:
+        rule = self._by_name.get((data.get("rule") or {}).get("name", ""))
+        known = self._line.state.alerts.get(alert, {})
+        self._notifier.tell(
+            Message(
+                system=self.system,
+                alert=alert,
+                status=status,
+                severity=data["severity"],
+                text=data.get("message", data.get("how", "")),
+                starts_at=known.get("since", iso(self._clock.now())),
+                labels=data.get("labels", {}),
+                runbook=rule.runbook if rule else "",
+            ),
+            rule.notify if rule else (),
+        )
+
+    # --- what else has to be looked after ---
+
+    def _look_after(self, now: datetime) -> list[str]:
+        told: list[str] = []
+        try:
+            if mitigating.due(self._line.state, now):
+                mitigating.tell(self._ledger, self.system, self._line.origin)
+                told.append("mitigations were written anew")
+            ended = acting.expired_silences(self._line.state, now)
+            if ended.events:
+                self._line.append(lambda state: acting.expired_silences(state, now))
+            told += self._drift()
+        except LedgerUnreachable as problem:
+            self._line.lost(problem)
+        except StaleRevision:
+            pass  # somebody is at work: the next round sees it
+        except LedgerError as problem:
+            told.append(problem.message)
+        return told
+
+    def _drift(self) -> list[str]:
+        """Compare the world with the ledger when a file changed, or nothing was compared yet."""
+        seen = self._files()
+        if seen == self._seen_files and not self._line.state.drift:
+            return []
+        if any(operation["kind"] for operation in self._line.state.operations.values()):
+            return []  # somebody is writing them
+        before = dict(self._line.state.drift)
+        self._line.state, problems = recovery.detect_drift(
+            self._ledger, self.system, self._line.origin
+        )
+        self._seen_files = seen
+        told = [
+            f"{subject} was changed by hand: {found['expected']} → {found['found']}"
+            for subject, found in self._line.state.drift.items()
+            if subject not in before
+        ]
+        return told + problems
+
+    def _files(self) -> object:
+        actuators = (self._line.state.registration or {}).get("actuators", {})
+        paths = [file["path"] for file in actuators.get("config_files", ())]
+        paths += [actuators["control_file"]] if actuators.get("control_file") else []
+        found: list[object] = [self._line.state.mode_position, self._line.state.fingerprint]
+        for path in paths:
+            try:
+                status = Path(path).stat()
+                found.append((path, status.st_mtime_ns, status.st_size, status.st_ino))
+            except OSError as error:
+                found.append((path, error.errno))
+        return found
+
+    def finish(self, why: str) -> None:
+        """End the watch in order."""
+        stopped = [*self._notifier.finish(3.0), events.WatchStopped(explanation=why)]
+        self._line.append(lambda _: Decision(tuple(stopped)))
+
+
+def _sources(
+    sources: Sequence[Source], readings: Sequence[SourceReading], state: SystemState
+) -> list[events.Event]:
+    """Say once that a source can't be read, and once that it can be read again."""
+    found: list[events.Event] = []
+    for source, reading in zip(sources, readings, strict=True):
+        name = f"source:{source.spec.name}"
+        if reading.problem is not None and not reading.samples and name not in state.failing:
+            found.append(events.EvaluationFailed(rule=name, explanation=reading.problem))
+        elif reading.problem is None and name in state.failing:
+            found.append(events.EvaluationRecovered(rule=name))
+    return found
+
+
+def _told(event: events.Event) -> str:
+    data = event.payload()
+    verb = {
+        "AlertPending": "is pending", "AlertFired": "is firing", "AlertResolved": "is resolved",
+        "NoDataDetected": "has no data", "DataReturned": "has data again",
+    }.get(event.type)  # fmt: skip
+    if event.type == "AlertActionTaken":
+        return f"{data['alert']}: {data['action']} {data['outcome']}: {data.get('explanation', '')}"
+    return f"{data['alert']} {verb}" if verb else ""

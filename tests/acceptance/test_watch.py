@@ -1,0 +1,273 @@
+"""The watch over a real system, through the real command line; its clock is moved by the test."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.commands import KILLED, Rollout, Told
+from tests.support.outages import away
+
+START = datetime(2025, 12, 1, tzinfo=UTC)
+PROFILE = """
+profile: canary
+environment: production
+rules: [rules/slo.yaml]
+metrics:
+  - {name: stats, kind: json_file, path: stats.json, values: {ece: ece, latency: latency}}
+mitigations:
+  calm: {kind: pause_calibration, expires: 10m}
+notify: [{name: desk, kind: file, path: told.jsonl, min_severity: info}]
+watch: {interval: 15s, lookback: 1m, dead_man: 2m}
+phases:
+  - {name: shadow, kill: [{name: dead, expr: "latency > 9000", action: pause, pause_kind: drain}]}
+"""
+RULES = """
+groups:
+  - name: slo
+    rules:
+      - alert: EceHigh
+        expr: ece > 0.1
+        for: 2m
+        labels: {severity: critical}
+        annotations: {rollout_action: rollback, rollout_cooldown: 30m, summary: "ECE {{ $value }}"}
+      - alert: LatencyHigh
+        expr: latency > 500
+        annotations: {rollout_action: pause, rollout_pause_kind: reduce_only}
+      - alert: LatencyOdd
+        expr: latency > 300
+        annotations: {rollout_action: mitigate, rollout_mitigation: calm}
+      - alert: CriticalOpenTooLong
+        expr: rollout_alert_open_seconds{severity="critical"} > 1800
+        labels: {severity: critical}
+        annotations: {rollout_action: pause}
+"""
+
+
+class Desk:
+    """A bot in real on a configuration that is not stable, with a stable one to go back to."""
+
+    def __init__(self, tmp_path: Path, rollout: Rollout) -> None:
+        self.folder = tmp_path
+        self.rollout = rollout
+        self._clock = tmp_path / "clock"
+        self.now = START
+        self.advance(0)
+        (tmp_path / "rules").mkdir()
+        (tmp_path / "rules" / "slo.yaml").write_text(RULES)
+        (tmp_path / "plan.yaml").write_text(PROFILE)
+        (tmp_path / "config.yaml").write_text("size: 1\n")
+        self.stats(ece=0.05, latency=100)
+        self("system", "add", "bot", "--control-file", tmp_path / "mode.json", "--config-file",
+             tmp_path / "config.yaml", "--mitigation-file", tmp_path / "mitigations.json")  # fmt: skip
+        self("config", "put", "bot", tmp_path / "config.yaml", "--in-force", "--stable")
+        self("switch", "bot", "--to", "mock")
+        self("switch", "bot", "--to", "real")
+        (tmp_path / "next.yaml").write_text("size: 9\n")
+        self("config", "put", "bot", tmp_path / "next.yaml", "--as", "config.yaml", "--tag", "bad")
+        self("config", "apply", "bot", "bad")
+        self("profile", "adopt", "bot", tmp_path / "plan.yaml")
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {"ROLLOUT_CLOCK": str(self._clock), "ROLLOUT_YES": "1", "ROLLOUT_REASON": "agreed"}
+
+    def __call__(self, *words: str | Path, exits: int | None = 0, **env: str) -> Told:
+        return self.rollout(*words, exits=exits, **{**self.environment, **env})
+
+    def stats(self, **values: float) -> None:
+        (self.folder / "stats.json").write_text(json.dumps(values))
+
+    def advance(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+        staged = self.folder / "clock.next"
+        staged.write_text(self.now.isoformat())
+        staged.rename(self._clock)
+
+    def once(self, seconds: float = 15, exits: int | None = 0, **env: str) -> Told:
+        """Let time pass, and have one round watched."""
+        self.advance(seconds)
+        return self("watch", "bot", "--once", "--base", self.folder, exits=exits, **env)
+
+    def mode(self) -> Any:
+        return json.loads((self.folder / "mode.json").read_text())["mode"]
+
+    def config(self) -> str:
+        return (self.folder / "config.yaml").read_text()
+
+    def happened(self, *types: str) -> list[str]:
+        return [row["type"] for row in self.rollout.log("bot", *types)]
+
+    @contextmanager
+    def watched(self) -> Iterator[subprocess.Popen[str]]:
+        """Have a watch run as a process of its own."""
+        env = os.environ | self.environment | {"ROLLOUT_HOME": str(self.rollout.home)}
+        env |= {"ROLLOUT_DSN": self.rollout.dsn} if self.rollout.dsn else {}
+        process = subprocess.Popen(
+            [sys.executable, "-m", "cli.main", "watch", "bot", "--base", str(self.folder)],
+            env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.communicate()
+
+    def until(self, holds: Callable[[], bool], seconds: float = 15) -> None:
+        """Move the clock on, round by round, until ``holds``."""
+        deadline = time.monotonic() + 40
+        while not holds():
+            assert time.monotonic() < deadline
+            self.advance(seconds)
+            time.sleep(0.1)
+
+
+@pytest.fixture
+def desk(tmp_path: Path, rollout: Rollout) -> Desk:
+    return Desk(tmp_path, rollout)
+
+
+def test_a_rule_rolls_back_to_the_last_stable_fingerprint(desk: Desk) -> None:
+    """I9, I14: the clock of `for` runs on from one process to the next; each firing acts once."""
+    desk.once()
+    desk.stats(ece=0.2, latency=100)
+    for _ in range(8):
+        desk.once()
+    assert desk.config() == "size: 9\n"
+    desk.once()
+    assert desk.config() == "size: 1\n"
+    assert desk.mode() == "real"
+    desk.once()
+    assert desk.happened("RollbackCompleted") == ["RollbackCompleted"]
+    assert desk.happened("AlertActionTaken") == ["AlertActionTaken"]
+    (incident,) = desk("incident", "export").json["incidents"]
+    assert "rollback" in incident["action"]
+    assert incident["why"]["rule"] or incident["title"].startswith("EceHigh")
+
+
+def test_a_rule_never_overrides_a_later_decision_of_a_person(desk: Desk) -> None:
+    """I9: it fired, the watch died before it acted, and somebody decided meanwhile."""
+    desk.stats(ece=0.05, latency=600)
+    desk.once(exits=KILLED, ROLLOUT_FAIL_AT="watch.before_act")
+    assert desk.mode() == "real"
+    desk("switch", "bot", "--to", "mock")
+    desk("switch", "bot", "--to", "real")
+    desk.once()
+    assert desk.mode() == "real"
+    rows = desk.rollout.log("bot", "AlertActionTaken")
+    assert any("a person has decided" in row["sentence"] for row in rows)
+
+
+@pytest.mark.parametrize("place", ["watch.after_evaluate", "watch.before_act", "watch.after_act"])
+def test_killed_in_a_round_the_next_one_finishes(desk: Desk, place: str) -> None:
+    """I12: whoever comes next finds the alert firing and not acted upon, and acts, once."""
+    desk.stats(ece=0.05, latency=600)
+    desk.once(exits=KILLED, ROLLOUT_FAIL_AT=place)
+    desk.once()
+    assert desk.mode() == "paused"
+    assert desk.happened("AlertFired").count("AlertFired") <= 2  # LatencyHigh and LatencyOdd
+    switches = [r for r in desk.rollout.log("bot", "ModeSwitched") if "paused" in r["sentence"]]
+    assert len(switches) == 1
+
+
+@pytest.mark.parametrize("place", ["mitigate.after_intent", "mitigate.after_act"])
+def test_a_mitigation_is_told_and_ends_by_itself(desk: Desk, place: str) -> None:
+    """I12: killed on the way, the next round tells it; after its time it is lifted."""
+    desk.stats(ece=0.05, latency=400)
+    desk.once(exits=KILLED, ROLLOUT_FAIL_AT=place)
+    desk.once()
+    told = json.loads((desk.folder / "mitigations.json").read_text())["mitigations"]
+    assert [one["kind"] for one in told] == ["pause_calibration"]
+    desk.stats(ece=0.05, latency=100)
+    desk.once(601)
+    assert json.loads((desk.folder / "mitigations.json").read_text())["mitigations"] == []
+    assert desk.happened("MitigationLifted") == ["MitigationLifted"]
+    assert desk.mode() == "real"
+
+
+def test_the_gravest_action_wins_and_a_pause_is_not_softened(desk: Desk) -> None:
+    """I9: paused/drain stays, though a rule asks for reduce_only."""
+    desk("pause", "bot", "--kind", "drain")
+    desk.stats(ece=0.05, latency=600)
+    desk.once()
+    told = json.loads((desk.folder / "mode.json").read_text())
+    assert told.get("pause_kind", told.get("kind")) == "drain"
+    assert any("already paused/drain" in r["sentence"] for r in desk.rollout.log("bot"))
+
+
+def test_a_critical_alert_that_nobody_closes_escalates(desk: Desk) -> None:
+    """Seeds: a critical open for more than 30 minutes. Here by hand, so no rule acts on itself."""
+    desk("alert", "raise", "bot", "WS_DISCONNECTED", "--severity", "critical")
+    desk.once()
+    assert desk.mode() == "real"
+    desk.once(1801)
+    assert desk.mode() == "paused"
+
+
+def test_kill_criteria_are_the_phases(desk: Desk) -> None:
+    """A kill criterion counts in its phase, and only there."""
+    desk.stats(ece=0.05, latency=9500)
+    desk("alert", "silence", "bot", "LatencyHigh", "--for", "1h", "--hold-actions")
+    desk.once()
+    assert desk.mode() == "real"
+    desk("phase", "enter", "bot", "shadow")
+    desk.once()
+    assert desk.mode() == "paused"
+
+
+def test_notifications_are_recorded(desk: Desk) -> None:
+    desk.stats(ece=0.05, latency=600)
+    desk.once()
+    lines = (desk.folder / "told.jsonl").read_text().splitlines()
+    assert {json.loads(line)["commonLabels"]["alertname"] for line in lines} >= {"LatencyHigh"}
+    assert "NotificationDelivered" in desk.happened()
+
+
+def test_one_at_a_time_and_the_watch_is_watched(desk: Desk) -> None:
+    """Lesson 9: the evaluator has a sign of life, and its silence is an alert."""
+    with desk.watched() as process:
+        desk.until(lambda: "WatchStarted" in desk.happened())
+        assert "watches over bot already" in desk.once(exits=5).err
+        desk("watch", "bot", "--check")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+    assert "WatchStopped" in desk.happened()
+    desk.advance(600)
+    assert "NOT watched" in desk("watch", "bot", "--check", exits=3).out
+    desk.once()
+    assert "WatchWasSilent" in desk("log", "bot").out
+
+
+def test_a_hand_made_edit_is_seen(desk: Desk) -> None:
+    desk.once()
+    (desk.folder / "config.yaml").write_text("size: 99\n")
+    desk.once()
+    assert "DriftDetected" in desk.happened()
+
+
+def test_it_goes_on_without_the_ledger(desk: Desk) -> None:
+    """I5: Postgres is away, a rule pauses all the same, and the record comes in afterwards, once."""
+    with desk.watched() as process:
+        desk.until(lambda: "WatchStarted" in desk.happened())
+        with away(str(desk.rollout.dsn)):
+            desk.stats(ece=0.05, latency=600)
+            desk.until(lambda: desk.mode() == "paused")
+            assert process.poll() is None
+        desk.stats(ece=0.05, latency=100)
+        desk.until(lambda: "AlertActionTaken" in desk.happened())
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+    paused = [r for r in desk.rollout.log("bot", "ModeSwitched") if "paused" in r["sentence"]]
+    assert len(paused) == 1
+    desk("verify")
