@@ -45,6 +45,7 @@ COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     ),
     "drift": ("recover", "drift", "Compare the world with the ledger, key by key."),
     "watch": ("watch", "watch", "Watch over a system by its plan: evaluate, act, record."),
+    "run": ("run", "run", "Run a program under supervision: checks, countdown, record, report."),
     "preflight": ("preflight", "preflight", "Run the plan's checks, and record the verdict."),
     "phase": ("phase", "phase", "Enter, advance, hold and abort the plan's phases."),
     "gate": ("gate", "gate", "Evaluate exit gates; waive, break the glass."),

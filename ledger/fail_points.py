@@ -38,6 +38,7 @@ NAMES: Final = frozenset(
         "rebuild.before_swap",
         "rebuild.after_swap",
         "catch_up.after_batch",
+        "run.after_start_record",
         "watch.after_evaluate",
         "watch.before_act",
         "watch.after_act",

@@ -70,7 +70,7 @@ def run(
         params=dict(_pair(text) for text in params),
         skips=dict.fromkeys(skips, f"skipped: {reason}"),
         base=base.absolute(),
-        report=_report,
+        report=report,
     )
     _show(done.completed.payload(), done.position, system, output)
     runtime.catch_up()
@@ -84,7 +84,8 @@ def _pair(text: str) -> tuple[str, str]:
     return name, value
 
 
-def _report(name: str, finding: Finding | None) -> None:
+def report(name: str, finding: Finding | None) -> None:
+    """Tell how the checks go."""
     if finding is not None:
         result = finding.result.value
         say(f"  {styled(f'{result:5}', COLOURS[result])} {name} ({finding.took_ms} ms)")

@@ -1,0 +1,242 @@
+"""rollout run."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from cli import options
+from cli.completion import complete_system
+from cli.output import say
+from cli.wiring import Runtime, pass_runtime
+from ledger.domain.errors import GateClosed, Inconclusive, LedgerError, LedgerUnreachable
+
+if TYPE_CHECKING:
+    from ledger.domain.state import SystemState
+    from ledger.service.context import Ledger
+    from ledger.service.recorder import Origin
+    from ledger.service.running import Ended
+
+COUNTDOWN_SECONDS: Final = 5
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.argument("system", shell_complete=complete_system)
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- COMMAND...")
+@click.option("--run-tag", metavar="TAG", help="Default: date, time and system.")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=Path("artifacts/runtime"),
+              show_default=True, help="Where run_tag.txt and the like are written.")  # fmt: skip
+@click.option("--countdown", type=click.IntRange(0, 60), default=COUNTDOWN_SECONDS, show_default=True,
+              help="Seconds to think again before the start.")  # fmt: skip
+@options.reason
+@pass_runtime
+def run(
+    runtime: Runtime,
+    system: str,
+    command: tuple[str, ...],
+    run_tag: str | None,
+    out: Path,
+    countdown: int,
+    reason: str | None,
+) -> None:
+    """Run COMMAND under supervision: checks, backup point, risk parameters, countdown, start, stop report.
+
+    The mode that was last recorded is restored first; without the ledger that is paused/halt. Signals
+    are passed on. How it ended is recorded, and is the exit code.
+
+    \b
+    Example:
+      rollout run polyarb-x --reason "phase 1, day 1" -- python src/main.py --profile live_safe
+    """
+    from ledger.service import running
+
+    now = runtime.clock.now()
+    tag = run_tag or f"{now:%Y%m%d_%H%M%S}_{system.replace('/', '-')}"
+    origin = runtime.origin(reason)
+    out = out.absolute()
+    away = False
+    try:
+        ledger = runtime.ledger
+        state, mode = _prepared(runtime, ledger, system, origin, out)
+    except LedgerUnreachable as problem:
+        away = True
+        say(f"warning: {problem.message} The system is put into paused/halt.", colour="yellow")
+        ledger = runtime.offline_ledger
+        mode = running.halt_without_ledger(ledger, system, origin, problem)
+        state = ledger.memory.recall(system)
+    if state is None:
+        raise LedgerUnreachable(f"This machine does not remember {system}.", hint="rollout doctor")
+    _count_down(runtime, countdown)
+    told = running.facts(state, tag, mode, runtime.clock.now())
+    running.write_out(out, {"run_tag.txt": f"{tag}\n".encode(), "run.json": running.as_json(told)})
+    click.echo(running.first_line(told))
+    ended = running.run(
+        command,
+        {**os.environ, **_variables(told, state)},
+        runtime.clock,
+        lambda: _record_start(ledger, state, tag, command, mode, origin, away=away),
+    )
+    _stop(runtime, ledger, state, tag, ended, origin, out, away=away)
+    code = ended.exit_code
+    click.get_current_context().exit(code if code is not None else 128 + _number(ended))
+
+
+def _prepared(
+    runtime: Runtime, ledger: Ledger, system: str, origin: Origin, out: Path
+) -> tuple[SystemState, str]:
+    """Finish what a crash left, run the checks, keep a way back, restore the mode."""
+    from ledger.service import recovery, running, saving
+    from ledger.service.world import world_of
+
+    crash = running.crashed_before(ledger.load(system))
+    if crash is not None:
+        say(
+            f"warning: the run {crash.run} ended without a word: {crash.explanation}",
+            colour="yellow",
+        )
+        running.record(ledger, system, [crash], origin)
+    recovery.recover(ledger, system, origin)
+    state = ledger.load(system)
+    _insist_on_go(runtime, state, origin)
+    world = world_of(state.registration or {}, ledger.recorder.clock)
+    if world.configs is not None:
+        saving.save_unknown(ledger, state, world, origin)
+    _backup_point(ledger, out)
+    state = ledger.load(system)
+    _show_risk(ledger, state)
+    return state, running.restore_mode(ledger, state, say)
+
+
+def _insist_on_go(runtime: Runtime, state: SystemState, origin: Origin) -> None:
+    from cli.commands.preflight import report
+    from ledger.domain.gates import Verdict
+    from ledger.service import preflighting
+    from ledger.service.planning import plan_of
+
+    if state.profile is None or not plan_of(runtime.ledger, state).profile.checks:
+        return
+    done = preflighting.run(
+        runtime.ledger, state.system, origin, params={}, skips={}, base=Path.cwd(), report=report
+    )
+    say(f"preflight: {done.verdict} (#{done.position})")
+    if done.verdict is Verdict.INCONCLUSIVE:
+        raise Inconclusive("The preflight could not tell: nothing was started.")
+    if not done.verdict.opens:
+        raise GateClosed(
+            "The preflight says NO_GO: nothing was started.",
+            hint=f"rollout preflight show {state.system}",
+        )
+
+
+def _backup_point(ledger: Ledger, out: Path) -> None:
+    """Note how far the log had come: with the configurations in it, that is what to go back to."""
+    from ledger.service import running
+
+    head = ledger.recorder.store.head()
+    point = {
+        "position": head.position,
+        "chain": head.chain.hex(),
+        "recorded_at": head.recorded_at.isoformat() if head.recorded_at else None,
+    }
+    running.write_out(out, {"backup_point.json": running.as_json(point)})
+    say(f"backup point: #{head.position}")
+
+
+def _show_risk(ledger: Ledger, state: SystemState) -> None:
+    """Show what the phase limits, and what the configuration says of it."""
+    import orjson
+
+    from ledger.domain.configuration import flatten
+
+    if state.phase is None or not state.phase["limits"]:
+        return
+    said: dict[str, str] = {}
+    if state.fingerprint is not None:
+        said = flatten(orjson.loads(ledger.blob(state.fingerprint.removeprefix("sha256:"))))
+    say(f"risk parameters of {state.phase['name']}:")
+    for key, limit in state.phase["limits"].items():
+        say(f"  {key} = {said.get(key, 'not set')} (limit {limit})")
+
+
+def _count_down(runtime: Runtime, seconds: int) -> None:
+    for left in range(seconds, 0, -1):
+        say(f"starting in {left} s; Ctrl-C stops it here")
+        runtime.clock.sleep(0.999)
+
+
+def _variables(told: dict[str, Any], state: SystemState) -> dict[str, str]:
+    """Return what the program finds in its environment."""
+    actuators = (state.registration or {}).get("actuators", {})
+    given = {
+        "RUN_TAG": told["run_tag"],
+        "CONFIG_FINGERPRINT": told["config_fingerprint"] or "",
+        "PROFILE_NAME": told["profile"] or "",
+        "EXEC_MODE": told["mode"].partition("/")[0],
+        "EXEC_CONTROL_FILE": actuators.get("control_file") or "",
+    }
+    return {name: value for name, value in given.items() if value}
+
+
+def _record_start(
+    ledger: Ledger,
+    state: SystemState,
+    tag: str,
+    command: tuple[str, ...],
+    mode: str,
+    origin: Origin,
+    *,
+    away: bool,
+) -> None:
+    from ledger.domain.events import RunStarted
+    from ledger.service import running
+
+    name, _, kind = mode.partition("/")
+    started = RunStarted(
+        run=tag,
+        command=command,
+        pid=os.getpid(),
+        host=socket.gethostname(),
+        fingerprint=state.fingerprint,
+        profile=state.profile["fingerprint"] if state.profile else None,
+        mode=name,  # type: ignore[arg-type] -- a mode's name
+        pause_kind=kind or None,  # type: ignore[arg-type] -- a kind's name
+        preflight_position=(state.preflight or {}).get("position"),
+    )
+    running.record(ledger, state.system, [started], origin, away=away)
+
+
+def _stop(
+    runtime: Runtime,
+    ledger: Ledger,
+    state: SystemState,
+    tag: str,
+    ended: Ended,
+    origin: Origin,
+    out: Path,
+    *,
+    away: bool,
+) -> None:
+    from ledger.service import running
+
+    after = running.record(ledger, state.system, [running.outcome(tag, ended)], origin, away=away)
+    if after is None:
+        say("the end of the run is journalled here, until the ledger is back", colour="yellow")
+        return
+    report = running.stop_report(ledger, after, state.revision, ended)
+    running.write_out(out, {"stop_report.json": running.as_json({"run_tag": tag, **report})})
+    say(f"{tag} ended after {ended.seconds} s: {ended.told}; mode {report['mode']}, "
+        f"{len(report['alerts_fired'])} alerts, {report['rollbacks']} rollbacks")  # fmt: skip
+    try:
+        runtime.catch_up()
+    except LedgerError as problem:
+        say(f"warning: {problem.message}")
+
+
+def _number(ended: Ended) -> int:
+    import signal
+
+    return signal.Signals[ended.signal or "SIGTERM"].value
