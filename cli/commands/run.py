@@ -50,7 +50,7 @@ def run(
 
     \b
     Example:
-      rollout run polyarb-x --reason "phase 1, day 1" -- python src/main.py --profile live_safe
+      rollout run polyarb-x --reason "phase 1, day 1" -- python src/main.py
     """
     from ledger.service import running
 

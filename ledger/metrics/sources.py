@@ -112,11 +112,9 @@ class Source:
         found: list[Measured] = []
         for family in text_string_to_metric_families(text):
             for sample in family.samples:
-                if wanted and sample.name not in wanted:
-                    continue
-                if math.isnan(sample.value):
-                    continue
                 name = spec.rename.get(sample.name, sample.name)
+                if math.isnan(sample.value) or (wanted and name not in wanted):
+                    continue
                 found.append(self._measured(name, sample.value, sample.labels, now))
         return self._bounded(found)
 

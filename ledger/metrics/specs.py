@@ -27,7 +27,7 @@ class PrometheusText(_Source):
     kind: Literal["prometheus_text"]
     url: str
     metrics: tuple[MetricName, ...] = ()
-    """Only these; none named: all."""
+    """Only these, by our names; none named: all."""
     rename: dict[str, MetricName] = {}
     """Their name -> ours."""
 

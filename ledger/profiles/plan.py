@@ -19,6 +19,7 @@ from ledger.configuration.source import decode, read_bytes
 from ledger.configuration.strict import fit, read_model
 from ledger.domain.configuration import Change, Value, canonical, diff, fingerprint_of
 from ledger.domain.errors import BadInput, IntegrityFailure
+from ledger.preflight.params import check_placeholders
 from ledger.profiles.model import Profile
 
 
@@ -58,6 +59,7 @@ def load(path: Path) -> Plan:
     source = decode(path.name, content)
     value = parse(source)
     profile = fit(source, value, Profile)
+    check_placeholders(profile.checks, profile.params)
     texts: dict[str, Value] = {}
     for name in profile.rules:
         texts[name] = _rule_text(path, name)

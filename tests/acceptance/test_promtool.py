@@ -1,0 +1,21 @@
+"""The rule files that are shipped are Prometheus': its own tool reads them."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+RULES = sorted((Path(__file__).parents[2] / "profiles" / "rules").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", RULES, ids=lambda path: path.stem)
+def test_promtool_reads_it(path: Path) -> None:
+    promtool = shutil.which("promtool")
+    assert promtool, "promtool is missing: on Debian, apt install prometheus"
+    result = subprocess.run(
+        [promtool, "check", "rules", str(path)], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
