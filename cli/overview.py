@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -27,8 +27,11 @@ def styled(text: str, colour: str | None, *, bold: bool = False) -> str:
     )
 
 
-def overview_text(seen: Json, now: datetime) -> str:
-    """Return `projections.overview.overview` as lines, the most important one first."""
+def overview_text(seen: Json, now: datetime, rollout: Sequence[tuple[str, str]] = ()) -> str:
+    """Return `projections.overview.overview` as lines, the most important one first.
+
+    ``rollout``: the lines of `cli.rollout_overview`, label and text.
+    """
     colour = "red" if seen["health"] == "degraded" else "green"
     head = f"{seen['system']} · {seen['environment']} · {styled(seen['health'], colour, bold=True)}"
     lines = [head, _line("mode", _mode(seen, now)), _line("config", _config(seen["config"], now))]
@@ -38,6 +41,7 @@ def overview_text(seen: Json, now: datetime) -> str:
             "last stable", _named(stable) if stable else "no other configuration is marked stable"
         )
     )
+    lines += [_line(label, text) for label, text in rollout]
     lines += [_line("alert", _alert(alert, now)) for alert in seen["alerts"]]
     lines += [
         _line(

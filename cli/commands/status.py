@@ -69,8 +69,16 @@ def _show(
 ) -> tuple[list[Any], object]:
     """Print the present state, unless it reads as it did before; return it, and what that was."""
     db = runtime.readmodel
-    found = [overview.overview(db, system)] if system else overview.overviews(db)
-    text = overview_text(found[0], runtime.clock.now()) if system else ""
+    text = ""
+    if system is None:
+        found = overview.overviews(db)
+    else:
+        from cli.rollout_overview import rollout_lines, rollout_record
+
+        state, now = overview.present_state(db, system), runtime.clock.now()
+        seen = overview.overview(db, system)
+        found = [{**seen, "rollout": rollout_record(state, now)}]
+        text = overview_text(seen, now, rollout_lines(state, now))
     # On a screen the ages have to go on; a file of JSON lines shall hold changes only.
     shown = (found, text) if output.format == "table" and sys.stdout.isatty() else found
     if shown == before:

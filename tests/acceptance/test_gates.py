@@ -218,3 +218,25 @@ def test_a_plan_that_does_not_fit(desk: Desk) -> None:
         in desk("profile", "adopt", "bot", desk.folder / "plan.yaml", exits=2).err
     )
     assert len(desk("log", "bot", "--type", "ProfileAdopted", "-o", "json").json) == 1
+
+
+def test_status_shows_where_the_rollout_stands(desk: Desk) -> None:
+    """The tree: phase and how far, gate, preflight, waivers with their person, approvals."""
+    assert ": Pending" in desk("status", "bot").out
+    desk("phase", "enter", "bot", "shadow")
+    desk.record(6 * 60, 60, 0.585)
+    desk("gate", "eval", "bot", exits=4)
+    desk("gate", "waive", "bot", "check:backtest", "--until", "2h")
+    desk.preflight("--skip", "backtest")
+    desk("approve", "request", "bot", "phase:micro_live")
+    told = desk("status", "bot").out
+    assert "shadow 6h / 1d ▓▓▓░░░░░░░░░" in told
+    assert ": Baking" in told
+    assert "? INCONCLUSIVE" in told
+    assert "WAIVED" in told
+    assert "check:backtest until" in told
+    assert "by ann: agreed" in told
+    assert "missing 1 × dev_lead" in told
+    record = desk("status", "bot", "-o", "json").json["rollout"]
+    assert record["status"] == "Baking"
+    assert next(iter(record["waivers"].values()))["by"] == "ann"
