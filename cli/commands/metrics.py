@@ -1,15 +1,21 @@
-"""rollout metrics put."""
+"""rollout metrics put, list."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
 from cli import options
 from cli.completion import complete_system
-from cli.output import Output
+from cli.output import Output, say
 from cli.wiring import Runtime, pass_runtime
 from ledger.domain.errors import BadInput
-from ledger.domain.events.observations import MetricsRecorded, Sample
+
+if TYPE_CHECKING:
+    from ledger.metrics.sources import Measured
 
 
 @click.group()
@@ -19,48 +25,120 @@ def metrics() -> None:
 
 @metrics.command("put")
 @click.argument("system", shell_complete=complete_system)
-@click.argument("samples", nargs=-1, required=True, metavar="NAME=VALUE…")
+@click.argument("samples", nargs=-1, metavar="[NAME=VALUE…]")
 @click.option(
     "--label", "labels", multiple=True, metavar="KEY=VALUE", help="For all of them. Repeatable."
+)
+@click.option("--file", "file", type=click.File("r", encoding="utf-8"), metavar="FILE|-",
+              help="JSON lines: {metric, value, labels, at}. - is stdin.")  # fmt: skip
+@click.option(
+    "--skip-bad", is_flag=True, help="Leave out the lines that can't be read, and list them."
 )
 @options.output
 @pass_runtime
 def put(
-    runtime: Runtime, system: str, samples: tuple[str, ...], labels: tuple[str, ...], output: Output
+    runtime: Runtime,
+    system: str,
+    samples: tuple[str, ...],
+    labels: tuple[str, ...],
+    file: TextIO | None,
+    skip_bad: bool,
+    output: Output,
 ) -> None:
-    """Record measured values, as of now. incidents.json tells them before and after an action.
+    """Record measured values, as of now or as of the times that the lines name.
 
     \b
     Example:
       rollout metrics put bot reject_rate=0.12 latency_p95=480 --label slice=london
+      my-exporter | rollout metrics put bot --file -
     """
-    from pydantic import ValidationError
-
-    from ledger.domain.ids import metrics_stream
+    from ledger.service import sampling
 
     pairs = dict(_pair(text) for text in labels)
-    measured = []
-    for text in samples:
-        name, value = _pair(text)
-        try:
-            measured.append(Sample(metric=name, value=value, labels=pairs))
-        except ValidationError:
-            raise BadInput(
-                f"{text!r}: {value!r} is no number.", hint="Give it as NAME=0.12"
-            ) from None
+    now = runtime.clock.now()
+    measured = [_sample(text, pairs, now) for text in samples]
+    if file is not None:
+        measured += _lines(file, pairs, now, skip_bad=skip_bad)
+    if not measured:
+        raise BadInput("There is nothing to record.", hint="NAME=VALUE, or --file FILE")
     ledger = runtime.ledger
     ledger.load(system)
-    for sample in measured:
-        ledger.recorder.insist_on_plain(sample.metric, "metric's name")
-    event = MetricsRecorded(samples=tuple(measured))
-    new = ledger.recorder.prepare(
-        event, runtime.origin(), stream=metrics_stream(system), system=system
-    )
-    answer = ledger.recorder.append([new])[0]
+    for name in {one.metric for one in measured}:
+        ledger.recorder.insist_on_plain(name, "metric's name")
+    events = sampling.record(ledger.recorder, system, measured, runtime.origin())
+    position = runtime.store.head().position
     output.record(
-        {"system": system, "position": answer.position, "samples": len(measured)},
-        f"{len(measured)} values recorded at #{answer.position}",
+        {"system": system, "position": position, "samples": len(measured), "events": events},
+        f"{len(measured)} values recorded at #{position}",
     )
+
+
+def _sample(text: str, labels: Mapping[str, str], now: datetime) -> Measured:
+    from ledger.metrics.sources import Measured
+    from ledger.service.sampling import checked
+
+    name, value = _pair(text)
+    try:
+        return checked(Measured(name, labels, value, now))
+    except ValueError:
+        raise BadInput(f"{text!r}: {value!r} is no number.", hint="Give it as NAME=0.12") from None
+
+
+def _lines(
+    file: TextIO, labels: Mapping[str, str], now: datetime, *, skip_bad: bool
+) -> list[Measured]:
+    """Return what JSON lines say: all of them, or with a bad one none, unless ``skip_bad``."""
+    import json
+
+    from ledger.metrics.sources import measured_of
+    from ledger.service.sampling import checked
+
+    found: list[Measured] = []
+    for number, line in enumerate(file, start=1):
+        if not line.strip():
+            continue
+        try:
+            found.append(checked(measured_of(json.loads(line), now, labels)))
+        except (ValueError, KeyError, TypeError) as error:
+            told = f"{file.name}, line {number} is no sample: {error}"
+            if not skip_bad:
+                raise BadInput(
+                    f"{told}. Nothing was recorded.",
+                    hint='{"metric": "ece", "value": 0.08}; or --skip-bad leaves such lines out',
+                ) from None
+            say(f"left out: {told}", colour="yellow")
+    return found
+
+
+@metrics.command("list")
+@click.argument("system", shell_complete=complete_system)
+@click.option("--since", default="1 day ago", show_default=True, help="A time, or: 2 hours ago.")
+@options.output
+@pass_runtime
+def list_(runtime: Runtime, system: str, since: str, output: Output) -> None:
+    """List the series that were recorded: how many samples, the newest value and its time.
+
+    \b
+    Example:
+      rollout metrics list bot --since "2 hours ago"
+    """
+    from cli.times import parse_time
+    from ledger.service.sampling import read_samples
+
+    now = runtime.clock.now()
+    runtime.ledger.load(system)
+    series: dict[tuple[str, tuple[tuple[str, str], ...]], dict[str, Any]] = {}
+    for one in read_samples(runtime.store, system, parse_time(since, now), now):
+        key = (one.metric, tuple(sorted(one.labels.items())))
+        row = series.setdefault(
+            key, {"metric": one.metric, "labels": dict(one.labels), "samples": 0}
+        )
+        row |= {"samples": row["samples"] + 1, "newest": one.value, "at": one.at}
+    rows = [series[key] for key in sorted(series)]
+    if output.format == "table":
+        for row in rows:
+            row["labels"] = ", ".join(f"{k}={v}" for k, v in sorted(row["labels"].items()))
+    output.rows(rows, ["metric", "labels", "samples", "newest", "at"])
 
 
 def _pair(text: str) -> tuple[str, str]:

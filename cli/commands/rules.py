@@ -1,13 +1,17 @@
-"""rollout rules check."""
+"""rollout rules check, test, convert, replay."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
 from cli import options
-from cli.output import Output
+from cli.completion import complete_system
+from cli.output import Output, say
+from cli.wiring import Runtime, pass_runtime
 
 
 @click.group()
@@ -44,3 +48,141 @@ def check(files: tuple[Path, ...], output: Output) -> None:
         for rule in load_rules(read_bytes(file), file.name).rules
     ]
     output.rows(rows)
+
+
+@rules.command("test")
+@click.argument(
+    "files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE..."
+)
+@options.output
+def test(files: tuple[Path, ...], output: Output) -> None:
+    """Run promtool's unit tests (alert_rule_test) by our own evaluator. Exit 1 if one fails.
+
+    \b
+    Example:
+      rollout rules test profiles/rules/tests/slo_test.yaml
+    """
+    from ledger.service.replaying import run_tests
+
+    done = [(file, one) for file in files for one in run_tests(file)]
+    output.rows(
+        [
+            {
+                "file": file.name,
+                "test": one.case,
+                "alert": one.alert,
+                "at": one.at,
+                "result": "PASS" if one.passed else "FAIL",
+                "expected": one.expected,
+                "got": one.got,
+            }
+            for file, one in done
+        ]
+    )
+    click.get_current_context().exit(0 if all(one.passed for _, one in done) else 1)
+
+
+@rules.command("convert")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Default: stdout.")
+def convert(file: Path, out: Path | None) -> None:
+    """Make a rule file of another kind (id, query, cooldown_seconds, actions) into one of ours.
+
+    What can't be carried over is told.
+
+    \b
+    Example:
+      rollout rules convert config/alerts.production.yaml --out profiles/rules/alerts.yaml
+    """
+    from ledger import files
+    from ledger.alerts.convert import convert as converted
+    from ledger.configuration.source import read_bytes
+
+    made = converted(read_bytes(file), file.name)
+    if out is None:
+        click.echo(made.text, nl=False)
+    else:
+        files.write_atomically(out.absolute(), made.text.encode(), create_folder=True)
+    for line in made.left:
+        say(f"note: {line}")
+    say(f"{made.rules} rules")
+
+
+@rules.command("replay")
+@click.argument("system", shell_complete=complete_system)
+@click.option("--from", "since", required=True, metavar="TIME", help="A time, or: 7 days ago.")
+@click.option("--to", "until", metavar="TIME", help="Default: now.")
+@click.option("--rules", "files", multiple=True, type=click.Path(path_type=Path),
+              help="These rule files, instead of the plan's. Repeatable.")  # fmt: skip
+@click.option(
+    "--every", metavar="DURATION", help="How often to look. Default: as the plan's watch."
+)
+@options.output
+@pass_runtime
+def replay(
+    runtime: Runtime,
+    system: str,
+    since: str,
+    until: str | None,
+    files: tuple[Path, ...],
+    every: str | None,
+    output: Output,
+) -> None:
+    """Tell what rules would have done with the metrics that were recorded. Records nothing.
+
+    \b
+    Example:
+      rollout rules replay bot --from "7 days ago" --rules next.yaml
+    """
+    from datetime import timedelta
+
+    from cli.times import parse_time
+    from ledger.alerts.rules import load_rules
+    from ledger.alerts.series import SeriesStore
+    from ledger.configuration.source import read_bytes
+    from ledger.domain.durations import parse_duration
+    from ledger.service import planning, replaying, sampling
+    from ledger.service.rule_sets import rules_of
+    from projections.sentences import sentence
+
+    now = runtime.clock.now()
+    start, end = parse_time(since, now), parse_time(until, now) if until else now
+    state = runtime.ledger.load(system)
+    plan = planning.plan_of(runtime.ledger, state) if state.profile else None
+    named = [load_rules(read_bytes(file), file.name) for file in files]
+    found = [rule for file in named for rule in file.rules] if files else (
+        list(rules_of(plan)) if plan else []
+    )  # fmt: skip
+    recordings = [
+        one for file in named or (plan.rule_files if plan else ()) for one in file.recordings
+    ]
+    interval = parse_duration(every) if every else (
+        plan.profile.watch.interval if plan else timedelta(seconds=15)
+    )  # fmt: skip
+    series = SeriesStore()
+    reach = timedelta(seconds=replaying.reach_of(found))
+    for one in sampling.read_samples(runtime.store, system, start - reach, end):
+        series.add(one.metric, one.labels, one.at.timestamp(), one.number)
+    replayed = replaying.Replay(found, recordings, series, interval, {"mode": "real"})
+    rows = []
+    at = start
+    while at <= end:
+        rows += [
+            {
+                "at": step.at,
+                "event": step.event.type,
+                "what": sentence(step.event.type, step.event.payload()),
+                "action": _action(step.event.payload()),
+            }
+            for step in replayed.look(at)
+        ]
+        at += interval
+    output.rows(rows, ["at", "event", "what", "action"])
+    fired = sum(row["event"] == "AlertFired" for row in rows)
+    say(f"{fired} alerts would have fired")
+
+
+def _action(data: Mapping[str, Any]) -> str:
+    """Return what the rule of a firing alert does about it."""
+    rule = data.get("rule")
+    return str(rule["action"]) if isinstance(rule, dict) else ""

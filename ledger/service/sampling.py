@@ -48,6 +48,16 @@ def prepared(
     return made
 
 
+def checked(measured: Measured) -> Measured:
+    """Return ``measured`` if it can be recorded.
+
+    Raises:
+        ValueError: its value is no decimal text (pydantic's ValidationError is one).
+    """
+    Sample(metric=measured.metric, value=measured.value, labels=dict(measured.labels))
+    return measured
+
+
 def record(recorder: Recorder, system: str, measured: Iterable[Measured], origin: Origin) -> int:
     """Record ``measured``; return how many events that were."""
     made = prepared(recorder, system, measured, origin)

@@ -78,9 +78,13 @@ class Desk:
 
     def record(self, minutes: int, every: int, value: float) -> None:
         """Let time pass, with a value of fusion_auc now and then."""
+        lines = []
         for _ in range(0, minutes, every):
             self.advance(timedelta(minutes=every))
-            self("metrics", "put", "bot", f"fusion_auc={value}")
+            sample = {"metric": "fusion_auc", "value": value, "at": self.now.isoformat()}
+            lines.append(json.dumps(sample) + "\n")
+        (self.folder / "metrics.jsonl").write_text("".join(lines))
+        self("metrics", "put", "bot", "--file", self.folder / "metrics.jsonl")
 
 
 @pytest.fixture

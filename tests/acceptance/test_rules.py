@@ -1,0 +1,159 @@
+"""Rules through the command line: promtool and we agree; other files are converted, pasts replayed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.support.commands import Rollout
+
+RULES = """
+groups:
+  - name: slo
+    rules:
+      - alert: High
+        expr: avg_over_time(ece[4m30s]) > 0.1
+        for: 2m
+        labels: {severity: critical}
+        annotations: {summary: "{{ $labels.slice }}"}
+      - alert: Errors
+        expr: rate(errors_total[4m30s]) > 0.05 and on(host) up == 1
+        labels: {severity: warning}
+      - alert: Gone
+        expr: absent(heartbeat)
+        for: 1m
+        labels: {severity: critical}
+"""
+TESTS = """
+rule_files: [rules.yaml]
+evaluation_interval: 1m
+tests:
+  - interval: 1m
+    input_series:
+      - {series: 'ece{slice="tokyo"}', values: '0.05x5 0.3x14'}
+      - {series: 'ece{slice="london"}', values: '0.05x20'}
+      - {series: 'errors_total{host="a"}', values: '0+6x20'}
+      - {series: 'errors_total{host="b"}', values: '0+6x20'}
+      - {series: 'up{host="a"}', values: '1x20'}
+      - {series: 'up{host="b"}', values: '0x20'}
+      - {series: 'heartbeat', values: '1x20'}
+    alert_rule_test:
+      - {eval_time: 4m, alertname: High, exp_alerts: []}
+      - eval_time: 12m
+        alertname: High
+        exp_alerts:
+          - {exp_labels: {severity: critical, slice: tokyo}, exp_annotations: {summary: tokyo}}
+      - eval_time: 12m
+        alertname: Errors
+        exp_alerts: [{exp_labels: {severity: warning, host: a}}]
+      - {eval_time: 12m, alertname: Gone, exp_alerts: []}
+  - name: nothing comes
+    interval: 1m
+    input_series: [{series: 'ece{slice="tokyo"}', values: '0.3x2'}]
+    alert_rule_test:
+      - {eval_time: 5m, alertname: Gone, exp_alerts: [{exp_labels: {severity: critical}}]}
+"""
+OTHER = """
+rules:
+  - {id: WS_DOWN, severity: CRITICAL, query: {metric: ws, operator: "==", value: false, window_seconds: 10},
+     cooldown_seconds: 60, actions: [{type: stop_trading}, {type: webhook, url: "${URL}"}], message: down}
+  - {id: BREAKER, severity: CRITICAL, query: {metric: breaker, operator: "==", value: "OPEN"},
+     actions: [{type: log}]}
+  - {id: SPARE, enabled: false, severity: INFO, query: {metric: x, operator: ">", value: 0}}
+webhook: {enabled: false, url: "${URL}"}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "rules.yaml").write_text(RULES)
+    (tmp_path / "tests.yaml").write_text(TESTS)
+    return tmp_path
+
+
+def test_promtool_and_we_agree(folder: Path, rollout: Rollout) -> None:
+    """Where there is data, what holds is what Prometheus says."""
+    promtool = shutil.which("promtool")
+    assert promtool, "promtool is missing: on Debian, apt install prometheus"
+    theirs = subprocess.run(
+        [promtool, "test", "rules", "tests.yaml"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert theirs.returncode == 0, theirs.stdout + theirs.stderr
+    rows = rollout("rules", "test", folder / "tests.yaml", "-o", "json").json
+    assert [row["result"] for row in rows] == ["PASS"] * 5
+
+
+def test_an_expectation_that_is_not_met(folder: Path, rollout: Rollout) -> None:
+    (folder / "tests.yaml").write_text(TESTS.replace("slice: tokyo}", "slice: osaka}"))
+    told = rollout("rules", "test", folder / "tests.yaml", exits=1)
+    assert "FAIL" in told.out
+    assert "slice=tokyo" in told.out
+    assert "slice=osaka" in told.out
+
+
+def test_a_file_of_another_kind(tmp_path: Path, rollout: Rollout) -> None:
+    (tmp_path / "other.yaml").write_text(OTHER)
+    told = rollout("rules", "convert", tmp_path / "other.yaml", "--out", tmp_path / "ours.yaml")
+    assert "SPARE is switched off" in told.err
+    assert "channel of the profile" in told.err
+    rows = rollout("rules", "check", tmp_path / "ours.yaml", "-o", "json").json
+    assert [(r["rule"], r["expr"], r["for"], r["action"]) for r in rows] == [
+        ("WS_DOWN", "ws == 0", "10s", "pause halt"),
+        ("BREAKER", 'breaker{state="OPEN"} == 1', "0s", "record"),
+    ]
+    (tmp_path / "other.yaml").write_text(OTHER.replace('operator: ">"', 'operator: "=>"'))
+    told = rollout("rules", "convert", tmp_path / "other.yaml", exits=2)
+    assert "other.yaml, line" in told.err
+    assert "rules[2].query.operator" in told.err
+
+
+def test_what_rules_would_have_done(folder: Path, bot: Rollout) -> None:
+    """Last week, by rules that nobody had then; and nothing of it is recorded."""
+    start = datetime(2025, 12, 1, tzinfo=UTC)
+    lines = [
+        {
+            "metric": "ece",
+            "labels": {"slice": "tokyo"},
+            "value": 0.3 if 10 <= minute < 20 else 0.05,
+            "at": (start + timedelta(minutes=minute)).isoformat(),
+        }
+        for minute in range(40)
+    ]
+    (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    bot("metrics", "put", "bot", "--file", folder / "metrics.jsonl")
+    before = bot("checkpoint").json["position"]
+    told = bot(
+        "rules", "replay", "bot", "--rules", folder / "rules.yaml", "--every", "1m",
+        "--from", "2025-12-01T00:00:00Z", "--to", "2025-12-01T00:39:00Z", "-o", "json",
+    )  # fmt: skip
+    high = [
+        row["event"]
+        for row in told.json
+        if "High" in row["what"]
+        and row["event"] in {"AlertPending", "AlertFired", "AlertResolved"}
+        and "NoData" not in row["what"]
+    ]
+    assert high == ["AlertPending", "AlertFired", "AlertResolved"]
+    assert bot("checkpoint").json["position"] == before
+
+
+def test_a_bad_line_is_named_and_nothing_is_recorded(tmp_path: Path, bot: Rollout) -> None:
+    (tmp_path / "m.jsonl").write_text(
+        '{"metric": "a", "value": 1}\n{"metric": "a", "value": "x"}\n'
+    )
+    before = bot("checkpoint").json["position"]
+    told = bot("metrics", "put", "bot", "--file", tmp_path / "m.jsonl", exits=2)
+    assert "line 2" in told.err
+    assert bot("checkpoint").json["position"] == before
+    bot("metrics", "put", "bot", "--file", tmp_path / "m.jsonl", "--skip-bad")
+    rows = bot("metrics", "list", "bot", "-o", "json").json
+    assert [(row["metric"], row["samples"], row["newest"]) for row in rows] == [("a", 1, "1")]
