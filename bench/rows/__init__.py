@@ -13,7 +13,7 @@ Measure = Callable[[Bench], Iterable[Row]]
 
 NAMES: Final = (
     "append", "callers", "callers_flush", "batch", "verify", "rebuild", "replica", "audit", "as_of",
-    "pause", "switch",
+    "pause", "switch", "rules",
 )  # fmt: skip
 
 
