@@ -10,6 +10,7 @@ from cli import options
 from cli.completion import complete_system
 from cli.output import Output
 from cli.wiring import Runtime, pass_runtime
+from ledger.actuators import DEFAULT_CONTROL_FILE
 from ledger.domain.events.systems import Actuators, ConfigFile
 from ledger.domain.ids import check_system_name
 
@@ -30,8 +31,10 @@ def system() -> None:
 )
 @click.option("--description", default="", help="What it is, for people.")
 @click.option(
-    "--control-file", type=click.Path(dir_okay=False), help="JSON file that it reads its mode from."
-)
+    "--control-file", type=click.Path(dir_okay=False), is_flag=False,
+    flag_value=str(DEFAULT_CONTROL_FILE),
+    help=f"JSON file that it reads its mode from. Without a value: {DEFAULT_CONTROL_FILE}.",
+)  # fmt: skip
 @click.option("--http-admin", metavar="URL", help="Its admin interface: GET /status, POST /mode.")
 @click.option(
     "--config-file", "config_files", multiple=True, metavar="[NAME=]PATH",

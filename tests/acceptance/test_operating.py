@@ -407,3 +407,10 @@ def models_stand_at(dsn: str) -> int:
         row = connection.execute("SELECT min(position) FROM readmodel.checkpoint").fetchone()
     assert row is not None
     return int(row[0])
+
+
+def test_the_control_file_has_a_usual_place(rollout: Rollout) -> None:
+    """Seed 001's EXEC_CONTROL_FILE: --control-file without a value."""
+    rollout("system", "add", "bot", "--control-file")
+    shown = rollout("system", "show", "bot", "-o", "json").json
+    assert shown["control_file"] == str(Path("data/control/mode.json").absolute())
