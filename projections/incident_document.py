@@ -73,10 +73,9 @@ def item(record: Json, metrics: Json | None) -> dict[str, Any]:
         "fingerprint",
     )
     whole: dict[str, Any] = {name: record[name] for name in names}
-    whole["why"] = {**record["why"], "expr": None, "threshold": None, "for": None, "observed": None}
     return whole | {
         "mode_before_after": record["mode_before_after"],
-        "phase": None,
+        "phase": record["phase"],
         "metrics_before_after": metrics["metrics"] if metrics else None,
         "metrics_note": metrics["note"] if metrics else None,
         "duration_s": _duration(record["when"]),

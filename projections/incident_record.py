@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -37,6 +38,7 @@ _WITNESSED: Final = _CARRIED_OUT | {
 }
 TYPES: Final = frozenset({"IncidentOpened", "IncidentNoted"} | _MOVES.keys() | _WITNESSED)
 _OVER: Final = frozenset({"resolved", "closed"})
+_THRESHOLD: Final = re.compile(r"(?:[<>]=?|[!=]=)\s*(?:bool\s+)?(-?[\d.]+(?:[eE][+-]?\d+)?)\s*$")
 
 
 def opened(step: Step) -> Record:
@@ -67,8 +69,9 @@ def opened(step: Step) -> Record:
             "reason": step.body.get("reason"),
             "alert": alert,
             "message": str(firing["message"]).replace("\0", "\ufffd") if firing else None,
-            "rule": actor["id"] if actor["kind"] == "rule" else None,
+            **_rule(firing, actor),
         },
+        "phase": (step.before.phase or {}).get("name") if step.before else None,
         "action": None,
         "actions": [],
         "fingerprint": {"before": step.before.fingerprint if step.before else None, "after": None},
@@ -78,6 +81,22 @@ def opened(step: Step) -> Record:
     }
     _tell(record, step)
     return record
+
+
+def _rule(firing: Mapping[str, Any], actor: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the rule says that an alert came from, and what it saw."""
+    rule: Mapping[str, Any] | None = firing.get("rule")
+    if rule is None:
+        name = actor["id"] if actor["kind"] == "rule" else None
+        return {"rule": name, "expr": None, "threshold": None, "for": None, "observed": None}
+    threshold = _THRESHOLD.search(rule["expr"])
+    return {
+        "rule": rule["name"],
+        "expr": rule["expr"],
+        "threshold": threshold[1] if threshold else None,
+        "for": f"{rule.get('for_seconds', 0)}s",
+        "observed": firing.get("observed"),
+    }
 
 
 def move(record: Record, step: Step) -> None:

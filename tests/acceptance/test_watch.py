@@ -153,7 +153,9 @@ def test_a_rule_rolls_back_to_the_last_stable_fingerprint(desk: Desk) -> None:
     assert desk.happened("AlertActionTaken") == ["AlertActionTaken"]
     (incident,) = desk("incident", "export").json["incidents"]
     assert "rollback" in incident["action"]
-    assert incident["why"]["rule"] or incident["title"].startswith("EceHigh")
+    why = incident["why"]
+    assert (why["rule"], why["expr"], why["threshold"]) == ("EceHigh", "ece > 0.1", "0.1")
+    assert (why["for"], why["observed"]) == ("120s", "0.2")
 
 
 def test_a_rule_never_overrides_a_later_decision_of_a_person(desk: Desk) -> None:

@@ -32,6 +32,7 @@ def _alert_fired(state: SystemState, event: Recorded, data: Json) -> SystemState
         "labels": data.get("labels", {}),
         "rule": data.get("rule"),
         "active_since": data.get("active_since"),
+        "observed": data.get("observed"),
         "clear_since": None,
         "acted": None,
     }
