@@ -114,7 +114,7 @@ def _watch(
         told = _tell(done, output, told)
         if once or ended.why is not None:
             break
-        interrupted = _wait(runtime, plan.profile.watch.interval, ended)
+        interrupted = _wait(runtime, done.at + plan.profile.watch.interval, ended)
         if interrupted:
             break
         plan = _plan_again(runtime, system, plan, watching)
@@ -135,9 +135,8 @@ class _Ended:
         self.why = signal.Signals(number).name
 
 
-def _wait(runtime: Runtime, interval: timedelta, ended: _Ended) -> bool:
+def _wait(runtime: Runtime, until: datetime, ended: _Ended) -> bool:
     """Wait for the next round; return whether the watch was ended meanwhile."""
-    until = runtime.clock.now() + interval
     while runtime.clock.now() < until:
         if ended.why is not None:
             return True
