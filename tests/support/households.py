@@ -58,11 +58,12 @@ class Household:
     def kill_everything(self) -> None:
         """As a power cut does: no process of the server gets to do anything any more."""
         postmaster = self.postmaster()
+        postmaster.suspend()  # so that it begins no process that is not on the list
         processes = [postmaster, *postmaster.children(recursive=True)]
-        for process in processes:
-            process.suspend()
-        for process in processes:
-            process.kill()
+        for signalled in (psutil.Process.suspend, psutil.Process.kill):
+            for process in processes:
+                with contextlib.suppress(psutil.NoSuchProcess):  # it served a client, and is done
+                    signalled(process)
         psutil.wait_procs(processes, timeout=10)
 
     def starts(self) -> int:
