@@ -213,6 +213,14 @@ def _incident_resolved(data: Data) -> str:
     )
 
 
+def _report(data: Data) -> str:
+    about = f" on the run {data['run']}" if data.get("run") else ""
+    return (
+        f"made the {data['report']} report{about}: {len(data['files'])} files, "
+        f"#{data['from_position']} to #{data['to_position']}"
+    )
+
+
 def _imported(data: Data) -> str:
     skipped = f", {len(data['skipped'])} skipped" if data.get("skipped") else ""
     return (
@@ -259,5 +267,6 @@ _TELL: Final[dict[str, Callable[[Data], str]]] = {
     "IncidentResolved": _incident_resolved,
     "IncidentClosed": lambda data: f"closed {data['incident']}",
     "MetricsRecorded": lambda data: f"recorded {len(data['samples'])} samples",
+    "ReportGenerated": _report,
     "OrderActivityRecorded": lambda data: f"recorded {data['kind']}",
 }

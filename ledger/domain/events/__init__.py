@@ -109,6 +109,7 @@ if TYPE_CHECKING:
         Quorum as Quorum,
         ScopeChanged as ScopeChanged,
     )
+    from ledger.domain.events.reports import ReportGenerated as ReportGenerated
     from ledger.domain.events.rollbacks import (
         RollbackAbandoned as RollbackAbandoned,
         RollbackCompleted as RollbackCompleted,
@@ -217,6 +218,7 @@ _HOME: Final = {
     "Sample": "observations",
     "MetricsRecorded": "observations",
     "OrderActivityRecorded": "observations",
+    "ReportGenerated": "reports",
 }
 
 
