@@ -44,11 +44,12 @@ class Look:
 
     @property
     def unseen(self) -> timedelta:
-        """How long nobody looked, beyond what a late round explains."""
+        """How long nobody looked, beyond what a late round explains; negative: the clock was set back."""
         if self.last is None:
             return timedelta(0)
         gap = self.at - self.last
-        return gap if gap > self.interval * GAPS_ALLOWED else timedelta(0)
+        late = timedelta(0) <= gap <= self.interval * GAPS_ALLOWED
+        return timedelta(0) if late else gap
 
 
 def key_of(name: str, labels: Labels) -> str:
@@ -134,7 +135,11 @@ class _Judged:
             self._began(key, labels, element)
 
     def _returned(self, key: str) -> timedelta:
-        """Say that there is data again, if there was none; return how long the clock stood still."""
+        """Say that there is data again, if there was none; return by how much to set the clock forward.
+
+        Never beyond now: what began after the last look was not unseen for all of the gap. Where the
+        machine's clock was set back, the condition's is set back with it.
+        """
         since = self._state.no_data.get(key)
         pending = self._state.pending.get(key)
         frozen = self._look.unseen
@@ -142,12 +147,14 @@ class _Judged:
             frozen = max(frozen, self._look.at - _moment(since))
         elif pending is None or not frozen:
             return timedelta(0)
-        frozen = max(frozen, timedelta(0))
-        active = iso(_moment(pending["active_since"]) + frozen) if pending else None
+        active = None
+        if pending is not None:
+            before = _moment(pending["active_since"])
+            frozen = min(frozen, self._look.at - before)
+            active = iso(before + frozen)
+        seconds = max(int(frozen.total_seconds()), 0)
         self.events.append(
-            events.DataReturned(
-                alert=key, frozen_seconds=int(frozen.total_seconds()), active_since=active
-            )
+            events.DataReturned(alert=key, frozen_seconds=seconds, active_since=active)
         )
         self._resolve_no_data(key)
         return frozen
@@ -228,7 +235,8 @@ class _Judged:
             return
         since = self._state.no_data.get(key)
         if since is None:
-            start = self._look.last if self._look.unseen and self._look.last else self._look.at
+            gap = max(self._look.unseen, timedelta(0))
+            start = self._look.at - gap
             self.events.append(events.NoDataDetected(alert=key, since=iso(start)))
             return
         if self._look.at - _moment(since) < self._rule.no_data_for:

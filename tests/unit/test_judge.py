@@ -143,13 +143,13 @@ def test_a_rule_applies_where_it_says() -> None:
 
 
 def test_a_clock_set_back_neither_fires_nor_resolves() -> None:
-    """I13: the wall clock may jump; nothing happens because of that."""
+    """I13: the wall clock may jump; the condition's is set by it, and nothing else happens."""
     bot = desk()
     bot.sample("ece", 0.2)
     bot.look()
     bot.clock.jump(-3600)
     bot.sample("ece", 0.2)
-    assert bot.look() == []
+    assert bot.look() == ["DataReturned High"]
     assert "High" in bot.recorder.load("bot").pending
 
 
@@ -174,3 +174,35 @@ def test_a_restart_changes_nothing(story: list[str], restarts: set[int]) -> None
         assert two.look() == told
         if seen == "nothing" and step and story[step - 1] == "nothing":
             assert "AlertFired High" not in told or "high" in story[:step]
+
+
+def test_what_began_after_the_last_look_on_record_fires_in_time() -> None:
+    """I14: killed in the round that began it, the watch knows of a look an hour ago only."""
+    bot = desk()
+    bot.look()
+    an_hour_ago = bot.last
+    bot.clock.advance(3600)
+    bot.sample("ece", 0.2)
+    assert "AlertPending High" in bot.look_now()
+    bot.last = an_hour_ago
+    for _ in range(8):
+        bot.sample("ece", 0.2)
+        assert "AlertFired High" not in bot.look()
+    bot.sample("ece", 0.2)
+    assert bot.look() == ["AlertFired High"]
+
+
+def test_a_clock_that_is_set_back_sets_the_condition_back_with_it() -> None:
+    """I14, scenario 11: an hour back, and the alert still fires after its two minutes, not an hour later."""
+    bot = desk()
+    for _ in range(5):
+        bot.sample("ece", 0.2)
+        bot.look()
+    bot.clock.jump(-3600)
+    bot.sample("ece", 0.2)
+    assert "DataReturned High" in bot.look()
+    for _ in range(3):
+        bot.sample("ece", 0.2)
+        assert bot.look() == []
+    bot.sample("ece", 0.2)
+    assert bot.look() == ["AlertFired High"]
