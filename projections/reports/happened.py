@@ -1,0 +1,167 @@
+"""What happened to a system in a time, asked of the log and the read models."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final, LiteralString
+
+import orjson
+from psycopg.rows import dict_row
+
+from ledger.domain.configuration import flatten
+from ledger.domain.envelope import Recorded
+from ledger.domain.errors import BadInput
+from ledger.domain.ids import control_stream, orders_stream
+from ledger.domain.state import SystemState
+from projections import log, mode_changes
+from projections.as_of import Moment, state_at
+from projections.base import Db
+from projections.reports.orders import Record
+from projections.reports.period import Period
+
+AT_ONCE: Final = 2000
+Progress = Callable[[int], None]
+
+_ORDERS: Final[LiteralString] = (
+    log.RECORDED
+    + "WHERE stream = %s AND position <= %s AND occurred_at >= %s AND occurred_at < %s "
+    "ORDER BY occurred_at, position"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A time that the system spent in one mode, as far as it lies in the period."""
+
+    mode: str
+    kind: str | None
+    since: datetime
+    until: datetime
+    open: bool
+    """Whether it goes on after the period, or goes on still."""
+    by: str
+    reason: str | None
+
+    @property
+    def name(self) -> str:
+        """The mode, and how it is paused."""
+        return f"{self.mode}/{self.kind}" if self.kind else self.mode
+
+
+def stretches(db: Db, system: str, period: Period) -> list[Stretch]:
+    """Return the stretches of time by mode, oldest first, cut to the period."""
+    found = []
+    for row in mode_changes.intervals(db, system):
+        since = max(row["since"], period.since)
+        until = min(row["until"] or period.until, period.until)
+        if since < until:
+            goes_on = row["until"] is None or row["until"] > period.until
+            found.append(
+                Stretch(
+                    row["mode"], row["kind"], since, until, goes_on, row["actor"], row["reason"]
+                )
+            )
+    return found
+
+
+def time_in_mode(spent: Sequence[Stretch]) -> dict[str, timedelta]:
+    """Return how long each mode lasted in all."""
+    total: dict[str, timedelta] = {}
+    for each in spent:
+        total[each.name] = total.get(each.name, timedelta(0)) + (each.until - each.since)
+    return total
+
+
+def order_records(
+    db: Db, system: str, period: Period, up_to: int, spent: Sequence[Stretch], progress: Progress
+) -> Iterator[Record]:
+    """Yield the order activity of the period, oldest first, up to position ``up_to`` of the log."""
+    starts = [each.since for each in spent]
+    # On the server, in pieces: a busy day has a million of them.
+    with db.transaction(), db.cursor("order_activity", binary=True) as cursor:
+        cursor.itersize = AT_ONCE
+        cursor.execute(_ORDERS, (orders_stream(system), up_to, period.since, period.until))
+        for number, row in enumerate(cursor, start=1):
+            event = Recorded(*row)
+            at = event.occurred_at
+            place = bisect_right(starts, at) - 1
+            mode = spent[place].mode if place >= 0 and at < spent[place].until else None
+            yield Record(at, event.data["kind"], event.data["fields"], mode)
+            if number % AT_ONCE == 0:
+                progress(number)
+
+
+def configuration_changes(db: Db, system: str, period: Period) -> list[dict[str, Any]]:
+    """Return the keys that changed, oldest first: with who, why, and the fingerprint that they led to."""
+    query = """
+        SELECT a.occurred_at, a.position, a.fingerprint, a.cause, a.actor, a.reason, c.key, c.old, c.new
+            FROM readmodel.config_application AS a
+                LEFT JOIN readmodel.config_change AS c ON c.position = a.position
+            WHERE a.system = %s AND a.occurred_at >= %s AND a.occurred_at < %s
+            ORDER BY a.occurred_at, a.position, c.key COLLATE "C"
+    """
+    with db.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(query, (system, period.since, period.until)).fetchall()
+
+
+def alerts(db: Db, system: str, period: Period) -> list[dict[str, Any]]:
+    """Return the firings that were open at any moment of the period, oldest first."""
+    query = """
+        SELECT alert, severity, message, fired_at, acknowledged_by, resolved_at, how, resolved_by, position
+            FROM readmodel.alert
+            WHERE system = %(system)s AND fired_at < %(until)s
+                AND (resolved_at IS NULL OR resolved_at >= %(since)s)
+            ORDER BY fired_at, position
+    """
+    values = {"system": system, "since": period.since, "until": period.until}
+    with db.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(query, values).fetchall()
+
+
+def told(db: Db, system: str, period: Period, *types: str) -> list[dict[str, Any]]:
+    """Return events of these types as the timeline tells them, oldest first."""
+    query = """
+        SELECT position, type, occurred_at, actor, reason, sentence FROM readmodel.timeline
+            WHERE system = %s AND type = ANY (%s) AND occurred_at >= %s AND occurred_at < %s
+            ORDER BY occurred_at, position
+    """
+    with db.cursor(row_factory=dict_row) as cursor:
+        values = (system, list(types), period.since, period.until)
+        return cursor.execute(query, values).fetchall()
+
+
+def first_position(db: Db, system: str, period: Period) -> int:
+    """Return the first event of the period on the system's streams; 0 where there is none."""
+    query = """
+        SELECT min(position) FROM ledger.event
+            WHERE stream = ANY (%s) AND type <> 'ReportGenerated'
+                AND occurred_at >= %s AND occurred_at < %s
+    """
+    streams = [control_stream(system), orders_stream(system)]
+    row = db.execute(query, (streams, period.since, period.until)).fetchone()
+    return row[0] or 0 if row is not None else 0
+
+
+def state_until(db: Db, system: str, moment: datetime) -> SystemState | None:
+    """Return the system as it was just before ``moment``; None: it was not known then.
+
+    Raises:
+        UnknownName: the ledger holds no such system.
+    """
+    last = moment - timedelta(microseconds=1)
+    try:
+        return state_at(db, system, Moment(time=last))
+    except BadInput:
+        return None
+
+
+def configured(db: Db, fingerprint: str | None) -> dict[str, str]:
+    """Return what a configuration says: key path -> canonical JSON text."""
+    if fingerprint is None:
+        return {}
+    query = "SELECT bytes FROM ledger.blob WHERE sha256 = decode(%s, 'hex')"
+    row = db.execute(query, (fingerprint.removeprefix("sha256:"),)).fetchone()
+    return flatten(orjson.loads(row[0])) if row is not None else {}

@@ -1,0 +1,161 @@
+"""A report as facts and tables by section; the same data becomes Markdown, HTML and JSON.
+
+Labels are words of the report's own table: ``[daily.orders]`` has ``title``, and a line for
+each fact and column.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta, tzinfo
+from typing import Any, TypeAlias
+
+from ledger.domain.durations import duration_text
+from ledger.domain.state import iso
+from projections.reports.figures import Figure
+from projections.reports.provenance import Provenance
+from projections.reports.render import json_bytes, template_bytes
+from projections.reports.words import Words
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A word or sentence of the words' table, with what it names."""
+
+    key: str
+    named: tuple[tuple[str, object], ...] = ()
+
+
+def term(key: str, **named: object) -> Term:
+    """Return the word ``section.key``, whose ``{names}`` are filled in."""
+    return Term(key, tuple(sorted(named.items())))
+
+
+Cell: TypeAlias = Figure | Term | datetime | timedelta | str | int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows under named columns. Without rows it says so: ``none``."""
+
+    key: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One part of a report."""
+
+    key: str
+    facts: tuple[tuple[str, Cell], ...] = ()
+    tables: tuple[Table, ...] = ()
+    remarks: tuple[Term, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A whole report, without its provenance."""
+
+    report: str
+    """daily, stop or monitoring: the table of its words, and the name of its files."""
+    named: tuple[tuple[str, object], ...]
+    """What the title and the lead name."""
+    sections: tuple[Section, ...]
+    zone: tzinfo
+
+    def files(self, source: Provenance, words: Words) -> dict[str, bytes]:
+        """Return the report as Markdown, HTML and JSON, by file name."""
+        shown = _Shown(self, words)
+        values = {"sheet": self, "source": source, "show": shown.text, "label": shown.label,
+                  "tone": tone, "named": dict(self.named)}  # fmt: skip
+        return {
+            f"{self.report}.md": template_bytes("sheet.md.j2", words, **values),
+            f"{self.report}.html": template_bytes("sheet.html.j2", words, **values),
+            f"{self.report}.json": json_bytes(self.document(source, words)),
+        }
+
+    def document(self, source: Provenance, words: Words) -> dict[str, Any]:
+        """Return the report as JSON-ready data: numbers as decimal text, times in UTC."""
+        shown = _Shown(self, words)
+        return {
+            "report": self.report,
+            "language": words.language,
+            "provenance": source.as_json(),
+            "sections": {section.key: shown.section(section) for section in self.sections},
+        }
+
+
+class _Shown:
+    """Cells as text, and as JSON, in one language."""
+
+    def __init__(self, sheet: Sheet, words: Words) -> None:
+        self._sheet = sheet
+        self._words = words
+
+    def label(self, section: str, key: str) -> str:
+        """Return what a fact or a column is called."""
+        return self._words(f"{self._sheet.report}.{section}.{key}")
+
+    def text(self, cell: Cell) -> str:
+        """Return a cell as people read it."""
+        if isinstance(cell, Figure):
+            return cell.text(self._words)
+        if isinstance(cell, Term):
+            return self._words(cell.key, **dict(cell.named))
+        if isinstance(cell, datetime):
+            return _clock(cell.astimezone(self._sheet.zone))
+        if isinstance(cell, timedelta):
+            return duration_text(cell, parts=3)
+        return str(cell) if cell is not None and cell != "" else "—"
+
+    def json(self, cell: Cell) -> Any:
+        """Return a cell as programs read it."""
+        if isinstance(cell, Figure):
+            return cell.as_json(self._words)
+        if isinstance(cell, Term):
+            return {"word": cell.key.rpartition(".")[2], "text": self.text(cell)}
+        if isinstance(cell, datetime):
+            return iso(cell)
+        if isinstance(cell, timedelta):
+            return {"seconds": int(cell.total_seconds())}
+        return cell
+
+    def section(self, section: Section) -> dict[str, Any]:
+        """Return a section as JSON-ready data."""
+        return {
+            "facts": {name: self.json(cell) for name, cell in section.facts},
+            "tables": {
+                table.key: [
+                    dict(zip(table.columns, map(self.json, row), strict=True)) for row in table.rows
+                ]
+                for table in section.tables
+            },
+            "remarks": [self.text(remark) for remark in section.remarks],
+        }
+
+
+def _clock(moment: datetime) -> str:
+    return moment.isoformat(" ", "seconds").replace("+00:00", "Z")
+
+
+_TONES = {
+    "fine": "good", "normal": "good", "found": "bad", "firing": "bad", "crashed": "bad",
+    "unclear": "unsure", "no_data": "unsure", "pending": "unsure", "clearing": "unsure", "failing": "bad",
+}  # fmt: skip
+
+
+def tone(cell: Cell) -> str:
+    """Return in which tone a page shows a verdict: good, bad, unsure; nothing for other cells."""
+    return _TONES.get(cell.key.rpartition(".")[2], "") if isinstance(cell, Term) else ""
+
+
+def facts(**cells: Cell) -> tuple[tuple[str, Cell], ...]:
+    """Return facts in the order in which they are named."""
+    return tuple(cells.items())
+
+
+def rows(records: Sequence[Sequence[Cell]]) -> tuple[tuple[Cell, ...], ...]:
+    """Return rows of a table."""
+    return tuple(tuple(record) for record in records)
