@@ -43,8 +43,7 @@ def evaluate(ledger: Ledger, system: str, origin: Origin) -> tuple[events.GateEv
         phases.planned(state, present["name"])
         raise AssertionError  # planned() has told that the plan has no such phase
     now = ledger.recorder.clock.now()
-    evidence = _Evidence(ledger, state, phase, _moment(present["since"]), now)
-    criteria = tuple(evidence.judged(one) for one in phase.success)
+    criteria = judged(ledger, state, phase, _moment(present["since"]), now)
     evaluated = events.GateEvaluated(
         phase=phase.name,
         verdict=of_criteria(criteria).value,
@@ -56,6 +55,17 @@ def evaluate(ledger: Ledger, system: str, origin: Origin) -> tuple[events.GateEv
     after, _ = ledger.recorder.decide(system, lambda _: Decision((evaluated,)), origin)
     ledger.memory.remember(after)
     return evaluated, int(after.gates[phase.name]["position"])
+
+
+def judged(
+    ledger: Ledger, state: SystemState, phase: Phase, since: datetime, until: datetime
+) -> tuple[events.CriterionResult, ...]:
+    """Return what was recorded in [since, until] says of each criterion of ``phase``; appends nothing.
+
+    ``state`` is the system as it was at ``until``.
+    """
+    evidence = _Evidence(ledger, state, phase, since, until)
+    return tuple(evidence.judged(one) for one in phase.success)
 
 
 class _Evidence:
