@@ -143,11 +143,12 @@ def sync_folder(folder: Path) -> None:
 @contextmanager
 def exclusive_lock(
     path: Path, *, timeout_seconds: float, what: str = "", clock: Clock = _SYSTEM_CLOCK
-) -> Generator[None]:
+) -> Generator[int]:
     """Hold a lock between processes; the kernel frees it when the holder ends, however it ends.
 
     The file stays (removing it would let two in). It says who holds it: a process id and ``what``,
-    which must hold no secret. The lock is not re-entrant, also not within one process.
+    which must hold no secret. The lock is not re-entrant, also not within one process. It yields a
+    descriptor: a program that inherits it holds the lock too, should we be killed.
 
     Raises:
         OperationInProgress: another holds it for longer than ``timeout_seconds``; says who.
@@ -169,12 +170,13 @@ def exclusive_lock(
             clock.sleep(min(_LOCK_POLL_SECONDS, remaining_seconds))
         # Who holds it is a courtesy to the reader of an error: a full disk must not deny the lock.
         with suppress(OSError):
-            _name_holder(descriptor, {"pid": os.getpid(), "what": what})
+            name_holder(descriptor, os.getpid(), what)
         try:
-            yield
+            yield descriptor
         finally:
             with suppress(OSError):
                 os.ftruncate(descriptor, 0)
+            fcntl.flock(descriptor, fcntl.LOCK_UN)  # for whoever inherited it as well
     finally:
         os.close(descriptor)
 
@@ -283,9 +285,15 @@ def _try_lock(descriptor: int) -> bool:
     return True
 
 
-def _name_holder(descriptor: int, holder: dict[str, object]) -> None:
+def name_holder(descriptor: int, pid: int, what: str) -> None:
+    """Say in a lock file who holds the lock.
+
+    Raises:
+        OSError: it can't be written.
+    """
     os.ftruncate(descriptor, 0)
-    _ = os.pwrite(descriptor, json.dumps(holder).encode()[:_HOLDER_BYTES_MAX], 0)
+    holder = json.dumps({"pid": pid, "what": what})
+    _ = os.pwrite(descriptor, holder.encode()[:_HOLDER_BYTES_MAX], 0)
 
 
 def _holder(descriptor: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 from pathlib import Path
@@ -13,15 +14,24 @@ from cli import options
 from cli.completion import complete_system
 from cli.output import say
 from cli.wiring import Runtime, pass_runtime
-from ledger.domain.errors import GateClosed, Inconclusive, LedgerError, LedgerUnreachable
+from ledger.domain.errors import (
+    BadInput,
+    GateClosed,
+    Inconclusive,
+    LedgerError,
+    LedgerUnreachable,
+)
 
 if TYPE_CHECKING:
+    from ledger.domain.events import RunStarted
     from ledger.domain.state import SystemState
     from ledger.service.context import Ledger
     from ledger.service.recorder import Origin
-    from ledger.service.running import Ended
+    from ledger.service.supervising import Ended
 
 COUNTDOWN_SECONDS: Final = 5
+NOT_STARTED: Final = 126
+"""What a shell says of a program that is there and can't be started."""
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
@@ -52,12 +62,30 @@ def run(
     Example:
       rollout run polyarb-x --reason "phase 1, day 1" -- python src/main.py
     """
-    from ledger.service import running
+    from ledger.service import running, supervising
 
+    supervising.insist_on_program(command)
     now = runtime.clock.now()
     tag = run_tag or f"{now:%Y%m%d_%H%M%S}_{system.replace('/', '-')}"
     origin = runtime.origin(reason)
-    out = out.absolute()
+    with running.alone_here(runtime.offline_ledger, system, tag) as lock:
+        code = _run(runtime, system, command, tag, out.absolute(), countdown, origin, lock)
+    click.get_current_context().exit(code)
+
+
+def _run(
+    runtime: Runtime,
+    system: str,
+    command: tuple[str, ...],
+    tag: str,
+    out: Path,
+    countdown: int,
+    origin: Origin,
+    lock: int,
+) -> int:
+    from ledger.domain.events import RunStopped
+    from ledger.service import running, supervising
+
     away = False
     try:
         ledger = runtime.ledger
@@ -66,7 +94,7 @@ def run(
         away = True
         say(f"warning: {problem.message} The system is put into paused/halt.", colour="yellow")
         ledger = runtime.offline_ledger
-        mode = running.halt_without_ledger(ledger, system, origin, problem)
+        mode = running.halt_without_ledger(ledger, system, origin, problem, say)
         state = ledger.memory.recall(system)
     if state is None:
         raise LedgerUnreachable(f"This machine does not remember {system}.", hint="rollout doctor")
@@ -74,15 +102,19 @@ def run(
     told = running.facts(state, tag, mode, runtime.clock.now())
     running.write_out(out, {"run_tag.txt": f"{tag}\n".encode(), "run.json": running.as_json(told)})
     click.echo(running.first_line(told))
-    ended = running.run(
-        command,
-        {**os.environ, **_variables(told, state)},
-        runtime.clock,
-        lambda: _record_start(ledger, state, tag, command, mode, origin, away=away),
-    )
-    _stop(runtime, ledger, state, tag, ended, origin, out, away=away)
-    code = ended.exit_code
-    click.get_current_context().exit(code if code is not None else 128 + _number(ended))
+    started = _started(state, tag, command, mode)
+    environment = {**os.environ, **_variables(told, state)}
+    with supervising.Program(command, environment, runtime.clock, say, lock) as program:
+        try:
+            ended = program.run(
+                lambda: running.record_start(ledger, system, started, origin, away=away)
+            )
+        except BadInput:
+            never = RunStopped(run=tag, exit_code=NOT_STARTED, seconds=0)
+            running.record(ledger, system, [never], origin, away=away)
+            raise
+        _stop(runtime, ledger, state, tag, ended, origin, out, away=away)
+    return ended.exit_code if ended.exit_code is not None else 128 + _number(ended)
 
 
 def _prepared(
@@ -92,7 +124,9 @@ def _prepared(
     from ledger.service import recovery, running, saving
     from ledger.service.world import world_of
 
-    crash = running.crashed_before(ledger.load(system))
+    state = ledger.load(system)
+    running.insist_on_alone(ledger, state)
+    crash = running.crashed_before(state)
     if crash is not None:
         say(
             f"warning: the run {crash.run} ended without a word: {crash.explanation}",
@@ -181,21 +215,11 @@ def _variables(told: dict[str, Any], state: SystemState) -> dict[str, str]:
     return {name: value for name, value in given.items() if value}
 
 
-def _record_start(
-    ledger: Ledger,
-    state: SystemState,
-    tag: str,
-    command: tuple[str, ...],
-    mode: str,
-    origin: Origin,
-    *,
-    away: bool,
-) -> None:
+def _started(state: SystemState, tag: str, command: tuple[str, ...], mode: str) -> RunStarted:
     from ledger.domain.events import RunStarted
-    from ledger.service import running
 
     name, _, kind = mode.partition("/")
-    started = RunStarted(
+    return RunStarted(
         run=tag,
         command=command,
         pid=os.getpid(),
@@ -206,7 +230,6 @@ def _record_start(
         pause_kind=kind or None,  # type: ignore[arg-type] -- a kind's name
         preflight_position=(state.preflight or {}).get("position"),
     )
-    running.record(ledger, state.system, [started], origin, away=away)
 
 
 def _stop(
@@ -220,20 +243,26 @@ def _stop(
     *,
     away: bool,
 ) -> None:
+    """Record how it ended; whatever else goes wrong from here on, the exit code is the program's."""
     from ledger.service import running
 
-    after = running.record(ledger, state.system, [running.outcome(tag, ended)], origin, away=away)
-    if after is None:
-        say("the end of the run is journalled here, until the ledger is back", colour="yellow")
-        return
-    report = running.stop_report(ledger, after, state.revision, ended)
-    running.write_out(out, {"stop_report.json": running.as_json({"run_tag": tag, **report})})
-    say(f"{tag} ended after {ended.seconds} s: {ended.told}; mode {report['mode']}, "
-        f"{len(report['alerts_fired'])} alerts, {report['rollbacks']} rollbacks")  # fmt: skip
     try:
+        after = running.record(
+            ledger, state.system, [running.outcome(tag, ended)], origin, away=away
+        )
+        if after is None:
+            say("the end of the run is journalled here, until the ledger is back", colour="yellow")
+            return
+        report = running.stop_report(ledger, after, state.revision, ended)
+        running.write_out(out, {"stop_report.json": running.as_json({"run_tag": tag, **report})})
+        say(f"{tag} ended after {ended.seconds} s: {ended.told}; mode {report['mode']}, "
+            f"{len(report['alerts_fired'])} alerts, {report['rollbacks']} rollbacks")  # fmt: skip
         runtime.catch_up()
     except LedgerError as problem:
-        say(f"warning: {problem.message}")
+        with contextlib.suppress(OSError):
+            say(f"warning: {tag} ended: {ended.told}; {problem.message}", colour="yellow")
+    except OSError:
+        pass  # nobody reads what we say any more
 
 
 def _number(ended: Ended) -> int:

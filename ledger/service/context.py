@@ -109,7 +109,7 @@ class Ledger:
                 with contextlib.suppress(LedgerError):
                     self.recorder.store.unlock(system)
 
-    def alone_here(self, system: str, what: str) -> contextlib.AbstractContextManager[None]:
+    def alone_here(self, system: str, what: str) -> contextlib.AbstractContextManager[object]:
         """Be the only one on this machine at work on ``system``. Raises as `operating` does."""
         return files.exclusive_lock(
             self.lock_file(system), timeout_seconds=LOCK_TIMEOUT_SECONDS, what=what

@@ -2,99 +2,171 @@
 
 from __future__ import annotations
 
-import os
-import signal
+import contextlib
 import socket
-import subprocess
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import orjson
 
-from ledger import fail_points, files
+from ledger import files
 from ledger.domain import events
+from ledger.domain.actuation import NotCarried
 from ledger.domain.decisions import Decision, modes
 from ledger.domain.decisions.configurations import short
-from ledger.domain.errors import BadInput, LedgerError, LedgerUnreachable
+from ledger.domain.errors import (
+    LedgerError,
+    LedgerUnreachable,
+    OperationInProgress,
+    Unreachable,
+)
 from ledger.domain.ids import control_stream
 from ledger.domain.modes import Mode, PauseKind, exposure
 from ledger.domain.state import SystemState, iso
 from ledger.service import offline
 from ledger.service.context import Ledger
 from ledger.service.recorder import Origin
+from ledger.service.supervising import Ended
 from ledger.service.world import world_of
 
-PASSED_ON: Final = (
-    signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2,
-)  # fmt: skip
-ASKS_TO_STOP: Final = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP})
+LOCK_TIMEOUT_SECONDS: Final = 0.5
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """How the program ended."""
+@contextlib.contextmanager
+def alone_here(ledger: Ledger, system: str, run_tag: str) -> Iterator[int]:
+    """Be the only run of ``system`` on this machine; yield the lock, for the program to hold as well.
 
-    exit_code: int | None
-    signal: str | None
-    seconds: int
-    asked: bool
+    Raises:
+        OperationInProgress: one is under way, or its program has outlived its supervisor.
+    """
+    path = ledger.home / "locks" / f"run-{system.replace('/', '%2F')}.lock"
+    with contextlib.ExitStack() as stack:
+        try:
+            lock = files.exclusive_lock(path, timeout_seconds=LOCK_TIMEOUT_SECONDS, what=run_tag)
+            descriptor = stack.enter_context(lock)
+        except OperationInProgress as problem:
+            raise OperationInProgress(
+                f"{system} runs already: {problem.message}.",
+                hint="Stop that process first; two would trade on one account.",
+            ) from None
+        yield descriptor
 
-    @property
-    def crashed(self) -> bool:
-        """Whether it died without being asked to."""
-        return not self.asked and self.exit_code != 0
 
-    @property
-    def told(self) -> str:
-        """How it ended, in words."""
-        return f"killed by {self.signal}" if self.signal else f"exit code {self.exit_code}"
+def insist_on_alone(ledger: Ledger, state: SystemState) -> None:
+    """Raise if a run of the system is under way on any machine that shares the ledger.
+
+    Raises:
+        OperationInProgress: one is.
+    """
+    if ledger.recorder.store.try_lock(f"run:{state.system}"):
+        return
+    host = state.run["host"] if state.run is not None else "another machine"
+    raise OperationInProgress(
+        f"{state.system} runs already, on {host}.",
+        hint=f"rollout log {state.system} --type RunStarted says who started it",
+    )
 
 
 def crashed_before(state: SystemState) -> events.CrashDetected | None:
-    """Return what to record of a run whose supervisor died on this machine without a word, if one did."""
+    """Return what to record of a run that is under way by the log, and was on this machine.
+
+    Whoever asks holds the locks of a run, so its supervisor and its program are dead.
+    """
     run = state.run
     if run is None or run["status"] != "running" or run["host"] != socket.gethostname():
         return None
-    try:
-        os.kill(run["pid"], 0)
-    except ProcessLookupError:
-        return events.CrashDetected(run=run["run"], explanation="its supervisor was found dead")
-    except PermissionError:
-        return None
-    return None
+    return events.CrashDetected(run=run["run"], explanation="its supervisor was found dead")
 
 
 def restore_mode(ledger: Ledger, state: SystemState, say: Callable[[str], None]) -> str:
     """Put the mode that was last recorded where the system reads it; never a more exposed one than is there.
 
     A system that was never switched starts in mock. Returns the mode that the system will find.
+
+    Raises:
+        Unreachable: it would find another one.
     """
     mode, kind = modes.current(state)
     mode = mode or Mode.MOCK
+    shown = modes.shown(mode, kind)
     world = world_of(state.registration or {}, ledger.recorder.clock)
     if world.modes is None:
-        return modes.shown(mode, kind)
+        return shown
     found = world.modes.observe().safe
     if found is not None and found.mode is not None:
         if found.tells(mode, kind):
-            return modes.shown(mode, kind)
+            return shown
         if exposure(found.mode, found.pause_kind) < exposure(mode, kind):
             told = modes.shown(found.mode, found.pause_kind)
-            say(f"the ledger says {modes.shown(mode, kind)}, and {told} stands there: that stays")
+            say(f"the ledger says {shown}, and {told} stands there: that stays")
             return told
-    world.modes.switch(
-        mode=mode, pause_kind=kind, message="restored at the start of a run", operation_id=""
+    try:
+        carried = world.modes.switch(
+            mode=mode, pause_kind=kind, message="restored at the start of a run", operation_id=""
+        )
+    except NotCarried as problem:
+        _insist_on_environment(state, shown, problem.message, say)
+        return shown
+    if not carried.confirmed:
+        raise _another_mode(state.system, shown, "; ".join(carried.warnings) or "not confirmed")
+    say(f"the mode {shown} was restored")
+    return shown
+
+
+def halt_without_ledger(
+    ledger: Ledger, system: str, origin: Origin, away: LedgerError, say: Callable[[str], None]
+) -> str:
+    """Put ``system`` into paused/halt: nobody can tell which mode it may be in.
+
+    Raises:
+        Unreachable: it would find another mode.
+        LedgerUnreachable: this machine does not remember how it is reached.
+    """
+    halted = modes.shown(Mode.PAUSED, PauseKind.HALT)
+    result = offline.pause(ledger, system, PauseKind.HALT, origin, away=away)
+    if result.outcome == "not_carried":
+        state = offline.remembered(ledger, system, None, away)
+        _insist_on_environment(state, halted, result.explanation, say)
+    elif result.outcome not in {"switched", "skipped"}:
+        raise _another_mode(system, halted, result.explanation)
+    return halted
+
+
+def _insist_on_environment(
+    state: SystemState, shown: str, problem: str, say: Callable[[str], None]
+) -> None:
+    """A program that is told over HTTP alone can't be told before it runs: its environment has to do."""
+    if (state.registration or {}).get("actuators", {}).get("control_file"):
+        raise _another_mode(state.system, shown, problem)
+    say(f"warning: {shown} is told by EXEC_MODE alone, until it answers: {problem}")
+
+
+def _another_mode(system: str, shown: str, problem: str) -> Unreachable:
+    return Unreachable(
+        f"{system} would not find the mode {shown}: {problem.rstrip('.')}.",
+        hint="Mend that, then run it again; nothing was started.",
     )
-    say(f"the mode {modes.shown(mode, kind)} was restored")
-    return modes.shown(mode, kind)
 
 
-def halt_without_ledger(ledger: Ledger, system: str, origin: Origin, away: LedgerError) -> str:
-    """Put ``system`` into paused/halt: nobody can tell which mode it may be in. Raises as `offline.pause`."""
-    offline.pause(ledger, system, PauseKind.HALT, origin, away=away)
-    return "paused/halt"
+def record_start(
+    ledger: Ledger, system: str, started: events.RunStarted, origin: Origin, *, away: bool
+) -> None:
+    """Record that a run begins, before it does (I5); journal it while the ledger is ``away``.
+
+    Raises:
+        LedgerUnreachable: the ledger went away since the mode was restored.
+    """
+    if away:
+        offline.spool_events(ledger, system, [started], origin)
+        return
+    try:
+        ledger.decide(system, lambda _: Decision((started,)), origin)
+    except LedgerUnreachable as problem:
+        problem.hint = (
+            "Nothing was started. Run it again: without the ledger it starts in paused/halt."
+        )
+        raise
 
 
 def record(
@@ -116,51 +188,6 @@ def record(
             return state
     offline.spool_events(ledger, system, happened, origin)
     return None
-
-
-def run(
-    command: Sequence[str],
-    environment: Mapping[str, str],
-    clock: Any,
-    started: Callable[[], None],
-) -> Ended:
-    """Run ``command`` to its end, and pass signals on to it. ``started`` is called before it begins.
-
-    Raises:
-        BadInput: there is no such program.
-    """
-    asked = False
-    process: subprocess.Popen[bytes] | None = None
-
-    def pass_on(number: int, _frame: object) -> None:
-        nonlocal asked
-        asked = asked or number in ASKS_TO_STOP
-        if process is not None and process.poll() is None:
-            os.killpg(process.pid, number)
-
-    before = {number: signal.signal(number, pass_on) for number in PASSED_ON}
-    try:
-        started()
-        fail_points.reach("run.after_start_record")
-        began = clock.monotonic()
-        try:
-            # A group of its own: a signal from the terminal must not reach it twice.
-            process = subprocess.Popen(list(command), env=dict(environment), process_group=0)
-        except OSError as error:
-            raise BadInput(
-                f"{command[0]} can't be started: {(error.strerror or 'it failed').lower()}.",
-                hint="Give the program and its arguments after --",
-            ) from None
-        if asked:  # between the record and the start
-            process.terminate()
-        code = process.wait()
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-    seconds = int(clock.monotonic() - began)
-    if code < 0:
-        return Ended(None, signal.Signals(-code).name, seconds, asked)
-    return Ended(code, None, seconds, asked)
 
 
 def outcome(run_tag: str, ended: Ended) -> events.Event:

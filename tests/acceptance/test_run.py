@@ -8,15 +8,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from tests.support.commands import Rollout
 from tests.support.outages import NOWHERE
 
-READY = "import sys,time; print('ready', flush=True); time.sleep(30)"
 PROFILE = """
 profile: small
 environment: production
@@ -34,26 +31,6 @@ def run(rollout: Rollout, tmp_path: Path, *command: str, exits: int | None = 0, 
 
 def python(text: str) -> tuple[str, ...]:
     return sys.executable, "-c", text
-
-
-@contextmanager
-def running(rollout: Rollout, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    """Run a program that waits; yield the supervisor once it is up."""
-    env = os.environ | {"ROLLOUT_HOME": str(rollout.home), "ROLLOUT_DSN": str(rollout.dsn)}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "cli.main", "run", "bot", "--out", str(tmp_path / "out"), "--countdown",
-         "0", "--run-tag", "t1", "--", *python(READY)],
-        env=env, text=True, stdout=subprocess.PIPE,
-    )  # fmt: skip
-    assert process.stdout is not None
-    for line in process.stdout:
-        if line == "ready\n":
-            break
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
 
 
 def mode(tmp_path: Path) -> str:
@@ -83,23 +60,6 @@ def test_an_exit_that_nobody_asked_for_is_a_crash(bot: Rollout, tmp_path: Path) 
     run(bot, tmp_path, *python("import os, signal; os.kill(os.getpid(), 9)"), exits=137)
     rows = bot.log("bot", "CrashDetected")
     assert ["exit code 7" in rows[0]["sentence"], "SIGKILL" in rows[1]["sentence"]] == [True, True]
-
-
-def test_signals_are_passed_on(bot: Rollout, tmp_path: Path) -> None:
-    with running(bot, tmp_path) as process:
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 128 + signal.SIGTERM
-    (row,) = bot.log("bot", "RunStopped")
-    assert "SIGTERM" in row["sentence"]
-
-
-def test_a_supervisor_that_was_killed_is_found_out(bot: Rollout, tmp_path: Path) -> None:
-    """I12: nobody could record the end; the next run does."""
-    with running(bot, tmp_path) as process:
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait(20)
-    run(bot, tmp_path, *python("pass"))
-    assert "was found dead" in bot.log("bot", "CrashDetected")[0]["sentence"]
 
 
 def test_the_last_mode_is_restored_and_never_a_more_exposed_one(
@@ -145,8 +105,17 @@ def test_no_go_starts_nothing(bot: Rollout, tmp_path: Path) -> None:
 
 
 def test_a_program_that_is_not_there(bot: Rollout, tmp_path: Path) -> None:
+    """Nothing was prepared for it, and nothing is on record: it is no crash."""
     told = run(bot, tmp_path, "no-such-program", exits=2)
     assert "no-such-program can't be started" in told.err
+    assert not (tmp_path / "out").exists()
+    broken = tmp_path / "broken"
+    broken.write_bytes(b"\x7fELF, and no program")
+    broken.chmod(0o755)
+    run(bot, tmp_path, str(broken), exits=2)
+    run(bot, tmp_path, *python("pass"))
+    types = [r["type"] for r in bot.log("bot", "RunStarted", "RunStopped", "CrashDetected")]
+    assert types == ["RunStarted", "RunStopped"] * 2
 
 
 def test_the_countdown_can_be_stopped(bot: Rollout, tmp_path: Path) -> None:

@@ -1,0 +1,146 @@
+"""One program under supervision: started, signalled, waited for."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from ledger import fail_points, files
+from ledger.domain.clock import Clock
+from ledger.domain.errors import BadInput
+
+PASSED_ON: Final = (
+    signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2,
+)  # fmt: skip
+ASKS_TO_STOP: Final = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP})
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How the program ended."""
+
+    exit_code: int | None
+    signal: str | None
+    seconds: int
+    asked: bool
+
+    @property
+    def crashed(self) -> bool:
+        """Whether it died without being asked to."""
+        return not self.asked and self.exit_code != 0
+
+    @property
+    def told(self) -> str:
+        """How it ended, in words."""
+        return f"killed by {self.signal}" if self.signal else f"exit code {self.exit_code}"
+
+
+def insist_on_program(command: Sequence[str]) -> None:
+    """Raise unless there is a program of that name: nothing has to be prepared for one that is not.
+
+    Raises:
+        BadInput: there is none, or it can't be executed.
+    """
+    if shutil.which(command[0]) is None:
+        raise _not_startable(command, "there is no such program, or it can't be executed")
+
+
+def _not_startable(command: Sequence[str], why: str) -> BadInput:
+    return BadInput(
+        f"{command[0]} can't be started: {why}.", hint="Give the program and its arguments after --"
+    )
+
+
+class Program:
+    """A program under supervision. Within the block signals go to it, and none of them ends us."""
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        clock: Clock,
+        say: Callable[[str], None],
+        lock: int,
+    ) -> None:
+        """``lock`` is the descriptor of `alone_here`, which the program inherits."""
+        self._command = command
+        self._environment = environment
+        self._clock = clock
+        self._say = say
+        self._lock = lock
+        self._process: subprocess.Popen[bytes] | None = None
+        self._heard: set[int] = set()
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Program:
+        for number in PASSED_ON:
+            if signal.getsignal(number) is not signal.SIG_IGN:  # nohup means it
+                self._before[number] = signal.signal(number, self._pass_on)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _pass_on(self, number: int, _frame: object) -> None:
+        self._heard.add(number)
+        process, name = self._process, signal.Signals(number).name
+        if process is None or process.poll() is not None:
+            return
+        with contextlib.suppress(ProcessLookupError, OSError):  # it ended, or the terminal is gone
+            try:
+                os.killpg(process.pid, number)
+            except PermissionError:
+                self._say(f"warning: {name} can't be passed on: process {process.pid} is not ours")
+                return
+            if number in ASKS_TO_STOP:
+                self._say(f"{name} was passed on; waiting for process {process.pid} to end")
+
+    def run(self, started: Callable[[], None]) -> Ended:
+        """Run it to its end. ``started`` is called before it begins.
+
+        Raises:
+            BadInput: it can't be started.
+        """
+        started()
+        fail_points.reach("run.after_start_record")
+        if self._heard & ASKS_TO_STOP:  # between the record and the start: then there is no start
+            return Ended(None, signal.Signals(min(self._heard & ASKS_TO_STOP)).name, 0, asked=True)
+        began = self._clock.monotonic()
+        try:
+            self._process = subprocess.Popen(
+                list(self._command),
+                env=dict(self._environment),
+                # A group of its own: a signal from the terminal must not reach it twice. Such a group
+                # is stopped without a word when it reads from the terminal, so it gets none.
+                process_group=0,
+                stdin=subprocess.DEVNULL if _is_terminal(0) else None,
+                pass_fds=(self._lock,),
+            )
+        except OSError as error:
+            raise _not_startable(self._command, (error.strerror or "it failed").lower()) from None
+        with contextlib.suppress(OSError):
+            files.name_holder(self._lock, self._process.pid, self._command[0])
+        code = self._process.wait()
+        seconds = int(self._clock.monotonic() - began)
+        if code < 0:
+            return Ended(None, signal.Signals(-code).name, seconds, self._was_asked(-code))
+        return Ended(code, None, seconds, self._was_asked(0))
+
+    def _was_asked(self, by: int) -> bool:
+        """Whether somebody asked it to stop. SIGHUP may have meant "read your files again"."""
+        hung_up = signal.SIGHUP in self._heard and by == signal.SIGHUP
+        return hung_up or bool(self._heard & (ASKS_TO_STOP - {signal.SIGHUP}))
+
+
+def _is_terminal(descriptor: int) -> bool:
+    try:
+        return os.isatty(descriptor)
+    except OSError:  # closed
+        return False
