@@ -27,6 +27,7 @@ COLUMNS: Final = (
 PAGE_ROWS: Final = 2000
 RECONNECTS_MAX: Final = 3
 BLOBS_AT_ONCE: Final = 500
+RESTORING: Final = "LR006"
 BLOB_BYTES_AT_ONCE: Final = 8 * 2**20
 
 
@@ -242,6 +243,11 @@ def translated(error: psycopg.Error) -> LedgerError:
         return RightMissing(
             f"This login may not do that: {line}.",
             hint="As an administrator: GRANT ledger_writer TO <login>",
+        )
+    if error.sqlstate == RESTORING:
+        return LedgerUnreachable(
+            "A restore into this ledger is under way, and nothing is appended meanwhile.",
+            hint="Repeat the restore: it goes on where it was.",
         )
     if isinstance(error, pg_errors.LockNotAvailable):
         return LedgerUnreachable(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     DateTime,
@@ -20,6 +21,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
+    true,
 )
 
 metadata = MetaData(schema="ledger")
@@ -54,4 +56,16 @@ blob = Table(
     PrimaryKeyConstraint("sha256", name="blob_pk"),
     CheckConstraint("sha256 = pg_catalog.sha256(bytes)", name="blob_is_its_hash"),
     comment="Append-only bytes by content hash. ledger.put_blob() is the only way in.",
+)
+
+restoring = Table(
+    "restoring",
+    metadata,
+    Column("one", Boolean, nullable=False, server_default=true()),
+    Column("position", BigInteger, nullable=False),
+    Column("chain", LargeBinary, nullable=False),
+    Column("transaction", BigInteger),
+    PrimaryKeyConstraint("one", name="restoring_pk"),
+    CheckConstraint("one", name="restoring_is_one"),
+    comment="The end that a restore under way has to come to; empty as a rule.",
 )
