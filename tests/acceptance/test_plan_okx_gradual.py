@@ -112,7 +112,7 @@ def test_from_the_first_check_to_one_percent(desk: Okx) -> None:
 
 
 def test_back_off_by_http_and_by_the_control_file(desk: Okx) -> None:
-    """R4, M5, M6, C12, C13, C16, scenarios 8 and 13; inconsistencies 21-23. I5: paused rejects, and says so."""
+    """R4, M5, M6, C12, C13, C16, scenarios 8, 13; inconsistencies 21-23. I5: paused rejects, and says so."""
     with desk.trading() as bot:
         desk.of("switch", "--to", "mock")
         desk.back_to_real()
