@@ -51,3 +51,19 @@ def complete_fingerprint(
     tags = [CompletionItem(tag, help=short[7:19]) for tag, short in sorted(state.tags.items())]
     prints = [CompletionItem(name[7:19]) for name in state.configs]
     return [item for item in tags + prints if item.value.startswith(incomplete)]
+
+
+def complete_mitigation(
+    context: click.Context, _parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Return the mitigations of the plan of the system on the command line."""
+    import orjson
+    from click.shell_completion import CompletionItem
+
+    memory = _memory(context)
+    state = memory.recall(context.params.get("system") or next(iter(context.args), ""))
+    if state is None or state.profile is None:
+        return []
+    content = memory.blob(state.profile["fingerprint"].removeprefix("sha256:"))
+    names = orjson.loads(content)["profile"].get("mitigations", {}) if content else {}
+    return [CompletionItem(name) for name in names if name.startswith(incomplete)]

@@ -54,6 +54,7 @@ COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "rules": ("rules", "rules", "Check alert rules."),
     "alert": ("alert", "alert", "Raise, list, acknowledge and resolve alerts."),
     "incident": ("incident", "incident", "Open, list, note, close and export incidents."),
+    "mitigation": ("mitigation", "mitigation", "Put mitigations in force, list and lift them."),
     "metrics": ("metrics", "metrics", "Record measured values."),
     "sql": ("sql", "sql", "Ask the audit replica in SQL."),
     "projections": ("projections", "projections", "Show, rebuild and verify the read models."),

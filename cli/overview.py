@@ -159,7 +159,8 @@ def _config(config: Json | None, now: datetime) -> str:
 
 def _alert(alert: Json, now: datetime) -> str:
     text = f"{alert['alert']} {alert['severity']}, {alert['status']}, raised {ago(alert['fired_at'], now)}"
-    return styled(text, _SEVERITIES.get(alert["severity"])) + _because(alert["message"])
+    flags = f" [{'; '.join(alert['flags'])}]" if alert["flags"] else ""
+    return styled(text, _SEVERITIES.get(alert["severity"])) + _because(alert["message"]) + flags
 
 
 def _drift(subject: str, drift: Json) -> str:

@@ -46,6 +46,12 @@ NAMES: Final = frozenset(
         "mitigate.after_act",
     }
 )
+        "archive.before_check",
+        "archive.before_rename",
+        "archive.after_rename",
+        "mitigate.after_lift",
+        "notify.before_send",
+        "notify.after_send",
 
 
 def reach(name: str) -> None:

@@ -117,8 +117,8 @@ def list_alerts(
         SELECT system, alert, severity,
                CASE WHEN resolved_at IS NOT NULL THEN 'resolved'
                     WHEN acknowledged_at IS NOT NULL THEN 'acknowledged' ELSE 'firing' END AS status,
-               message, fired_at, fired_by, acknowledged_at, acknowledged_by, resolved_at, resolved_by,
-               how, reason, resolution, labels::jsonb AS labels, firings, position
+               message, fired_at, fired_at AS since, fired_by, acknowledged_at, acknowledged_by,
+               resolved_at, resolved_by, how, reason, resolution, labels::jsonb AS labels, firings, position
             FROM readmodel.alert
             WHERE (%(system)s::text IS NULL OR system = %(system)s)
                 AND (resolved_at IS NULL OR NOT %(only_open)s)

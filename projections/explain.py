@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Final
 
 from ledger.domain.envelope import Recorded
 from ledger.domain.state import SystemState
 from projections import log, mode_changes, overview
 from projections.base import Db
+from projections.open_alerts import unfired
 from projections.sentences import mode_text, sentence, short
 
 Json = dict[str, Any]
@@ -15,8 +17,8 @@ CAUSES_MAX: Final = 10
 """How far back a chain of causes is followed."""
 
 
-def explain(db: Db, system: str) -> Json:
-    """Return what there is to tell of ``system``, the read model having caught up.
+def explain(db: Db, system: str, now: datetime) -> Json:
+    """Return what there is to tell of ``system`` as of ``now``, the read model having caught up.
 
     ``state`` is a sentence; ``mode_because`` and ``config_because`` are the events that led there, the
     first one first; ``open`` are sentences on what is not settled; ``next`` the commands that lead on.
@@ -25,14 +27,14 @@ def explain(db: Db, system: str) -> Json:
         UnknownName: the ledger holds no such system.
     """
     state = overview.present_state(db, system)
-    seen = overview.overview(db, system)
+    seen = overview.overview(db, system, now)
     return {
         "system": system,
         "state": _state(state),
         "mode_because": _mode_because(db, state),
         "config": _config(seen),
         "config_because": _config_because(db, seen),
-        "open": seen["problems"] + _lesser(seen),
+        "open": seen["problems"] + _lesser(seen) + _unseen(state) + _quiet(seen),
         "next": _next(state, seen),
         "position": state.position,
     }
@@ -144,6 +146,28 @@ def _lesser(seen: Json) -> list[str]:
     return alerts + [
         f"the incident {incident['incident']} is {incident['status']}: {incident['title']}"
         for incident in seen["incidents"]
+    ]
+
+
+def _unseen(state: SystemState) -> list[str]:
+    """Return what may become an alert, and what can't be told because nothing is measured."""
+    told = {
+        "pending": "the condition of {alert} holds since {at}; it has not lasted long enough to fire",
+        "no_data": "there is no data on {alert} since {at}: {message}",
+        "failing": "{alert} can't be evaluated since {at}: {message}",
+    }
+    return [
+        told[row["status"]].format(at=f"{row['since']:%Y-%m-%d %H:%M:%S}Z", **row)
+        for row in unfired(state)
+    ]
+
+
+def _quiet(seen: Json) -> list[str]:
+    """Return what else is to be known of the alerts that fire."""
+    return [
+        f"{alert['alert']}: {'; '.join(alert['flags'])}"
+        for alert in seen["alerts"]
+        if alert["flags"]
     ]
 
 

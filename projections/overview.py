@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import orjson
 from psycopg.rows import dict_row
 
+from ledger.alerts.muting import flags
 from ledger.domain.decisions.rollbacks import last_stable
 from ledger.domain.errors import UnknownName
 from ledger.domain.state import SystemState
@@ -36,8 +38,8 @@ def present_state(db: Db, system: str) -> SystemState:
     return state
 
 
-def overview(db: Db, system: str) -> Json:
-    """Return everything that `rollout status SYSTEM` shows.
+def overview(db: Db, system: str, now: datetime) -> Json:
+    """Return everything that `rollout status SYSTEM` shows, as of ``now``.
 
     ``health`` is healthy or degraded, and ``problems`` says why in sentences.
 
@@ -54,7 +56,10 @@ def overview(db: Db, system: str) -> Json:
         "mode_reason": state.mode_reason,
         "config": _config(db, state, state.fingerprint),
         "last_stable": _config(db, state, rollback_target(state)),
-        "alerts": alerts.list_alerts(db, system),
+        "alerts": [
+            {**row, "flags": flags(state, row["alert"], now)}
+            for row in alerts.list_alerts(db, system)
+        ],
         "incidents": incidents.list_incidents(db, system),
         "operations": operations.list_operations(db, system, in_flight=True),
         "drift": dict(state.drift),

@@ -134,6 +134,10 @@ TELL: Final[dict[str, Callable[[Data], str]]] = {
     "AlertActionTaken": _acted,
     "AlertSilenced": _silenced,
     "SilenceLifted": lambda data: f"lifted the silence {data['silence']} ({data['how']})",
+    "AlertInhibited": lambda data: (
+        f"tells nobody of {alert_text(data)} while {alert_text({'alert': data['by']})} fires"
+    ),
+    "InhibitionLifted": lambda data: f"tells of {alert_text(data)} again",
     "MitigationRequested": lambda data: f"asked for {_mitigation(data)}, until {data['until']}",
     "MitigationApplied": lambda data: f"applied {_mitigation(data)}",
     "MitigationFailed": lambda data: f"could not apply {_mitigation(data)}: {data['explanation']}",

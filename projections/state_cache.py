@@ -12,7 +12,7 @@ from psycopg import Connection, errors
 
 from ledger.domain.state import SystemState
 
-VERSION: Final = 3
+VERSION: Final = 4
 """Of the projection of states; raise it when the fold or its form changes."""
 
 

@@ -107,21 +107,38 @@ def told(decision: Decision, output: Output, said: str, system: str) -> None:
 @options.output
 @pass_runtime
 def list_(runtime: Runtime, system: str | None, everything: bool, output: Output) -> None:
-    """List open alerts.
+    """List what is open: alerts that fire, that are pending, that have no data, that can't be evaluated.
+
+    The flags say who looks after one, and what keeps people from being told: silenced, inhibited.
 
     \b
     Example:
       rollout alert list bot --all
     """
-    from projections import alerts as model
+    from projections import alerts as alerts_model
+    from projections.open_alerts import open_alerts
 
     if system is not None:
         runtime.ledger.load(system)
-    rows = model.list_alerts(runtime.readmodel, system, only_open=not everything)
-    output.rows(
-        rows,
-        ["system", "alert", "severity", "status", "message", "fired_at", "fired_by", "position"],
-    )
+    rows = open_alerts(runtime.readmodel, runtime.clock.now(), system)
+    if everything:
+        ended = alerts_model.list_alerts(runtime.readmodel, system, only_open=False)
+        rows = [{**row, "flags": []} for row in ended if row["status"] == "resolved"] + rows
+    columns = [
+        "system",
+        "alert",
+        "severity",
+        "status",
+        "flags",
+        "message",
+        "since",
+        "fired_by",
+        "position",
+    ]
+    rows = [{**dict.fromkeys(columns), **row} for row in rows]
+    if output.format == "table":
+        rows = [{**row, "flags": "; ".join(row["flags"])} for row in rows]
+    output.rows(rows, columns)
 
 
 @alert.command("ack")

@@ -28,8 +28,9 @@ def explain(runtime: Runtime, system: str, output: Output) -> None:
       rollout explain bot
     """
     _ = runtime.ledger  # appends what this machine did without the ledger
-    told = model.explain(runtime.readmodel, system)
-    output.record(told, _prose(told, runtime.clock.now()))
+    now = runtime.clock.now()
+    told = model.explain(runtime.readmodel, system, now)
+    output.record(told, _prose(told, now))
 
 
 def _prose(told: dict[str, Any], now: datetime) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,6 +14,11 @@ from cli.wiring import Runtime, pass_runtime
 from ledger.domain.decisions.configurations import short
 from ledger.domain.errors import LedgerError, LedgerUnreachable, Refused
 
+if TYPE_CHECKING:
+    from ledger.domain.state import SystemState
+    from ledger.service.context import Ledger
+    from ledger.service.recorder import Origin
+
 
 @click.command()
 @click.argument("system", required=False, shell_complete=complete_system)
@@ -23,6 +28,7 @@ from ledger.domain.errors import LedgerError, LedgerUnreachable, Refused
 def recover(runtime: Runtime, system: str | None, reason: str | None, output: Output) -> None:
     """Finish or give up what a crash left, append what was journalled, compare the world with the ledger.
 
+    Mitigations whose time is over end, and people are told what a watch that died did not tell them.
     Prints the state to resume from. Exit 3 when something differs or stays open.
 
     \b
@@ -47,13 +53,14 @@ def recover(runtime: Runtime, system: str | None, reason: str | None, output: Ou
                 raise
             rows.append({"system": name, "spooled": count, "problems": [problem.message]})
             continue
+        told = _told_people(ledger, result.state, runtime.origin(reason))
         mode = f"{result.mode}/{result.pause_kind}" if result.pause_kind else result.mode
         rows.append(
             {
                 "system": name,
                 "resume_mode": mode,
                 "resume_fingerprint": result.fingerprint,
-                "completed": list(result.completed),
+                "completed": [*result.completed, *told],
                 "abandoned": list(result.abandoned),
                 "spooled": count,
                 "drift": {subject: dict(found) for subject, found in result.drift.items()},
@@ -68,6 +75,25 @@ def recover(runtime: Runtime, system: str | None, reason: str | None, output: Ou
     runtime.catch_up()
     if any(row.get("drift") or row["problems"] for row in rows):
         click.get_current_context().exit(3)
+
+
+def _told_people(ledger: Ledger, state: SystemState, origin: Origin) -> list[str]:
+    """Send what a watch that died did not send; one that lives does that itself."""
+    if state.profile is None or not (state.alerts or state.ended):
+        return []
+    from pathlib import Path
+
+    from ledger.service import notifying, planning
+    from ledger.service.lifeline import lease_of
+
+    store, lease = ledger.recorder.store, lease_of(state.system)
+    if not store.try_lock(lease):
+        return []
+    try:
+        plan = planning.plan_of(ledger, state)
+        return notifying.catch_up(ledger, plan, state.system, origin, Path.cwd())
+    finally:
+        store.unlock(lease)
 
 
 def _tell(row: Mapping[str, Any]) -> None:
@@ -126,6 +152,9 @@ def drift(runtime: Runtime, system: str, output: Output) -> None:
     output.rows(rows, ["subject", "key", "ledger", "world"])
     if "mode" in found:
         say(f"put it back: rollout switch {system} --to {state.mode} --reason …")
+    if "code" in found:
+        say(f"put it back: rollout rollback {system} --code {short(state.code)} --reason …; "
+            f"or keep it: rollout config put {system} FILE… --in-force --reason …")  # fmt: skip
     if "config" in found:
         say(f"put it back: rollout rollback {system} --to {short(state.fingerprint)} --reason …; "
             f"or keep it: rollout config put {system} FILE… --in-force --reason …")  # fmt: skip

@@ -76,7 +76,7 @@ def _show(
         from cli.rollout_overview import rollout_lines, rollout_record
 
         state, now = overview.present_state(db, system), runtime.clock.now()
-        seen = overview.overview(db, system)
+        seen = overview.overview(db, system, now)
         found = [{**seen, "rollout": rollout_record(state, now)}]
         text = overview_text(seen, now, rollout_lines(state, now))
     # On a screen the ages have to go on; a file of JSON lines shall hold changes only.

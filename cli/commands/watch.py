@@ -20,7 +20,6 @@ from cli.wiring import Runtime, pass_runtime
 from ledger.domain.errors import LedgerUnreachable, OperationInProgress, UnknownName
 
 if TYPE_CHECKING:
-    from ledger.domain.events import Event
     from ledger.metrics.sources import Measured
     from ledger.profiles.plan import Plan
     from ledger.service.recorder import Origin
@@ -151,6 +150,7 @@ def _begin(runtime: Runtime, system: str, plan: Plan, origin: Origin) -> datetim
     from ledger.domain.decisions import Decision
     from ledger.service.heartbeat import last_beat, silent_for
     from ledger.service.rule_sets import rules_of
+    from ledger.service.watching import WATCH_WAS_SILENT
 
     last, now = last_beat(runtime.settings.home, system), runtime.clock.now()
     silent = silent_for(last, now, plan.profile.watch.dead_man)
@@ -164,19 +164,10 @@ def _begin(runtime: Runtime, system: str, plan: Plan, origin: Origin) -> datetim
         )
     ]
     if silent is not None:
-        begun += _dead_man(silent)
+        message = f"nobody watched for {silent} seconds"
+        begun.append(events.AlertFired(alert=WATCH_WAS_SILENT, severity="warning", message=message))
     runtime.ledger.decide(system, lambda _: Decision(tuple(begun)), origin)
     return last
-
-
-def _dead_man(silent: int) -> list[Event]:
-    from ledger.domain import events
-
-    alert = "WatchWasSilent"
-    fired = events.AlertFired(
-        alert=alert, severity="warning", message=f"nobody watched for {silent} seconds"
-    )
-    return [fired, events.AlertResolved(alert=alert, how="condition_cleared")]
 
 
 def _recent(runtime: Runtime, system: str, seconds: float) -> list[Measured]:

@@ -35,7 +35,7 @@ SEVERITIES: Final[Mapping[str, str]] = {
 class Action:
     """What is done about an alert. It only ever reduces exposure (I9)."""
 
-    name: ActionName = "record"
+    name: ActionName = "notify"
     pause_kind: str = "halt"
     target: str = "last_stable"
     mitigation: str | None = None
@@ -205,7 +205,7 @@ class _Reader:
         return found
 
     def _action(self, ours: Mapping[str, str]) -> Action:
-        name = self._one_of(ours, "action", ("record", "notify", "pause", "mitigate", "rollback"))
+        name = self._one_of(ours, "action", ("notify", "record", "pause", "mitigate", "rollback"))
         if (name == "mitigate") != ("mitigation" in ours):
             raise self.refuse("rollout_action: mitigate goes with rollout_mitigation")
         kind = ours.get("pause_kind", "halt").replace("-", "_")

@@ -53,7 +53,10 @@ class SystemState:
     """In flight: operation -> kind, position, at, actor, reason, steps done, the intent's data; and
     overtaken, where somebody has decided otherwise since: then it must not be carried out any more."""
     alerts: Mapping[str, Json] = field(default_factory=dict)
-    """Firing: alert -> severity, message, since, acknowledged_by, labels, rule, clocks, acted."""
+    """Firing: alert -> severity, message, since, acknowledged_by, inhibited_by, labels, rule, clocks, acted,
+    told {channel: ok, at, failures}."""
+    ended: Mapping[str, Json] = field(default_factory=dict)
+    """No longer firing, and not all who were told of it know: key -> alert, how, severity, channels."""
     incidents: Mapping[str, Json] = field(default_factory=dict)
     """Not closed: incident -> status, title, severity, opened_at, alert."""
     drift: Mapping[str, Json] = field(default_factory=dict)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -31,11 +32,18 @@ class Message:
     starts_at: str
     labels: Mapping[str, str]
     runbook: str = ""
+    how: str = ""
+    """Of one that is resolved: why it ended."""
 
     @property
     def key(self) -> str:
-        """What is the same for the same occasion: fingerprint, start, status."""
+        """What is the same for the same occasion: alert, start, status."""
         return f"{self.alert} {self.starts_at} {self.status}"
+
+    @property
+    def idempotency_key(self) -> str:
+        """The same each time that this is sent: by it, a receiver drops what comes twice."""
+        return _digest(self.system, self.key)
 
     def body(self) -> dict[str, Any]:
         """Return the message as Alertmanager's webhook has it."""
@@ -46,11 +54,14 @@ class Message:
             "system": self.system,
         }
         annotations = {"summary": self.text}
+        if self.how:
+            annotations["resolved_because"] = self.how.replace("_", " ")
         if self.runbook:
             annotations["runbook_url"] = self.runbook
         return {
             "version": "4",
-            "groupKey": self.key,
+            "groupKey": f"{self.system}: {self.alert}",
+            "idempotencyKey": self.idempotency_key,
             "status": self.status,
             "receiver": "rollout-ledger",
             "commonLabels": labels,
@@ -61,10 +72,14 @@ class Message:
                     "labels": labels,
                     "annotations": annotations,
                     "startsAt": self.starts_at,
-                    "fingerprint": self.key,
+                    "fingerprint": _digest(self.system, self.alert)[:16],
                 }
             ],
         }
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode(errors="surrogatepass")).hexdigest()[:32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +144,7 @@ def _send(channel: Channel, message: Message, environment: Mapping[str, str], ba
 
 def _webhook(channel: Webhook, message: Message, environment: Mapping[str, str]) -> None:
     url = web.with_variables(channel.url, environment, f"the channel {channel.name}")
-    headers = {
+    headers = {"Idempotency-Key": message.idempotency_key} | {
         name: web.with_variables(value, environment, f"the channel {channel.name}")
         for name, value in channel.headers.items()
     }

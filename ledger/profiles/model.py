@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from ledger.alerts.muting import Inhibition
 from ledger.configuration.strict import Strict
 from ledger.domain.spans import Duration
 from ledger.metrics.specs import MetricSource
@@ -132,6 +133,8 @@ class Profile(Strict):
     watch: Watch = Watch()
     retention: Retention = Retention()
 
+    inhibit: tuple[Inhibition, ...] = ()
+    """Which alerts nobody is told of while another one fires."""
     @model_validator(mode="after")
     def _names(self) -> Self:
         _once("phase", (phase.name for phase in self.phases))

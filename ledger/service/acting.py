@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
+from ledger.alerts.muting import silenced_by
 from ledger.alerts.rules import AlertRule
 from ledger.domain import events
 from ledger.domain.decisions import Decision, modes
@@ -19,23 +20,9 @@ from ledger.service import mitigating, offline, rolling_back
 from ledger.service.context import Ledger
 from ledger.service.recorder import Origin
 
+OPEN_SECONDS: Final = "rollout_alert_open_seconds"
+"""A series of our own: by severity, for how long the oldest alert has been open."""
 Outcome = Literal["done", "skipped", "failed"]
-
-
-def silenced(state: SystemState, alert: str, now: datetime, *, actions: bool = False) -> bool:
-    """Tell whether an alert is silenced at ``now``; with ``actions``, whether its actions are held too."""
-    known: Mapping[str, Any] = state.alerts.get(alert, {})
-    about = {"alert": alert, "rule": (known.get("rule") or {}).get("name", alert)}
-    about = {**known.get("labels", {}), "severity": known.get("severity", ""), **about}
-    return any(
-        silence["until"] > iso(now)
-        and (silence["holds_actions"] or not actions)
-        and all(
-            value in {about.get(name), about["rule"] if name == "alert" else None}
-            for name, value in silence["matchers"].items()
-        )
-        for silence in state.silences.values()
-    )
 
 
 def due(state: SystemState, now: datetime) -> list[str]:
@@ -45,7 +32,7 @@ def due(state: SystemState, now: datetime) -> list[str]:
         for key, alert in state.alerts.items()
         if (alert.get("rule") or {}).get("action") in {"pause", "mitigate", "rollback"}
         and alert.get("acted") is None
-        and not silenced(state, key, now, actions=True)
+        and silenced_by(state, key, now, actions=True) is None
     ]
 
 
@@ -90,7 +77,7 @@ def act(
         if rule["action"] == "mitigate":
             if away is not None:
                 return []
-            done = mitigating.apply(
+            outcome, explanation = mitigating.apply(
                 ledger,
                 plan,
                 state.system,
@@ -99,7 +86,7 @@ def act(
                 key,
                 origin,
             )
-            return [told("mitigate", "done", done)]
+            return [told("mitigate", outcome, explanation)]
         return _roll_back(ledger, state, rule, origin, away, told)
     except Conflict:
         return []  # somebody is at work on the system: try again
@@ -173,9 +160,14 @@ def expired_silences(state: SystemState, now: datetime) -> Decision:
 
 
 def open_seconds(state: SystemState, now: datetime) -> dict[str, float]:
-    """Return, by severity, for how long the oldest alert that fires has been open; 0: none is."""
+    """Return, by severity, for how long the oldest alert that fires has been open; 0: none is.
+
+    An alert that goes by just that does not count: it would keep itself firing for ever.
+    """
     oldest = {"critical": 0.0, "warning": 0.0, "info": 0.0}
     for alert in state.alerts.values():
+        if OPEN_SECONDS in (alert.get("rule") or {}).get("expr", ""):
+            continue
         age = (now - datetime.fromisoformat(alert["since"])) / timedelta(seconds=1)
         oldest[alert["severity"]] = max(oldest[alert["severity"]], age)
     return oldest

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, Literal
 
 import orjson
 
@@ -23,6 +24,9 @@ from ledger.profiles.plan import Plan
 from ledger.service.context import Ledger
 from ledger.service.recorder import Origin
 
+FILE_BYTES_MAX: Final = 2**20
+_LABEL: Final = re.compile(r"\$labels\.(\w+)")
+
 
 def apply(
     ledger: Ledger,
@@ -32,18 +36,28 @@ def apply(
     labels: Mapping[str, str],
     alert: str | None,
     origin: Origin,
-) -> str:
+) -> tuple[Literal["done", "skipped"], str]:
     """Put a mitigation of the plan in force; return what was done, or why nothing was.
 
     Raises:
         UnknownName: the plan has no such mitigation.
-        Refused: it would raise exposure (I9), or the system can't be told.
+        Refused: it would raise exposure (I9), the system can't be told, or what it is about is not known.
     """
     mitigation = plan.profile.mitigations.get(name)
     if mitigation is None:
-        raise UnknownName(f"The plan of {system} has no mitigation {name!r}.")
+        raise UnknownName(
+            f"The plan of {system} has no mitigation {name!r}.",
+            hint="It has: " + (", ".join(plan.profile.mitigations) or "none"),
+        )
     now = ledger.recorder.clock.now()
-    target = filled(mitigation.target or mitigation.key or "", tuple(labels.items()), 0.0)
+    template = mitigation.target or mitigation.key or ""
+    for label in _LABEL.findall(template):
+        if not labels.get(label):
+            raise Refused(
+                f"{name} is about {template}, and there is no label {label} to tell what that is.",
+                hint=f"by hand: --label {label}=VALUE",
+            )
+    target = filled(template, tuple(labels.items()), 0.0)
     until = now + mitigation.expires
     state = ledger.load(system)
     _file_of(state)
@@ -65,17 +79,17 @@ def apply(
 
     decision = ledger.decide(system, decide, origin)
     if decision.skipped is not None:
-        return decision.skipped
+        return "skipped", decision.skipped
     fail_points.reach("mitigate.after_intent")
     tell(ledger, system, origin)
-    return f"{name}{f' of {target}' if target else ''}, until {iso(until)}"
+    return "done", f"{name}{f' of {target}' if target else ''}, until {iso(until)}"
 
 
 def tell(ledger: Ledger, system: str, origin: Origin) -> None:
     """Write the mitigations in force for the system to read, and record what is new. Safe to repeat."""
     state = ledger.load(system)
     now = iso(ledger.recorder.clock.now())
-    standing = {k: m for k, m in state.mitigations.items() if m["until"] > now}
+    standing = in_force(state, now)
     path = _file_of(state)
     try:
         files.write_atomically(path, document(standing), create_folder=True)
@@ -115,13 +129,30 @@ def _mitigated(state: SystemState, known: Mapping[str, Any]) -> list[events.Even
     ]
 
 
+def in_force(state: SystemState, now: str) -> dict[str, Mapping[str, Any]]:
+    """Return the mitigations whose time is not over at ``now`` (ISO 8601), by key."""
+    return {key: known for key, known in state.mitigations.items() if known["until"] > now}
+
+
 def due(state: SystemState, now: datetime) -> bool:
-    """Tell whether a mitigation has expired, or was asked for and not told by whoever died."""
+    """Tell whether the system has to be told: one is over, or the file does not say what the log says.
+
+    Whoever appended may have died before it wrote the file.
+    """
     moment = iso(now)
-    return any(
-        known["until"] <= moment or known["status"] == "requested"
-        for known in state.mitigations.values()
-    )
+    standing = in_force(state, moment)
+    if len(standing) < len(state.mitigations):
+        return True
+    if any(known["status"] == "requested" for known in standing.values()):
+        return True
+    place = (state.registration or {}).get("actuators", {}).get("mitigation_file")
+    if place is None:
+        return False
+    try:
+        said = files.read_bounded(Path(place), bytes_max=FILE_BYTES_MAX)
+    except LedgerError:
+        return True
+    return said != document(standing) if said is not None else bool(standing)
 
 
 def lift(ledger: Ledger, system: str, key: str, origin: Origin) -> None:
@@ -141,6 +172,7 @@ def lift(ledger: Ledger, system: str, key: str, origin: Origin) -> None:
         mitigation=known["mitigation"], target=known.get("target", ""), how="manual"
     )
     ledger.decide(system, lambda _: Decision((lifted,)), origin)
+    fail_points.reach("mitigate.after_lift")
     tell(ledger, system, origin)
 
 

@@ -13,8 +13,8 @@ from ledger.domain.decisions.configurations import short
 from ledger.domain.errors import LedgerError, LedgerUnreachable, Refused, StaleRevision
 from ledger.domain.events.base import Event
 from ledger.domain.ids import Channel
-from ledger.domain.state import SystemState
-from ledger.service import applying, configuring, rolling_back, switching
+from ledger.domain.state import SystemState, iso
+from ledger.service import applying, configuring, mitigating, rolling_back, switching
 from ledger.service.context import Ledger
 from ledger.service.recorder import Origin, within
 from ledger.service.world import World, world_of
@@ -46,6 +46,7 @@ def recover(ledger: Ledger, system: str, origin: Origin, *, spooled: int = 0) ->
     with ledger.operating(system, "recover"):
         completed, abandoned, problems = finish_dead_operations(ledger, system, origin)
         state, untold = detect_drift(ledger, system, origin)
+        _settle_mitigations(ledger, system, origin, completed, problems)
         if state.unconfirmed is not None:
             told = state.unconfirmed
             abandoned.append(
@@ -77,6 +78,30 @@ def recover(ledger: Ledger, system: str, origin: Origin, *, spooled: int = 0) ->
 
 
 def finish_dead_operations(
+def _settle_mitigations(
+    ledger: Ledger, system: str, origin: Origin, completed: list[str], problems: list[str]
+) -> None:
+    """Tell the system of mitigations that it was not told of, and end those whose time is over."""
+    state, now = ledger.load(system), ledger.recorder.clock.now()
+    if not mitigating.due(state, now):
+        return
+    try:
+        mitigating.tell(ledger, system, replace(origin, channel=Channel.RECOVERY))
+    except LedgerUnreachable:
+        raise
+    except LedgerError as problem:
+        problems.append(f"the mitigations could not be told: {problem.message}")
+        return
+    standing = mitigating.in_force(state, iso(now))
+    over = [key for key in state.mitigations if key not in standing]
+    told = ", ".join(standing) or "none"
+    completed.append(
+        f"mitigations: {', '.join(over)} ended by themselves; in force: {told}"
+        if over
+        else f"mitigations: the system was told anew; in force: {told}"
+    )
+
+
     ledger: Ledger, system: str, origin: Origin
 ) -> tuple[list[str], list[str], list[str]]:
     """Complete or abandon every operation in flight; the caller's locks say that their processes are dead.

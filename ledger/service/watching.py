@@ -12,20 +12,20 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from ledger import fail_points
 from ledger.alerts.judge import Look, judge, record
+from ledger.alerts.muting import inhibitions
 from ledger.alerts.rules import AlertRule
 from ledger.alerts.series import SeriesStore
 from ledger.domain import events
 from ledger.domain.decisions import Decision
 from ledger.domain.errors import LedgerError, LedgerUnreachable, StaleRevision
-from ledger.domain.state import SystemState, iso
+from ledger.domain.state import SystemState
 from ledger.metrics.sources import Measured, Source, SourceReading
-from ledger.notify.deliver import Message
 from ledger.profiles.plan import Plan
-from ledger.service import acting, mitigating, recovery
+from ledger.service import acting, mitigating, notifying, recovery
 from ledger.service.alerting import incident_name
 from ledger.service.context import Ledger
 from ledger.service.heartbeat import beat
@@ -34,9 +34,11 @@ from ledger.service.notifying import Notifier
 from ledger.service.recorder import Origin
 from ledger.service.rule_sets import rules_of
 
-AWAY_SECONDS: Final = 5.0
-"""How long the ledger is left alone after it did not answer: a round must not wait for it each time."""
 READERS_MAX: Final = 8
+FINISH_SECONDS: Final = 10.0
+"""How long a watch that ends waits for channels; what they have not taken by then, the next one sends."""
+WATCH_WAS_SILENT: Final = "WatchWasSilent"
+"""The alert that nobody watched for longer than the plan's ``dead_man``."""
 OWN: Final = "rollout_"
 """Series of our own begin like this."""
 
@@ -73,6 +75,7 @@ class Watch:
         self._line = Lifeline(ledger, state, origin, say)
         self._base = base
         self._say = say
+        self._notifier = Notifier(base)
         self._series = SeriesStore()
         self._last = last
         self._seen_files: object = None
@@ -87,7 +90,6 @@ class Watch:
         self._sources = [
             Source(spec, self._base, self._clock, os.environ) for spec in plan.profile.metrics
         ]
-        self._notifier = Notifier(plan.profile.notify, self._base)
         self.reach = max((r.expression.reach_seconds for r in self._rules), default=300.0)
         """How many seconds back the rules look."""
 
@@ -126,7 +128,7 @@ class Watch:
         happened = self._evaluate(now, readings, measured)
         fail_points.reach("watch.after_evaluate")
         told = [_told(event) for event in happened]
-        self._notify(happened)
+        self._notify(now)
         told += self._act(now)
         if self._line.problem is None:
             told += self._look_after(now)
@@ -151,7 +153,7 @@ class Watch:
     def _own_series(self, now: datetime) -> None:
         ages = acting.open_seconds(self._line.state, now)
         self._series.replace(
-            f"{OWN}alert_open_seconds",
+            acting.OPEN_SECONDS,
             [((("severity", severity),), age) for severity, age in ages.items()],
             now.timestamp(),
         )
@@ -178,6 +180,14 @@ class Watch:
         self._line.append(decide)
         return looked
 
+    def _end_of_silence(self, state: SystemState, now: datetime) -> list[events.Event]:
+        """The second look in time says that somebody watches again."""
+        if WATCH_WAS_SILENT not in state.alerts or self._last is None:
+            return []
+        if now - self._last > self._plan.profile.watch.dead_man:
+            return []
+        return [events.AlertResolved(alert=WATCH_WAS_SILENT, how="condition_cleared")]
+
     def _judged(
         self, state: SystemState, now: datetime, readings: Sequence[SourceReading]
     ) -> list[events.Event]:
@@ -196,6 +206,7 @@ class Watch:
             incident = f"{incident_name(self._ledger, state)}{f'-{len(found)}' if found else ''}"
             found += judge(rule, self._series, state, look, incident)
         found += _sources(self._sources, readings, state)
+        found += self._end_of_silence(state, now)
         return found
 
     def _concerns(self, rule: AlertRule, state: SystemState, facts: Mapping[str, str]) -> bool:
@@ -233,36 +244,16 @@ class Watch:
             kind = remembered.pause_kind if remembered is not None else None
             self._line.state = replace(self._line.state, mode="paused", pause_kind=kind or "halt")
 
-    def _notify(self, happened: Sequence[events.Event]) -> None:
-        now = self._clock.now()
-        for event in happened:
-            data = event.payload()
-            if event.type == "AlertFired" and not acting.silenced(
-                self._line.state, data["alert"], now
-            ):
-                self._tell(data["alert"], "firing", data)
-            elif event.type == "AlertResolved" and data["alert"] not in self._line.state.pending:
-                self._tell(data["alert"], "resolved", {"severity": "info", **data})
+    def _notify(self, now: datetime) -> None:
+        """Record what came of notices, and have sent what is due by the log."""
         outcomes = self._notifier.outcomes()
         if outcomes:
             self._line.append(lambda _: Decision(tuple(outcomes)))
-
-    def _tell(self, alert: str, status: str, data: Mapping[str, Any]) -> None:
-        rule = self._by_name.get((data.get("rule") or {}).get("name", ""))
-        known = self._line.state.alerts.get(alert, {})
-        self._notifier.tell(
-            Message(
-                system=self.system,
-                alert=alert,
-                status=status,
-                severity=data["severity"],
-                text=data.get("message", data.get("how", "")),
-                starts_at=known.get("since", iso(self._clock.now())),
-                labels=data.get("labels", {}),
-                runbook=rule.runbook if rule else "",
-            ),
-            rule.notify if rule else (),
-        )
+        rules = self._plan.profile.inhibit
+        if inhibitions(self._line.state, rules):
+            self._line.append(lambda state: Decision(inhibitions(state, rules)))
+        channels = self._plan.profile.notify
+        self._notifier.tell(notifying.due(self._line.state, channels, self._by_name, now))
 
     # --- what else has to be looked after ---
 
@@ -318,7 +309,7 @@ class Watch:
 
     def finish(self, why: str) -> None:
         """End the watch in order."""
-        stopped = [*self._notifier.finish(3.0), events.WatchStopped(explanation=why)]
+        stopped = [*self._notifier.finish(FINISH_SECONDS), events.WatchStopped(explanation=why)]
         self._line.append(lambda _: Decision(tuple(stopped)))
 
 

@@ -125,6 +125,20 @@ class SilenceLifted(Event):
     how: Literal["expired", "manual"]
 
 
+class AlertInhibited(Event):
+    """Nobody is told of this alert while another one fires, which says as much. Actions go on."""
+
+    alert: str
+    by: str
+    """The alert that fires."""
+
+
+class InhibitionLifted(Event):
+    """The other one fires no more."""
+
+    alert: str
+
+
 class IncidentOpened(Event):
     """Something went wrong that will be told about in the morning."""
 

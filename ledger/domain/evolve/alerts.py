@@ -35,6 +35,8 @@ def _alert_fired(state: SystemState, event: Recorded, data: Json) -> SystemState
         "observed": data.get("observed"),
         "clear_since": None,
         "acted": None,
+        "inhibited_by": None,
+        "told": {},
     }
     return replace(
         state,
@@ -85,7 +87,45 @@ def _alert_resolved(state: SystemState, event: Recorded, data: Json) -> SystemSt
         alerts=without(state.alerts, data["alert"]),
         no_data=without(state.no_data, data["alert"]) if state.no_data else state.no_data,
         last_alert_at=_last_alert(state, event, known.get("severity", "")),
+        ended=_ended(state, known, data),
     )
+
+
+def _ended(state: SystemState, known: Json, data: Json) -> Mapping[str, Json]:
+    """Return what has ended with ``known`` added, if somebody was told that it fires."""
+    channels = [name for name, told in known.get("told", {}).items() if told["ok"]]
+    if not channels:
+        return state.ended
+    kept = {name: known[name] for name in ("severity", "message", "since", "labels", "rule")}
+    ended = {**kept, "alert": data["alert"], "how": data["how"], "channels": channels}
+    return with_(state.ended, f"{data['alert']} {known['since']}", ended)
+
+
+@on("AlertInhibited", "InhibitionLifted")
+def _inhibited(state: SystemState, _event: Recorded, data: Json) -> SystemState:
+    return _change(state, data["alert"], inhibited_by=data.get("by"))
+
+
+@on("NotificationDelivered", "NotificationFailed")
+def _notified(state: SystemState, event: Recorded, data: Json) -> SystemState:
+    occasion, _, status = data["key"].rpartition(" ")
+    alert, _, since = occasion.rpartition(" ")
+    channel = data["channel"]
+    if status == "resolved" and occasion in state.ended:
+        ended = state.ended[occasion]
+        left = [name for name in ended["channels"] if name != channel]
+        others = without(state.ended, occasion)
+        return replace(
+            state, ended=with_(others, occasion, {**ended, "channels": left}) if left else others
+        )
+    known = state.alerts.get(alert)
+    if status != "firing" or known is None or known["since"] != since:
+        return state
+    before = known.get("told", {})
+    ok = event.type == "NotificationDelivered"
+    failures = 0 if ok else before.get(channel, {}).get("failures", 0) + 1
+    told = {"ok": ok, "at": iso(event.occurred_at), "failures": failures}
+    return _change(state, alert, told=with_(before, channel, told))
 
 
 @on("AlertClearingBegun", "AlertClearingCancelled")

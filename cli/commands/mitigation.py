@@ -1,0 +1,130 @@
+"""rollout mitigation list, apply, lift."""
+
+from __future__ import annotations
+
+import click
+
+from cli import options
+from cli.commands.modes import skip
+from cli.completion import complete_mitigation, complete_system
+from cli.output import Output
+from cli.wiring import Runtime, pass_runtime
+from ledger.domain.errors import BadInput, ReasonRequired
+
+system_argument = click.argument("system", shell_complete=complete_system)
+
+
+@click.group()
+def mitigation() -> None:
+    """What is less than a pause: list, put in force and lift the plan's mitigations."""
+
+
+@mitigation.command("list")
+@system_argument
+@options.output
+@pass_runtime
+def list_(runtime: Runtime, system: str, output: Output) -> None:
+    """List the mitigations in force, and those that the plan has besides. Ends those whose time is over.
+
+    \b
+    Example:
+      rollout mitigation list bot
+    """
+    from ledger.service import mitigating, planning
+
+    ledger, now = runtime.ledger, runtime.clock.now()
+    state = ledger.load(system)
+    if mitigating.due(state, now):
+        mitigating.tell(ledger, system, runtime.origin())
+        state = ledger.load(system)
+        runtime.catch_up()
+    rows = [
+        {
+            "mitigation": key,
+            "kind": known["kind"],
+            "status": "in force" if known["status"] == "applied" else known["status"],
+            "until": known["until"],
+            "value": known.get("value"),
+            "factor": known.get("factor"),
+            "alert": known.get("alert"),
+            "by": known["by"],
+        }
+        for key, known in state.mitigations.items()
+    ]
+    plan = planning.plan_of(ledger, state) if state.profile is not None else None
+    used = {known["mitigation"] for known in state.mitigations.values()}
+    for name, spec in (plan.profile.mitigations if plan is not None else {}).items():
+        if name not in used:
+            rows.append({"mitigation": name, "kind": spec.kind, "status": "ready"})
+    columns = ["mitigation", "kind", "status", "until", "value", "factor", "alert", "by"]
+    output.rows([{**dict.fromkeys(columns), **row} for row in rows], columns)
+
+
+@mitigation.command("apply")
+@system_argument
+@click.argument("name", shell_complete=complete_mitigation)
+@click.option(
+    "--label", "labels", multiple=True, metavar="KEY=VALUE",
+    help="What the mitigation's target names: slice=tokyo. Repeatable.",
+)  # fmt: skip
+@options.reason
+@options.output
+@pass_runtime
+def apply(
+    runtime: Runtime,
+    system: str,
+    name: str,
+    labels: tuple[str, ...],
+    reason: str | None,
+    output: Output,
+) -> None:
+    """Put a mitigation of the plan in force by hand. It ends by itself, as the plan says.
+
+    \b
+    Example:
+      rollout mitigation apply bot down-weight-slice --label slice=tokyo --reason "odd fills"
+    """
+    from ledger.service import mitigating, planning
+
+    ledger = runtime.ledger
+    plan = planning.plan_of(ledger, ledger.load(system))
+    given = dict(_pair(text) for text in labels)
+    origin = runtime.origin(reason)
+    outcome, told = mitigating.apply(ledger, plan, system, name, given, None, origin)
+    runtime.catch_up()
+    if outcome == "skipped":
+        skip(output, system, told)
+        return
+    output.record({"system": system, "outcome": "applied", "mitigation": told}, told)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    key, separator, value = text.partition("=")
+    if not separator or not key:
+        raise BadInput(f"--label {text!r} is not KEY=VALUE.")
+    return key, value
+
+
+@mitigation.command("lift")
+@system_argument
+@click.argument("name", nargs=-1, required=True, metavar="NAME [TARGET]")
+@options.reason
+@options.output
+@pass_runtime
+def lift(
+    runtime: Runtime, system: str, name: tuple[str, ...], reason: str | None, output: Output
+) -> None:
+    """End a mitigation before its time. Needs a reason: it takes a protection away.
+
+    \b
+    Example:
+      rollout mitigation lift bot down-weight-slice tokyo --reason "the feed was the cause, and is back"
+    """
+    from ledger.service import mitigating
+
+    if not (reason and reason.strip()):
+        raise ReasonRequired("Lifting a mitigation needs a reason.", hint="--reason TEXT")
+    key = " ".join(name)
+    mitigating.lift(runtime.ledger, system, key, runtime.origin(reason))
+    runtime.catch_up()
+    output.record({"system": system, "outcome": "lifted", "mitigation": key}, f"{key} is lifted")

@@ -1,0 +1,139 @@
+"""Of which alerts nobody is told for now: silenced by a person, or inhibited by another alert. Pure.
+
+Neither keeps a rule from acting: protection goes on. Only a silence that says so holds actions.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Annotated, Any, Final
+
+from pydantic import AfterValidator, Field
+
+from ledger.alerts.series import matcher
+from ledger.configuration.strict import Strict
+from ledger.domain import events
+from ledger.domain.state import SystemState, iso
+
+_MATCHER: Final = re.compile(r'\s*(\w+)\s*(=~|!~|!=|=)\s*(?:"(.*)"|([^"]*?))\s*')
+
+
+def _parsed(text: str) -> tuple[str, str, str]:
+    found = _MATCHER.fullmatch(text)
+    if found is None:
+        raise ValueError(f'{text!r} is no matcher: severity="critical", alertname=~"Feed.*"')
+    quoted = found[3] is not None
+    return found[1], found[2], found[3].replace('\\"', '"') if quoted else found[4]
+
+
+def _is_matcher(text: str) -> str:
+    _, operator, value = _parsed(text)
+    if "~" in operator:
+        try:
+            re.compile(value)
+        except re.error as error:
+            raise ValueError(f"{text!r}: {error}") from None
+    return text
+
+
+Matcher = Annotated[str, AfterValidator(_is_matcher)]
+Matchers = Annotated[tuple[Matcher, ...], Field(min_length=1)]
+
+
+class Inhibition(Strict):
+    """While a source fires, nobody is told of its targets. As Alertmanager's ``inhibit_rules``.
+
+    An alert that both sides match is not inhibited by one that both sides match.
+    """
+
+    source_matchers: Matchers
+    """All have to match: labels, and ``alertname``, ``severity``, ``system``."""
+    target_matchers: Matchers
+    equal: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    """Labels that both have, with the same value. One that neither has is not the same."""
+
+    def sources(self, alerts: Mapping[str, Mapping[str, str]], target: str) -> list[str]:
+        """Return which of ``alerts`` (name -> labels) inhibit ``target``, one of them."""
+        is_source, is_target = _all(self.source_matchers), _all(self.target_matchers)
+        labels = alerts[target]
+        if not is_target(labels):
+            return []
+        either = is_source(labels)
+        return [
+            name
+            for name, others in alerts.items()
+            if name != target
+            and is_source(others)
+            and not (either and is_target(others))
+            and all(labels.get(one) and labels.get(one) == others.get(one) for one in self.equal)
+        ]
+
+
+def _all(matchers: Sequence[str]) -> Any:
+    return matcher(_parsed(text) for text in matchers)
+
+
+def labels_of(state: SystemState, alert: str) -> dict[str, str]:
+    """Return what matchers are put to: the labels of an alert that fires, and what it is."""
+    known: Mapping[str, Any] = state.alerts.get(alert) or {}
+    name = (known.get("rule") or {}).get("name", alert)
+    severity = known.get("severity", "")
+    return {
+        **known.get("labels", {}), "alertname": name, "severity": severity, "system": state.system,
+    }  # fmt: skip
+
+
+def inhibitions(state: SystemState, rules: Sequence[Inhibition]) -> tuple[events.Event, ...]:
+    """Return which alerts begin to be inhibited by ``rules``, and which no longer are."""
+    labels = {alert: labels_of(state, alert) for alert in state.alerts}
+    changed: list[events.Event] = []
+    for alert, known in state.alerts.items():
+        sources = [source for rule in rules for source in rule.sources(labels, alert)]
+        before = known.get("inhibited_by")
+        if sources and before not in sources:
+            changed.append(events.AlertInhibited(alert=alert, by=sources[0]))
+        elif before and not sources:
+            changed.append(events.InhibitionLifted(alert=alert))
+    return tuple(changed)
+
+
+def inhibited_by(state: SystemState, alert: str) -> str | None:
+    """Return the alert that inhibits ``alert``, if that still fires."""
+    by = (state.alerts.get(alert) or {}).get("inhibited_by")
+    return by if by in state.alerts else None
+
+
+def silenced_by(
+    state: SystemState, alert: str, now: datetime, *, actions: bool = False
+) -> str | None:
+    """Return the silence that ``alert`` is under at ``now``; with ``actions``: one that holds those too."""
+    labels = labels_of(state, alert)
+    for name, silence in state.silences.items():
+        if silence["until"] <= iso(now) or (actions and not silence["holds_actions"]):
+            continue
+        if all(
+            value in ({alert, labels["alertname"]} if label == "alert" else {labels.get(label)})
+            for label, value in silence["matchers"].items()
+        ):
+            return name
+    return None
+
+
+def flags(state: SystemState, alert: str, now: datetime) -> list[str]:
+    """Return what else is to be known of an alert that fires, in words."""
+    known: Mapping[str, Any] = state.alerts.get(alert) or {}
+    found = [f"acknowledged by {known['acknowledged_by']}"] if known.get("acknowledged_by") else []
+    silence = silenced_by(state, alert, now)
+    if silence is not None:
+        told = state.silences[silence]
+        holds = ", actions held" if told["holds_actions"] else ""
+        found.append(f"silenced by {told['by']} until {told['until'][:16]}Z ({silence}{holds})")
+    by = inhibited_by(state, alert)
+    if by is not None:
+        found.append(f"inhibited by {by}")
+    if alert in state.no_data:
+        found.append(f"no data since {state.no_data[alert][:19]}Z")
+    failed = [name for name, told in known.get("told", {}).items() if not told["ok"]]
+    return found + [f"{name} could not be told" for name in failed]

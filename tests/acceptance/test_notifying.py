@@ -1,0 +1,230 @@
+"""People are told through a real webhook: at least once, by a key, and not while they asked for quiet."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.commands import KILLED, Rollout
+from tests.support.site import Handler, Site, open_site
+from tests.support.watched import PROFILE, RULES, Desk
+
+TOKEN = "T0KEN-b7f3c2d9e1"
+CHANNELS = """
+  - name: pager
+    kind: webhook
+    url: ${PAGER_URL}
+    headers: {Authorization: "Bearer ${PAGER_TOKEN}"}
+    min_severity: info
+    attempts: ATTEMPTS
+    timeout: 2s
+inhibit:
+  - source_matchers: ['alertname="LatencyHigh"']
+    target_matchers: ['alertname=~"LatencyOdd|EceHigh"']
+"""
+QUIET = """
+      - alert: Quiet
+        expr: latency > 100
+        annotations: {rollout_action: record}
+"""
+DESK = "notify: [{name: desk, kind: file, path: told.jsonl, min_severity: info}]"
+
+
+def plan_with(attempts: int) -> str:
+    return PROFILE.replace(DESK, f"notify:{CHANNELS.replace('ATTEMPTS', str(attempts))}")
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    with open_site() as opened:
+        yield opened
+
+
+class Paged(Desk):
+    """A desk whose pager is a webhook. Its rules' alerts come one by one, so that each can be followed."""
+
+    def __init__(self, folder: Path, rollout: Rollout, site: Site, *, attempts: int = 1) -> None:
+        self.site = site
+        super().__init__(folder, rollout, profile=plan_with(attempts), rules=RULES + QUIET)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        url = f"{self.site.url}/hook/{TOKEN}?key={TOKEN}"
+        return {**super().environment, "PAGER_URL": url, "PAGER_TOKEN": TOKEN}
+
+    def told(self) -> list[tuple[str, str]]:
+        """Return what the webhook was sent, in order: alert and status."""
+        sent = [json.loads(asked.body) for asked in self.site.asked]
+        return [(one["commonLabels"]["alertname"], one["status"]) for one in sent]
+
+    def keys(self) -> list[str]:
+        return [asked.headers["Idempotency-Key"] for asked in self.site.asked]
+
+    def data(self, type_: str) -> list[Any]:
+        """Return what the events of a type say."""
+        rows = self.rollout.log("bot", type_)
+        return [self("show", str(row["position"]), "-o", "json").json["data"] for row in rows]
+
+    def alert(self, name: str) -> Any:
+        rows = self("alert", "list", "bot", "-o", "json").json
+        return next((row for row in rows if row["alert"] == name), None)
+
+
+@pytest.fixture
+def desk(tmp_path: Path, rollout: Rollout, site: Site) -> Paged:
+    return Paged(tmp_path, rollout, site)
+
+
+def test_a_webhook_that_fails_and_recovers(tmp_path: Path, rollout: Rollout, site: Site) -> None:
+    """I6: tried again until it takes it, under one key; nothing of its URL is recorded or shown."""
+    desk = Paged(tmp_path, rollout, site, attempts=4)
+
+    def third_time(handler: Handler) -> None:
+        handler.answer(200 if len(site.asked) >= 3 else 503, b"")
+
+    site.manner = third_time
+    desk("alert", "raise", "bot", "FeedDown", "--severity", "critical", "-m", "no book for 30 s")
+    told = desk.once()
+    assert desk.told() == [("FeedDown", "firing")] * 3
+    assert len(set(desk.keys())) == 1
+    assert site.asked[0].headers["Authorization"] == f"Bearer {TOKEN}"
+    body = json.loads(site.asked[0].body)
+    assert body["commonAnnotations"]["summary"] == "no book for 30 s"
+    assert [data["attempts"] for data in desk.data("NotificationDelivered")] == [3]
+    everything = desk("log", "bot", "-o", "json").out + told.out + told.err
+    assert TOKEN not in everything
+    assert "/hook/" not in everything
+
+
+def test_one_that_never_takes_it_is_tried_again_while_the_alert_fires(desk: Paged) -> None:
+    """I6: each failure is recorded, five minutes apart, without the URL; an acknowledgement ends it."""
+    desk.site.says(500)
+    desk("alert", "raise", "bot", "FeedDown")
+    told = [desk.once(15), desk.once(15), desk.once(290)]
+    failed = [one for one in desk.data("NotificationFailed") if "FeedDown" in one["subject"]]
+    assert [one["explanation"] for one in failed] == [f"{desk.site.url} answered 500"] * 2
+    assert TOKEN not in "".join(one.out + one.err for one in told)
+    assert "pager could not be told" in str(desk.alert("FeedDown")["flags"])
+    desk("alert", "ack", "bot", "FeedDown")
+    desk.once(600)
+    assert [alert for alert, _ in desk.told()].count("FeedDown") == 2
+
+
+def test_a_variable_that_is_not_set_is_named(desk: Paged) -> None:
+    desk("alert", "raise", "bot", "FeedDown")
+    desk.once(PAGER_TOKEN="")
+    (data,) = desk.data("NotificationFailed")
+    assert "the variable PAGER_TOKEN is not set" in data["explanation"]
+    assert desk.site.asked == []
+
+
+@pytest.mark.parametrize(
+    ("place", "sent"),
+    [("watch.after_evaluate", 1), ("notify.before_send", 1), ("notify.after_send", 2)],
+)
+@pytest.mark.parametrize("finisher", ["watch", "recover"])
+def test_killed_between_the_alert_and_the_message(
+    desk: Paged, place: str, sent: int, finisher: str
+) -> None:
+    """I12: whoever comes next sends it, under the same key, so a receiver can drop the repeat."""
+    desk.stats(ece=0.05, latency=200)
+    desk("alert", "raise", "bot", "FeedDown")
+    desk.once(exits=KILLED, ROLLOUT_FAIL_AT=place)
+    if finisher == "watch":
+        desk.once()
+    else:
+        assert "pager was told that FeedDown is firing" in desk("recover", "bot").out
+    assert desk.told() == [("FeedDown", "firing")] * sent
+    assert len(set(desk.keys())) == 1
+    desk.once()
+    desk("recover", "bot")
+    assert len(desk.site.asked) == sent
+    assert len(desk.rollout.log("bot", "NotificationDelivered")) == 1
+
+
+def test_who_was_told_that_it_fires_is_told_that_it_is_over(desk: Paged) -> None:
+    """The two belong together by their fingerprint; what is only recorded is told to nobody."""
+    desk.stats(ece=0.05, latency=400)
+    desk.once()
+    assert desk.told() == [("LatencyOdd", "firing")]
+    assert "Quiet" in {row["alert"] for row in desk("alert", "list", "bot", "-o", "json").json}
+    desk.stats(ece=0.05, latency=50)
+    desk.once()
+    desk.once()
+    assert desk.told() == [("LatencyOdd", "firing"), ("LatencyOdd", "resolved")]
+    begun, ended = (json.loads(asked.body)["alerts"][0] for asked in desk.site.asked)
+    assert begun["fingerprint"] == ended["fingerprint"]
+    assert begun["startsAt"] == ended["startsAt"]
+    assert ended["annotations"]["resolved_because"] == "condition cleared"
+    assert len(set(desk.keys())) == 2
+
+
+def test_a_silence_quiets_and_protects_all_the_same(desk: Paged) -> None:
+    """A person asked for quiet, for a while: the rule pauses, nobody is told; afterwards they are."""
+    desk("alert", "silence", "bot", "LatencyHigh", "--for", "10m", "--reason", "maintenance")
+    desk.stats(ece=0.05, latency=600)
+    desk.once()
+    assert desk.mode() == "paused"
+    assert "LatencyHigh" not in dict(desk.told())
+    assert "silenced by ann until" in str(desk.alert("LatencyHigh")["flags"])
+    assert "silenced by ann" in desk("status", "bot", exits=None).out
+    desk.once(601)
+    assert ("LatencyHigh", "firing") in desk.told()
+    assert desk.happened("SilenceLifted") == ["SilenceLifted"]
+
+
+def test_a_silence_may_hold_the_action_too(desk: Paged) -> None:
+    """Only where a person says so; when it ends, the rule acts."""
+    desk("alert", "silence", "bot", "LatencyHigh", "--for", "10m", "--hold-actions")
+    desk.stats(ece=0.05, latency=600)
+    desk.once()
+    assert desk.mode() == "real"
+    desk.once(601)
+    desk.once()
+    assert desk.mode() == "paused"
+
+
+def test_one_alert_inhibits_another(desk: Paged) -> None:
+    """While LatencyHigh fires nobody is told of LatencyOdd, but what its rule does is done."""
+    desk.stats(ece=0.05, latency=600)
+    desk.once()
+    assert desk.told() == [("LatencyHigh", "firing")]
+    assert json.loads((desk.folder / "mitigations.json").read_text())["mitigations"]
+    assert "inhibited by LatencyHigh" in desk.alert("LatencyOdd")["flags"]
+    assert "inhibited by LatencyHigh" in desk("status", "bot", exits=None).out
+    assert "inhibited by LatencyHigh" in desk("explain", "bot").out
+    desk.stats(ece=0.05, latency=400)
+    desk.once()
+    assert desk.happened("AlertInhibited", "InhibitionLifted") == [
+        "AlertInhibited", "InhibitionLifted",
+    ]  # fmt: skip
+    desk.once()
+    assert ("LatencyOdd", "firing") in desk.told()
+
+
+def test_a_watch_that_was_silent_is_told_of(desk: Paged) -> None:
+    """Lesson 9: that nobody watched reaches people, and ends with the second look in time."""
+    desk.once()
+    desk.once(600)
+    assert ("WatchWasSilent", "firing") in desk.told()
+    assert desk.alert("WatchWasSilent")["status"] == "firing"
+    desk.once()
+    assert desk.alert("WatchWasSilent") is None
+    assert ("WatchWasSilent", "resolved") in desk.told()
+
+
+def test_the_heartbeat_is_heard_elsewhere(tmp_path: Path, rollout: Rollout, site: Site) -> None:
+    """Lesson 9, I6: asked after each round, so that its absence is noticed; its URL is never shown."""
+    profile = PROFILE.replace("dead_man: 2m", "dead_man: 2m, heartbeat_url: '${HEARTBEAT}'")
+    desk = Desk(tmp_path, rollout, profile=profile)
+    beat: dict[str, str] = {"HEARTBEAT": f"{site.url}/ping/{TOKEN}"}
+    desk.once(**beat)
+    desk.once(**beat)
+    assert [asked.path for asked in site.asked] == [f"/ping/{TOKEN}"] * 2
+    told = desk.once(HEARTBEAT=f"http://127.0.0.1:1/ping/{TOKEN}")
+    assert "warning: the heartbeat: http://127.0.0.1:1 could not be reached" in told.err
+    assert TOKEN not in told.err
