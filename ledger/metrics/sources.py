@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping
@@ -71,7 +70,7 @@ class Source:
             return self._read()
         except LedgerError as problem:
             return SourceReading((), f"{self.spec.name}: {problem.message}")
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
+        except Exception as error:  # noqa: BLE001 -- whatever another program writes, the watch goes on
             return SourceReading((), f"{self.spec.name}: it can't be understood ({error})")
 
     def _read(self) -> SourceReading:
@@ -190,26 +189,27 @@ class Source:
         whole = taken[: taken.rfind(b"\n") + 1]
         if not whole:
             return SourceReading(())
-        reading = understood(whole.decode(errors="replace").splitlines())
-        self.offset += len(whole)
-        return reading
+        self.offset += len(whole)  # first: what can't be understood now can't be later
+        return understood(whole.decode(errors="replace").splitlines())
 
     def _csv(self, spec: CsvFile, lines: list[str]) -> SourceReading:
-        rows = csv.reader(io.StringIO("\n".join(lines)))
         found: list[Measured] = []
         bad = 0
-        for row in rows:
-            if not self.header:
-                self.header = row
+        for line in lines:
+            if not line:
                 continue
-            record = dict(zip(self.header, row, strict=False))
             try:
+                row = next(csv.reader([line]))
+                if not self.header:
+                    self.header = row
+                    continue
+                record = dict(zip(self.header, row, strict=False))
                 at = moment_of(record[spec.time])
                 labels = {name: record[name] for name in spec.label_columns}
                 for metric, column in spec.metrics.items():
                     if record[column].strip():
                         found.append(self._measured(metric, float(record[column]), labels, at))
-            except (KeyError, ValueError):
+            except (KeyError, ValueError, ArithmeticError, OSError, csv.Error):
                 bad += 1
         problem = f"{self.spec.name}: {bad} lines could not be read" if bad else None
         return SourceReading(tuple(found), problem)
@@ -222,7 +222,7 @@ class Source:
                 continue
             try:
                 found.append(measured_of(json.loads(line), self.clock.now(), self.spec.labels))
-            except (KeyError, ValueError, TypeError):
+            except (KeyError, ValueError, TypeError, AttributeError, ArithmeticError, OSError):
                 bad += 1
         problem = f"{self.spec.name}: {bad} lines could not be read" if bad else None
         return SourceReading(tuple(found), problem)
