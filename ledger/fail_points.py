@@ -24,6 +24,8 @@ NAMES: Final = frozenset(
         "rollback.after_step",
         "rollback.before_outcome",
         "rollback.after_outcome",
+        "code.after_checkout",
+        "code.after_restart",
         "pause.after_spool_intent",
         "pause.after_act",
         "pause.after_spool_outcome",

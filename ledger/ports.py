@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar, Protocol
 
-from ledger.domain.actuation import Carried, Observed, Written
+from ledger.domain.actuation import Carried, CodeStanding, Observed, Written
 from ledger.domain.modes import Mode, PauseKind
 
 
@@ -57,5 +57,46 @@ class ConfigActuator(Protocol):
 
         Raises:
             FileProblem: a file is there and can't be read.
+        """
+        ...
+
+
+class CodeActuator(Protocol):
+    """Puts the code that a system runs from at a commit, and tells where it stands.
+
+    Each raises `FileProblem` where there is no checkout, or it can't be read.
+    """
+
+    def observe(self) -> CodeStanding:
+        """Return the commit, and what was changed by hand."""
+        ...
+
+    def resolve(self, ref: str) -> str:
+        """Return the full id of the commit that ``ref`` names.
+
+        Raises:
+            UnknownName: there is none.
+        """
+        ...
+
+    def is_ancestor(self, commit: str, of: str) -> bool:
+        """Tell whether ``commit`` is part of the history of the commit ``of``."""
+        ...
+
+    def insist_on_clean(self, commit: str) -> None:
+        """Raise unless the code can go to ``commit`` without losing what somebody has written.
+
+        Raises:
+            Refused: it says which files; nothing was touched.
+        """
+        ...
+
+    def check_out(self, commit: str) -> bool:
+        """Put the code at ``commit``, verified; return whether it was elsewhere. Safe to repeat.
+
+        Raises:
+            Refused: as `insist_on_clean` does.
+            FileNotWritten: it could not be done whole; the same again goes on from there.
+            IntegrityFailure: it stands elsewhere all the same.
         """
         ...

@@ -140,15 +140,23 @@ def _quarantined(data: Data) -> str:
 
 
 def _rollback_requested(data: Data) -> str:
+    code = f", and the code to {data['code']['ref']}" if data.get("code") else ""
     return (
         f"began a rollback {short(data.get('from_fingerprint'))} → {short(data['to_fingerprint'])} "
-        f"({data['selector']})"
+        f"({data['selector']}){code}"
     )
 
 
 def _rollback_step(data: Data) -> str:
-    how = "was in place already" if data["outcome"] == "already" else "is back"
-    return f"rolled back, step {data['step']}: {data['name']} {how}"
+    return f"rolled back, step {data['step']}: {data['name']} {_STEP_DONE[data['outcome']]}"
+
+
+_STEP_DONE: Final = {
+    "already": "was in place already",
+    "written": "is back",
+    "checked_out": "is back",
+    "restarted": "is done",
+}
 
 
 def _rollback_completed(data: Data) -> str:

@@ -290,8 +290,14 @@ def show_plan(
         return
     show_changes(changes, output, title)
     say("would do, and change nothing now:")
-    for number, file in enumerate(intent["files"], start=1):
-        say(f"  {number}. write {file['path']}, and verify it byte for byte")
+    steps = [f"write {file['path']}, and verify it byte for byte" for file in intent["files"]]
+    if (code := intent.get("code")) is not None:
+        came, goes = code["from_commit"][:12], code["to_commit"][:12]
+        place = code["place"]
+        steps.insert(0, f"check out {code['ref']} in {place['repository']}: {came} → {goes}")
+        steps += [f"run: {' '.join(place['restart'])}"] if place["restart"] else []
+    for number, step in enumerate(steps, start=1):
+        say(f"  {number}. {step}")
     names = [*(event.type for event in decision.events), *outcome]
     say(f"would append: {', '.join(names)}")
 
@@ -307,6 +313,8 @@ def show_applied(result: ApplyResult, output: Output) -> None:
         "operation": result.operation,
         "spooled": result.spooled,
         "explanation": result.explanation,
+        "code": result.code,
+        "restarted": result.restarted,
     }
     if result.outcome == "skipped":
         human = f"skipped ({result.explanation})"
@@ -315,6 +323,9 @@ def show_applied(result: ApplyResult, output: Output) -> None:
         files = ", ".join(result.files) or "every file was right already"
         was = f"was {short(result.previous)}; verified byte for byte: {files}"
         human = f"✔ {result.system} {verb} {short(result.fingerprint)} ({was})"
+        if result.code is not None:
+            then = "and was started again" if result.restarted else "and has to be restarted by you"
+            human += f"; its code is at {result.code[:12]}, {then}"
     output.record(record, human)
     if result.spooled:
         say(

@@ -12,6 +12,7 @@ from cli.commands.modes import has_reason, skip
 from cli.completion import complete_fingerprint, complete_system
 from cli.output import Output, say
 from cli.wiring import Runtime, pass_runtime
+from ledger.domain.decisions import rollbacks
 from ledger.domain.decisions.configurations import short
 from ledger.domain.decisions.rollbacks import LAST_STABLE, unfinished
 from ledger.domain.errors import LedgerUnreachable, ReasonRequired, Refused, UsageError
@@ -55,6 +56,7 @@ def rollback() -> None:
       rollout rollback bot --last-stable --reason "reject rate tripled"
       rollout rollback bot --to v1.9-prod --dry-run
       rollout rollback bot --to '#118' --reason "as it was at event 118"
+      rollout rollback bot --full --reason "back to v2.0.0, code and all"
       rollout rollback resume bot
     """
 
@@ -69,6 +71,11 @@ def rollback() -> None:
     is_flag=True,
     help="To the newest fingerprint marked stable, not quarantined, not this one.",
 )
+@click.option(
+    "--code", metavar="REF",
+    help="Check this tag or commit out too, then restart. Alone: the configuration stays.",
+)  # fmt: skip
+@click.option("--full", is_flag=True, help="To the code and the configuration that the plan names.")
 @options.reason
 @options.dry_run
 @options.output
@@ -78,6 +85,8 @@ def to(
     system: str,
     target: str | None,
     last_stable: bool,
+    code: str | None,
+    full: bool,
     reason: str | None,
     dry_run: bool,
     output: Output,
@@ -89,36 +98,76 @@ def to(
     \b
     Example:
       rollout rollback bot --last-stable --reason "reject rate tripled"
+      rollout rollback bot --to v2.0 --code v2.0.0 --reason "the new code is wrong"
     """
     from ledger.service import offline, rolling_back
 
-    if (target is None) is not last_stable:
-        raise UsageError("Say where to: --last-stable, or --to FINGERPRINT|TAG|#N.")
-    selector = LAST_STABLE if target is None else target
+    selector, code = _where_to(runtime, system, target, code, last_stable=last_stable, full=full)
     if dry_run:
-        _dry_run(runtime, system, selector, output)
+        _dry_run(runtime, system, selector, code, output)
         return
     if not has_reason(reason):
         raise ReasonRequired("A rollback needs a reason.", hint='Say why: --reason "…"')
     origin = runtime.origin(reason)
     try:
-        result = rolling_back.rollback(runtime.ledger, system, selector, origin)
+        result = rolling_back.rollback(runtime.ledger, system, selector, origin, code=code)
     except LedgerUnreachable as problem:
+        if code is not None:
+            problem.hint = (
+                "Without --code the configuration alone goes back, also without the ledger."
+            )
+            raise
         say("the ledger is away; going by what this machine remembers", colour="yellow")
         result = offline.rollback(runtime.offline_ledger, system, selector, origin, problem)
     show_applied(result, output)
 
 
-def _dry_run(runtime: Runtime, system: str, selector: str, output: Output) -> None:
+def _where_to(
+    runtime: Runtime,
+    system: str,
+    target: str | None,
+    code: str | None,
+    *,
+    last_stable: bool,
+    full: bool,
+) -> tuple[str, str | None]:
+    """Return the configuration and the code to go back to."""
+    if full:
+        from ledger.service.checking_out import full_rollback
+
+        if target or last_stable or code:
+            raise UsageError("--full says it all: leave --to, --last-stable and --code out.")
+        target, code = full_rollback(runtime.ledger, runtime.ledger.load(system))
+    if target is not None and last_stable:
+        raise UsageError("Say either --last-stable, or --to FINGERPRINT|TAG|#N.")
+    if target is not None or last_stable:
+        return target or LAST_STABLE, code
+    if code is None:
+        raise UsageError(
+            "Say where to: --last-stable, --to FINGERPRINT|TAG|#N, --code REF, or --full."
+        )
+    in_force = runtime.ledger.load(system).fingerprint
+    if in_force is None:
+        raise Refused(
+            f"{system} has no configuration in force that could stay.",
+            hint=f"rollout config put {system} FILE… --in-force",
+        )
+    return in_force, code
+
+
+def _dry_run(
+    runtime: Runtime, system: str, selector: str, code: str | None, output: Output
+) -> None:
     from ledger.service import rolling_back
 
-    decision, changes = rolling_back.plan(runtime.ledger, system, selector)
+    actor = runtime.settings.actor
+    decision, changes = rolling_back.plan(runtime.ledger, system, selector, actor, code=code)
     if decision.skipped is not None:
         skip(output, system, decision.skipped)
         return
     intent = decision.events[0].payload()
     title = f"{short(intent.get('from_fingerprint'))} → {short(intent['to_fingerprint'])}"
-    steps = ["RollbackStepCompleted"] * len(intent["files"])
+    steps = ["RollbackStepCompleted"] * rollbacks.step_count(intent)
     show_plan(decision, changes, output, title, [*steps, "ConfigApplied", "RollbackCompleted"])
 
 
@@ -147,7 +196,7 @@ def status(runtime: Runtime, system: str, output: Output) -> None:
             "by": record["actor"],
             "reason": record["reason"],
             "steps_done": len(record["steps"]),
-            "steps": len(record["intent"]["files"]),
+            "steps": rollbacks.step_count(record["intent"]),
             "failed": record.get("failed"),
         }
     )

@@ -102,7 +102,7 @@ def _run(
     told = running.facts(state, tag, mode, runtime.clock.now())
     running.write_out(out, {"run_tag.txt": f"{tag}\n".encode(), "run.json": running.as_json(told)})
     click.echo(running.first_line(told))
-    started = _started(state, tag, command, mode)
+    started = _started(ledger, state, tag, command, mode)
     environment = {**os.environ, **_variables(told, state)}
     with supervising.Program(command, environment, runtime.clock, say, lock) as program:
         try:
@@ -215,8 +215,11 @@ def _variables(told: dict[str, Any], state: SystemState) -> dict[str, str]:
     return {name: value for name, value in given.items() if value}
 
 
-def _started(state: SystemState, tag: str, command: tuple[str, ...], mode: str) -> RunStarted:
+def _started(
+    ledger: Ledger, state: SystemState, tag: str, command: tuple[str, ...], mode: str
+) -> RunStarted:
     from ledger.domain.events import RunStarted
+    from ledger.service.checking_out import commit_of
 
     name, _, kind = mode.partition("/")
     return RunStarted(
@@ -229,6 +232,7 @@ def _started(state: SystemState, tag: str, command: tuple[str, ...], mode: str) 
         mode=name,  # type: ignore[arg-type] -- a mode's name
         pause_kind=kind or None,  # type: ignore[arg-type] -- a kind's name
         preflight_position=(state.preflight or {}).get("position"),
+        code=commit_of(ledger, state),
     )
 
 

@@ -11,7 +11,8 @@ from cli.completion import complete_system
 from cli.output import Output
 from cli.wiring import Runtime, pass_runtime
 from ledger.actuators import DEFAULT_CONTROL_FILE
-from ledger.domain.events.systems import Actuators, ConfigFile
+from ledger.domain.errors import UsageError
+from ledger.domain.events.systems import Actuators, CodePlace, ConfigFile
 from ledger.domain.ids import check_system_name
 
 
@@ -45,6 +46,18 @@ def system() -> None:
     help="Where the system reads which mitigations are in force (JSON).",
 )  # fmt: skip
 @click.option(
+    "--code", type=click.Path(file_okay=False), metavar="FOLDER",
+    help="The git checkout that it runs from: what rollback --code puts at another version.",
+)  # fmt: skip
+@click.option("--restart", metavar="COMMAND", help="What starts it again after that, as one text.")
+@click.option(
+    "--restart-timeout",
+    type=click.FloatRange(0.1, 3600),
+    default=60.0,
+    show_default=True,
+    help="Seconds.",
+)
+@click.option(
     "--confirm-timeout",
     type=click.FloatRange(0.1, 300),
     default=5.0,
@@ -63,6 +76,9 @@ def add(
     http_admin: str | None,
     config_files: tuple[str, ...],
     mitigation_file: str | None,
+    code: str | None,
+    restart: str | None,
+    restart_timeout: float,
     confirm_timeout: float,
     reason: str | None,
     output: Output,
@@ -86,6 +102,7 @@ def add(
         http_admin=http_admin,
         config_files=_config_files(config_files),
         mitigation_file=str(Path(mitigation_file).absolute()) if mitigation_file else None,
+        code=_code(code, restart, restart_timeout),
         confirm_timeout_ms=int(confirm_timeout * 1000),
     )
     state, decision = register(
@@ -112,6 +129,24 @@ def _config_files(given: tuple[str, ...]) -> tuple[ConfigFile, ...]:
             label, path = Path(text).name, text
         files.append(ConfigFile(name=label, path=str(Path(path).absolute())))
     return tuple(files)
+
+
+def _code(folder: str | None, restart: str | None, restart_timeout: float) -> CodePlace | None:
+    if folder is None:
+        if restart is not None:
+            raise UsageError("--restart goes with --code.", hint="--code FOLDER names the checkout")
+        return None
+    import shlex
+
+    try:
+        words = tuple(shlex.split(restart or ""))
+    except ValueError as problem:
+        raise UsageError(f"--restart {restart!r} can't be read: {problem}.") from None
+    return CodePlace(
+        repository=str(Path(folder).absolute()),
+        restart=words,
+        restart_timeout_ms=int(restart_timeout * 1000),
+    )
 
 
 @system.command("list")
@@ -161,9 +196,11 @@ def show(runtime: Runtime, name: str, output: Output) -> None:
         "http_admin": actuators.get("http_admin"),
         "config_files": actuators.get("config_files", []),
         "mitigation_file": actuators.get("mitigation_file"),
+        "code": actuators.get("code"),
         "confirm_timeout_ms": actuators["confirm_timeout_ms"],
     }
     if output.format == "table":
         files = [f"{file['name']} at {file['path']}" for file in actuators.get("config_files", ())]
         record["config_files"] = ", ".join(files)
+        record["code"] = (actuators.get("code") or {}).get("repository")
     output.record(record)

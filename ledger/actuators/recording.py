@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
-from ledger.domain.actuation import Attempt, Carried, Observed, Outcome, Reading, Written
-from ledger.domain.errors import BadInput
+from ledger.domain.actuation import (
+    Attempt,
+    Carried,
+    CodeStanding,
+    Observed,
+    Outcome,
+    Reading,
+    Written,
+)
+from ledger.domain.errors import BadInput, Refused, UnknownName
 from ledger.domain.modes import Mode, PauseKind, full_kind
 
 
@@ -72,6 +80,44 @@ class RecordingConfigActuator:
     def read(self) -> dict[str, bytes]:
         """Return the files."""
         return dict(self.files)
+
+
+class RecordingCodeActuator:
+    """Stands at the last of ``commits`` (names by id, oldest first); keeps what was checked out."""
+
+    def __init__(self, commits: Mapping[str, str], edited: Sequence[str] = ()) -> None:
+        self._commits: Final = dict(commits)
+        self._edited: Final = tuple(edited)
+        self._at = list(self._commits)[-1]
+        self.checked_out: Final[list[str]] = []
+
+    def observe(self) -> CodeStanding:
+        """Return where it stands."""
+        return CodeStanding(self._at, self._edited)
+
+    def resolve(self, ref: str) -> str:
+        """Return the commit of a name, of an id, or of its start."""
+        for commit, name in self._commits.items():
+            if ref == name or commit.startswith(ref):
+                return commit
+        raise UnknownName(f"There is no commit {ref!r}.")
+
+    def is_ancestor(self, commit: str, of: str) -> bool:
+        """Tell whether one comes before the other, or is it."""
+        order = list(self._commits)
+        return order.index(commit) <= order.index(of)
+
+    def insist_on_clean(self, commit: str) -> None:
+        """Raise `Refused` if it was made with edited files."""
+        if self._edited:
+            raise Refused(f"files are changed by hand: {', '.join(self._edited)}")
+
+    def check_out(self, commit: str) -> bool:
+        """Stand at ``commit``."""
+        self.insist_on_clean(commit)
+        moved, self._at = self._at != commit, commit
+        self.checked_out.append(commit)
+        return moved
 
 
 def insist_on_known(files: Collection[str], names: Collection[str]) -> None:

@@ -115,6 +115,14 @@ class Written:
     unchanged: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class CodeStanding:
+    """Where a code checkout stands: its commit, and the files of it that were changed by hand."""
+
+    commit: str
+    edited: tuple[str, ...] = ()
+
+
 def _reading_exposure(reading: Reading) -> int:
     if reading.mode is None:
         raise ValueError("a reading without a mode has no exposure")

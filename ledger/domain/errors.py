@@ -20,14 +20,16 @@
     │       └── ReplicaInUse          L304  exit 5   ... on the audit replica (projections/audit)
     ├── TimedOut                      L400  exit 6   no confirmation within the time allowed
     ├── IntegrityFailure              L500  exit 7   the log is not what was recorded
-    │   └── InvariantViolated         L501  exit 7   our own bug: state that can't be
+    │   ├── InvariantViolated         L501  exit 7   our own bug: state that can't be
+    │   └── ArchiveDamaged            L502  exit 7   ... and an archive what was sealed (projections/archive)
     ├── ApprovalNeeded                L600  exit 8   somebody has to say yes
     ├── Unreachable                   L700  exit 9   Postgres, an admin interface can't be reached
     │   ├── LedgerUnreachable         L701  exit 9
     │   │   └── RightMissing              L705  exit 9   this login may not do that
     │   ├── SchemaMissing             L702  exit 9   the migration has not run
     │   ├── SchemaNewer               L703  exit 9   the ledger is newer than this program
-    │   └── NotCarried                L704  exit 9   no actuator took it (domain/actuation.py)
+    │   ├── NotCarried                L704  exit 9   no actuator took it (domain/actuation.py)
+    │   └── NotRestarted              L706  exit 9   the system's restart command failed
     ├── FileProblem                   L800  exit 1   a file of ours or of the system
     │   ├── FileNotWritten            L801  exit 1   ... could not be written
     │   └── FileNotRead               L802  exit 1   ... could not be read
@@ -208,6 +210,12 @@ class SchemaNewer(Unreachable):
     """The ledger was migrated by a newer version of this program."""
 
     code = "L703"
+
+
+class NotRestarted(Unreachable):
+    """The command that starts the system again failed, or did not end in time."""
+
+    code = "L706"
 
 
 class FileProblem(LedgerError):

@@ -43,6 +43,10 @@ class SystemState:
     snapshot: str | None = None
     applied_at: str | None = None
     applied_cause: str | None = None
+    code: str | None = None
+    """The commit that the system's code stood at when that was last recorded; None: never."""
+    codes: Mapping[str, str] = field(default_factory=dict)
+    """commit -> when the code was last recorded to stand there."""
     left: str | None = None
     """The fingerprint that was in force before."""
     configs: Mapping[str, Json] = field(default_factory=dict)
@@ -60,7 +64,7 @@ class SystemState:
     incidents: Mapping[str, Json] = field(default_factory=dict)
     """Not closed: incident -> status, title, severity, opened_at, alert."""
     drift: Mapping[str, Json] = field(default_factory=dict)
-    """Not cleared: "mode"/"config" -> expected, found, changes, since."""
+    """Not cleared: "mode"/"config"/"code" -> expected, found, changes, since."""
     human_position: int = 0
     """Where a person last decided on the mode or the configuration: no rule overrides that (I9)."""
     profile: Json | None = None

@@ -37,7 +37,10 @@ class CodeCheckout(Strict):
     fallback: str
     """The tag or commit to go back to."""
     config: str | None = None
-    """The tag or fingerprint of the configuration that belongs to it."""
+    """The tag or fingerprint of the configuration that belongs to it. Absent: the one in force stays."""
+    restart: tuple[str, ...] = ()
+    """What starts the system again after a checkout. Empty: somebody does it by hand."""
+    restart_timeout: Duration = timedelta(minutes=1)
 
 
 class ActuatorPlaces(Strict):

@@ -40,6 +40,9 @@ class ApplyResult:
     """Paths that were written; a file that was right already is left alone."""
     operation: str | None = None
     spooled: bool = False
+    code: str | None = None
+    """The commit that the code was taken back to."""
+    restarted: bool = False
 
 
 def plan(
@@ -117,6 +120,8 @@ def complete_apply(
     origin: Origin,
 ) -> ApplyResult:
     """Write the files of an apply that was begun, and append its outcome. Safe to repeat."""
+    from ledger.service.checking_out import commit_of
+
     intent = state.operations[str(operation)]["intent"]
     written: list[str] = []
     try:
@@ -132,10 +137,13 @@ def complete_apply(
             ledger.warn("and the failure could not be recorded: the ledger is away")
         raise problem from None
     fail_points.reach("apply.before_outcome")
+    code = commit_of(ledger, state)
     after, _ = ledger.recorder.end(
         state.system,
         operation,
-        lambda state: [applied(ledger, state, intent["fingerprint"], intent["snapshot"], "apply")],
+        lambda state: [
+            applied(ledger, state, intent["fingerprint"], intent["snapshot"], "apply", code)
+        ],
         origin,
     )
     fail_points.reach("apply.after_outcome")

@@ -170,6 +170,7 @@ def put(
     """
     from ledger.configuration.snapshot import snapshot_under
     from ledger.configuration.source import read_bytes
+    from ledger.service.checking_out import commit_of
 
     state = ledger.load(system)
     contents = [(name, read_bytes(path)) for name, path in named_paths(state, paths, names)]
@@ -177,6 +178,7 @@ def put(
     keep(ledger, snapshot, origin)
     registered = registration_of(snapshot, source=", ".join(str(path) for path in paths))
     changes = changes_between(ledger, state.fingerprint, snapshot.fingerprint)
+    code = commit_of(ledger, state) if declare else None
 
     def decide(state: SystemState) -> Decision:
         first = configurations.register(state, registered)
@@ -186,9 +188,9 @@ def put(
             decided += configurations.tag(state, snapshot.fingerprint, tag).events
         if stable and not (known and known["stable"] and not known["quarantined"]):
             decided.append(events.FingerprintMarkedStable(fingerprint=snapshot.fingerprint))
-        if declare and state.snapshot != snapshot.snapshot_id:
+        if declare and (state.snapshot != snapshot.snapshot_id or code not in {None, state.code}):
             decided.append(
-                applied(ledger, state, snapshot.fingerprint, snapshot.snapshot_id, "declared")
+                applied(ledger, state, snapshot.fingerprint, snapshot.snapshot_id, "declared", code)
             )
         return Decision(tuple(decided), skipped=None if decided else first.skipped)
 
@@ -294,14 +296,23 @@ def registration_of(snapshot: Snapshot, *, source: str) -> events.ConfigRegister
 
 
 def applied(
-    ledger: Ledger, state: SystemState, fingerprint: str, snapshot: str, cause: Cause
+    ledger: Ledger,
+    state: SystemState,
+    fingerprint: str,
+    snapshot: str,
+    cause: Cause,
+    code: str | None = None,
 ) -> events.ConfigApplied:
-    """Return the event that puts a configuration in force, with the diff to the one before."""
+    """Return the event that puts a configuration in force, with the diff to the one before.
+
+    ``code`` is where the code stands, if there is a checkout.
+    """
     return events.ConfigApplied(
         fingerprint=fingerprint,
         snapshot=snapshot,
         previous=state.fingerprint,
         cause=cause,
+        code=code,
         changes=changes_between(ledger, state.fingerprint, fingerprint),
     )
 

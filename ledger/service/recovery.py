@@ -20,6 +20,7 @@ from ledger.service.recorder import Origin, within
 from ledger.service.world import World, world_of
 
 DRIFT_ATTEMPTS_MAX: Final = 5
+EDITED_SHOWN_MAX: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +46,8 @@ def recover(ledger: Ledger, system: str, origin: Origin, *, spooled: int = 0) ->
     """
     with ledger.operating(system, "recover"):
         completed, abandoned, problems = finish_dead_operations(ledger, system, origin)
-        state, untold = detect_drift(ledger, system, origin)
         _settle_mitigations(ledger, system, origin, completed, problems)
+        state, untold = detect_drift(ledger, system, origin)
         if state.unconfirmed is not None:
             told = state.unconfirmed
             abandoned.append(
@@ -77,7 +78,6 @@ def recover(ledger: Ledger, system: str, origin: Origin, *, spooled: int = 0) ->
         )
 
 
-def finish_dead_operations(
 def _settle_mitigations(
     ledger: Ledger, system: str, origin: Origin, completed: list[str], problems: list[str]
 ) -> None:
@@ -102,6 +102,7 @@ def _settle_mitigations(
     )
 
 
+def finish_dead_operations(
     ledger: Ledger, system: str, origin: Origin
 ) -> tuple[list[str], list[str], list[str]]:
     """Complete or abandon every operation in flight; the caller's locks say that their processes are dead.
@@ -267,15 +268,35 @@ def find_drift(
             found["mode"] = events.DriftDetected(
                 subject="mode", expected=_mode_text(mode, kind), found=seen
             )
+    code, untold = _code_drift(world, state)
+    if code is not None:
+        found["code"] = code
     if world.configs is None or state.fingerprint is None:
-        return found, []
+        return found, untold
     try:
         drifted = _config_drift(ledger, world, state)
     except Refused as problem:  # not the ledger's key: every secret would look like another
-        return found, [f"{problem.message} {problem.hint or ''}".strip()]
+        return found, [*untold, f"{problem.message} {problem.hint or ''}".strip()]
     if drifted is not None:
         found["config"] = drifted
-    return found, []
+    return found, untold
+
+
+def _code_drift(world: World, state: SystemState) -> tuple[events.DriftDetected | None, list[str]]:
+    """Compare the code checkout with what was last recorded of it. Configuration files don't count here."""
+    checkout = world.code(world.config_files)
+    if checkout is None or state.code is None:
+        return None, []
+    try:
+        standing = checkout.observe()
+    except LedgerError as problem:
+        return None, [problem.message]
+    if standing.commit == state.code and not standing.edited:
+        return None, []
+    found = standing.commit
+    if standing.edited:
+        found += f", changed by hand: {', '.join(standing.edited[:EDITED_SHOWN_MAX])}"
+    return events.DriftDetected(subject="code", expected=state.code, found=found), []
 
 
 def _mode_text(mode: str, kind: str | None) -> str:

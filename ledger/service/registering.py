@@ -56,6 +56,10 @@ def _check(ledger: Ledger, actuators: events.Actuators) -> None:
     paths = [file.path for file in actuators.config_files]
     if actuators.control_file is not None:
         paths.append(actuators.control_file)
+    for word in actuators.code.restart if actuators.code is not None else ():
+        ledger.recorder.insist_on_plain(word, "restart command")
+    if actuators.code is not None:
+        ledger.recorder.insist_on_plain(actuators.code.repository, "path")
     for path in paths:
         ledger.recorder.insist_on_plain(path, "path")
     _insist_on_different([str(Path(path).resolve()) for path in paths], "lie at")

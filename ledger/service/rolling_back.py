@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal, TypeAlias
 from uuid import UUID
 
 from ledger import fail_points
 from ledger.domain import events
 from ledger.domain.decisions import Decision, alerts, rollbacks
-from ledger.domain.decisions.configurations import short
+from ledger.domain.decisions.configurations import short, snapshot_to_write
 from ledger.domain.errors import LedgerError, LedgerUnreachable, UnknownName, UsageError
 from ledger.domain.events.base import Event
 from ledger.domain.evolve import fold
-from ledger.domain.ids import control_stream, uuid7
-from ledger.domain.state import SystemState
+from ledger.domain.ids import Actor, control_stream, uuid7
+from ledger.domain.state import Json, SystemState
 from ledger.service.applying import ApplyResult, insist_in_place, insist_on_files, restored
-from ledger.service.configuring import applied, changes_to_what_stands, in_place
+from ledger.service.configuring import applied, changes_to_what_stands, in_place, names_of
 from ledger.service.context import Ledger
 from ledger.service.recorder import Origin, within
 from ledger.service.saving import save_unknown
 from ledger.service.world import World, world_of
+
+StepOutcome: TypeAlias = Literal["written", "already", "checked_out", "restarted"]
 
 
 def selector_of(ledger: Ledger, system: str, name: str) -> str:
@@ -50,13 +55,16 @@ def selector_of(ledger: Ledger, system: str, name: str) -> str:
     )
 
 
-def plan(ledger: Ledger, system: str, selector: str) -> tuple[Decision, tuple[events.Change, ...]]:
+def plan(
+    ledger: Ledger, system: str, selector: str, actor: Actor, *, code: str | None = None
+) -> tuple[Decision, tuple[events.Change, ...]]:
     """Return what a rollback would do, and the diff it would make; touches nothing."""
     state = ledger.load(system)
     world = insist_on_files(world_of(state.registration or {}, ledger.recorder.clock), system)
-    decision = rollbacks.request(
-        state, selector_of(ledger, system, selector), in_place=in_place(ledger, state, world)
-    )
+    selector = selector_of(ledger, system, selector)
+    found = in_place(ledger, state, world)
+    move = _move(ledger, state, selector, found, code, actor)
+    decision = rollbacks.request(state, selector, in_place=found, code=move)
     if decision.skipped is not None:
         return decision, ()
     intent = decision.events[0].payload()
@@ -66,11 +74,34 @@ def plan(ledger: Ledger, system: str, selector: str) -> tuple[Decision, tuple[ev
     return decision, changes_to_what_stands(ledger, state, world, intent["to_fingerprint"])
 
 
-def rollback(ledger: Ledger, system: str, selector: str, origin: Origin) -> ApplyResult:
+def _move(
+    ledger: Ledger,
+    state: SystemState,
+    selector: str,
+    found: str | None,
+    code: str | None,
+    actor: Actor,
+) -> events.CodeMove | None:
+    """Return how the code goes back too, if it is to; refuses what would fail."""
+    if code is None:
+        return None
+    from ledger.service.checking_out import move_to
+
+    to = rollbacks.destination(state, selector, found)
+    names = names_of(state, to, snapshot_to_write(state, to))
+    return move_to(ledger, state, code, names, actor)
+
+
+def rollback(
+    ledger: Ledger, system: str, selector: str, origin: Origin, *, code: str | None = None
+) -> ApplyResult:
     """Go back to what ``selector`` names; see `rollbacks.request` for the rules.
+
+    ``code`` names the commit that the code goes back to in the same operation.
 
     Raises:
         NothingStable, UnknownName, AmbiguousName: there is no target.
+        Refused: the code has changes that would be lost, or that commit is no way back.
         SecretMissing: a secret can't be put back; nothing was touched.
         OperationInProgress: somebody else is at work on the system.
     """
@@ -82,7 +113,8 @@ def rollback(ledger: Ledger, system: str, selector: str, origin: Origin) -> Appl
         world = insist_on_files(world_of(state.registration or {}, ledger.recorder.clock), system)
         selector = selector_of(ledger, system, selector)
         found = in_place(ledger, state, world)
-        previewed = rollbacks.request(state, selector, in_place=found)
+        move = _move(ledger, state, selector, found, code, origin.actor)
+        previewed = rollbacks.request(state, selector, in_place=found, code=move)
         if previewed.skipped is not None:
             return ApplyResult(system, state.fingerprint or "", "skipped", previewed.skipped)
         operation = uuid7()
@@ -92,7 +124,9 @@ def rollback(ledger: Ledger, system: str, selector: str, origin: Origin) -> Appl
         contents = restored(ledger, state, target["to_fingerprint"], target["snapshot"], world)
         save_unknown(ledger, state, world, origin)
         state, decision = ledger.recorder.decide(
-            system, lambda state: rollbacks.request(state, selector, in_place=found), origin
+            system,
+            lambda state: rollbacks.request(state, selector, in_place=found, code=move),
+            origin,
         )
         if decision.skipped is not None:
             return ApplyResult(system, state.fingerprint or "", "skipped", decision.skipped)
@@ -108,21 +142,31 @@ def complete(
     contents: Mapping[str, bytes],
     origin: Origin,
 ) -> ApplyResult:
-    """Do the steps of a rollback that are not done, and append its outcome. Safe to repeat."""
+    """Do the steps of a rollback that are not done, and append its outcome. Safe to repeat.
+
+    The code comes first, since a checkout may touch the configuration files; what starts the system again
+    comes last, and not a second time once it is recorded.
+    """
     record = state.operations[str(operation)]
     intent = record["intent"]
+    steps = _steps(ledger, world, state.system, intent, contents)
     written: list[str] = []
-    for number, (name, content) in enumerate(contents.items(), start=1):
-        step = write_step(ledger, world, state.system, operation, number, name, content, origin)
-        if step.outcome == "written":
-            written.append(step.path)
+    for number, step in enumerate(steps, start=1):
+        if number in record["steps"] and step.once:
+            continue
+        done = step_done(ledger, state.system, operation, number, step, origin)
+        if done.outcome == "written":
+            written.append(done.path)
         if number not in record["steps"]:
-            ledger.recorder.end(state.system, operation, lambda _, step=step: [step], origin)
+            ledger.recorder.end(state.system, operation, lambda _, done=done: [done], origin)
         fail_points.reach("rollback.after_step")
     insist_in_place(ledger, world, intent["to_fingerprint"], contents)
     fail_points.reach("rollback.before_outcome")
+    from ledger.service.checking_out import commit_of
+
+    commit = commit_of(ledger, state)
     after, _ = ledger.recorder.end(
-        state.system, operation, lambda state: outcome(ledger, state, intent), origin
+        state.system, operation, lambda state: outcome(ledger, state, intent, commit), origin
     )
     fail_points.reach("rollback.after_outcome")
     ledger.memory.remember(after)
@@ -133,27 +177,66 @@ def complete(
         previous=intent.get("from_fingerprint"),
         files=tuple(written),
         operation=str(operation),
+        code=intent["code"]["to_commit"] if "code" in intent else None,
+        restarted=any(step.once for step in steps),
     )
 
 
-def write_step(
-    ledger: Ledger,
-    world: World,
-    system: str,
-    operation: UUID,
-    number: int,
-    name: str,
-    content: bytes,
-    origin: Origin,
+@dataclass(frozen=True, slots=True)
+class _Step:
+    name: str
+    path: str
+    do: Callable[[], StepOutcome]
+    fail_point: str
+    once: bool = False
+    """Whether it is not to be repeated."""
+
+
+def _steps(
+    ledger: Ledger, world: World, system: str, intent: Json, contents: Mapping[str, bytes]
+) -> list[_Step]:
+    """Return what a rollback consists of, in order: the code, the files, the restart."""
+    # Where files are written now: the system may have been registered with another path since the intent.
+    places = insist_on_files(world, system).config_files
+    steps = [
+        _Step(name, str(places[name]), partial(_write, world, name, content), "rollback.after_file")
+        for name, content in contents.items()
+    ]
+    if "code" not in intent:
+        return steps
+    from ledger.service import checking_out
+
+    place = intent["code"]["place"]
+
+    def check_out() -> StepOutcome:
+        return "checked_out" if checking_out.check_out(world, system, intent) else "already"
+
+    def restart() -> StepOutcome:
+        checking_out.restart(ledger, system, place)
+        return "restarted"
+
+    steps.insert(0, _Step("code", place["repository"], check_out, "code.after_checkout"))
+    if place["restart"]:
+        told = " ".join(place["restart"])
+        steps.append(_Step("restart", told, restart, "code.after_restart", once=True))
+    return steps
+
+
+def _write(world: World, name: str, content: bytes) -> StepOutcome:
+    replaced = world.configs.write({name: content}).replaced if world.configs is not None else ()
+    return "written" if replaced else "already"
+
+
+def step_done(
+    ledger: Ledger, system: str, operation: UUID, number: int, step: _Step, origin: Origin
 ) -> events.RollbackStepCompleted:
-    """Write one file; if that fails, say so in the log and leave the rollback open.
+    """Do one step; if that fails, say so in the log and leave the rollback open.
 
     Raises:
-        LedgerError: the file could not be written; `rollout rollback resume` goes on from here.
+        LedgerError: it could not be done; `rollout rollback resume` goes on from here.
     """
     try:
-        configs = insist_on_files(world, system).configs
-        replaced = configs.write({name: content}).replaced if configs is not None else ()
+        done = step.do()
     except LedgerError as problem:
         failed = events.RollbackFailed(step=number, explanation=problem.message)
         try:
@@ -162,25 +245,26 @@ def write_step(
             ledger.warn("and the failure could not be recorded: the ledger is away")
         problem.hint = f"{problem.hint or 'Mend that'}; then: rollout rollback resume {system}"
         raise problem from None
-    fail_points.reach("rollback.after_file")
-    # Where it was written: the system may have been registered with another path since the intent.
-    return events.RollbackStepCompleted(
-        step=number,
-        name=name,
-        path=str(world.config_files[name]),
-        outcome="written" if replaced else "already",
-    )
+    fail_points.reach(step.fail_point)
+    return events.RollbackStepCompleted(step=number, name=step.name, path=step.path, outcome=done)
 
 
-def outcome(ledger: Ledger, state: SystemState, intent: Mapping[str, str]) -> tuple[Event, ...]:
-    """Return what a finished rollback means: in force, completed, and the harm stopped."""
+def outcome(
+    ledger: Ledger, state: SystemState, intent: Json, commit: str | None = None
+) -> tuple[Event, ...]:
+    """Return what a finished rollback means: in force, completed, and the harm stopped.
+
+    ``commit`` is where the code stands, if there is a checkout.
+    """
     done: list[Event] = [
-        applied(ledger, state, intent["to_fingerprint"], intent["snapshot"], "rollback"),
+        applied(ledger, state, intent["to_fingerprint"], intent["snapshot"], "rollback", commit),
         events.RollbackCompleted(
             from_fingerprint=intent.get("from_fingerprint"), to_fingerprint=intent["to_fingerprint"]
         ),
     ]
     action = f"rollback to {short(intent['to_fingerprint'])}"
+    if "code" in intent:
+        action += f" and the code to {intent['code']['ref']}"
     mitigated = alerts.mitigated_by(state, action)
     if not any(i["status"] != "resolved" for i in state.incidents.values()):
         from ledger.service.alerting import incident_name

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from ledger.actuators import mode_actuators
 from ledger.domain import actuation
 from ledger.domain.clock import Clock
 from ledger.domain.events.modes import Attempt
-from ledger.ports import ConfigActuator, ModeActuator
+from ledger.ports import CodeActuator, ConfigActuator, ModeActuator
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,8 @@ class World:
     modes: ModeActuator | None
     mode_actuators: tuple[str, ...]
     config_files: Mapping[str, Path]
+    code_place: Mapping[str, Any] | None = None
+    """repository, restart, restart_timeout_ms: as in the registration."""
 
     @property
     def configs(self) -> ConfigActuator | None:
@@ -31,13 +33,22 @@ class World:
 
         return ConfigFiles(self.config_files)
 
+    def code(self, written: Collection[str] = ()) -> CodeActuator | None:
+        """What checks the code out, if there is a checkout; the files ``written`` follow it."""
+        if self.code_place is None:
+            return None
+        from ledger.actuators.code_checkout import GitCheckout
+
+        ours = [path for name, path in self.config_files.items() if name in written]
+        return GitCheckout(Path(self.code_place["repository"]), ours)
+
 
 def world_of(registration: Mapping[str, Any], clock: Clock) -> World:
     """Build the actuators of a registration (the data of SystemRegistered)."""
     actuators = registration["actuators"]
     modes, names = _modes(actuators, clock)
     files = {file["name"]: Path(file["path"]) for file in actuators.get("config_files", ())}
-    return World(modes, names, files)
+    return World(modes, names, files, actuators.get("code"))
 
 
 def _modes(

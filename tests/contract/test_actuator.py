@@ -16,15 +16,21 @@ from pathlib import Path
 import pytest
 
 from ledger.actuators import mode_actuators
+from ledger.actuators.code_checkout import GitCheckout
 from ledger.actuators.config_files import ConfigFiles
 from ledger.actuators.control_file import ControlFile
 from ledger.actuators.http_admin import HttpAdmin
-from ledger.actuators.recording import RecordingConfigActuator, RecordingModeActuator
+from ledger.actuators.recording import (
+    RecordingCodeActuator,
+    RecordingConfigActuator,
+    RecordingModeActuator,
+)
 from ledger.domain.actuation import Outcome
-from ledger.domain.errors import BadInput
+from ledger.domain.errors import BadInput, Refused, UnknownName
 from ledger.domain.modes import Mode, PauseKind, full_kind
-from ledger.ports import ConfigActuator, ModeActuator
+from ledger.ports import CodeActuator, ConfigActuator, ModeActuator
 from tests.support.admin_server import running_system
+from tests.support.checkouts import two_releases
 from tests.support.switching import switch
 
 SETTINGS = [
@@ -192,3 +198,66 @@ def test_a_file_that_is_not_the_systems_is_never_written(
     with pytest.raises(BadInput, match="none of the system's configuration files"):
         configuration.write({**FILES, name: b"x"})
     assert configuration.read() == {}
+
+
+OLD, NEW = "2" * 40, "3" * 40
+
+
+@pytest.fixture(params=["recording", "git"])
+def code(request: pytest.FixtureRequest, tmp_path: Path) -> CodeActuator:
+    """Code that stands at v3.0.0 and has a v2.0.0."""
+    if request.param == "recording":
+        return RecordingCodeActuator({OLD: "v2.0.0", NEW: "v3.0.0"})
+    two_releases(tmp_path / "bot")
+    return GitCheckout(tmp_path / "bot")
+
+
+@pytest.fixture(params=["recording", "git"])
+def edited(request: pytest.FixtureRequest, tmp_path: Path) -> CodeActuator:
+    """The same, with a file changed by hand."""
+    if request.param == "recording":
+        return RecordingCodeActuator({OLD: "v2.0.0", NEW: "v3.0.0"}, ["bot.py"])
+    two_releases(tmp_path / "bot")
+    (tmp_path / "bot/bot.py").write_text("print('by hand')\n")
+    return GitCheckout(tmp_path / "bot")
+
+
+def test_code_is_checked_out_and_seen(code: CodeActuator) -> None:
+    old, new = code.resolve("v2.0.0"), code.resolve("v3.0.0")
+    assert (code.observe().commit, code.observe().edited) == (new, ())
+    assert code.check_out(old)
+    assert code.observe().commit == old
+    assert code.check_out(new)
+
+
+def test_a_checkout_is_safe_to_repeat(code: CodeActuator) -> None:
+    """I12: whoever finishes a crashed rollback does it again."""
+    old = code.resolve("v2.0.0")
+    code.check_out(old)
+    assert not code.check_out(old)
+    assert code.observe().commit == old
+
+
+def test_a_commit_is_named_by_tag_or_digits(code: CodeActuator) -> None:
+    old = code.resolve("v2.0.0")
+    assert code.resolve(old) == code.resolve(old[:12]) == old
+    with pytest.raises(UnknownName):
+        code.resolve("v9")
+
+
+def test_history_knows_what_came_before(code: CodeActuator) -> None:
+    old, new = code.resolve("v2.0.0"), code.resolve("v3.0.0")
+    assert code.is_ancestor(old, new)
+    assert code.is_ancestor(old, old)
+    assert not code.is_ancestor(new, old)
+
+
+def test_code_that_was_changed_by_hand_stays(edited: CodeActuator) -> None:
+    """Nothing that somebody wrote is lost."""
+    old, new = edited.resolve("v2.0.0"), edited.resolve("v3.0.0")
+    assert edited.observe().edited == ("bot.py",)
+    with pytest.raises(Refused, match=r"bot\.py"):
+        edited.insist_on_clean(old)
+    with pytest.raises(Refused):
+        edited.check_out(old)
+    assert edited.observe().commit == new

@@ -6,7 +6,7 @@ from ledger.domain import events
 from ledger.domain.decisions import Decision, insist_on_registered
 from ledger.domain.decisions.configurations import resolve, short, snapshot_to_write, targets
 from ledger.domain.errors import NothingStable, OperationInProgress, Refused
-from ledger.domain.state import SystemState
+from ledger.domain.state import Json, SystemState
 
 LAST_STABLE = "--last-stable"
 
@@ -63,6 +63,12 @@ def unfinished(state: SystemState) -> tuple[str, str] | None:
     return None
 
 
+def step_count(intent: Json) -> int:
+    """Return how many steps a rollback has: its files, the code, the restart."""
+    code = intent.get("code")
+    return len(intent["files"]) + (1 + bool(code["place"]["restart"]) if code else 0)
+
+
 def rests_on_stable_rollback(state: SystemState) -> bool:
     """Tell whether the last thing done was a rollback to a fingerprint that is still good.
 
@@ -77,10 +83,29 @@ def rests_on_stable_rollback(state: SystemState) -> bool:
     )
 
 
-def request(state: SystemState, selector: str, *, in_place: str | None) -> Decision:
+def _rests(state: SystemState, selector: str, in_place: str | None) -> bool:
+    settled = in_place == state.fingerprint and unfinished(state) is None
+    return selector == LAST_STABLE and rests_on_stable_rollback(state) and settled
+
+
+def destination(state: SystemState, selector: str, in_place: str | None) -> str:
+    """Return the fingerprint that a rollback ends on: `target`, or where it rests already. Raises as that."""
+    if _rests(state, selector, in_place):
+        return str(state.fingerprint)
+    return target(state, selector, in_place)
+
+
+def request(
+    state: SystemState,
+    selector: str,
+    *,
+    in_place: str | None,
+    code: events.CodeMove | None = None,
+) -> Decision:
     """Decide on a rollback: quarantine what is left, and the intent with its plan.
 
-    ``in_place`` is the fingerprint of the files as they lie there now, if they could be read.
+    ``in_place`` is the fingerprint of the files as they lie there now, if they could be read. ``code`` goes
+    back with them, where it is given.
 
     Raises:
         NothingStable, UnknownName, AmbiguousName, Refused: there is no target.
@@ -88,13 +113,14 @@ def request(state: SystemState, selector: str, *, in_place: str | None) -> Decis
     """
     insist_on_registered(state)
     settled = in_place == state.fingerprint and unfinished(state) is None
-    if selector == LAST_STABLE and rests_on_stable_rollback(state) and settled:
+    moves = code is not None and code.from_commit != code.to_commit
+    if _rests(state, selector, in_place) and not moves:
         return Decision(
             skipped=f"already back on the last stable {short(state.fingerprint)}, "
             f"since {state.applied_at}; to go further back, name it: --to FINGERPRINT"
         )
-    wanted = target(state, selector, in_place)
-    if wanted == state.fingerprint and settled:
+    wanted = destination(state, selector, in_place)
+    if wanted == state.fingerprint and settled and not moves:
         return Decision(skipped=f"already running {short(wanted)}, since {state.applied_at}")
     begun = unfinished(state)
     if begun is not None:
@@ -111,6 +137,7 @@ def request(state: SystemState, selector: str, *, in_place: str | None) -> Decis
         snapshot=snapshot,
         selector=selector,
         files=targets(state, snapshot, wanted),
+        code=code,
     )
     left = (
         fingerprint

@@ -113,6 +113,7 @@ if TYPE_CHECKING:
     )
     from ledger.domain.events.reports import ReportGenerated as ReportGenerated
     from ledger.domain.events.rollbacks import (
+        CodeMove as CodeMove,
         RollbackAbandoned as RollbackAbandoned,
         RollbackCompleted as RollbackCompleted,
         RollbackFailed as RollbackFailed,
@@ -128,6 +129,7 @@ if TYPE_CHECKING:
     )
     from ledger.domain.events.systems import (
         Actuators as Actuators,
+        CodePlace as CodePlace,
         ConfigFile as ConfigFile,
         StateRecovered as StateRecovered,
         SystemChanged as SystemChanged,
@@ -140,6 +142,7 @@ _HOME: Final = {
     "EventCorrected": "log",
     "HistoryImported": "log",
     "ConfigFile": "systems",
+    "CodePlace": "systems",
     "Actuators": "systems",
     "SystemRegistered": "systems",
     "SystemChanged": "systems",
@@ -159,6 +162,7 @@ _HOME: Final = {
     "FingerprintTagged": "configurations",
     "FingerprintMarkedStable": "configurations",
     "FingerprintQuarantined": "configurations",
+    "CodeMove": "rollbacks",
     "RollbackRequested": "rollbacks",
     "RollbackStepCompleted": "rollbacks",
     "RollbackCompleted": "rollbacks",

@@ -31,6 +31,8 @@ class Event(Part):
 
 
 Fingerprint = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
+CommitId = Annotated[str, Field(pattern=r"^[0-9a-f]{40}([0-9a-f]{24})?$")]
+"""Of git: the full id."""
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Count = Annotated[int, Field(ge=0, le=SAFE_INTEGER_MAX)]
 ModeName = Literal["mock", "real", "paused"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from ledger.domain.events.base import Count, Event, Fingerprint, Part, Sha256
+from ledger.domain.events.base import CommitId, Count, Event, Fingerprint, Part, Sha256
 from ledger.domain.events.systems import ConfigFile
 
 
@@ -55,6 +55,8 @@ class ConfigApplied(Event):
     cause: Literal["apply", "rollback", "import", "found", "declared"]
     """found: an importer saw it in place, with no record of who changed it; declared: by hand, said so."""
     changes: tuple[Change, ...]
+    code: CommitId | None = None
+    """Where the system's code stood then, if it has a checkout."""
 
 
 class ConfigApplyFailed(Event):

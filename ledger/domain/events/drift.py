@@ -11,7 +11,7 @@ from ledger.domain.events.configurations import Change
 class DriftDetected(Event):
     """The world differs from the ledger: somebody changed it by hand, or a write was lost."""
 
-    subject: Literal["mode", "config"]
+    subject: Literal["mode", "config", "code"]
     expected: str
     found: str
     changes: tuple[Change, ...] = ()
@@ -20,4 +20,4 @@ class DriftDetected(Event):
 class DriftCleared(Event):
     """The world agrees with the ledger again."""
 
-    subject: Literal["mode", "config"]
+    subject: Literal["mode", "config", "code"]

@@ -4,8 +4,18 @@ from __future__ import annotations
 
 from typing import Literal
 
-from ledger.domain.events.base import Count, Event, Fingerprint, Sha256
-from ledger.domain.events.systems import ConfigFile
+from ledger.domain.events.base import CommitId, Count, Event, Fingerprint, Part, Sha256
+from ledger.domain.events.systems import CodePlace, ConfigFile
+
+
+class CodeMove(Part):
+    """That the code goes back too: before the files, with a restart after them."""
+
+    place: CodePlace
+    from_commit: CommitId
+    to_commit: CommitId
+    ref: str
+    """How the commit was named."""
 
 
 class RollbackRequested(Event):
@@ -18,15 +28,16 @@ class RollbackRequested(Event):
     selector: str
     """How the target was named: --last-stable, a fingerprint, a tag, #N."""
     files: tuple[ConfigFile, ...]
+    code: CodeMove | None = None
 
 
 class RollbackStepCompleted(Event):
-    """One file is back, byte for byte."""
+    """One file is back, byte for byte; or the code is, or the system was started again."""
 
     step: Count
     name: str
     path: str
-    outcome: Literal["written", "already"]
+    outcome: Literal["written", "already", "checked_out", "restarted"]
 
 
 class RollbackCompleted(Event):

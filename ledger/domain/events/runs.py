@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ledger.domain.events.base import Count, Event, Fingerprint, ModeName, PauseKindName
+from ledger.domain.events.base import CommitId, Count, Event, Fingerprint, ModeName, PauseKindName
 
 
 class RunStarted(Event):
@@ -18,6 +18,8 @@ class RunStarted(Event):
     mode: ModeName | None = None
     pause_kind: PauseKindName | None = None
     preflight_position: Count | None = None
+    code: CommitId | None = None
+    """Where the system's code stood, if it has a checkout."""
 
 
 class RunStopped(Event):

@@ -14,6 +14,15 @@ class ConfigFile(Part):
     path: str
 
 
+class CodePlace(Part):
+    """The git checkout that the system runs from, and what starts it again."""
+
+    repository: str
+    restart: tuple[str, ...] = ()
+    """Run after another version was checked out. Empty: somebody does it by hand."""
+    restart_timeout_ms: Count = 60_000
+
+
 class Actuators(Part):
     """What carries decisions about the system into the world. Absent: nothing does."""
 
@@ -22,6 +31,7 @@ class Actuators(Part):
     config_files: tuple[ConfigFile, ...] = ()
     mitigation_file: str | None = None
     """Where the mitigations in force are written for the system to read."""
+    code: CodePlace | None = None
     confirm_timeout_ms: Count = 5000
 
 

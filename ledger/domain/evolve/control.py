@@ -13,6 +13,7 @@ from ledger.domain.evolve.folding import (
     superseded,
     who_asked,
     with_,
+    with_code,
     without,
 )
 from ledger.domain.state import Json, SystemState, iso, replace
@@ -129,6 +130,7 @@ def _config_applied(state: SystemState, event: Recorded, data: Json) -> SystemSt
     state = _config(state, data["fingerprint"], last_snapshot=data["snapshot"], applied=True)
     if superseded(event, state.applied_at):
         return state
+    state = with_code(state, event)
     return replace(
         state,
         fingerprint=data["fingerprint"],

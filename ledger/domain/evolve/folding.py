@@ -29,9 +29,18 @@ def with_(mapping: Mapping[str, Any], key: str, value: Any) -> dict[str, Any]:
     return {**mapping, key: value}
 
 
-def without(mapping: Mapping[str, Any], key: str | None) -> dict[str, Any]:
-    """Return ``mapping`` without ``key``."""
-    return {name: value for name, value in mapping.items() if name != key}
+def without(mapping: Mapping[str, Any], *keys: str | None) -> dict[str, Any]:
+    """Return ``mapping`` without ``keys``."""
+    return {name: value for name, value in mapping.items() if name not in keys}
+
+
+def with_code(state: SystemState, event: Recorded) -> SystemState:
+    """Return ``state`` with the code where ``event`` says that it stands, if it does."""
+    commit = event.data.get("code")
+    if commit is None:
+        return state
+    codes = with_(state.codes, commit, iso(event.occurred_at))
+    return replace(state, code=commit, codes=codes, drift=without(state.drift, "code"))
 
 
 def superseded(event: Recorded, since: str | None) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from ledger.domain.envelope import Recorded
-from ledger.domain.evolve.folding import on, with_, without
+from ledger.domain.evolve.folding import on, with_, with_code, without
 from ledger.domain.state import Json, SystemState, iso, replace
 
 
@@ -238,7 +238,7 @@ def _run_started(state: SystemState, event: Recorded, data: Json) -> SystemState
         "position": event.position,
         "status": "running",
     }
-    return replace(state, run=run)
+    return replace(with_code(state, event), run=run)
 
 
 _RUN_STATUS: Final = {"RunStopped": "stopped", "CrashDetected": "crashed"}
