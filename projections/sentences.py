@@ -243,6 +243,12 @@ _TELL: Final[dict[str, Callable[[Data], str]]] = {
     "SecretKeyAdopted": lambda data: f"adopted the key {data['key_id']} for digests of secrets",
     "EventCorrected": lambda data: f"corrected #{data['position']}: {data['correction']}",
     "HistoryImported": _imported,
+    "BackupCreated": lambda data: (
+        f"backed the log up to #{data['position']}, as {data['backup']} ({data['bytes']:,} bytes)"
+    ),
+    "BackupVerified": lambda data: (
+        f"restored the backup {data['backup']} to try it, and found it whole"
+    ),
     "SystemRegistered": _registered,
     "SystemChanged": _system_changed,
     "StateRecovered": _recovered,

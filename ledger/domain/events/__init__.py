@@ -47,6 +47,10 @@ if TYPE_CHECKING:
         ApprovalInvalidated as ApprovalInvalidated,
         ApprovalRequested as ApprovalRequested,
     )
+    from ledger.domain.events.backups import (
+        BackupCreated as BackupCreated,
+        BackupVerified as BackupVerified,
+    )
     from ledger.domain.events.configurations import (
         Change as Change,
         ConfigApplied as ConfigApplied,
@@ -141,6 +145,8 @@ _HOME: Final = {
     "SecretKeyAdopted": "log",
     "EventCorrected": "log",
     "HistoryImported": "log",
+    "BackupCreated": "backups",
+    "BackupVerified": "backups",
     "ConfigFile": "systems",
     "CodePlace": "systems",
     "Actuators": "systems",
