@@ -52,14 +52,14 @@ NAMES: Final = frozenset(
         "watch.after_act",
         "mitigate.after_intent",
         "mitigate.after_act",
-    }
-)
         "archive.before_check",
         "archive.before_rename",
         "archive.after_rename",
         "mitigate.after_lift",
         "notify.before_send",
         "notify.after_send",
+    }
+)
 
 
 def reach(name: str) -> None:

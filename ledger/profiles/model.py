@@ -133,11 +133,11 @@ class Profile(Strict):
     metrics: tuple[MetricSource, ...] = ()
     mitigations: dict[Name, Mitigation] = {}
     notify: tuple[Channel, ...] = ()
+    inhibit: tuple[Inhibition, ...] = ()
+    """Which alerts nobody is told of while another one fires."""
     watch: Watch = Watch()
     retention: Retention = Retention()
 
-    inhibit: tuple[Inhibition, ...] = ()
-    """Which alerts nobody is told of while another one fires."""
     @model_validator(mode="after")
     def _names(self) -> Self:
         _once("phase", (phase.name for phase in self.phases))
