@@ -8,7 +8,7 @@ from typing import Final
 from ledger.domain import events
 from ledger.domain.decisions import Decision
 from ledger.domain.envelope import NewEvent, Recorded
-from ledger.domain.errors import FileProblem, LedgerError, LedgerUnreachable, OperationInProgress
+from ledger.domain.errors import LedgerError, LedgerUnreachable, OperationInProgress
 from ledger.domain.evolve import evolve
 from ledger.domain.ids import control_stream
 from ledger.domain.state import SystemState
@@ -52,25 +52,26 @@ class Lifeline:
         if self.problem is not None and self._clock.monotonic() < self._try_again:
             return
         try:
-            if self.problem is not None:
-                self._insist_on_lease()
+            alone = self.ledger.recorder.store.try_lock(lease_of(self.system))
+            if alone and self.problem is not None:
                 count = offline.drain(self.ledger).total()
                 self._say(f"the ledger is back; {count} events were appended")
             self.state = self.ledger.load(self.system)
             self.problem = None
-        except LedgerUnreachable as problem:
+        except (LedgerError, OSError) as problem:
             self.lost(problem)
-
-    def _insist_on_lease(self) -> None:
-        """Take the lease again: it ended with the connection, and somebody else may have taken it."""
-        if not self.ledger.recorder.store.try_lock(lease_of(self.system)):
+            return
+        if not alone:
+            # The lease ends with a connection, and a lost one is opened anew without a word.
             raise OperationInProgress(
                 f"Somebody else watches over {self.system} by now.",
                 hint=f"rollout log {self.system} --type WatchStarted says who",
             )
 
-    def lost(self, problem: LedgerError) -> None:
-        """Go on without the ledger, for a while."""
+    def lost(self, problem: LedgerError | OSError) -> None:
+        """Go on without the ledger, for a while: whatever is wrong with it must not end the watch."""
+        if isinstance(problem, OSError):
+            problem = LedgerUnreachable(f"The ledger can't be used: {problem}.")
         if self.problem is None:
             self._say(f"warning: going on without the ledger: {problem.message}")
         self.problem = problem
@@ -80,13 +81,13 @@ class Lifeline:
         if self.problem is None:
             try:
                 there()
-            except LedgerUnreachable as problem:
+            except (LedgerError, OSError) as problem:
                 self.lost(problem)
             else:
                 return
         try:
             here()
-        except (FileProblem, OSError) as problem:  # a full disk must not stop the watch
+        except (LedgerError, OSError) as problem:  # a full disk must not stop the watch
             self._say(f"warning: not recorded, not even here: {problem}")
 
     def record(self, measured: Sequence[Measured]) -> None:
@@ -103,23 +104,32 @@ class Lifeline:
 
     def append(self, decide: Callable[[SystemState], Decision]) -> None:
         """Decide on the log's state and append; while the ledger is away, on the imagined one."""
+        sent: list[NewEvent] = []
+
+        def sending(batch: Sequence[NewEvent]) -> None:
+            sent[:] = batch
 
         def there() -> None:
-            self.state, _ = self.ledger.recorder.decide(self.system, decide, self.origin)
+            self.state, _ = self.ledger.recorder.decide(
+                self.system, decide, self.origin, sending=sending
+            )
 
         def here() -> None:
-            happened = decide(self.state).events
-            self.imagine(happened)
-            offline.spool_events(self.ledger, self.system, happened, self.origin)
+            # No answer came: the log may have them. Under their own ids they are in it once (I4).
+            prepared = sent or [self._new(event) for event in decide(self.state).events]
+            self._imagine(prepared)
+            offline.spool_prepared(self.ledger, prepared)
 
         self._with_ledger(there, here)
 
-    def imagine(self, happened: Sequence[events.Event]) -> None:
-        """Fold what the log will say once it can be appended."""
-        for event in happened:
-            new = self.ledger.recorder.prepare(
-                event, self.origin, stream=control_stream(self.system), system=self.system
-            )
+    def _new(self, event: events.Event) -> NewEvent:
+        return self.ledger.recorder.prepare(
+            event, self.origin, stream=control_stream(self.system), system=self.system, spooled=True
+        )
+
+    def _imagine(self, prepared: Sequence[NewEvent]) -> None:
+        """Fold what the log will say once they are appended."""
+        for new in prepared:
             self.state = evolve(
                 self.state,
                 Recorded(

@@ -179,10 +179,12 @@ class Recorder:
         origin: Origin,
         *,
         if_revision: int | None = None,
+        sending: Callable[[Sequence[NewEvent]], None] = lambda _: None,
     ) -> tuple[SystemState, Decision]:
         """Load, decide, append; decide again when somebody else was faster, a bounded number of times.
 
-        Returns the state *after* the decision's events, and the decision.
+        Returns the state *after* the decision's events, and the decision. ``sending`` is told what is
+        about to be sent: where no answer comes, that may be in the log already.
 
         Raises:
             StaleRevision: it lost five times in a row, or ``if_revision`` does not hold.
@@ -207,6 +209,7 @@ class Recorder:
                 )
                 for offset, event in enumerate(decided.events)
             ]
+            sending(batch)
             try:
                 self.append(batch)
             except StaleRevision:

@@ -20,8 +20,10 @@ PROJECTOR: Final = "ledger_projector"
 OWNER: Final = "ledger_owner"
 
 # A writer stuck while it holds the append lock would block all others: nothing may wait without end.
+# A machine that lost its power says no goodbye; its locks end when the server notices, within half a minute.
 _PATIENT: Final = (
-    "-c TimeZone=UTC -c lock_timeout=10s -c statement_timeout=0 "
+    "-c TimeZone=UTC -c lock_timeout=10s -c statement_timeout=0 -c tcp_keepalives_idle=10 "
+    "-c tcp_keepalives_interval=5 -c tcp_keepalives_count=4 "
     "-c idle_in_transaction_session_timeout=60s -c default_transaction_isolation=read\\ committed"
 )
 # A pause would rather act without the ledger than wait for one that hangs.
