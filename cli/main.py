@@ -64,6 +64,7 @@ COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
         "checkpoint",
         "Write the log's position, hash and time, to keep elsewhere.",
     ),
+    "export": ("export", "export", "Write the log to files: the archive, and for other programs."),
     "import": ("import_", "import_", "Bring in a past: change logs, git history, audit files."),
 }
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ledger.store.verify import Engine
     from ledger.store.verify_engines import Found, Tell
 
+COMMANDLINE: Final = click.core.ParameterSource.COMMANDLINE
 FIRST_WORD_SECONDS: Final = 1.0
 """A verification that is done sooner says nothing on the way."""
 TERMINAL_SECONDS: Final = 0.2
@@ -50,10 +51,21 @@ LOG_SECONDS: Final = 10.0
     show_default=True,
     help="What recomputes: this program; the database's own function; DuckDB, over the audit replica.",
 )
+@click.option(
+    "--archive",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Recompute this archive of Parquet files instead. Needs no ledger and no PostgreSQL.",
+)
 @options.output
 @pass_runtime
 def verify(
-    runtime: Runtime, checkpoint_file: Path | None, first: int | None, engine: str, output: Output
+    runtime: Runtime,
+    checkpoint_file: Path | None,
+    first: int | None,
+    engine: str,
+    archive: Path | None,
+    output: Output,
 ) -> None:
     """Recompute the hash chain and name the first bad position.
 
@@ -64,7 +76,17 @@ def verify(
     Example:
       rollout checkpoint --out /mnt/elsewhere/ledger.json
       rollout verify --checkpoint /mnt/elsewhere/ledger.json
+      rollout verify --archive /mnt/archive
     """
+    if archive is not None:
+        from cli.archive_check import verify_archive
+
+        if first is not None:
+            raise UsageError("An archive is verified from its first position on: leave --from out.")
+        if click.get_current_context().get_parameter_source("engine") is COMMANDLINE:
+            raise UsageError("An archive is recomputed by DuckDB: leave --engine out.")
+        verify_archive(runtime, archive, checkpoint_file, output)
+        return
     from ledger.store import checkpoint as checkpoints, verify as verification
 
     if checkpoint_file is not None and first is not None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+import json
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,6 +27,7 @@ BATCH_EVENTS: Final = 122_880
 
 FILE_BYTES_MAX: Final = 256 * 1024 * 1024
 LINES_AT_ONCE: Final = 32
+BLOBS_AT_ONCE: Final = 200
 
 # Text, because DuckDB reads it in parallel; its backslashes are undone in load.sql.
 _COPY: Final = sql.SQL("""
@@ -115,6 +117,33 @@ class LogReader:
                         copied.path.unlink()
                         break
                     yield copied
+
+    def ledger_id(self) -> str | None:
+        """Return the id that the ledger gave itself in its first event, if it did."""
+        query = "SELECT body FROM ledger.event WHERE position = 1 AND type = 'LedgerCreated'"
+        with _told():
+            row = self._connection.execute(query).fetchone()
+        try:
+            return str(json.loads(row[0])["data"]["ledger_id"]) if row else None
+        except (ValueError, KeyError, TypeError):
+            return None  # its body was changed: verification says so
+
+    def copy_blobs(self, names: Sequence[str], path: Path) -> Copied:
+        """Write the bytes of those ``names`` (SHA-256 in hex) that there are: a line has both in hex."""
+        query = (
+            "SELECT encode(sha256, 'hex') || chr(9) || encode(bytes, 'hex') || chr(10) "
+            "FROM ledger.blob WHERE sha256 = ANY (%s) ORDER BY sha256"
+        )
+        rows = longest = 0
+        with files.told_as_not_written(path), path.open("w", encoding="ascii") as file:
+            for begin in range(0, len(names), BLOBS_AT_ONCE):
+                keys = [bytes.fromhex(name) for name in names[begin : begin + BLOBS_AT_ONCE]]
+                with _told():
+                    lines = self._connection.execute(query, [keys])
+                    for (line,) in lines:
+                        rows += 1
+                        longest = max(longest, file.write(line))
+        return Copied(path, rows, longest)
 
 
 def _write(lines: Iterator[bytes | bytearray | memoryview], path: Path) -> Copied:

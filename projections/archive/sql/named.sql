@@ -1,0 +1,13 @@
+-- The first event of `log.event` that names bytes which no range has so far, and their hash; or nothing.
+WITH said AS (
+    SELECT position, type, try(json_transform(decode(body, 'replace'),
+            '{"data": {"fingerprint": "VARCHAR", "files": [{"sha256": "VARCHAR"}]}}')).data AS data
+        FROM log.event WHERE type IN ('ConfigRegistered', 'ProfileAdopted')
+), named AS (
+    SELECT position, substr(data.fingerprint, 8) AS sha256 FROM said
+    UNION ALL
+    SELECT position, unnest(list_transform(data.files, lambda file: file.sha256))
+        FROM said WHERE type = 'ConfigRegistered'
+)
+SELECT position, sha256 FROM named ANTI JOIN blob USING (sha256)
+    WHERE sha256 IS NOT NULL ORDER BY position LIMIT 1;

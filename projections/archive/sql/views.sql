@@ -1,0 +1,4 @@
+-- What the archive is verified with. `log.event` shows one range at a time.
+CREATE SCHEMA log;
+CREATE TABLE stream (stream VARCHAR PRIMARY KEY, revision BIGINT NOT NULL);
+CREATE TABLE blob (sha256 VARCHAR PRIMARY KEY);

@@ -1,0 +1,118 @@
+"""The archive verified from its files alone: no PostgreSQL, no ledger, no memory of an earlier run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from projections.archive import layout
+from projections.archive.check import Checker, Problem, engine
+from projections.archive.layout import Archive, ArchiveDamaged
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A position and its chain value that were kept elsewhere."""
+
+    ledger: str | None
+    position: int
+    chain: str
+    """Hex."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a verification went over, and what it found."""
+
+    last: int
+    """The last position that the archive says it has."""
+    chain: str
+    """The chain value there, in hex."""
+    ranges: int
+    files: int
+    blobs: int
+    unlisted: int
+    """Ranges that were sealed and not entered into the list: an export was killed."""
+    problem: Problem | None
+
+
+def verify(
+    path: Path,
+    *,
+    kept: Kept | None = None,
+    progress: Callable[[int, int], None] = lambda _reached, _end: None,
+) -> Report:
+    """Recompute the archive in ``path`` from position 1 on.
+
+    ``kept`` is a checkpoint that the archive must agree with; ``progress`` gets the position reached and
+    the last one.
+
+    Raises:
+        BadInput: ``path`` is no archive.
+        FileNotRead: a file can't be read, so nothing can be said about it.
+    """
+    try:
+        archive = layout.read(path)
+    except ArchiveDamaged as damaged:
+        problem = Problem(damaged.position, "record", damaged.message)
+        return Report(0, layout.GENESIS, 0, 0, 0, 0, problem)
+    problem, blobs = _problem(archive, progress)
+    files = sum(len(each.manifest.files) for each in archive.ranges)
+    if problem is None and kept is not None:
+        problem = _against(archive, kept)
+    return Report(
+        archive.last, archive.chain, len(archive.ranges), files, blobs, archive.unlisted, problem
+    )
+
+
+def _problem(archive: Archive, progress: Callable[[int, int], None]) -> tuple[Problem | None, int]:
+    stranger = next(layout.strangers(archive), None)
+    with engine() as connection:
+        checker = Checker(connection)
+        for each in archive.ranges:
+            problem = checker.check(each.path, each.manifest)
+            if problem is not None:
+                return problem, checker.blobs
+            progress(each.manifest.last, archive.last)
+    if stranger is not None:
+        sentence = f"{stranger} is no part of the archive."
+        return Problem(None, "strange_file", sentence), checker.blobs
+    return None, checker.blobs
+
+
+def _against(archive: Archive, kept: Kept) -> Problem | None:
+    """Return what is wrong with an archive that is sound in itself, seen against a checkpoint."""
+    if kept.ledger is not None and archive.ledger is not None and kept.ledger != archive.ledger:
+        return Problem(
+            1, "other_ledger",
+            f"The checkpoint was made of the ledger {kept.ledger}; the archive is of {archive.ledger}.",
+        )  # fmt: skip
+    if archive.last < kept.position:
+        return Problem(
+            archive.last + 1, "cut_off",
+            f"The archive ends at position {archive.last}; when the checkpoint was written, the log went "
+            f"on to {kept.position}.",
+        )  # fmt: skip
+    if chain_at(archive, kept.position) != kept.chain:
+        return Problem(
+            kept.position, "rewritten",
+            f"At position {kept.position} the archive is not what the log was when the checkpoint was "
+            "written, though it is consistent in itself.",
+        )  # fmt: skip
+    return None
+
+
+def chain_at(archive: Archive, position: int) -> str | None:
+    """Return the chain value at a position that the archive has, in hex; `GENESIS` at 0."""
+    if position == 0:
+        return layout.GENESIS
+    for each in archive.ranges:
+        if each.manifest.first <= position <= each.manifest.last:
+            with engine() as connection:
+                Checker(connection).show(each.path, each.manifest)
+                row = connection.execute(
+                    "SELECT chain FROM log.event WHERE position = $1", [position]
+                ).fetchone()
+            return bytes(row[0]).hex() if row else None
+    return None
