@@ -135,7 +135,7 @@ def test_four_phases_from_shadow_to_complete(kit: Kit) -> None:
 
 
 def test_22_checks_in_five_categories(kit: Kit) -> None:
-    """P10-P18, scenario 9: 4 + 6 + 3 + 6 + 3; one P0 that fails is NO_GO, P1-P3 are shown (inconsistency 5)."""
+    """P10-P18, scenario 9: 4 + 6 + 3 + 6 + 3; a P0 that fails is NO_GO, P1-P3 are shown (inconsistency 5)."""
     with kit.trading() as bot:
         bot.measures(**GOOD)
         kit.live(MINUTE, *ALIVE, every=MINUTE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -47,7 +48,12 @@ class Desk:
 
     @property
     def environment(self) -> dict[str, str]:
-        return {"ROLLOUT_CLOCK": str(self._clock), "ROLLOUT_YES": "1", "ROLLOUT_REASON": "agreed"}
+        return {
+            "ROLLOUT_CLOCK": str(self._clock),
+            "ROLLOUT_YES": "1",
+            "ROLLOUT_REASON": "agreed",
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        }
 
     def __call__(self, *words: str | Path, exits: int | None = 0, **env: str) -> Told:
         return self._rollout(*words, exits=exits, **{**self.environment, **env})
