@@ -56,6 +56,7 @@ COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "incident": ("incident", "incident", "Open, list, note, close and export incidents."),
     "mitigation": ("mitigation", "mitigation", "Put mitigations in force, list and lift them."),
     "metrics": ("metrics", "metrics", "Record measured values."),
+    "report": ("report", "report", "Write reports, derived from the ledger."),
     "sql": ("sql", "sql", "Ask the audit replica in SQL."),
     "projections": ("projections", "projections", "Show, rebuild and verify the read models."),
     "verify": ("verify", "verify", "Recompute the hash chain and name the first bad position."),

@@ -17,13 +17,16 @@ AT_ONCE: Final = 200
 Json = Mapping[str, Any]
 
 
-def render(db: Db, version: int) -> Iterator[bytes]:
-    """Yield incidents.json piece by piece, however many there are; reads the tables of the search path."""
-    head = {"$schema": SCHEMA_ID, "ledger": _ledger(db, version), "incidents": []}
+def render(db: Db, version: int, system: str | None = None) -> Iterator[bytes]:
+    """Yield incidents.json piece by piece, however many there are; reads the tables of the search path.
+
+    ``system``: only its incidents.
+    """
+    head = {"$schema": SCHEMA_ID, "ledger": _ledger(db, version, system), "incidents": []}
     start, end = orjson.dumps(head, option=orjson.OPT_INDENT_2).split(b"[]")
     yield start
     separator = b"["
-    for record, metrics in _rows(db):
+    for record, metrics in _rows(db, system):
         yield separator + b"\n    " + _indented(item(record, metrics))
         separator = b","
     yield (b"[]" if separator == b"[" else b"\n  ]") + end + b"\n"
@@ -34,20 +37,25 @@ def _indented(incident: Json) -> bytes:
     return orjson.dumps(incident, option=orjson.OPT_INDENT_2).replace(b"\n", b"\n    ")
 
 
-def _rows(db: Db) -> Iterator[tuple[Json, Json | None]]:
+def _rows(db: Db, system: str | None) -> Iterator[tuple[Json, Json | None]]:
     after = 0
-    query = "SELECT position, record, metrics FROM incident WHERE position > %s ORDER BY position LIMIT %s"
-    while rows := db.execute(query, (after, AT_ONCE)).fetchall():
+    query = (
+        "SELECT position, record, metrics FROM incident WHERE position > %s "
+        "AND (%s::text IS NULL OR system = %s) ORDER BY position LIMIT %s"
+    )
+    while rows := db.execute(query, (after, system, system, AT_ONCE)).fetchall():
         for _, record, metrics in rows:
             yield orjson.loads(record), orjson.loads(metrics) if metrics is not None else None
         after = rows[-1][0]
 
 
-def _ledger(db: Db, version: int) -> Json:
+def _ledger(db: Db, version: int, system: str | None) -> Json:
     """Return which point of the log the document is about: the last event that an incident hangs on."""
     row = db.execute(
         "SELECT position, encode(chain, 'hex'), recorded_at FROM ledger.event WHERE position = ("
-        "SELECT max(greatest(changed_position, (metrics::jsonb ->> 'position')::bigint)) FROM incident)"
+        "SELECT max(greatest(changed_position, (metrics::jsonb ->> 'position')::bigint)) FROM incident "
+        "WHERE %s::text IS NULL OR system = %s)",
+        (system, system),
     ).fetchone()
     return {
         "position": row[0] if row else 0,

@@ -179,11 +179,11 @@ def show_incident(db: Db, incident: str, system: str | None = None) -> dict[str,
     return incident_document.item(orjson.loads(record), orjson.loads(metrics) if metrics else None)
 
 
-def export(db: Db, schema: str = "readmodel") -> bytes:
-    """Return incidents.json: the same bytes for the same log (I7)."""
+def export(db: Db, schema: str = "readmodel", *, system: str | None = None) -> bytes:
+    """Return incidents.json, of ``system`` or of all: the same bytes for the same log (I7)."""
     with db.transaction():
         db.execute(sql.SQL("SET LOCAL search_path = {}, pg_catalog").format(sql.Identifier(schema)))
-        return b"".join(incident_document.render(db, Incidents.version))
+        return b"".join(incident_document.render(db, Incidents.version, system))
 
 
 def export_sha256(db: Db) -> str:

@@ -141,11 +141,12 @@ _mover("close", "closed", "Say that nothing is left to do about a resolved incid
 
 
 @incident.command("export")
+@click.argument("system", required=False, shell_complete=complete_system)
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Default: print it.")
 @click.option("--schema", is_flag=True, help="Print the JSON Schema of incidents.json instead.")
 @pass_runtime
-def export(runtime: Runtime, out: Path | None, schema: bool) -> None:
-    """Write incidents.json: when, who, why, metrics before and after, action, fingerprint.
+def export(runtime: Runtime, system: str | None, out: Path | None, schema: bool) -> None:
+    """Write incidents.json, of SYSTEM or of all: when, who, why, metrics before and after, action.
 
     \b
     Example:
@@ -153,7 +154,9 @@ def export(runtime: Runtime, out: Path | None, schema: bool) -> None:
     """
     from projections import incidents as model
 
-    content = _schema() if schema else model.export(runtime.readmodel)
+    if system is not None:
+        runtime.ledger.load(system)
+    content = _schema() if schema else model.export(runtime.readmodel, system=system)
     if out is None:
         click.echo(content, nl=False)
         return

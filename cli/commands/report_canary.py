@@ -1,0 +1,131 @@
+"""rollout report canary."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from cli import options, reporting
+from cli.completion import complete_system
+from cli.output import Output
+from cli.wiring import Runtime, pass_runtime
+
+if TYPE_CHECKING:
+    from ledger.domain.state import SystemState
+    from ledger.profiles.phases import Phase
+    from ledger.profiles.plan import Plan
+    from projections.reports.canary import Judged
+    from projections.reports.words import Words
+
+
+@click.command("canary")
+@click.argument("system", shell_complete=complete_system)
+@click.option("--run-tag", metavar="TAG", help="The run that it is about. Default: the present phase, "
+              "from when it was entered; without one, the last run.")  # fmt: skip
+@reporting.out
+@reporting.lang
+@reporting.replace
+@options.output
+@pass_runtime
+def canary(
+    runtime: Runtime,
+    system: str,
+    run_tag: str | None,
+    out: Path,
+    words: Words,
+    replace: bool,
+    output: Output,
+) -> None:
+    """Write the acceptance report of a canary: service levels, slices, calibration, a recommendation.
+
+    It says INCONCLUSIVE where too little was observed, and what is missing. The exit code is 0 whatever
+    the verdict: `rollout gate eval` is what opens a gate.
+
+    \b
+    Example:
+      rollout report canary ofi-cvd --run-tag 20251022_T+0_canary_v1 --out reports/T+0 --lang zh
+    """
+    from cli.progress import Progress
+    from ledger.folders import check_free
+    from projections.reports import canary as model
+
+    check_free(out, model.names(), replace=replace)
+    now = runtime.clock.now()
+    state = runtime.ledger.load(system)
+    insist_on_known(state)
+    db = runtime.readmodel
+    progress, done = Progress("report", runtime.clock), 0
+
+    def step() -> None:
+        nonlocal done
+        done += 1
+        progress(done, model.STEPS + 1)
+
+    made = model.collect(
+        db, _judged(runtime, state, run_tag, now), now=now, by=runtime.settings.actor.name
+    )
+    step()
+    files = model.files(db, made, words, step)
+    wise = made.recommendation
+    reporting.hand_out(
+        runtime,
+        reporting.Made(made.provenance, files),
+        words,
+        out,
+        output,
+        replaced=replace,
+        facts={
+            "verdict": made.verdict,
+            "recommendation": wise.action,
+            "approval": wise.approval,
+            "samples": made.samples,
+        },
+        human=f"{made.verdict}: {words(f'canary.verdict.{made.verdict}')}",
+    )
+
+
+def insist_on_known(state: SystemState) -> None:
+    """Raise unless the ledger knows the system.
+
+    Raises:
+        UnknownName: it does not.
+    """
+    from ledger.domain.decisions import insist_on_registered
+
+    insist_on_registered(state)
+
+
+def _judged(runtime: Runtime, today: SystemState, run_tag: str | None, now: datetime) -> Judged:
+    """Put the gate of then to the evidence of then."""
+    from ledger.service import gating
+    from ledger.service.planning import plan_of
+    from projections import as_of
+    from projections.reports.canary import Judged
+    from projections.reports.window import window_of
+
+    db = runtime.readmodel
+    window = window_of(db, today, run_tag, now)
+    then = today
+    if window.ended:
+        then = as_of.state_at(db, today.system, as_of.Moment(time=window.until))
+    plan = plan_of(runtime.ledger, then) if then.profile is not None else None
+    phase, in_phase = _phase(plan, then)
+    criteria = (
+        gating.judged(runtime.ledger, then, phase, window.since, window.until)
+        if phase is not None
+        else ()
+    )
+    return Judged(window, then, today, plan, phase, in_phase, criteria)
+
+
+def _phase(plan: Plan | None, then: SystemState) -> tuple[Phase | None, bool]:
+    """Return the phase that the system was in, or else the first with criteria; and which of the two."""
+    if plan is None:
+        return None, False
+    present = plan.profile.phase(then.phase["name"]) if then.phase is not None else None
+    if present is not None:
+        return present, True
+    return next((phase for phase in plan.profile.phases if phase.success), None), False

@@ -1,0 +1,171 @@
+"""Whether evidence is what it seems: eight minutes with a day of rows, copies, values that never move."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any, Final
+
+from ledger.domain.durations import duration_text
+from ledger.domain.events import CriterionResult
+from ledger.domain.ids import metrics_stream
+from projections.base import Db
+from projections.reports import figures
+from projections.reports.samples import Labels, Series, read, summary
+from projections.reports.window import Window
+from projections.reports.words import Words
+
+BEFORE: Final = timedelta(days=1)
+"""How long before the window values are compared with those in it."""
+ENOUGH: Final = 10
+"""So many samples without a change are worth a word; fewer may be chance."""
+NAMED: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """Something that a reader of the numbers should know. ``key`` is of the words' table ``doubt``."""
+
+    key: str
+    about: tuple[tuple[str, str], ...]
+    serious: bool
+    """Whether it alone speaks against going on."""
+
+    def text(self, words: Words) -> str:
+        """Return it as a sentence."""
+        return words(f"canary.doubt.{self.key}", **dict(self.about))
+
+
+def doubt(key: str, *, serious: bool = True, **about: object) -> Doubt:
+    """Return a doubt about the numbers."""
+    named = tuple(sorted((name, str(value)) for name, value in about.items()))
+    return Doubt(key, named, serious)
+
+
+def doubts_of(
+    db: Db,
+    system: str,
+    window: Window,
+    series: Mapping[tuple[str, Labels], Series],
+    criteria: Iterable[CriterionResult],
+) -> list[Doubt]:
+    """Return what speaks against taking the numbers of ``window`` at their face value."""
+    found: list[Doubt] = []
+    total = sum(len(one.samples) for one in series.values())
+    if not total:
+        return [doubt("nothing")]
+    short = [one for one in criteria if one.observed_seconds < one.needed_seconds]
+    if short:
+        longest = max(short, key=lambda one: one.needed_seconds)
+        found.append(
+            doubt(
+                "short",
+                observed=span(longest.observed_seconds),
+                needed=span(longest.needed_seconds),
+            )
+        )
+    outside = _outside(db, system, window)
+    if outside:
+        found.append(doubt("outside", count=outside))
+    late = _late(window, series)
+    if late:
+        found.append(doubt("late", serious=False, count=late))
+    still = [one.name for one in series.values() if _never_moves(one)]
+    if still:
+        found.append(doubt("still", serious=False, series=_listed(still)))
+    copied, compared = _copied(db, system, window, series)
+    if copied:
+        found.append(doubt("copied", count=len(copied), compared=compared, series=_listed(copied)))
+    return found
+
+
+def span(seconds: float) -> str:
+    """Return a span of time as people write it: ``8m``, ``1d``."""
+    return duration_text(timedelta(seconds=int(seconds)), parts=2)
+
+
+def _listed(names: list[str]) -> str:
+    shown = ", ".join(names[:NAMED])
+    return shown + (f" (+{len(names) - NAMED})" if len(names) > NAMED else "")
+
+
+def _outside(db: Db, system: str, window: Window) -> int:
+    """Return how many records of metrics came in during the run and are of other times."""
+    if window.run is None:
+        return 0
+    ended = window.run.ended
+    row = db.execute(
+        "SELECT count(*) FROM ledger.event WHERE stream = %s AND type = 'MetricsRecorded' "
+        "AND position > %s AND position < %s AND (occurred_at < %s OR occurred_at > %s)",
+        (
+            metrics_stream(system),
+            window.run.started.position,
+            ended.position if ended is not None else 2**62,
+            window.since,
+            window.until,
+        ),
+    ).fetchone()
+    return int(row[0]) if row is not None else 0
+
+
+def _late(window: Window, series: Mapping[Any, Series]) -> int:
+    """Return how many samples of the run were recorded only after it had ended."""
+    if window.run is None or window.run.ended is None:
+        return 0
+    end = window.run.ended.position
+    return sum(1 for one in series.values() for sample in one.samples if sample.position > end)
+
+
+def _never_moves(one: Series) -> bool:
+    return len(one.samples) >= ENOUGH and len({value for _, value in one.numbers}) == 1
+
+
+def _copied(
+    db: Db, system: str, window: Window, series: Mapping[tuple[str, Labels], Series]
+) -> tuple[list[str], int]:
+    """Return the series whose mean is, to the digit, what it was before; and how many could be compared."""
+    before: dict[tuple[str, Labels], Series] = {}
+    for sample in read(db, system, window.since - BEFORE, window.since - timedelta(microseconds=1)):
+        key = (sample.metric, sample.labels)
+        before.setdefault(key, Series(*key)).samples.append(sample)
+    copied: list[str] = []
+    compared = 0
+    for key, one in series.items():
+        if key not in before:
+            continue
+        now, then = summary(one).mean.value, summary(before[key]).mean.value
+        if now is None or then is None:
+            continue
+        compared += 1
+        if now == then and not _counts(now):
+            copied.append(one.name)
+    return copied, compared
+
+
+def _counts(value: Decimal) -> bool:
+    """Return whether it is nought or one: of which most are, and rightly."""
+    return value in {Decimal(0), Decimal(1)}
+
+
+def missing(one: CriterionResult) -> tuple[str, dict[str, str]]:
+    """Return what an inconclusive criterion lacks: a key of the words' table ``missing``, and its names."""
+    about = {
+        "name": one.name,
+        "observed": span(one.observed_seconds),
+        "needed": span(one.needed_seconds),
+        "left": span(max(0, one.needed_seconds - one.observed_seconds)),
+        "samples": str(one.samples),
+        "detail": one.detail,
+    }
+    if not one.samples:
+        return "samples", about
+    if one.observed_seconds < one.needed_seconds:
+        return "time", about
+    return "other", about
+
+
+def share(part: int, whole: int) -> figures.Figure:
+    """Return how much of the needed time was observed."""
+    return figures.ratio(min(part, whole), whole, "no_data")

@@ -1,0 +1,195 @@
+"""What watches over a system, and in what state it is: processes, thresholds, rules, rollback conditions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from ledger.alerts.rules import AlertRule
+from ledger.domain.durations import duration_text
+from ledger.domain.state import SystemState, iso
+from ledger.profiles.phases import Phase
+from ledger.profiles.plan import Plan
+from projections.reports.figures import Figure, absent
+from projections.reports.limits import Limit
+from projections.reports.samples import Summary
+from projections.reports.window import Run
+from projections.reports.words import Words
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A condition that is watched: a rule, or a kill criterion of the phase, and how it stands."""
+
+    name: str
+    expression: str
+    lasts: str
+    """How long it has to hold: ``10m``."""
+    severity: str
+    action: str
+    state: str
+    """firing, pending, silent, no_data, failing: a key of the words' table ``state``."""
+    firing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """A limit of the plan beside the newest value, series by series."""
+
+    limit: Limit
+    series: str
+    newest: Figure
+    at: datetime | None
+    holds: bool | None
+    """None: there is no value."""
+
+
+def watched(state: SystemState, plan: Plan | None, phase: Phase | None) -> list[Watched]:
+    """Return the rules and kill criteria of ``plan``, as they stood in ``state``."""
+    found: list[Watched] = []
+    if phase is not None:
+        for kill in phase.kill:
+            # The name that the watch gives it.
+            name = f"kill:{phase.name}/{kill.name}"
+            found.append(_watched(state, name, kill.expr, kill.for_, kill.severity, kill.action))
+    return found + [_of_rule(state, rule) for rule in _rules(plan)]
+
+
+def _rules(plan: Plan | None) -> Iterator[AlertRule]:
+    for file in plan.rule_files if plan is not None else ():
+        yield from file.rules
+
+
+def _of_rule(state: SystemState, rule: AlertRule) -> Watched:
+    action = rule.action.name
+    return _watched(state, rule.name, rule.expression.text, rule.for_, rule.severity, action)
+
+
+def _watched(
+    state: SystemState, name: str, expression: str, lasts: timedelta, severity: str, action: str
+) -> Watched:
+    firing = tuple(
+        alert
+        for alert, known in state.alerts.items()
+        if name in {(known.get("rule") or {}).get("name"), alert.partition("{")[0]}
+    )
+    waits = any(known["rule"] == name for known in state.pending.values())
+    unknown = any(key.partition("{")[0] == name for key in state.no_data)
+    stands = (
+        "firing" if firing
+        else "failing" if name in state.failing
+        else "pending" if waits
+        else "no_data" if unknown
+        else "silent"
+    )  # fmt: skip
+    return Watched(name, expression, duration_text(lasts), severity, action, stands, firing)
+
+
+def thresholds(limits: Sequence[Limit], summaries: Sequence[Summary]) -> list[Threshold]:
+    """Return each limit beside the newest value of each series that it is about."""
+    found: list[Threshold] = []
+    for limit in limits:
+        about = [one for one in summaries if one.series.metric == limit.metric]
+        for one in about:
+            value = one.last.value
+            holds = limit.holds(value) if value is not None else None
+            found.append(Threshold(limit, one.series.name, one.last, one.last_at, holds))
+        if not about:
+            nothing = absent("no_samples", metric=limit.metric)
+            found.append(Threshold(limit, limit.metric, nothing, None, None))
+    return found
+
+
+def processes(runs: Sequence[Run], state: SystemState) -> dict[str, Any]:
+    """Return the runs and the watch as JSON-ready data: what process_info.json holds."""
+    return {"runs": [_process(run) for run in runs], "watch": state.watch}
+
+
+def _process(run: Run) -> dict[str, Any]:
+    data, end = run.started.data, run.end
+    return {
+        "run_tag": run.tag,
+        "pid": data["pid"],
+        "host": data["host"],
+        "command": data["command"],
+        "mode": "/".join(part for part in (data.get("mode"), data.get("pause_kind")) if part)
+        or None,
+        "config_fingerprint": data.get("fingerprint"),
+        "profile": data.get("profile"),
+        "preflight_position": data.get("preflight_position"),
+        "started_at": iso(run.started.occurred_at),
+        "started_by": run.started.actor.name,
+        "started_position": run.started.position,
+        "status": "crashed" if run.crashed else "stopped" if run.ended else "running",
+        "ended_at": iso(run.ended.occurred_at) if run.ended else None,
+        "ended_position": run.ended.position if run.ended else None,
+        "seconds": end.get("seconds"),
+        "exit_code": end.get("exit_code"),
+        "signal": end.get("signal"),
+        "explanation": end.get("explanation"),
+    }
+
+
+def as_json(
+    state: SystemState,
+    conditions: Sequence[Watched],
+    limits: Sequence[Threshold],
+    summaries: Sequence[Summary],
+    runs: Sequence[Run],
+    words: Words,
+) -> dict[str, Any]:
+    """Return what monitoring_report.json holds, but for its provenance."""
+    return {
+        "configuration": configuration(state),
+        "mode": {"mode": state.mode, "kind": state.pause_kind, "since": state.mode_since},
+        "phase": state.phase,
+        "processes": processes(runs, state),
+        "metrics": [
+            {
+                "series": one.series.name,
+                "samples": one.samples,
+                "last": one.last.as_json(words),
+                "last_at": iso(one.last_at) if one.last_at else None,
+            }
+            for one in summaries
+        ],
+        "thresholds": [
+            {
+                "series": one.series,
+                "target": one.limit.text,
+                "source": one.limit.source,
+                "last": one.newest.as_json(words),
+                "holds": one.holds,
+            }
+            for one in limits
+        ],
+        "rules": [_rule(one) for one in conditions],
+        "rollback_conditions": [_rule(one) for one in conditions if one.action == "rollback"],
+        "mitigations": dict(state.mitigations),
+    }
+
+
+def configuration(state: SystemState) -> dict[str, Any]:
+    """Return what was in force: fingerprint, its tags, the plan."""
+    tags = sorted(tag for tag, known in state.tags.items() if known == state.fingerprint)
+    plan: Mapping[str, Any] = state.profile or {}
+    return {
+        "fingerprint": state.fingerprint,
+        "tags": tags,
+        "profile": plan.get("name"),
+        "profile_fingerprint": plan.get("fingerprint"),
+    }
+
+
+def _rule(one: Watched) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "expr": one.expression,
+        "for": one.lasts,
+        "severity": one.severity,
+        "action": one.action,
+        "state": one.state,
+        "firing": list(one.firing),
+    }

@@ -1,0 +1,130 @@
+"""The time that a report is about: a run, the present phase, or all that there is."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from ledger.domain.envelope import Recorded
+from ledger.domain.errors import UnknownName
+from ledger.domain.ids import control_stream
+from ledger.domain.state import SystemState
+from projections import log
+from projections.base import Db
+
+ENDS: Final = ("RunStopped", "CrashDetected")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One supervised run, from its start to its end, if it has ended."""
+
+    started: Recorded
+    ended: Recorded | None = None
+
+    @property
+    def tag(self) -> str:
+        """Return the run tag."""
+        return str(self.started.data["run"])
+
+    @property
+    def crashed(self) -> bool:
+        """Return whether it died without being asked to."""
+        return self.ended is not None and self.ended.type == "CrashDetected"
+
+    @property
+    def end(self) -> Mapping[str, Any]:
+        """Return what is known of its end: exit_code, signal, seconds, asked."""
+        return self.ended.data if self.ended is not None else {}
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """[since, until], and why it is that one: ``run``, ``phase`` or ``all``."""
+
+    since: datetime
+    until: datetime
+    why: str
+    ended: bool
+    """Whether it lies behind us; otherwise ``until`` is now."""
+    runs: tuple[Run, ...]
+    """The runs that fall into it, the oldest first."""
+    run: Run | None = None
+    """The run that it is about, where it is about one."""
+
+    @property
+    def seconds(self) -> int:
+        """Return its length in whole seconds."""
+        return int((self.until - self.since).total_seconds())
+
+
+def runs_of(db: Db, system: str) -> list[Run]:
+    """Return all runs of ``system``, the oldest first."""
+    found: list[Run] = []
+    for event in control_events(db, system, "RunStarted", *ENDS):
+        if event.type == "RunStarted":
+            found.append(Run(event))
+            continue
+        for index in range(len(found) - 1, -1, -1):
+            if found[index].tag == event.data["run"] and found[index].ended is None:
+                found[index] = Run(found[index].started, event)
+                break
+    return found
+
+
+def control_events(db: Db, system: str, *types: str) -> list[Recorded]:
+    """Return the events of those types that were decided about ``system``, in order."""
+    return log.select(
+        db,
+        log.RECORDED + "WHERE stream = %s AND type = ANY (%s) ORDER BY revision",
+        control_stream(system),
+        list(types),
+    )
+
+
+def window_of(db: Db, state: SystemState, run_tag: str | None, now: datetime) -> Window:
+    """Return the time of the run ``run_tag``; without one, of the present phase, or of the last run.
+
+    Raises:
+        UnknownName: there was no such run.
+    """
+    runs = runs_of(db, state.system)
+    if run_tag is not None:
+        return _of_run(_named(runs, run_tag, state.system), now)
+    if state.phase is not None:
+        since = datetime.fromisoformat(state.phase["since"]).astimezone(UTC)
+        return Window(since, now, "phase", ended=False, runs=_within(runs, since, now))
+    if runs:
+        return _of_run(runs[-1], now)
+    first = log.one(db, "WHERE stream = %s AND revision = 1", control_stream(state.system))
+    return Window(first.occurred_at if first else now, now, "all", ended=False, runs=())
+
+
+def _named(runs: list[Run], tag: str, system: str) -> Run:
+    for run in reversed(runs):
+        if run.tag == tag:
+            return run
+    tags = [run.tag for run in runs]
+    near = difflib.get_close_matches(tag, tags, n=1)
+    meant = f" Did you mean {near[0]!r}?" if near else ""
+    shown = ", ".join(tags[-3:]) or "none was recorded"
+    raise UnknownName(f"{system} had no run {tag!r}.{meant}", hint=f"Its last runs: {shown}")
+
+
+def _of_run(run: Run, now: datetime) -> Window:
+    until = run.ended.occurred_at if run.ended is not None else now
+    return Window(
+        run.started.occurred_at, until, "run", ended=run.ended is not None, runs=(run,), run=run
+    )
+
+
+def _within(runs: list[Run], since: datetime, until: datetime) -> tuple[Run, ...]:
+    return tuple(
+        run
+        for run in runs
+        if run.started.occurred_at <= until
+        and (run.ended is None or run.ended.occurred_at >= since)
+    )
