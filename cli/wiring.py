@@ -200,6 +200,20 @@ class Runtime:
                 say(f"{count} events from the time without the ledger were appended")
         return ledger
 
+    @cached_property
+    def ledger_to_come(self) -> Ledger:
+        """The ledger before it is known to answer: for who goes on without it until it does.
+
+        Raises:
+            LedgerUnreachable: the embedded server can't be started.
+        """
+        from ledger.service.memory import memory_at
+
+        store = PostgresStore(self.dsn, timeout_seconds=self._timeout_seconds)
+        return self._ledger_over(
+            self.recorder_for(store), memory_at(self.settings.home, self._place)
+        )
+
     @property
     def ledger_for_pause(self) -> Ledger:
         """The ledger as `ledger` has it, given up on after two seconds: a pause must not wait for it.

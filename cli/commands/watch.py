@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import datetime, timedelta
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -17,12 +18,9 @@ from cli import options
 from cli.completion import complete_system
 from cli.output import Output, say
 from cli.wiring import Runtime, pass_runtime
-from ledger.domain.errors import LedgerUnreachable, OperationInProgress, UnknownName
+from ledger.domain.errors import LedgerError, LedgerUnreachable, OperationInProgress
 
 if TYPE_CHECKING:
-    from ledger.metrics.sources import Measured
-    from ledger.profiles.plan import Plan
-    from ledger.service.recorder import Origin
     from ledger.service.watching import Round, Watch
 
 SILENT: Final = 3
@@ -54,19 +52,29 @@ def watch(
         _check(runtime, system, output)
         return
     from ledger.domain.ids import Actor, ActorKind, Channel
+    from ledger.service import watch_start
     from ledger.service.lifeline import lease_of
     from ledger.service.recorder import Origin
 
-    ledger = runtime.ledger
     actor = Actor(f"watch@{socket.gethostname()}", "watch", ActorKind.SERVICE)
     origin = Origin(actor, Channel.SCHEDULER)
-    if not ledger.recorder.store.try_lock(lease_of(system)):
+    away: LedgerUnreachable | None = None
+    try:
+        ledger = runtime.ledger
+        alone = ledger.recorder.store.try_lock(lease_of(system))
+    except LedgerUnreachable as problem:
+        away, alone, ledger = problem, True, runtime.ledger_to_come
+    if not alone:
         raise OperationInProgress(
             f"Somebody watches over {system} already.",
             hint=f"rollout log {system} --type WatchStarted says who; two would act twice",
         )
     with _here_alone(runtime, system):
-        _watch(runtime, system, origin, base.absolute(), output, once=once)
+        watching = watch_start.begin(
+            ledger, system, origin, base=base.absolute(), say=_say, away=away
+        )
+        _watch(runtime, watching, output, once=once)
+    _let_go()
 
 
 @contextmanager
@@ -94,18 +102,7 @@ def _check(runtime: Runtime, system: str, output: Output) -> None:
     click.get_current_context().exit(0 if watched else SILENT)
 
 
-def _watch(
-    runtime: Runtime, system: str, origin: Origin, base: Path, output: Output, *, once: bool
-) -> None:
-    from ledger.service import planning
-    from ledger.service.watching import Watch
-
-    ledger = runtime.ledger
-    state = ledger.load(system)
-    plan = planning.plan_of(ledger, state)
-    last = _begin(runtime, system, plan, origin)
-    watching = Watch(ledger, plan, ledger.load(system), origin, base=base, last=last, say=say)
-    watching.remember(_recent(runtime, system, watching.reach))
+def _watch(runtime: Runtime, watching: Watch, output: Output, *, once: bool) -> None:
     ended = _Ended()
     told: object = None
     while True:
@@ -113,22 +110,22 @@ def _watch(
         told = _tell(done, output, told)
         if once or ended.why is not None:
             break
-        interrupted = _wait(runtime, done.at + plan.profile.watch.interval, ended)
-        if interrupted:
+        if _wait(runtime, done.at + watching.plan.profile.watch.interval, ended):
             break
-        plan = _plan_again(runtime, system, plan, watching)
+        _plan_again(runtime, watching)
     watching.finish(ended.why or "one round was asked for")
     if watching.away is None:
         runtime.catch_up()
 
 
 class _Ended:
-    """SIGTERM and Ctrl-C end the watch between two rounds, never within one."""
+    """SIGTERM, Ctrl-C and a lost terminal end the watch between two rounds, never within one."""
 
     def __init__(self) -> None:
         self.why: str | None = None
-        signal.signal(signal.SIGTERM, self._end)
-        signal.signal(signal.SIGINT, self._end)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            if signal.getsignal(number) is not signal.SIG_IGN:  # nohup means it
+                signal.signal(number, self._end)
 
     def _end(self, number: int, _frame: object) -> None:
         self.why = signal.Signals(number).name
@@ -136,74 +133,63 @@ class _Ended:
 
 def _wait(runtime: Runtime, until: datetime, ended: _Ended) -> bool:
     """Wait for the next round; return whether the watch was ended meanwhile."""
-    while runtime.clock.now() < until:
-        if ended.why is not None:
-            return True
-        left = (until - runtime.clock.now()).total_seconds()
-        runtime.clock.sleep(min(0.1, max(left, 0.001)))
+    seen = runtime.clock.now()
+    while seen < until and ended.why is None:
+        runtime.clock.sleep(min(0.1, max((until - seen).total_seconds(), 0.001)))
+        now = runtime.clock.now()
+        if now < seen:
+            break  # set back: who waits for the old time to come again does not watch meanwhile
+        seen = now
     return ended.why is not None
 
 
-def _begin(runtime: Runtime, system: str, plan: Plan, origin: Origin) -> datetime | None:
-    """Record that the watch begins; return when somebody looked last."""
-    from ledger.domain import events
-    from ledger.domain.decisions import Decision
-    from ledger.service.heartbeat import last_beat, silent_for
-    from ledger.service.rule_sets import rules_of
-    from ledger.service.watching import WATCH_WAS_SILENT
-
-    last, now = last_beat(runtime.settings.home, system), runtime.clock.now()
-    silent = silent_for(last, now, plan.profile.watch.dead_man)
-    begun: list[events.Event] = [
-        events.WatchStarted(
-            host=socket.gethostname(),
-            pid=os.getpid(),
-            rules=len(rules_of(plan)),
-            sources=len(plan.profile.metrics),
-            silent_seconds=silent,
-        )
-    ]
-    if silent is not None:
-        message = f"nobody watched for {silent} seconds"
-        begun.append(events.AlertFired(alert=WATCH_WAS_SILENT, severity="warning", message=message))
-    runtime.ledger.decide(system, lambda _: Decision(tuple(begun)), origin)
-    return last
-
-
-def _recent(runtime: Runtime, system: str, seconds: float) -> list[Measured]:
-    from ledger.service.sampling import read_samples
-
-    now = runtime.clock.now()
-    return list(read_samples(runtime.store, system, now - timedelta(seconds=seconds), now))
-
-
-def _plan_again(runtime: Runtime, system: str, plan: Plan, watching: Watch) -> Plan:
+def _plan_again(runtime: Runtime, watching: Watch) -> None:
     """Take up a plan that was adopted meanwhile."""
     from ledger.service.planning import plan_of
 
     state = watching.state
     if watching.away is not None or state.profile is None:
-        return plan
-    if state.profile["fingerprint"] == plan.fingerprint:
-        return plan
+        return
+    if state.profile["fingerprint"] == watching.plan.fingerprint:
+        return
     try:
         newer = plan_of(runtime.ledger, state)
-    except (LedgerUnreachable, UnknownName):
-        return plan
-    say(f"{system} has another plan now: {newer.profile.profile}")
+    except LedgerError as problem:
+        _say(f"warning: the plan stays as it is: {problem.message}")
+        return
+    _say(f"{state.system} has another plan now: {newer.profile.profile}")
     watching.go_by(newer)
-    return newer
 
 
 def _tell(done: Round, output: Output, before: object) -> object:
     """Print what happened in a round; problems only when they change."""
     for sentence in done.happened:
         if output.format == "table":
-            click.echo(f"{done.at:%Y-%m-%d %H:%M:%SZ}  {sentence}")
+            _whoever_listens(click.echo, f"{done.at:%Y-%m-%d %H:%M:%SZ}  {sentence}")
         else:
-            Output("jsonl").record({"at": done.at.isoformat(), "what": sentence})
+            line = {"at": done.at.isoformat(), "what": sentence}
+            _whoever_listens(Output("jsonl").record, line)
     now = (done.problems, done.away)
     if now != before:
         for problem in done.problems:
-            say(f"warning: {problem}", colour="yellow")
+            _say(f"warning: {problem}")
     return now
+
+
+def _say(message: str) -> None:
+    _whoever_listens(say, message)
+
+
+def _whoever_listens(tell: Callable[[Any], None], what: Any) -> None:
+    """Tell it; a full disk, a reader that died or a terminal that is gone must not end the watch."""
+    with suppress(OSError):
+        tell(what)
+
+
+def _let_go() -> None:
+    """Forget what could not be told: Python would complain of it at the end."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

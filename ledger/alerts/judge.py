@@ -62,7 +62,14 @@ def record(recordings: Iterable[RecordingRule], series: SeriesStore, at: datetim
     """Add what recording rules find to ``series``."""
     moment = Moment(series, at.timestamp())
     for rule in recordings:
-        for labels, element in rule.expression.evaluate(moment).items():
+        try:
+            found = rule.expression.evaluate(moment)
+        except (
+            ArithmeticError,
+            ValueError,
+        ):  # infinities that cancel out: then there is no such series
+            continue
+        for labels, element in found.items():
             if element.holds:
                 merged = tuple(sorted({**dict(labels), **dict(rule.labels)}.items()))
                 series.add(rule.name, merged, moment.at, element.value)

@@ -26,14 +26,19 @@ Outcome = Literal["done", "skipped", "failed"]
 
 
 def due(state: SystemState, now: datetime) -> list[str]:
-    """Return the alerts that fire, whose rule acts, and that nobody has acted upon."""
+    """Return the alerts that fire, whose rule acts, and that nobody has acted upon with success."""
     return [
         key
         for key, alert in state.alerts.items()
         if (alert.get("rule") or {}).get("action") in {"pause", "mitigate", "rollback"}
-        and alert.get("acted") is None
+        and (alert.get("acted") is None or _try_again(alert))
         and silenced_by(state, key, now, actions=True) is None
     ]
+
+
+def _try_again(alert: Mapping[str, Any]) -> bool:
+    """A pause that failed is tried again. A mitigation is not: what refused it once refuses it for ever."""
+    return alert["acted"] == "failed" and alert["rule"]["action"] != "mitigate"
 
 
 def act(
@@ -91,6 +96,8 @@ def act(
     except Conflict:
         return []  # somebody is at work on the system: try again
     except LedgerError as problem:
+        if isinstance(problem, LedgerUnreachable) and rule["action"] == "mitigate":
+            return []  # without the ledger there is no mitigation: when it is back
         return [told(rule["action"], "failed", problem.message)]
 
 
@@ -98,8 +105,11 @@ def _cooling(rule: AlertRule | None, state: SystemState, name: str, now: datetim
     last = state.rule_actions.get(name)
     if rule is None or not rule.cooldown or last is None:
         return None
-    over = datetime.fromisoformat(last["at"]) + rule.cooldown
-    return f"it acted at {last['at']}, and cools down until {iso(over)}" if now < over else None
+    acted = datetime.fromisoformat(last["at"])
+    over = acted + rule.cooldown
+    if not acted <= now < over:  # acted in the future: a clock was set back, and tells nothing
+        return None
+    return f"it acted at {last['at']}, and cools down until {iso(over)}"
 
 
 def _pause(

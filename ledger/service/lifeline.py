@@ -139,3 +139,6 @@ class Lifeline:
                     type=new.type, body=new.body, body_hash=b"", chain=b"",
                 ),
             )  # fmt: skip
+        self.ledger.memory.remember(
+            self.state
+        )  # for whoever has to go on from here without the ledger

@@ -7,7 +7,8 @@ process imagines the log to say until it can be appended).
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+import socket
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -25,7 +26,7 @@ from ledger.domain.errors import LedgerError, LedgerUnreachable, StaleRevision
 from ledger.domain.state import SystemState
 from ledger.metrics.sources import Measured, Source, SourceReading
 from ledger.profiles.plan import Plan
-from ledger.service import acting, mitigating, notifying, recovery
+from ledger.service import acting, mitigating, notifying, recovery, tails
 from ledger.service.alerting import incident_name
 from ledger.service.context import Ledger
 from ledger.service.heartbeat import beat
@@ -41,6 +42,10 @@ WATCH_WAS_SILENT: Final = "WatchWasSilent"
 """The alert that nobody watched for longer than the plan's ``dead_man``."""
 OWN: Final = "rollout_"
 """Series of our own begin like this."""
+WATCH_UP: Final = f"{OWN}watch_up"
+"""One sample for each round."""
+TRY_AGAIN_SECONDS: Final = 60.0
+"""How long after a pause that failed it is tried again, for as long as its alert fires."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +83,7 @@ class Watch:
         self._notifier = Notifier(base)
         self._series = SeriesStore()
         self._last = last
+        self._tried: dict[str, float] = {}
         self._seen_files: object = None
         self.go_by(plan)
 
@@ -87,8 +93,10 @@ class Watch:
         self._rules = rules_of(plan)
         self._by_name = {rule.name: rule for rule in self._rules}
         self._recordings = [one for file in plan.rule_files for one in file.recordings]
+        self._places = tails.recall(self._ledger.home, self.system)
         self._sources = [
-            Source(spec, self._base, self._clock, os.environ) for spec in plan.profile.metrics
+            Source(spec, self._base, self._clock, os.environ, resume=self._places.get(spec.name))
+            for spec in plan.profile.metrics
         ]
         self.reach = max((r.expression.reach_seconds for r in self._rules), default=300.0)
         """How many seconds back the rules look."""
@@ -108,7 +116,31 @@ class Watch:
         """The system that is watched."""
         return self._line.state.system
 
-    def remember(self, measured: Sequence[Measured]) -> None:
+    def begin(self, away: LedgerUnreachable | None, silent_seconds: int | None) -> None:
+        """Record that the watch begins, and for how long nobody watched, where that was too long."""
+        if away is not None:
+            self._line.lost(away)
+        begun: list[events.Event] = [
+            events.WatchStarted(
+                host=socket.gethostname(),
+                pid=os.getpid(),
+                rules=len(self._rules),
+                sources=len(self._sources),
+                silent_seconds=silent_seconds,
+            )
+        ]
+        if silent_seconds is not None:
+            message = f"nobody watched for {silent_seconds} seconds"
+            fired = events.AlertFired(alert=WATCH_WAS_SILENT, severity="warning", message=message)
+            begun.append(fired)
+        self._line.append(lambda _: Decision(tuple(begun)))
+
+    @property
+    def plan(self) -> Plan:
+        """The plan that is watched by."""
+        return self._plan
+
+    def remember(self, measured: Iterable[Measured]) -> None:
         """Take in what was recorded before this watch began, so that windows are full."""
         for one in measured:
             self._series.add(one.metric, one.labels, one.at.timestamp(), one.number)
@@ -176,9 +208,21 @@ class Watch:
             return Decision(tuple(looked))
 
         # The round itself is recorded too: that somebody looked is evidence, even where nothing came.
-        self._line.record([*measured, Measured(f"{OWN}watch_up", {}, "1", now)])
+        self._line.record([*measured, Measured(WATCH_UP, {}, "1", now)])
         self._line.append(decide)
+        self._keep_places()
         return looked
+
+    def _keep_places(self) -> None:
+        """Note how far the files that grow were read: what is recorded is not read again."""
+        places = {s.spec.name: s.tail.place for s in self._sources if s.tail and s.tail.place}
+        if places == self._places:
+            return
+        try:
+            tails.keep(self._ledger.home, self.system, places)
+            self._places = places
+        except LedgerError as problem:
+            self._say(f"warning: {problem.message}")
 
     def _end_of_silence(self, state: SystemState, now: datetime) -> list[events.Event]:
         """The second look in time says that somebody watches again."""
@@ -204,10 +248,22 @@ class Watch:
                 continue
             # In one round two alerts may each open an incident: their names must differ.
             incident = f"{incident_name(self._ledger, state)}{f'-{len(found)}' if found else ''}"
-            found += judge(rule, self._series, state, look, incident)
+            found += self._judge(rule, state, look, incident)
         found += _sources(self._sources, readings, state)
         found += self._end_of_silence(state, now)
         return found
+
+    def _judge(
+        self, rule: AlertRule, state: SystemState, look: Look, incident: str
+    ) -> list[events.Event]:
+        """Judge one rule; where that can't be done, say so once: it must not blind the others."""
+        failing = rule.name in state.failing
+        try:
+            happened = judge(rule, self._series, state, look, incident)
+        except Exception as error:  # noqa: BLE001 -- arithmetic on what anybody may have measured
+            told = f"{rule.expression.text} can't be evaluated: {error}"
+            return [] if failing else [events.EvaluationFailed(rule=rule.name, explanation=told)]
+        return [*happened, events.EvaluationRecovered(rule=rule.name)] if failing else happened
 
     def _concerns(self, rule: AlertRule, state: SystemState, facts: Mapping[str, str]) -> bool:
         """A rule that does not apply now is left alone, unless an alert of it is under way."""
@@ -222,6 +278,10 @@ class Watch:
     def _act(self, now: datetime) -> list[str]:
         told: list[str] = []
         for key in acting.due(self._line.state, now):
+            since = self._clock.monotonic() - self._tried.get(key, -TRY_AGAIN_SECONDS)
+            if self._line.state.alerts[key].get("acted") == "failed" and since < TRY_AGAIN_SECONDS:
+                continue
+            self._tried[key] = self._clock.monotonic()
             fail_points.reach("watch.before_act")
             taken = acting.act(
                 self._ledger,
