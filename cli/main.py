@@ -66,6 +66,7 @@ COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
         "Write the log's position, hash and time, to keep elsewhere.",
     ),
     "export": ("export", "export", "Write the log to files: the archive, and for other programs."),
+    "backup": ("backup", "backup", "Make, try, restore and prune backups of the ledger."),
     "import": ("import_", "import_", "Bring in a past: change logs, git history, audit files."),
 }
 

@@ -169,15 +169,19 @@ def _insist_on_go(runtime: Runtime, state: SystemState, origin: Origin) -> None:
 def _backup_point(ledger: Ledger, out: Path) -> None:
     """Note how far the log had come: with the configurations in it, that is what to go back to."""
     from ledger.service import running
+    from ledger.service.backups import recording
 
-    head = ledger.recorder.store.head()
-    point = {
+    store = ledger.recorder.store
+    head, backups = store.head(), recording.verified(store)
+    point: dict[str, Any] = {
         "position": head.position,
         "chain": head.chain.hex(),
         "recorded_at": head.recorded_at.isoformat() if head.recorded_at else None,
+        "verified_backup": backups[-1]["backup"] if backups else None,
     }
     running.write_out(out, {"backup_point.json": running.as_json(point)})
-    say(f"backup point: #{head.position}")
+    told = f"; the last verified backup is {point['verified_backup']}" if backups else ""
+    say(f"backup point: #{head.position}{told}")
 
 
 def _show_risk(ledger: Ledger, state: SystemState) -> None:

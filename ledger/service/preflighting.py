@@ -22,6 +22,7 @@ from ledger.preflight.finding import Finding
 from ledger.preflight.params import effective
 from ledger.preflight.runner import Report, run_checks
 from ledger.service import configuring, sampling
+from ledger.service.backups import recording
 from ledger.service.context import Ledger
 from ledger.service.planning import plan_of
 from ledger.service.recorder import Origin
@@ -131,6 +132,7 @@ def context_of(
         else None,
         observed_since=_moment(state.watch["since"]) if state.watch else None,
         sign_offs=_sign_offs(state, now),
+        verified_backup_at=recording.last_verified_at(store),
         newest_metric=newest_metric,
         ledger_head=lambda: store.head().position,
     )

@@ -190,6 +190,20 @@ class PostgresStore:
         row = self._one("SELECT bytes FROM ledger.blob WHERE sha256 = decode(%s, 'hex')", (sha256,))
         return bytes(row[0]) if row is not None else None
 
+    def blobs(self) -> Iterator[bytes]:
+        """Yield all blobs, in order of their hash; those that come meanwhile may be left out."""
+        after = b""
+        query = _q(
+            "SELECT sha256, bytes FROM ledger.blob WHERE sha256 > %s ORDER BY sha256 LIMIT %s"
+        )
+        while True:
+            bound = (after, BLOBS_AT_ONCE)
+            rows = self._run(lambda c: c.execute(query, bound, binary=True).fetchall())  # noqa: B023 -- run at once
+            yield from (bytes(content) for _, content in rows)
+            if len(rows) < BLOBS_AT_ONCE:
+                return
+            after = rows[-1][0]
+
     def systems(self) -> list[str]:
         """Return the names of the systems that the log knows, sorted."""
         # A loose index scan: from stream to stream, so that the log's length does not matter.

@@ -1,0 +1,436 @@
+"""rollout backup create, list, verify, restore, prune."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import click
+
+from cli import options
+from cli.output import Output, counted, say
+from cli.wiring import Runtime, pass_runtime
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+    from ledger.service.backups.pruning import Judged
+    from ledger.service.backups.sealing import Opener
+
+F = TypeVar("F", bound=Callable[..., Any])
+FOLDER: Final = "backups"
+KEEP_DAYS: Final = 7
+PASSPHRASE: Final = "ROLLOUT_BACKUP_PASSPHRASE"  # noqa: S105 -- the name of a variable
+
+dir_option = click.option(
+    "--dir", "folder", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
+    envvar="ROLLOUT_BACKUPS", show_envvar=True, help="Where backups are. Default: HOME/backups.",
+)  # fmt: skip
+
+
+def _complete(
+    context: click.Context, _parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Return the backups that begin with ``incomplete``; looks into the folder, opens no connection."""
+    import os
+
+    from click.shell_completion import CompletionItem
+
+    from ledger.service.backups.metadata import NAME
+    from ledger.store.embedded import default_home
+
+    home = Path(context.find_root().params.get("home") or default_home(os.environ))
+    folder = Path(
+        context.params.get("folder") or os.environ.get("ROLLOUT_BACKUPS") or home / FOLDER
+    )
+    names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    return [
+        CompletionItem(name)
+        for name in names
+        if NAME.fullmatch(name) and name.startswith(incomplete)
+    ]
+
+
+backup_argument = click.argument(
+    "backup_name", metavar="[BACKUP]", required=False, shell_complete=_complete
+)
+passphrase_option = click.option(
+    "--passphrase-file", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+    envvar="ROLLOUT_BACKUP_PASSPHRASE_FILE", show_envvar=True,
+    help=f"Its first line is the passphrase. {PASSPHRASE} may hold one instead.",
+)  # fmt: skip
+
+
+def _keys(function: F) -> F:
+    """Give a command the options that decrypt."""
+    identity = click.option(
+        "--identity", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+        envvar="ROLLOUT_BACKUP_IDENTITY", show_envvar=True,
+        help="A file with the age identity (private key) of a recipient.",
+    )  # fmt: skip
+    return identity(passphrase_option(function))
+
+
+@click.group()
+def backup() -> None:
+    """Make, try, restore and prune backups of the ledger."""
+
+
+@backup.command("create")
+@dir_option
+@click.option("--recipient", "recipients", multiple=True, metavar="AGE1…",
+              help="Encrypt to this age recipient (public key). May be given again.")  # fmt: skip
+@passphrase_option
+@click.option("--order-lines", type=click.IntRange(0), default=0, metavar="N",
+              help="Also write the last N lines of order activity as a file of their own. "
+                   "The events hold all of them in any case.")  # fmt: skip
+@options.reason
+@options.output
+@pass_runtime
+def create(
+    runtime: Runtime,
+    folder: Path | None,
+    recipients: tuple[str, ...],
+    passphrase_file: Path | None,
+    order_lines: int,
+    reason: str | None,
+    output: Output,
+) -> None:
+    """Copy the log and the bytes that it names into a new backup; go on with one that was interrupted.
+
+    It holds all events, configurations, plans and order activity, and says what the read models were.
+
+    \b
+    Example:
+      rollout backup create --dir /mnt/backups --recipient age1…
+    """
+    from cli.progress import Progress
+    from ledger import fail_points
+    from ledger.service.backups import creating, recording, sealing
+    from projections.backups.digests import digests
+
+    folder = _folder(runtime, folder)
+    seal = sealing.seal_for(
+        recipients, _passphrase(passphrase_file), creating.resumable_key(folder)
+    )
+    _ = runtime.ledger  # appends what this machine did without the ledger
+    position, found = digests(runtime.readmodel)
+    made = creating.create(
+        runtime.store,
+        folder,
+        creating.Wanted(position, _as_metadata(found), runtime.settings.actor, order_lines),
+        seal,
+        runtime.clock,
+        Progress("backing up", runtime.clock),
+    )
+    fail_points.reach("backup.before_record")
+    event = recording.created(made.metadata, made.sha256)
+    recorder = runtime.recorder_for(runtime.store)
+    at = recording.record(recorder, event, runtime.origin(reason))
+    record = _row(made.path, made.metadata, None) | {"outcome": "created", "event": at}
+    output.record(
+        record,
+        f"{made.path}: {made.metadata.events:,} events up to #{made.metadata.last}, "
+        f"{counted(made.metadata.blobs, 'blob')}, {_size(made.metadata.size)}\n"
+        f"chain {made.metadata.chain}",
+    )
+
+
+@backup.command("list")
+@dir_option
+@options.output
+@pass_runtime
+def list_(runtime: Runtime, folder: Path | None, output: Output) -> None:
+    """List the backups in a folder, oldest first; works without the ledger too.
+
+    \b
+    Example:
+      rollout backup list --dir /mnt/backups
+    """
+    from ledger.service.backups import opening
+
+    entries = opening.listed(_folder(runtime, folder))
+    verified = _verified_names(runtime)
+    rows: list[dict[str, Any]] = []
+    for entry in entries:
+        if entry.backup is None:
+            rows.append({"backup": entry.name, "problem": entry.problem})
+        else:
+            known = verified.get(entry.name) if verified is not None else None
+            rows.append(_row(entry.backup.path, entry.backup.metadata, known) | {"problem": None})
+    if output.format == "table":
+        rows = [{**row, "bytes": _size(row["bytes"]) if "bytes" in row else ""} for row in rows]
+    output.rows(
+        rows, ["backup", "made_at", "last", "events", "bytes", "encryption", "verified_at", "problem"]
+    )  # fmt: skip
+    if verified is None and entries:
+        say("there is no ledger here to ask which of them were verified")
+
+
+@backup.command("verify")
+@backup_argument
+@dir_option
+@_keys
+@click.option(
+    "--scratch", type=click.Choice(["server", "embedded"]), default="server", show_default=True,
+    help="Where to restore for a try: beside the ledger, or on the embedded PostgreSQL.",
+)  # fmt: skip
+@options.reason
+@options.output
+@pass_runtime
+def verify(
+    runtime: Runtime,
+    backup_name: str | None,
+    folder: Path | None,
+    identity: Path | None,
+    passphrase_file: Path | None,
+    scratch: str,
+    reason: str | None,
+    output: Output,
+) -> None:
+    """Restore a backup into a scratch database and compare: the chain, and every read model.
+
+    BACKUP is a name or a path; the newest by default. Exit code 7 when it is not what was recorded.
+
+    \b
+    Example:
+      rollout backup verify --identity ~/.config/age/key.txt
+    """
+    from cli.scratch import read_models, scratch_dsn
+    from ledger.domain import events
+    from ledger.service.backups import opening, recording, verifying
+    from ledger.store.scratch import scratch_database
+
+    found = opening.named(_folder(runtime, folder), backup_name)
+    found = found.unlocked(_opener(identity, passphrase_file))
+    began = runtime.clock.monotonic()
+    with (
+        scratch_dsn(runtime, embedded=scratch == "embedded") as server,
+        scratch_database(server, found.sha256) as database,
+    ):
+        restored = verifying.verify(
+            found, database, lambda dsn: read_models(runtime, dsn), _tell(runtime)
+        )
+    took_ms = int((runtime.clock.monotonic() - began) * 1000)
+    record = _row(found.path, found.metadata, None) | {
+        "outcome": "verified", "tables": restored.tables, "not_compared": restored.not_compared,
+        "took_ms": took_ms, "event": None,
+    }  # fmt: skip
+    store = runtime.store if _has_ledger(runtime) else None
+    if store is not None and verifying.insist_on_same_log(found, store):
+        event = events.BackupVerified(
+            backup=found.name,
+            made_at=found.metadata.made_at,
+            position=found.last,
+            chain=found.metadata.chain,
+            metadata=found.sha256,
+            tables=restored.tables,
+            tables_not_compared=len(restored.not_compared),
+            took_ms=took_ms,
+        )
+        recorder = runtime.recorder_for(store)
+        record["event"] = recording.record(recorder, event, runtime.origin(reason))
+    else:
+        say("this is no backup of the ledger at hand: nothing was recorded")
+    if restored.not_compared:
+        tables = ", ".join(restored.not_compared)
+        say(f"built in another way by this program, and not compared: {tables}")
+    output.record(
+        record,
+        f"verified: {found.name} restores to #{found.last} with the same chain, blobs and "
+        f"{counted(restored.tables, 'read model table')}, in {took_ms / 1000:.1f} s",
+    )
+
+
+@backup.command("restore")
+@backup_argument
+@dir_option
+@_keys
+@click.option(
+    "--checkpoint", "checkpoint_file", type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE", help="A checkpoint kept elsewhere, which the backup must agree with.",
+)  # fmt: skip
+@options.output
+@pass_runtime
+def restore(
+    runtime: Runtime,
+    backup_name: str | None,
+    folder: Path | None,
+    identity: Path | None,
+    passphrase_file: Path | None,
+    checkpoint_file: Path | None,
+    output: Output,
+) -> None:
+    """Restore a backup into an empty ledger, which continues the same chain; go on with an interrupted one.
+
+    The ledger is the home's or --dsn's, and must not have been used: don't run other commands first.
+    Nothing is recorded by it: the log ends as it did.
+
+    \b
+    Example:
+      ROLLOUT_HOME=/srv/new-home rollout backup restore --dir /mnt/backups
+    """
+    from cli.restoring import restored
+    from ledger.service.backups import opening
+
+    found = opening.named(_folder(runtime, folder), backup_name)
+    found = found.unlocked(_opener(identity, passphrase_file))
+    found.check(_tell(runtime)("looking at the files"))
+    done = restored(runtime, found, checkpoint_file)
+    record = _row(found.path, found.metadata, None) | {"outcome": done}
+    output.record(
+        record,
+        f"{found.name}: {done}, {found.metadata.events:,} events up to #{found.last}\n"
+        f"chain {found.metadata.chain}",
+    )
+
+
+@backup.command("prune")
+@click.option(
+    "--keep-days", type=click.FloatRange(min=0), metavar="DAYS",
+    help=f"Keep what is younger. Default: what the adopted plans say, else {KEEP_DAYS}.",
+)  # fmt: skip
+@dir_option
+@options.dry_run
+@options.output
+@pass_runtime
+def prune(
+    runtime: Runtime, keep_days: float | None, folder: Path | None, dry_run: bool, output: Output
+) -> None:
+    """Remove old backups; never the last verified one, nor what an open exit gate still rests on.
+
+    \b
+    Example:
+      rollout backup prune --keep-days 7
+    """
+    from ledger.service.backups import opening, pruning, recording
+
+    folder = _folder(runtime, folder)
+    ledger, now = runtime.ledger, runtime.clock.now()
+    systems = runtime.store.systems()
+    keep = timedelta(days=keep_days) if keep_days is not None else _retention(runtime, systems)
+    judged = pruning.judge(
+        opening.listed(folder),
+        [each["backup"] for each in recording.verified(runtime.store)],
+        pruning.evidence(ledger, systems, now),
+        now,
+        keep,
+    )
+    if not dry_run:
+        pruning.sweep(folder)
+        for each in judged:
+            if each.kept is None:
+                pruning.remove(folder / each.entry.name)
+    for each in judged:
+        if each.protected:
+            say(f"kept {each.entry.name}: {each.kept}")
+    verb = "would be removed" if dry_run else "removed"
+    rows = [_judged_row(each, verb) for each in judged]
+    output.rows(rows, ["backup", "outcome", "why"])
+
+
+def _judged_row(each: Judged, verb: str) -> dict[str, Any]:
+    return {
+        "backup": each.entry.name,
+        "outcome": verb if each.kept is None else "kept",
+        "why": each.kept,
+        "protected": each.protected,
+    }
+
+
+def _retention(runtime: Runtime, systems: list[str]) -> timedelta:
+    from ledger.service.planning import plan_of
+
+    states = [runtime.ledger.recorder.load(system) for system in systems]
+    said = [
+        plan_of(runtime.ledger, state).profile.retention.backups
+        for state in states
+        if state.profile is not None
+    ]
+    return max(said, default=timedelta(days=KEEP_DAYS))
+
+
+def _folder(runtime: Runtime, given: Path | None) -> Path:
+    return (given or runtime.settings.home / FOLDER).absolute()
+
+
+def _passphrase(path: Path | None) -> str | None:
+    import os
+
+    from ledger.service.backups import sealing
+
+    if path is not None:
+        return sealing.passphrase_in(path)
+    given = os.environ.get(PASSPHRASE)
+    return sealing.checked(given, PASSPHRASE) if given else None
+
+
+def _opener(identity: Path | None, passphrase_file: Path | None) -> Opener:
+    from ledger.service.backups import sealing
+
+    return sealing.opener_of(identity, _passphrase(passphrase_file))
+
+
+def _as_metadata(found: Any) -> Any:
+    from dataclasses import asdict
+
+    from ledger.service.backups.metadata import TableDigest
+
+    return tuple(TableDigest.model_validate(asdict(each)) for each in found)
+
+
+def _tell(runtime: Runtime) -> Any:
+    from cli.progress import Progress
+
+    return lambda step: Progress(step, runtime.clock)
+
+
+def _has_ledger(runtime: Runtime) -> bool:
+    """Tell whether there is a ledger at hand, without making one."""
+    from ledger.domain.errors import LedgerError
+    from ledger.store.embedded import EmbeddedPostgres
+    from ledger.store.postgres import PostgresStore
+
+    home = runtime.settings.home
+    if runtime.settings.dsn is None and not EmbeddedPostgres(home).files.data.exists():
+        return False
+    store = PostgresStore(runtime.dsn)
+    try:
+        return store.schema_revision() is not None
+    except LedgerError:
+        return False
+    finally:
+        store.close()
+
+
+def _verified_names(runtime: Runtime) -> dict[str, str] | None:
+    """Return when each backup was last verified; None where there is no ledger to ask."""
+    from ledger.domain.errors import LedgerError
+    from ledger.service.backups import recording
+
+    try:
+        if not _has_ledger(runtime):
+            return None
+        return {
+            each["backup"]: each["verified_at"].isoformat()
+            for each in recording.verified(runtime.store)
+        }
+    except LedgerError as problem:
+        say(f"warning: {problem.message}")
+        return None
+
+
+def _row(path: Path, metadata: Any, verified_at: str | None) -> dict[str, Any]:
+    return {
+        "backup": metadata.backup, "path": str(path), "made_at": metadata.made_at,
+        "made_by": metadata.made_by.name, "ledger": metadata.ledger, "last": metadata.last,
+        "chain": metadata.chain, "events": metadata.events, "blobs": metadata.blobs,
+        "order_lines": metadata.order_lines, "bytes": metadata.size,
+        "encryption": metadata.encryption, "verified_at": verified_at,
+    }  # fmt: skip
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e6:.1f} MB" if count >= 100_000 else f"{count / 1e3:.1f} kB"

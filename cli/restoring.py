@@ -1,0 +1,45 @@
+"""A log back into an empty ledger: what `rollout backup restore` and `rollout import ledger` share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cli.output import say
+from cli.progress import Progress
+from cli.wiring import Runtime
+from ledger.domain.errors import SchemaMissing
+
+if TYPE_CHECKING:
+    from ledger.service.backups.restoring import Source
+
+
+def restored(runtime: Runtime, source: Source, checkpoint_file: Path | None) -> str:
+    """Recompute ``source``, put it into the ledger, and build the read models; return the outcome.
+
+    Raises:
+        IntegrityFailure: it is not what was recorded.
+        Refused: the ledger is not empty, or the source is none to restore from.
+    """
+    from ledger.service.backups.restoring import inspect, restore
+    from ledger.service.configuring import adopted_key
+    from ledger.store import checkpoint, migrate
+    from ledger.store.postgres import PostgresStore
+    from ledger.store.restore import Restorer
+
+    against = checkpoint.read(checkpoint_file) if checkpoint_file is not None else None
+    inspect(source, against, Progress("recomputing", runtime.clock))
+    store = PostgresStore(runtime.dsn)
+    try:
+        migrate.check(store.schema_revision())
+    except SchemaMissing:
+        migrate.upgrade(runtime.dsn)
+    finally:
+        store.close()
+    with Restorer(runtime.dsn) as restorer:
+        changed = restore(restorer, source, Progress("restoring", runtime.clock))
+    runtime.catch_up()
+    key_id, _ = adopted_key(runtime.store)
+    if key_id is not None:
+        say(f"secrets of this ledger are digested under the key {key_id}: put secret.key back too")
+    return "restored" if changed else "skipped (it is here already)"

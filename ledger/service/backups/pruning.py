@@ -1,0 +1,129 @@
+"""Which backups may go: not the last that is known to be good, nor what an open gate still rests on."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from ledger import files
+from ledger.domain.durations import duration_text
+from ledger.domain.errors import LedgerError
+from ledger.domain.state import SystemState
+from ledger.service.backups.opening import Entry
+from ledger.service.context import Ledger
+from ledger.service.planning import plan_of
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What the exit gate of a system's present phase looks back on."""
+
+    system: str
+    phase: str
+    since: datetime
+    over: timedelta
+
+    @property
+    def told(self) -> str:
+        """The same in words."""
+        return (
+            f"the exit gate of {self.system}/{self.phase} needs {duration_text(self.over)} of evidence, "
+            f"from {self.since:%Y-%m-%d %H:%M}Z on"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What becomes of one backup."""
+
+    entry: Entry
+    kept: str | None
+    """Why it stays; None: it may go."""
+    protected: bool = False
+    """It is older than was asked for, and stays all the same."""
+
+
+def evidence(ledger: Ledger, systems: Sequence[str], now: datetime) -> list[Evidence]:
+    """Return what open gates look back on: a phase that has criteria and was not left.
+
+    Raises:
+        LedgerError: a plan can't be read: then nobody knows, and nothing may go.
+    """
+    found: list[Evidence] = []
+    for system in systems:
+        state: SystemState = ledger.recorder.load(system)
+        if state.phase is None or state.profile is None or _is_over(state):
+            continue
+        phase = plan_of(ledger, state).profile.phase(state.phase["name"])
+        if phase is None or not phase.success:
+            continue
+        over = max(one.over or phase.min_duration for one in phase.success)
+        entered = datetime.fromisoformat(state.phase["since"]).astimezone(UTC)
+        found.append(Evidence(system, phase.name, max(entered, now - over), over))
+    return found
+
+
+def _is_over(state: SystemState) -> bool:
+    return state.phase is None or state.phase["status"] in {"completed", "aborted"}
+
+
+def judge(
+    entries: Sequence[Entry],
+    verified: Sequence[str],
+    needed: Sequence[Evidence],
+    now: datetime,
+    keep: timedelta,
+) -> list[Judged]:
+    """Say of each backup whether it may go. ``verified`` names backups, oldest first."""
+    there = {entry.name for entry in entries if entry.backup is not None}
+    last_good = next((name for name in reversed(verified) if name in there), None)
+    newest = max(there, default=None)
+    return [_judged(entry, last_good or newest, last_good, needed, now - keep) for entry in entries]
+
+
+def _judged(
+    entry: Entry,
+    never: str | None,
+    last_good: str | None,
+    needed: Sequence[Evidence],
+    before: datetime,
+) -> Judged:
+    made = entry.made
+    if made is None:
+        return Judged(entry, f"it can't be read: {entry.problem}")
+    if made >= before:
+        return Judged(entry, "it is not old enough")
+    if entry.name == never:
+        why = "it is the last verified one" if last_good else "no backup was verified yet"
+        return Judged(entry, why, protected=True)
+    for each in needed:
+        if made >= each.since:
+            return Judged(entry, each.told, protected=True)
+    return Judged(entry, None)
+
+
+def remove(path: Path) -> None:
+    """Remove a backup. It loses its name first: killed in between, no half of it is taken for a backup.
+
+    Raises:
+        FileNotWritten: it is there still.
+    """
+    doomed = path.with_name(f".{path.name}.gone.rollout-tmp")
+    with files.told_as_not_written(path):
+        path.rename(doomed)
+        files.sync_folder(path.parent)
+    shutil.rmtree(doomed, ignore_errors=True)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what a killed `remove` has left."""
+    for path in folder.glob(".*.gone.rollout-tmp"):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def unknown(problem: LedgerError) -> str:
+    """Return why nothing goes where it can't be known what is needed."""
+    return f"nothing was removed, since nobody knows what is needed: {problem.message}"

@@ -1,0 +1,51 @@
+"""What the ledger knows of its backups: an event for each that was made, and each that was read back."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from ledger.domain import events
+from ledger.domain.ids import LEDGER_STREAM
+from ledger.service.backups.metadata import Metadata
+from ledger.service.recorder import Origin, Recorder
+from ledger.store.base import EventStore
+
+VERIFIED = "BackupVerified"
+
+
+def record(
+    recorder: Recorder, event: events.BackupCreated | events.BackupVerified, origin: Origin
+) -> int:
+    """Append ``event``; return its position."""
+    new = recorder.prepare(event, origin, stream=LEDGER_STREAM, system=None)
+    return recorder.append([new])[0].position or 0
+
+
+def created(metadata: Metadata, sha256: str) -> events.BackupCreated:
+    """Return the event that says that a backup was made."""
+    return events.BackupCreated(
+        backup=metadata.backup,
+        made_at=metadata.made_at,
+        position=metadata.last,
+        chain=metadata.chain,
+        metadata=sha256,
+        bytes=metadata.size,
+        encrypted=metadata.encryption != "none",
+    )
+
+
+def verified(store: EventStore) -> list[dict[str, Any]]:
+    """Return what was recorded of each verified backup, by the time at which it was made."""
+    found = [
+        {**event.data, "verified_at": event.recorded_at}
+        for event in store.read_stream(LEDGER_STREAM)
+        if event.type == VERIFIED
+    ]
+    return sorted(found, key=lambda each: (each["made_at"], each["verified_at"]))
+
+
+def last_verified_at(store: EventStore) -> datetime | None:
+    """Return when the newest backup was made that was read back and found whole; None: there is none."""
+    known = verified(store)
+    return datetime.fromisoformat(known[-1]["made_at"]).astimezone(UTC) if known else None
