@@ -112,7 +112,7 @@ def test_from_the_first_check_to_one_percent(desk: Okx) -> None:
 
 
 def test_back_off_by_http_and_by_the_control_file(desk: Okx) -> None:
-    """R4, M5, M6, C12, C13, C16, scenarios 8, 13; inconsistencies 21-23. I5: paused rejects, and says so."""
+    """R4, M5, M6, C12, C13, C16, scenarios 8, 14; inconsistencies 21-23. I5: paused rejects, and says so."""
     with desk.trading() as bot:
         desk.of("switch", "--to", "mock")
         desk.back_to_real()
@@ -146,6 +146,9 @@ def test_back_off_by_http_and_by_the_control_file(desk: Okx) -> None:
         assert unheard.code != 0
         assert bot.tell(orders=1)["orders"] == ["simulated"]
         assert "was not seen to be paused" in desk.of("log").out
+        assert "http_admin" in desk.of("recover", exits=3).out
+        drift = desk.of("status", "-o", "json", exits=3).json["drift"]["mode"]
+        assert (drift["expected"], drift["found"]) == ("mock", "control_file: paused/halt")
 
 
 TRIGGERS = {
