@@ -24,11 +24,20 @@ def profile() -> None:
 @profile.command("adopt")
 @click.argument("system", shell_complete=complete_system)
 @click.argument("file", type=file_type)
+@click.option(
+    "--register",
+    is_flag=True,
+    help="Reach the system as FILE says, where it is registered otherwise.",
+)
 @options.reason
 @options.output
 @pass_runtime
-def adopt(runtime: Runtime, system: str, file: Path, reason: str | None, output: Output) -> None:
+def adopt(
+    runtime: Runtime, system: str, file: Path, register: bool, reason: str | None, output: Output
+) -> None:
     """Make FILE the rollout plan of SYSTEM. What changed is recorded, key by key.
+
+    A system that the ledger does not know yet is registered with the environment and the actuators of FILE.
 
     \b
     Example:
@@ -36,7 +45,12 @@ def adopt(runtime: Runtime, system: str, file: Path, reason: str | None, output:
     """
     from ledger.service import planning
 
-    plan, decision = planning.adopt(runtime.ledger, system, file, runtime.origin(reason))
+    plan, decision, registered = planning.adopt(
+        runtime.ledger, system, file, runtime.origin(reason), register=register
+    )
+    for event in registered.events:
+        done = "registered" if event.type == "SystemRegistered" else "registered anew"
+        say(f"{system} is {done}: rollout system show {system}")
     if decision.skipped is not None:
         skip(output, system, decision.skipped)
         return

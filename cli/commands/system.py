@@ -13,7 +13,6 @@ from cli.wiring import Runtime, pass_runtime
 from ledger.actuators import DEFAULT_CONTROL_FILE
 from ledger.domain.errors import UsageError
 from ledger.domain.events.systems import Actuators, CodePlace, ConfigFile
-from ledger.domain.ids import check_system_name
 
 
 @click.group()
@@ -92,11 +91,6 @@ def add(
     """
     from ledger.service.registering import register
 
-    check_system_name(name)
-    if http_admin:
-        from ledger.actuators.http_admin import HttpAdmin
-
-        HttpAdmin(http_admin)  # refuses a URL that is off, or that holds a password
     actuators = Actuators(
         control_file=str(Path(control_file).absolute()) if control_file else None,
         http_admin=http_admin,

@@ -13,18 +13,28 @@ from ledger.domain.errors import BadInput, UnknownName
 from ledger.domain.state import SystemState
 from ledger.profiles.phases import Approvals
 from ledger.profiles.plan import Plan, from_content, load
+from ledger.service import enlisting
 from ledger.service.context import Ledger
 from ledger.service.recorder import Origin
 
 
-def adopt(ledger: Ledger, system: str, path: Path, origin: Origin) -> tuple[Plan, Decision]:
+def adopt(
+    ledger: Ledger, system: str, path: Path, origin: Origin, *, register: bool = False
+) -> tuple[Plan, Decision, Decision]:
     """Make the profile in ``path`` the plan of ``system``. The same again is a no-op.
+
+    A system that is not registered is, if the profile names actuators. Where a registered one is reached
+    otherwise than the profile says, that is told; ``register`` changes it.
+
+    Returns the plan, what was decided on it, and on the registration.
 
     Raises:
         BadInput: the profile or a rule file does not fit, or holds a secret, or is for another environment.
+        NameTaken: another system is reached in a way that the profile names: the name may be mistyped.
     """
     plan = load(path)
     _insist_on_no_secret(ledger, plan, path)
+    registered = enlisting.enlist(ledger, system, plan.profile, origin, change=register)
     state = ledger.load(system)
     _insist_on_environment(state, plan, path)
     previous = plan_of(ledger, state) if state.profile is not None else None
@@ -55,7 +65,7 @@ def adopt(ledger: Ledger, system: str, path: Path, origin: Origin) -> tuple[Plan
             )
         return Decision((adopted,))
 
-    return plan, ledger.decide(system, decide, origin)
+    return plan, ledger.decide(system, decide, origin), registered
 
 
 def plan_of(ledger: Ledger, state: SystemState) -> Plan:

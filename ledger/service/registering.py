@@ -8,6 +8,7 @@ from pathlib import Path
 from ledger.domain import events
 from ledger.domain.decisions import Decision, systems
 from ledger.domain.errors import BadInput
+from ledger.domain.ids import check_system_name
 from ledger.domain.state import SystemState
 from ledger.service.context import Ledger
 from ledger.service.recorder import Origin
@@ -30,6 +31,7 @@ def register(
     """
     from ledger.service.recovery import finish_dead_operations
 
+    check_system_name(system)
     _check(ledger, actuators)
     with ledger.operating(system, "system add"):
         if ledger.recorder.load(system).registration is not None:
@@ -56,6 +58,12 @@ def _check(ledger: Ledger, actuators: events.Actuators) -> None:
     paths = [file.path for file in actuators.config_files]
     if actuators.control_file is not None:
         paths.append(actuators.control_file)
+    if actuators.mitigation_file is not None:
+        paths.append(actuators.mitigation_file)
+    if actuators.http_admin is not None:
+        from ledger.actuators.http_admin import HttpAdmin
+
+        HttpAdmin(actuators.http_admin)  # refuses a URL that is off, or that holds a password
     for word in actuators.code.restart if actuators.code is not None else ():
         ledger.recorder.insist_on_plain(word, "restart command")
     if actuators.code is not None:

@@ -66,6 +66,10 @@ class EventStore(Protocol):
         """Return those of ``event_ids`` that the log holds, in one round trip."""
         ...
 
+    def systems(self) -> list[str]:
+        """Return the names of the systems that the log knows, sorted."""
+        ...
+
     def put_blob(self, content: bytes) -> str:
         """Keep ``content``; return its SHA-256 in hex. Keeping the same bytes twice is one blob."""
         ...

@@ -120,6 +120,14 @@ class MemoryStore:
         """See `EventStore.known`."""
         return self._by_id.keys() & set(event_ids)
 
+    def systems(self) -> list[str]:
+        """See `EventStore.systems`."""
+        return sorted(
+            stream.removeprefix("system:")
+            for stream in self._revisions
+            if stream.startswith("system:")
+        )
+
     def put_blob(self, content: bytes) -> str:
         """See `EventStore.put_blob`."""
         digest = hashlib.sha256(content).hexdigest()

@@ -145,3 +145,11 @@ def test_where_a_stream_stood_at_a_moment(store: EventStore) -> None:
     assert store.first_revision_since("long", found[0].recorded_at - timedelta(days=1)) == 1
     assert store.first_revision_since("long", found[-1].recorded_at + timedelta(days=1)) == 10
     assert store.first_revision_since("none", found[0].recorded_at) == 1
+
+
+def test_the_systems_are_those_that_have_a_stream(store: EventStore) -> None:
+    """Sorted by name, whatever else there is in the log."""
+    assert store.systems() == []
+    for stream in ("system:polyarb-x", "ledger", "system:a/b", "metrics:a/b", "system:polyarb-x"):
+        store.append([an_event(stream)])
+    assert store.systems() == ["a/b", "polyarb-x"]
