@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from cli.commands.report_canary import canary
+from cli.commands.report_sheets import daily, monitoring, stop
 
 
 @click.group()
@@ -13,3 +14,6 @@ def report() -> None:
 
 
 report.add_command(canary)
+report.add_command(daily)
+report.add_command(stop)
+report.add_command(monitoring)

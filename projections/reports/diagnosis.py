@@ -70,7 +70,7 @@ class Finding:
 
 def diagnose(activity: Activity, latency: Latency, limits: Limits) -> list[Finding]:
     """Return what was asked, in the order of the daily report."""
-    sent = len(activity.submitted)
+    sent = len(order_figures.rated(activity))
     results = sum(trade.realised is not None for trade in activity.trades)
     return [
         _finding("reject_rate", order_figures.reject_rate(activity), "≥", limits.reject_rate, sent),

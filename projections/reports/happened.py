@@ -23,13 +23,12 @@ from projections.reports.orders import Record
 from projections.reports.period import Period
 
 AT_ONCE: Final = 2000
-Progress = Callable[[int], None]
+Progress = Callable[[int, int], None]
+"""Told how many records were read, of how many."""
 
-_ORDERS: Final[LiteralString] = (
-    log.RECORDED
-    + "WHERE stream = %s AND position <= %s AND occurred_at >= %s AND occurred_at < %s "
-    "ORDER BY occurred_at, position"
-)
+_OF_ORDERS: Final[LiteralString] = "WHERE stream = %s AND occurred_at >= %s AND occurred_at < %s "
+_COUNT: Final[LiteralString] = "SELECT count(*) FROM ledger.event " + _OF_ORDERS  # noqa: S608 - a constant
+_ORDERS: Final[LiteralString] = log.RECORDED + _OF_ORDERS + "ORDER BY occurred_at, position"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,22 +75,25 @@ def time_in_mode(spent: Sequence[Stretch]) -> dict[str, timedelta]:
 
 
 def order_records(
-    db: Db, system: str, period: Period, up_to: int, spent: Sequence[Stretch], progress: Progress
+    db: Db, system: str, period: Period, spent: Sequence[Stretch], progress: Progress
 ) -> Iterator[Record]:
-    """Yield the order activity of the period, oldest first, up to position ``up_to`` of the log."""
+    """Yield the order activity of the period, oldest first, each with the mode of that moment."""
     starts = [each.since for each in spent]
+    values = (orders_stream(system), period.since, period.until)
+    counted = db.execute(_COUNT, values).fetchone()
+    records = counted[0] if counted is not None else 0
     # On the server, in pieces: a busy day has a million of them.
     with db.transaction(), db.cursor("order_activity", binary=True) as cursor:
         cursor.itersize = AT_ONCE
-        cursor.execute(_ORDERS, (orders_stream(system), up_to, period.since, period.until))
+        cursor.execute(_ORDERS, values)
         for number, row in enumerate(cursor, start=1):
             event = Recorded(*row)
             at = event.occurred_at
             place = bisect_right(starts, at) - 1
             mode = spent[place].mode if place >= 0 and at < spent[place].until else None
             yield Record(at, event.data["kind"], event.data["fields"], mode)
-            if number % AT_ONCE == 0:
-                progress(number)
+            if number % AT_ONCE == 0 or number == records:
+                progress(number, records)
 
 
 def configuration_changes(db: Db, system: str, period: Period) -> list[dict[str, Any]]:
@@ -160,8 +162,12 @@ def state_until(db: Db, system: str, moment: datetime) -> SystemState | None:
 
 def configured(db: Db, fingerprint: str | None) -> dict[str, str]:
     """Return what a configuration says: key path -> canonical JSON text."""
-    if fingerprint is None:
-        return {}
+    content = blob(db, fingerprint) if fingerprint is not None else None
+    return flatten(orjson.loads(content)) if content is not None else {}
+
+
+def blob(db: Db, fingerprint: str) -> bytes | None:
+    """Return the bytes under a fingerprint: a configuration's canonical form, or a plan."""
     query = "SELECT bytes FROM ledger.blob WHERE sha256 = decode(%s, 'hex')"
     row = db.execute(query, (fingerprint.removeprefix("sha256:"),)).fetchone()
-    return flatten(orjson.loads(row[0])) if row is not None else {}
+    return row[0] if row is not None else None

@@ -11,6 +11,7 @@ from typing import Final
 
 from projections.reports.figures import Figure, absent, of, quantile, ratio, rounded
 from projections.reports.orders import Activity, Order
+from projections.reports.words import Words
 
 _EXACT: Final = Context(prec=100, traps=[])
 PERCENTILES: Final = (50, 95, 99)
@@ -55,23 +56,23 @@ def order_figures(activity: Activity) -> list[Named]:
     ]
 
 
-def _rated(activity: Activity) -> list[Order]:
-    """Return what rates are rates of: a pause rejects every order, and says nothing of the market."""
+def rated(activity: Activity) -> list[Order]:
+    """Return what rates and latencies are of: a pause rejects every order, and tells nothing of a market."""
     return [order for order in activity.submitted if not order.paused]
 
 
 def reject_rate(activity: Activity) -> Figure:
     """Return rejected of submitted orders, in per cent, those of a pause left out."""
-    rated = _rated(activity)
+    counted = rated(activity)
     why = NO_ORDERS if activity.records else NO_RECORDS
-    return ratio(sum(order.rejected for order in rated), len(rated), why)
+    return ratio(sum(order.rejected for order in counted), len(counted), why)
 
 
 def fill_rate(activity: Activity) -> Figure:
     """Return orders with a fill of submitted orders, in per cent, those of a pause left out."""
-    rated = _rated(activity)
+    counted = rated(activity)
     why = NO_ORDERS if activity.records else NO_RECORDS
-    return ratio(sum(order.traded for order in rated), len(rated), why)
+    return ratio(sum(order.traded for order in counted), len(counted), why)
 
 
 def trade_figures(activity: Activity) -> list[Named]:
@@ -106,6 +107,15 @@ def realised_pnl(activity: Activity) -> Figure:
     return _sum([(trade.realised, trade.currency) for trade in trades], "no_results", trades)
 
 
+@dataclass(frozen=True, slots=True)
+class Money(Figure):
+    """An amount: people see every digit of it, too."""
+
+    def text(self, words: Words) -> str:
+        """Return it as people read it: ``-1.3 USDT``."""
+        return f"{self.cell()} {self.unit}".rstrip()
+
+
 def _sum(
     amounts: Iterable[tuple[Decimal | None, str | None]], why: str, trades: list[Order]
 ) -> Figure:
@@ -119,7 +129,7 @@ def _sum(
     total = Decimal(0)
     for amount, _ in told:
         total = _EXACT.add(total, amount)
-    return of(total, told[0][1] or "")
+    return Money(total, told[0][1] or "")
 
 
 # --- latency -------------------------------------------------------------------------------------
@@ -147,7 +157,7 @@ class Latency:
 
 def latency(activity: Activity) -> Latency:
     """Return the latencies that the bot states; if none, the times from intent to first result."""
-    sent = activity.submitted
+    sent = rated(activity)
     stated = [order.latency_ms for order in sent if order.latency_ms is not None]
     if stated:
         kept = tuple(value for value in stated if value >= 0)

@@ -1,7 +1,7 @@
 """A report as facts and tables by section; the same data becomes Markdown, HTML and JSON.
 
-Labels are words of the report's own table: ``[daily.orders]`` has ``title``, and a line for
-each fact and column.
+The words of a section stand in a table of its own: ``[part.orders]`` has ``title``, and a line for each
+fact, table and column. ``[daily]`` has the title of the whole report.
 """
 
 from __future__ import annotations
@@ -70,11 +70,16 @@ class Sheet:
         shown = _Shown(self, words)
         values = {"sheet": self, "source": source, "show": shown.text, "label": shown.label,
                   "tone": tone, "named": dict(self.named)}  # fmt: skip
-        return {
-            f"{self.report}.md": template_bytes("sheet.md.j2", words, **values),
-            f"{self.report}.html": template_bytes("sheet.html.j2", words, **values),
-            f"{self.report}.json": json_bytes(self.document(source, words)),
-        }
+        contents = (
+            template_bytes("sheet.md.j2", words, **values),
+            template_bytes("sheet.html.j2", words, **values),
+            json_bytes(self.document(source, words)),
+        )
+        return dict(zip(file_names(self.report), contents, strict=True))
+
+    def title(self, words: Words) -> str:
+        """Return what the report is called."""
+        return words(f"{self.report}.title", **dict(self.named))
 
     def document(self, source: Provenance, words: Words) -> dict[str, Any]:
         """Return the report as JSON-ready data: numbers as decimal text, times in UTC."""
@@ -87,16 +92,21 @@ class Sheet:
         }
 
 
+def file_names(report: str) -> tuple[str, ...]:
+    """Return the files that a report consists of."""
+    return f"{report}.md", f"{report}.html", f"{report}.json"
+
+
 class _Shown:
     """Cells as text, and as JSON, in one language."""
 
     def __init__(self, sheet: Sheet, words: Words) -> None:
-        self._sheet = sheet
+        self._zone = sheet.zone
         self._words = words
 
     def label(self, section: str, key: str) -> str:
         """Return what a fact or a column is called."""
-        return self._words(f"{self._sheet.report}.{section}.{key}")
+        return self._words(f"part.{section}.{key}")
 
     def text(self, cell: Cell) -> str:
         """Return a cell as people read it."""
@@ -105,7 +115,7 @@ class _Shown:
         if isinstance(cell, Term):
             return self._words(cell.key, **dict(cell.named))
         if isinstance(cell, datetime):
-            return _clock(cell.astimezone(self._sheet.zone))
+            return _clock(cell.astimezone(self._zone))
         if isinstance(cell, timedelta):
             return duration_text(cell, parts=3)
         return str(cell) if cell is not None and cell != "" else "—"
@@ -120,7 +130,7 @@ class _Shown:
             return iso(cell)
         if isinstance(cell, timedelta):
             return {"seconds": int(cell.total_seconds())}
-        return cell
+        return cell if cell != "" else None
 
     def section(self, section: Section) -> dict[str, Any]:
         """Return a section as JSON-ready data."""
@@ -141,14 +151,17 @@ def _clock(moment: datetime) -> str:
 
 
 _TONES = {
-    "fine": "good", "normal": "good", "found": "bad", "firing": "bad", "crashed": "bad",
-    "unclear": "unsure", "no_data": "unsure", "pending": "unsure", "clearing": "unsure", "failing": "bad",
+    "fine": "good", "normal": "good", "fresh": "good",
+    "found": "bad", "firing": "bad", "breached": "bad", "failing": "bad", "unseen": "bad",
+    "unclear": "unsure", "no_data": "unsure", "pending": "unsure", "clearing": "unsure",
 }  # fmt: skip
 
 
 def tone(cell: Cell) -> str:
     """Return in which tone a page shows a verdict: good, bad, unsure; nothing for other cells."""
-    return _TONES.get(cell.key.rpartition(".")[2], "") if isinstance(cell, Term) else ""
+    if not isinstance(cell, Term) or not cell.key.startswith(("verdict.", "standing.")):
+        return ""
+    return _TONES.get(cell.key.rpartition(".")[2], "")
 
 
 def facts(**cells: Cell) -> tuple[tuple[str, Cell], ...]:

@@ -56,7 +56,7 @@ def test_each_order_is_counted_once_by_what_became_of_it() -> None:
     assert told == {
         "intents": "7", "blocked": "1", "simulated": "0", "submitted": "6", "filled": "1", "partly": "1",
         "rejected": "1", "rejected_while_paused": "0", "cancelled": "1", "open": "0", "unanswered": "1",
-        "unknown": "1", "reject_rate": "16.6666666667 %", "fill_rate": "33.3333333333 %",
+        "unknown": "1", "reject_rate": "16.6667 %", "fill_rate": "33.3333 %",
         "risk_events": "1",
     }  # fmt: skip
     assert activity.unknown_words == ["flummoxed"]

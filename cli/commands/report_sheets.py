@@ -1,0 +1,237 @@
+"""rollout report daily, stop, monitoring."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import click
+
+from cli import options, reporting
+from cli.completion import complete_system
+from cli.output import Output
+from cli.wiring import Runtime, pass_runtime
+
+if TYPE_CHECKING:
+    from projections.base import Db
+    from projections.reports.happened import Progress
+    from projections.reports.period import Period
+    from projections.reports.sheet import Sheet
+    from projections.reports.words import Words
+
+F = TypeVar("F", bound=Callable[..., Any])
+REPORTS: Final = Path("reports")
+system_argument = click.argument("system", shell_complete=complete_system)
+
+
+def _out(default: str) -> Callable[[F], F]:
+    return click.option(
+        "--out", type=click.Path(path_type=Path), metavar="DIR", show_default=f"{REPORTS}/{default}",
+        help="The folder to write. It appears when it is whole.",
+    )  # fmt: skip
+
+
+@click.command("daily")
+@system_argument
+@click.option("--date", metavar="YYYYMMDD", help="Which day. Default: the last that is over.")
+@click.option("--tz", "--timezone", "zone", default="UTC", show_default=True, metavar="ZONE",
+              help="Whose midnight: Asia/Shanghai, +08:00.")  # fmt: skip
+@click.option("--limit", "limits", multiple=True, metavar="NAME=NUMBER",
+              help="From where on it is wrong: reject_rate=5 (%), fill_rate=50 (%), latency_p95=500 (ms), "
+              "pnl=0. Repeatable.")  # fmt: skip
+@reporting.lang
+@_out("daily/SYSTEM-YYYYMMDD")
+@reporting.replace
+@options.output
+@pass_runtime
+def daily(
+    runtime: Runtime,
+    system: str,
+    date: str | None,
+    zone: str,
+    limits: tuple[str, ...],
+    words: Words,
+    out: Path | None,
+    replace: bool,
+    output: Output,
+) -> None:
+    """Report what SYSTEM did in a day: mode, trades, orders, latency, alerts, and what is wrong.
+
+    \b
+    Example:
+      rollout report daily polyarb-x --date 20260201 --tz Asia/Shanghai --lang zh
+    """
+    from ledger.service.imports.times import zone_named
+    from projections.reports import daily as report
+    from projections.reports.diagnosis import limits_of
+    from projections.reports.period import day_of
+
+    now = runtime.clock.now()
+    where = zone_named(zone)
+    day = day_of(date, where.tz, where.name, now)
+    thresholds = limits_of(limits)
+    period = report.period_of(day, now)
+
+    def make(db: Db, progress: Progress) -> Sheet:
+        return report.sheet(db, system, day, thresholds, period, progress)
+
+    folder = out or REPORTS / "daily" / f"{_as_name(system)}-{day.date:%Y%m%d}"
+    asked = Asked(report.REPORT, system, period, make)
+    _hand_out(runtime, asked, now, words, folder, output, replaced=replace)
+
+
+@click.command("stop")
+@system_argument
+@click.option("--run", "run_tag", metavar="TAG", help="Which run. Default: the last.")
+@reporting.lang
+@_out("stop/RUN_TAG")
+@reporting.replace
+@options.output
+@pass_runtime
+def stop(
+    runtime: Runtime,
+    system: str,
+    run_tag: str | None,
+    words: Words,
+    out: Path | None,
+    replace: bool,
+    output: Output,
+) -> None:
+    """Report a run of SYSTEM: what ran, how long, how it ended, and what happened meanwhile.
+
+    \b
+    Example:
+      rollout report stop polyarb-x --run 20260201_090000_polyarb-x
+    """
+    now = runtime.clock.now()
+    asked = asked_of_run(runtime, system, run_tag, now)
+    folder = out or REPORTS / "stop" / _as_name(asked.run_tag or "")
+    _hand_out(runtime, asked, now, words, folder, output, replaced=replace)
+
+
+@click.command("monitoring")
+@system_argument
+@reporting.lang
+@_out("monitoring/SYSTEM-YYYYMMDD-HHMMSS")
+@reporting.replace
+@options.output
+@pass_runtime
+def monitoring(
+    runtime: Runtime, system: str, words: Words, out: Path | None, replace: bool, output: Output
+) -> None:
+    """Report how SYSTEM is watched now: thresholds, rules, rollback conditions and their state.
+
+    \b
+    Example:
+      rollout report monitoring ofi-cvd --lang zh
+    """
+    from ledger.domain.modes import Mode
+    from ledger.service import acting
+    from ledger.service.planning import plan_of
+    from ledger.service.rule_sets import rules_of
+    from projections.reports import monitoring_sheet as report
+
+    now = runtime.clock.now()
+    period = report.period_of(now)
+    state = runtime.ledger.load(system)
+    plan = plan_of(runtime.ledger, state) if state.profile is not None else None
+    rules = rules_of(plan) if plan is not None else ()
+    ages = acting.open_seconds(state, now)
+    own = {
+        acting.OPEN_SECONDS: [((("severity", name),), age) for name, age in ages.items()],
+        "rollout_mode": [((("mode", mode),), float(state.mode == mode)) for mode in Mode],
+    }
+    watched = report.Watched(state, plan, rules, own, now)
+
+    def make(db: Db, _progress: Progress) -> Sheet:
+        return report.sheet(db, watched, period)
+
+    folder = out or REPORTS / "monitoring" / f"{_as_name(system)}-{now:%Y%m%d-%H%M%S}"
+    asked = Asked(report.REPORT, system, period, make)
+    _hand_out(runtime, asked, now, words, folder, output, replaced=replace)
+
+
+def _as_name(text: str) -> str:
+    return text.replace("/", "-").lstrip(".") or "report"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A report that is asked for."""
+
+    report: str
+    system: str
+    period: Period
+    make: Callable[[Db, Progress], Sheet]
+    run_tag: str | None = None
+
+
+def asked_of_run(runtime: Runtime, system: str, run_tag: str | None, now: datetime) -> Asked:
+    """Return the stop report of a run; without a tag, of the last one.
+
+    Raises:
+        UnknownName: there is no such system, or no such run.
+    """
+    from projections.reports import stop as report
+
+    runtime.ledger.load(system)
+    run = report.run_of(runtime.readmodel, system, run_tag)
+    period = report.period_of(run, now)
+
+    def make(db: Db, progress: Progress) -> Sheet:
+        return report.sheet(db, system, run, period, progress)
+
+    return Asked(report.REPORT, system, period, make, run.tag)
+
+
+def made_of(
+    runtime: Runtime, asked: Asked, words: Words, now: datetime
+) -> tuple[reporting.Made, Sheet]:
+    """Make a report of one moment of the log."""
+    from cli.progress import Progress as Told
+    from projections.reports.happened import first_position
+    from projections.reports.provenance import provenance
+
+    runtime.ledger.load(asked.system)
+    db, period = runtime.readmodel, asked.period
+    with db.transaction():
+        # What is appended meanwhile must not be in one part of the report and not in another.
+        db.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        sheet = asked.make(db, Told("reading order activity", runtime.clock))
+        source = provenance(
+            db, asked.report, asked.system, generated_at=now,
+            generated_by=runtime.settings.actor.name,
+            from_position=first_position(db, asked.system, period),
+            since=period.since, until=period.until, run_tag=asked.run_tag,
+        )  # fmt: skip
+    return reporting.Made(source, sheet.files(source, words)), sheet
+
+
+def _hand_out(
+    runtime: Runtime,
+    asked: Asked,
+    now: datetime,
+    words: Words,
+    folder: Path,
+    output: Output,
+    *,
+    replaced: bool,
+) -> None:
+    from ledger.folders import check_free
+    from projections.reports.sheet import file_names
+
+    check_free(folder, dict.fromkeys(file_names(asked.report)), replace=replaced)
+    made, sheet = made_of(runtime, asked, words, now)
+    reporting.hand_out(
+        runtime,
+        made,
+        words,
+        folder,
+        output,
+        replaced=replaced,
+        facts={"sections": sheet.document(made.provenance, words)["sections"]},
+        human=sheet.title(words),
+    )

@@ -1,0 +1,112 @@
+"""How each rule of a plan stands: by what the log says of its alerts, and by the samples of now. Pure.
+
+The log says what was seen when somebody looked; the samples say what would be seen by looking now. A rule
+on which there is no data is not in order (I8).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from ledger.alerts.judge import key_of
+from ledger.alerts.promql import Moment
+from ledger.alerts.rules import AlertRule
+from ledger.alerts.vectors import Vector
+from ledger.domain.events.base import decimal_text
+from ledger.domain.state import SystemState
+from projections.reports.figures import Figure, absent, finite, rounded
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One rule: its state, since when, and what its expression comes to."""
+
+    rule: AlertRule
+    status: str
+    """failing, firing, clearing, pending, no_data, not_in_force, unseen or normal."""
+    since: datetime | None
+    explanation: str
+    """Which alerts, or why it can't be evaluated."""
+    value: Figure | str
+    """The expression's value now: one figure, or several series with theirs."""
+
+    @property
+    def rolls_back(self) -> bool:
+        """Whether it goes back to another configuration by itself."""
+        return self.rule.action.name == "rollback"
+
+
+def facts_of(state: SystemState, environment: str) -> dict[str, str]:
+    """Return what ``rollout_applies_in`` goes by."""
+    return {
+        "mode": state.mode or "mock",
+        "phase": str((state.phase or {}).get("name", "")),
+        "environment": environment,
+    }
+
+
+def condition(
+    rule: AlertRule, state: SystemState, moment: Moment, facts: Mapping[str, str]
+) -> Condition:
+    """Return how ``rule`` stands in ``state``, and by the samples of ``moment``."""
+    found = rule.expression.evaluate(moment)
+    status, since, explanation = _status(rule, state, found, facts)
+    return Condition(rule, status, since, explanation, _value(rule, found))
+
+
+def _status(
+    rule: AlertRule, state: SystemState, found: Vector, facts: Mapping[str, str]
+) -> tuple[str, datetime | None, str]:
+    failure = state.failing.get(rule.name)
+    if failure is not None:
+        return "failing", _moment(failure["since"]), failure["explanation"]
+    firing = {
+        k: a for k, a in state.alerts.items() if (a.get("rule") or {}).get("name") == rule.name
+    }
+    if firing:
+        clearing = all(alert.get("clear_since") for alert in firing.values())
+        return (
+            "clearing" if clearing else "firing",
+            _first(firing, "since"),
+            ", ".join(sorted(firing)),
+        )
+    pending = {key: alert for key, alert in state.pending.items() if alert["rule"] == rule.name}
+    unseen = sorted(since for key, since in state.no_data.items() if key in {rule.name, *pending})
+    if unseen:
+        return "no_data", _moment(unseen[0]), ", ".join(sorted(pending))
+    if pending:
+        return "pending", _first(pending, "active_since"), ", ".join(sorted(pending))
+    if not all(facts.get(axis) == value for axis, value in rule.applies_in):
+        where = ", ".join(f"{axis}={value}" for axis, value in rule.applies_in)
+        return "not_in_force", None, where
+    if not found:
+        return "no_data", None, ""
+    return ("unseen" if any(e.holds for e in found.values()) else "normal"), None, ""
+
+
+def _first(alerts: Mapping[str, Mapping[str, Any]], key: str) -> datetime:
+    return min(_moment(alert[key]) for alert in alerts.values())
+
+
+def _value(rule: AlertRule, found: Vector) -> Figure | str:
+    told = list(_values(rule, found))
+    if not told:
+        return absent("not_fresh", metric=", ".join(sorted(rule.expression.metrics)) or rule.name)
+    if len(told) == 1:
+        return told[0][1]
+    return ", ".join(f"{name}: {figure.cell()}" for name, figure in told)
+
+
+def _values(rule: AlertRule, found: Vector) -> Iterator[tuple[str, Figure]]:
+    for labels, element in sorted(found.items()):
+        number: Decimal | None = finite(decimal_text(element.value))
+        if number is not None:
+            yield key_of("", labels) or rule.name, Figure(rounded(number))
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)

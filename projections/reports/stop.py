@@ -1,0 +1,170 @@
+"""The stop report: what ran, for how long, how it ended, and what happened meanwhile."""
+
+from __future__ import annotations
+
+import difflib
+import shlex
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from ledger.domain.envelope import Recorded
+from ledger.domain.errors import UnknownName
+from projections.base import Db
+from projections.reports import happened, order_figures, orders, parts
+from projections.reports.figures import of
+from projections.reports.happened import Progress
+from projections.reports.period import Period
+from projections.reports.sheet import Cell, Section, Sheet, Table, facts, rows, term
+from projections.reports.window import Run, runs_of
+
+REPORT: Final = "stop"
+_ROLLBACKS: Final = (
+    "RollbackRequested",
+    "RollbackCompleted",
+    "RollbackFailed",
+    "RollbackAbandoned",
+)
+_DRIFT: Final = ("DriftDetected", "DriftCleared")
+_MOMENT: Final = timedelta(microseconds=1)
+
+
+def run_of(db: Db, system: str, tag: str | None) -> Run:
+    """Return the run of that tag (the last, if several had it); without one, the last run.
+
+    Raises:
+        UnknownName: there is none.
+    """
+    runs = runs_of(db, system)
+    named = [run for run in runs if tag in {None, run.tag}]
+    if named:
+        return named[-1]
+    tags = list(dict.fromkeys(run.tag for run in reversed(runs)))
+    near = difflib.get_close_matches(tag or "", tags, n=1)
+    meant = f" Did you mean {near[0]!r}?" if near else ""
+    raise UnknownName(
+        f"{system} had no run {tag!r}.{meant}" if tag else f"No run of {system} is on record.",
+        hint=f"Its last runs: {', '.join(tags[:3])}"
+        if tags
+        else f"rollout run {system} -- COMMAND",
+    )
+
+
+def period_of(run: Run, now: datetime) -> Period:
+    """Return the time from the run's first event to its last, both in it; or up to now."""
+    since = run.started.occurred_at
+    until = run.ended.occurred_at + _MOMENT if run.ended is not None else now
+    return Period(since, max(until, since + _MOMENT))
+
+
+def sheet(db: Db, system: str, run: Run, period: Period, progress: Progress) -> Sheet:
+    """Return the report of ``run``, which took ``period``."""
+    spent = happened.stretches(db, system, period)
+    activity = orders.tally(happened.order_records(db, system, period, spent, progress))
+    return Sheet(
+        report=REPORT,
+        named=(("run", run.tag), ("system", system)),
+        sections=(
+            _run(db, system, run, period),
+            Section(
+                "changes",
+                tables=(parts.modes_table(spent), parts.changes_table(db, system, period)),
+            ),
+            parts.alerts_section(db, system, period),
+            _told(db, system, period, "rollbacks", _ROLLBACKS),
+            parts.trades_section(activity),
+            parts.orders_section(activity),
+            parts.latency_section(order_figures.latency(activity)),
+            _told(db, system, period, "drift", _DRIFT),
+        ),
+        zone=UTC,
+    )
+
+
+def _run(db: Db, system: str, run: Run, period: Period) -> Section:
+    start, end = run.started, run.ended
+    state = happened.state_until(db, system, period.until)
+    tags = [
+        tag
+        for tag, name in (state.tags if state else {}).items()
+        if name == start.data.get("fingerprint")
+    ]
+    kind = start.data.get("pause_kind")
+    mode = start.data.get("mode")
+    return Section(
+        "run",
+        facts(
+            run_tag=run.tag,
+            command=shlex.join(start.data["command"]),
+            host=start.data["host"],
+            pid=str(start.data["pid"]),
+            fingerprint=start.data.get("fingerprint"),
+            tags=", ".join(sorted(tags)),
+            profile=start.data.get("profile"),
+            preflight=_position(start.data.get("preflight_position")),
+            started_by=start.actor.name,
+            reason=start.reason,
+            started_at=start.occurred_at,
+            ended_at=end.occurred_at if end is not None else None,
+            lasted=_lasted(run, period),
+            ended=_ended(end),
+            exit=_exit(end),
+            mode_before=f"{mode}/{kind}" if kind else mode,
+            mode_after=parts.mode_name(state) if state is not None else None,
+        ),
+        remarks=(term("part.run.supervisor_died"),) if _is_unwitnessed(end) else (),
+    )
+
+
+def _position(position: int | None) -> str | None:
+    return f"#{position}" if position is not None else None
+
+
+def _lasted(run: Run, period: Period) -> timedelta | None:
+    """Return how long it lasted by its supervisor's watch; up to now, while it runs; None: nobody knows."""
+    if run.ended is None:
+        return period.until - period.since
+    seconds = run.ended.data.get("seconds")
+    return timedelta(seconds=seconds) if seconds is not None else None
+
+
+def _is_unwitnessed(end: Recorded | None) -> bool:
+    """Return whether a later process found the supervisor dead, so that nobody saw when."""
+    return end is not None and end.data.get("seconds") is None
+
+
+def _ended(end: Recorded | None) -> Cell:
+    if end is None:
+        return term("part.run.running")
+    if end.type == "CrashDetected":
+        return term("part.run.crashed")
+    return term("part.run.asked" if end.data.get("asked") else "part.run.by_itself")
+
+
+def _exit(end: Recorded | None) -> Cell:
+    if end is None:
+        return None
+    if end.data.get("signal"):
+        return str(end.data["signal"])
+    code = end.data.get("exit_code")
+    return (
+        term("part.run.exit_code", code=code) if code is not None else end.data.get("explanation")
+    )
+
+
+def _told(db: Db, system: str, period: Period, key: str, types: tuple[str, ...]) -> Section:
+    """Return what happened of these types, in the words of the timeline."""
+    happening = happened.told(db, system, period, *types)
+    done = sum(row["type"] == types[1] for row in happening)
+    return Section(
+        key,
+        facts(begun=of(sum(row["type"] == types[0] for row in happening)), done=of(done)),
+        (
+            Table(
+                "events",
+                ("at", "who", "what", "why"),
+                rows(
+                    [(r["occurred_at"], r["actor"], r["sentence"], r["reason"]) for r in happening]
+                ),
+            ),
+        ),
+    )
