@@ -19,7 +19,7 @@ from collections.abc import Generator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from ledger.clock import SystemClock
 from ledger.domain.clock import Clock
@@ -98,6 +98,28 @@ def write_all_atomically(
         for folder in {file.target.parent for file in staged}:
             with told_as_not_written(folder, replaced):
                 sync_folder(folder)
+
+
+@contextmanager
+def open_atomically(path: Path) -> Generator[BinaryIO]:
+    """Open a file to write, of any size, which takes the name ``path`` when the block ends without an error.
+
+    Raises:
+        FileNotWritten: what is in place is untouched. No temporary file stays behind.
+    """
+    with told_as_not_written(path):
+        target = _real_target(path)
+        _remove_leftovers(target)
+        staged = _open_temporary(target)
+        try:
+            with open(staged.descriptor, "wb", closefd=False) as file:
+                yield file
+            os.fchmod(staged.descriptor, NEW_FILE_MODE)
+            os.fsync(staged.descriptor)
+            _ = staged.temporary.replace(target)
+            sync_folder(target.parent)
+        finally:
+            staged.discard()
 
 
 def read_bounded(path: Path, *, bytes_max: int) -> bytes | None:

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, TypeVar
 
 import click
 
 from cli import options
-from cli.output import Output, counted
+from cli.completion import complete_system
+from cli.output import Output, counted, say
+from cli.times import parse_time
 from cli.wiring import Runtime, pass_runtime
+from ledger import files
+from ledger.domain.errors import UsageError
 
 if TYPE_CHECKING:
-    from projections.archive.seal import Provenance
+    from projections.archive.seal import Progress, Provenance
+    from projections.exports.source import Source, Wanted
+
+F = TypeVar("F", bound=Callable[..., Any])
+TIMEOUT_SECONDS: Final = 300.0
 
 
 @click.group()
@@ -80,3 +91,190 @@ def provenance(runtime: Runtime) -> Provenance:
         program=version("rollout-ledger"),
         schema=migrate.HEAD,
     )
+
+
+def _selection(function: F) -> F:
+    """Give a command what says which events are meant, and where they go."""
+    for option in (
+        click.option(
+            "--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+            help="Write it to this file, as a whole or not at all. Default: print it.",
+        ),
+        click.option("--until", metavar="TIME", help="Only what happened before this time."),
+        click.option(
+            "--since", metavar="TIME", help="Only what happened from this time on: 2025-11-20, 2h, yesterday."
+        ),
+        click.argument("system", required=False, shell_complete=complete_system),
+    ):  # fmt: skip
+        function = option(function)
+    return function
+
+
+def _positions(function: F) -> F:
+    for option in (
+        click.option(
+            "--to", "last", type=click.IntRange(min=1), metavar="N", help="Up to position N. Default: all."
+        ),
+        click.option(
+            "--from", "first", type=click.IntRange(min=1), default=1, show_default=True, metavar="N",
+            help="From position N on.",
+        ),
+    ):  # fmt: skip
+        function = option(function)
+    return function
+
+
+@export.command("jsonl")
+@_selection
+@_positions
+@pass_runtime
+def jsonl(runtime: Runtime, out: Path | None, **given: Any) -> None:
+    """Write every stored byte as JSON lines, with the bytes that events name.
+
+    Without a filter a ledger can be restored from it, to the same hash. docs/archive.md has the form.
+
+    \b
+    Example:
+      rollout export jsonl --out ledger.jsonl
+      rollout export jsonl bot --since 2h | jq 'select(.record == "event") | .body | fromjson'
+    """
+    from projections.exports.lines import write_jsonl
+
+    made = provenance(runtime)
+
+    def write(source: Source, wanted: Wanted, file: BinaryIO, progress: Progress) -> int:
+        return write_jsonl(
+            source, wanted, file,
+            by=made.by, at=made.clock.now(), program=made.program, schema=made.schema, progress=progress,
+        )  # fmt: skip
+
+    _stream(runtime, out, write, **given)
+
+
+@export.command("csv")
+@_selection
+@_positions
+@pass_runtime
+def csv(runtime: Runtime, out: Path | None, **given: Any) -> None:
+    """Write events as a table: who, when, what, why, and each one's body and hashes.
+
+    \b
+    Example:
+      rollout export csv bot --since 2025-11-20 --until 2025-11-21 --out bot.csv
+    """
+    from projections.exports.lines import write_csv
+
+    def write(source: Source, wanted: Wanted, file: BinaryIO, progress: Progress) -> int:
+        return write_csv(source, wanted, file, progress=progress)
+
+    _stream(runtime, out, write, **given)
+
+
+@export.command("cdevents")
+@_selection
+@_positions
+@pass_runtime
+def cdevents(runtime: Runtime, out: Path | None, **given: Any) -> None:
+    """Write what was decided as CDEvents over CloudEvents, one a line.
+
+    Deployments, rollbacks and incidents in the words of CDEvents, all else as its custom events. Measured
+    values and order activity are left out.
+
+    \b
+    Example:
+      rollout export cdevents bot --since 1d
+    """
+    from projections.exports.cdevents import write_cdevents
+
+    def write(source: Source, wanted: Wanted, file: BinaryIO, progress: Progress) -> int:
+        return write_cdevents(source, wanted, file, progress=progress)
+
+    _stream(runtime, out, write, **given)
+
+
+@export.command("annotations")
+@_selection
+@pass_runtime
+def grafana(
+    runtime: Runtime, system: str | None, since: str | None, until: str | None, out: Path | None
+) -> None:
+    """Write modes, alerts and rollbacks as Grafana annotations.
+
+    A JSON array, whose elements Grafana's POST /api/annotations takes one by one.
+
+    \b
+    Example:
+      rollout export annotations bot --since 7d --out bot.annotations.json
+    """
+    import orjson
+
+    from cli.commands.sql import bring_up, questioner
+    from projections.exports.annotations import regions
+
+    wanted = _wanted(runtime, system, since, until)
+    bring_up(runtime)
+    with questioner(runtime, TIMEOUT_SECONDS) as (asked, _):
+        found = list(
+            regions(
+                asked, system=wanted.system, since=wanted.since, until=wanted.until,
+                now=runtime.clock.now(),
+            )
+        )  # fmt: skip
+    with _opened(out) as file:
+        file.write(orjson.dumps(found, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    if out is not None:
+        say(f"{out}: {counted(len(found), 'annotation')}")
+
+
+Writer = Callable[["Source", "Wanted", BinaryIO, "Progress"], int]
+
+
+def _stream(
+    runtime: Runtime,
+    out: Path | None,
+    write: Writer,
+    *,
+    system: str | None,
+    since: str | None,
+    until: str | None,
+    first: int,
+    last: int | None,
+) -> None:
+    from dataclasses import replace
+
+    from cli.progress import Progress as Telling
+    from projections.exports.source import Source
+
+    wanted = replace(_wanted(runtime, system, since, until), first=first, last=last)
+    with Source(runtime.store_dsn) as source:
+        bounded = source.bounded(wanted)
+        with _opened(out) as file:
+            count = write(source, bounded, file, Telling("exporting", runtime.clock))
+    if out is not None:
+        say(f"{out}: {counted(count, 'event')}, as of position {bounded.last}")
+
+
+def _wanted(runtime: Runtime, system: str | None, since: str | None, until: str | None) -> Wanted:
+    from projections.exports.source import Wanted
+
+    now = runtime.clock.now()
+    if system is not None:
+        _ = runtime.ledger.load(system)  # a name that is none is told, with the nearest one
+    wanted = Wanted(
+        system=system,
+        since=parse_time(since, now) if since else None,
+        until=parse_time(until, now) if until else None,
+    )
+    if wanted.since is not None and wanted.until is not None and wanted.since >= wanted.until:
+        raise UsageError("--since is not before --until, so nothing can lie between them.")
+    return wanted
+
+
+@contextmanager
+def _opened(out: Path | None) -> Generator[BinaryIO]:
+    if out is None:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    with files.open_atomically(out) as file:
+        yield file
