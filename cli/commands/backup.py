@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from cli import options
+from cli import backups, options
 from cli.output import Output, counted, say
 from cli.wiring import Runtime, pass_runtime
 
@@ -17,12 +17,9 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
     from ledger.service.backups.pruning import Judged
-    from ledger.service.backups.sealing import Opener
 
 F = TypeVar("F", bound=Callable[..., Any])
-FOLDER: Final = "backups"
 KEEP_DAYS: Final = 7
-PASSPHRASE: Final = "ROLLOUT_BACKUP_PASSPHRASE"  # noqa: S105 -- the name of a variable
 
 dir_option = click.option(
     "--dir", "folder", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
@@ -43,7 +40,7 @@ def _complete(
 
     home = Path(context.find_root().params.get("home") or default_home(os.environ))
     folder = Path(
-        context.params.get("folder") or os.environ.get("ROLLOUT_BACKUPS") or home / FOLDER
+        context.params.get("folder") or os.environ.get("ROLLOUT_BACKUPS") or home / backups.FOLDER
     )
     names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
     return [
@@ -59,7 +56,7 @@ backup_argument = click.argument(
 passphrase_option = click.option(
     "--passphrase-file", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
     envvar="ROLLOUT_BACKUP_PASSPHRASE_FILE", show_envvar=True,
-    help=f"Its first line is the passphrase. {PASSPHRASE} may hold one instead.",
+    help=f"Its first line is the passphrase. {backups.PASSPHRASE} may hold one instead.",
 )  # fmt: skip
 
 
@@ -109,18 +106,17 @@ def create(
     from cli.progress import Progress
     from ledger import fail_points
     from ledger.service.backups import creating, recording, sealing
-    from projections.backups.digests import digests
 
-    folder = _folder(runtime, folder)
+    folder = backups.folder_of(runtime, folder)
     seal = sealing.seal_for(
-        recipients, _passphrase(passphrase_file), creating.resumable_key(folder)
+        recipients, backups.passphrase_of(passphrase_file), creating.resumable_key(folder)
     )
     _ = runtime.ledger  # appends what this machine did without the ledger
-    position, found = digests(runtime.readmodel)
+    position, found = backups.digests_in(runtime.readmodel)
     made = creating.create(
         runtime.store,
         folder,
-        creating.Wanted(position, _as_metadata(found), runtime.settings.actor, order_lines),
+        creating.Wanted(position, found, runtime.settings.actor, order_lines),
         seal,
         runtime.clock,
         Progress("backing up", runtime.clock),
@@ -129,11 +125,11 @@ def create(
     event = recording.created(made.metadata, made.sha256)
     recorder = runtime.recorder_for(runtime.store)
     at = recording.record(recorder, event, runtime.origin(reason))
-    record = _row(made.path, made.metadata, None) | {"outcome": "created", "event": at}
+    record = backups.row(made.path, made.metadata) | {"outcome": "created", "event": at}
     output.record(
         record,
         f"{made.path}: {made.metadata.events:,} events up to #{made.metadata.last}, "
-        f"{counted(made.metadata.blobs, 'blob')}, {_size(made.metadata.size)}\n"
+        f"{counted(made.metadata.blobs, 'blob')}, {backups.size_text(made.metadata.size)}\n"
         f"chain {made.metadata.chain}",
     )
 
@@ -151,17 +147,20 @@ def list_(runtime: Runtime, folder: Path | None, output: Output) -> None:
     """
     from ledger.service.backups import opening
 
-    entries = opening.listed(_folder(runtime, folder))
-    verified = _verified_names(runtime)
+    entries = opening.listed(backups.folder_of(runtime, folder))
+    verified = backups.verified_at(runtime)
     rows: list[dict[str, Any]] = []
     for entry in entries:
         if entry.backup is None:
             rows.append({"backup": entry.name, "problem": entry.problem})
         else:
-            known = verified.get(entry.name) if verified is not None else None
-            rows.append(_row(entry.backup.path, entry.backup.metadata, known) | {"problem": None})
+            row = backups.row(entry.backup.path, entry.backup.metadata)
+            rows.append(row | {"verified_at": (verified or {}).get(entry.name), "problem": None})
     if output.format == "table":
-        rows = [{**row, "bytes": _size(row["bytes"]) if "bytes" in row else ""} for row in rows]
+        rows = [
+            {**row, "bytes": backups.size_text(row["bytes"]) if "bytes" in row else ""}
+            for row in rows
+        ]
     output.rows(
         rows, ["backup", "made_at", "last", "events", "bytes", "encryption", "verified_at", "problem"]
     )  # fmt: skip
@@ -198,27 +197,26 @@ def verify(
     Example:
       rollout backup verify --identity ~/.config/age/key.txt
     """
-    from cli.scratch import read_models, scratch_dsn
     from ledger.domain import events
     from ledger.service.backups import opening, recording, verifying
     from ledger.store.scratch import scratch_database
 
-    found = opening.named(_folder(runtime, folder), backup_name)
-    found = found.unlocked(_opener(identity, passphrase_file))
+    found = opening.named(backups.folder_of(runtime, folder), backup_name)
+    found = found.unlocked(backups.opener_of(identity, passphrase_file))
     began = runtime.clock.monotonic()
     with (
-        scratch_dsn(runtime, embedded=scratch == "embedded") as server,
+        backups.scratch_dsn(runtime, embedded=scratch == "embedded") as server,
         scratch_database(server, found.sha256) as database,
     ):
         restored = verifying.verify(
-            found, database, lambda dsn: read_models(runtime, dsn), _tell(runtime)
+            found, database, lambda dsn: backups.read_models(runtime, dsn), backups.tell(runtime)
         )
     took_ms = int((runtime.clock.monotonic() - began) * 1000)
-    record = _row(found.path, found.metadata, None) | {
+    record = backups.row(found.path, found.metadata) | {
         "outcome": "verified", "tables": restored.tables, "not_compared": restored.not_compared,
         "took_ms": took_ms, "event": None,
     }  # fmt: skip
-    store = runtime.store if _has_ledger(runtime) else None
+    store = runtime.store if backups.has_ledger(runtime) else None
     if store is not None and verifying.insist_on_same_log(found, store):
         event = events.BackupVerified(
             backup=found.name,
@@ -275,11 +273,11 @@ def restore(
     from cli.restoring import restored
     from ledger.service.backups import opening
 
-    found = opening.named(_folder(runtime, folder), backup_name)
-    found = found.unlocked(_opener(identity, passphrase_file))
-    found.check(_tell(runtime)("looking at the files"))
+    found = opening.named(backups.folder_of(runtime, folder), backup_name)
+    found = found.unlocked(backups.opener_of(identity, passphrase_file))
+    found.check(backups.tell(runtime)("looking at the files"))
     done = restored(runtime, found, checkpoint_file)
-    record = _row(found.path, found.metadata, None) | {"outcome": done}
+    record = backups.row(found.path, found.metadata) | {"outcome": done}
     output.record(
         record,
         f"{found.name}: {done}, {found.metadata.events:,} events up to #{found.last}\n"
@@ -307,7 +305,7 @@ def prune(
     """
     from ledger.service.backups import opening, pruning, recording
 
-    folder = _folder(runtime, folder)
+    folder = backups.folder_of(runtime, folder)
     ledger, now = runtime.ledger, runtime.clock.now()
     systems = runtime.store.systems()
     keep = timedelta(days=keep_days) if keep_days is not None else _retention(runtime, systems)
@@ -350,87 +348,3 @@ def _retention(runtime: Runtime, systems: list[str]) -> timedelta:
         if state.profile is not None
     ]
     return max(said, default=timedelta(days=KEEP_DAYS))
-
-
-def _folder(runtime: Runtime, given: Path | None) -> Path:
-    return (given or runtime.settings.home / FOLDER).absolute()
-
-
-def _passphrase(path: Path | None) -> str | None:
-    import os
-
-    from ledger.service.backups import sealing
-
-    if path is not None:
-        return sealing.passphrase_in(path)
-    given = os.environ.get(PASSPHRASE)
-    return sealing.checked(given, PASSPHRASE) if given else None
-
-
-def _opener(identity: Path | None, passphrase_file: Path | None) -> Opener:
-    from ledger.service.backups import sealing
-
-    return sealing.opener_of(identity, _passphrase(passphrase_file))
-
-
-def _as_metadata(found: Any) -> Any:
-    from dataclasses import asdict
-
-    from ledger.service.backups.metadata import TableDigest
-
-    return tuple(TableDigest.model_validate(asdict(each)) for each in found)
-
-
-def _tell(runtime: Runtime) -> Any:
-    from cli.progress import Progress
-
-    return lambda step: Progress(step, runtime.clock)
-
-
-def _has_ledger(runtime: Runtime) -> bool:
-    """Tell whether there is a ledger at hand, without making one."""
-    from ledger.domain.errors import LedgerError
-    from ledger.store.embedded import EmbeddedPostgres
-    from ledger.store.postgres import PostgresStore
-
-    home = runtime.settings.home
-    if runtime.settings.dsn is None and not EmbeddedPostgres(home).files.data.exists():
-        return False
-    store = PostgresStore(runtime.dsn)
-    try:
-        return store.schema_revision() is not None
-    except LedgerError:
-        return False
-    finally:
-        store.close()
-
-
-def _verified_names(runtime: Runtime) -> dict[str, str] | None:
-    """Return when each backup was last verified; None where there is no ledger to ask."""
-    from ledger.domain.errors import LedgerError
-    from ledger.service.backups import recording
-
-    try:
-        if not _has_ledger(runtime):
-            return None
-        return {
-            each["backup"]: each["verified_at"].isoformat()
-            for each in recording.verified(runtime.store)
-        }
-    except LedgerError as problem:
-        say(f"warning: {problem.message}")
-        return None
-
-
-def _row(path: Path, metadata: Any, verified_at: str | None) -> dict[str, Any]:
-    return {
-        "backup": metadata.backup, "path": str(path), "made_at": metadata.made_at,
-        "made_by": metadata.made_by.name, "ledger": metadata.ledger, "last": metadata.last,
-        "chain": metadata.chain, "events": metadata.events, "blobs": metadata.blobs,
-        "order_lines": metadata.order_lines, "bytes": metadata.size,
-        "encryption": metadata.encryption, "verified_at": verified_at,
-    }  # fmt: skip
-
-
-def _size(count: int) -> str:
-    return f"{count / 1e6:.1f} MB" if count >= 100_000 else f"{count / 1e3:.1f} kB"

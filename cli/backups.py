@@ -1,0 +1,150 @@
+"""What the commands of `rollout backup` share: where backups are, keys, the ledger at hand, the scratch."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from cli.output import say
+from cli.progress import Progress
+from cli.wiring import Runtime
+from ledger.domain.errors import LedgerError
+
+if TYPE_CHECKING:
+    from ledger.service.backups.metadata import Metadata, TableDigest
+    from ledger.service.backups.sealing import Opener
+    from projections.base import Db
+
+FOLDER: Final = "backups"
+PASSPHRASE: Final = "ROLLOUT_BACKUP_PASSPHRASE"  # noqa: S105 -- the name of a variable
+
+
+def folder_of(runtime: Runtime, given: Path | None) -> Path:
+    """Return the folder of the backups."""
+    return (given or runtime.settings.home / FOLDER).absolute()
+
+
+def passphrase_of(path: Path | None) -> str | None:
+    """Return the passphrase in a file, or the environment's, or None.
+
+    Raises:
+        BadInput: it is too short, or there is no such file.
+    """
+    from ledger.service.backups import sealing
+
+    if path is not None:
+        return sealing.passphrase_in(path)
+    given = os.environ.get(PASSPHRASE)
+    return sealing.checked(given, PASSPHRASE) if given else None
+
+
+def opener_of(identity: Path | None, passphrase_file: Path | None) -> Opener:
+    """Return what decrypts. Raises as `sealing.opener_of` does."""
+    from ledger.service.backups import sealing
+
+    return sealing.opener_of(identity, passphrase_of(passphrase_file))
+
+
+def tell(runtime: Runtime) -> Callable[[str], Progress]:
+    """Return what gives each step of the work its progress."""
+    return lambda step: Progress(step, runtime.clock)
+
+
+def digests_in(db: Db) -> tuple[int, tuple[TableDigest, ...]]:
+    """Return the position that the read models stand at, and what is in them."""
+    from dataclasses import asdict
+
+    from ledger.service.backups.metadata import TableDigest
+    from projections.backups.digests import digests
+
+    position, found = digests(db)
+    return position, tuple(TableDigest.model_validate(asdict(each)) for each in found)
+
+
+def has_ledger(runtime: Runtime) -> bool:
+    """Tell whether there is a ledger at hand, without making one."""
+    from ledger.store.embedded import EmbeddedPostgres
+    from ledger.store.postgres import PostgresStore
+
+    home = runtime.settings.home
+    if runtime.settings.dsn is None and not EmbeddedPostgres(home).files.data.exists():
+        return False
+    store = PostgresStore(runtime.dsn)
+    try:
+        return store.schema_revision() is not None
+    except LedgerError:
+        return False
+    finally:
+        store.close()
+
+
+def verified_at(runtime: Runtime) -> dict[str, str] | None:
+    """Return when each backup was last verified; None where there is no ledger to ask."""
+    from ledger.service.backups import recording
+
+    try:
+        if not has_ledger(runtime):
+            return None
+        known = recording.verified(runtime.store)
+    except LedgerError as problem:
+        say(f"warning: {problem.message}")
+        return None
+    return {each["backup"]: each["verified_at"].isoformat() for each in known}
+
+
+def row(path: Path, metadata: Metadata) -> dict[str, Any]:
+    """Return what is printed of a backup."""
+    return {
+        "backup": metadata.backup, "path": str(path), "made_at": metadata.made_at,
+        "made_by": metadata.made_by.name, "ledger": metadata.ledger, "last": metadata.last,
+        "chain": metadata.chain, "events": metadata.events, "blobs": metadata.blobs,
+        "order_lines": metadata.order_lines, "bytes": metadata.size,
+        "encryption": metadata.encryption,
+    }  # fmt: skip
+
+
+def size_text(count: int) -> str:
+    """Return a number of bytes for people."""
+    return f"{count / 1e6:.1f} MB" if count >= 100_000 else f"{count / 1e3:.1f} kB"
+
+
+@contextmanager
+def scratch_dsn(runtime: Runtime, *, embedded: bool) -> Generator[str]:
+    """Yield the conninfo of the server that gets the scratch database.
+
+    The embedded one, where it is not the ledger's own, is stopped again if it was not up before.
+
+    Raises:
+        LedgerUnreachable: it can't be reached, or not be started.
+    """
+    from ledger.store.embedded import EmbeddedPostgres, ServerState
+
+    if not embedded or runtime.settings.dsn is None:
+        yield runtime.dsn
+        return
+    server = EmbeddedPostgres(runtime.settings.home)
+    was_up = server.status().state is ServerState.RUNNING
+    try:
+        yield server.ensure_running()
+    finally:
+        if not was_up:
+            server.stop()
+
+
+def read_models(runtime: Runtime, dsn: str) -> tuple[int, Sequence[TableDigest]]:
+    """Build the read models of the ledger at ``dsn``; return their position, and what is in them."""
+    from functools import partial
+
+    from ledger.store.connect import PROJECTOR, open_connection
+    from projections.runner import Projector
+
+    connect = partial(open_connection, dsn, role=PROJECTOR)
+    projector = Projector(connect, runtime.clock, report=say)
+    try:
+        projector.catch_up()
+        return digests_in(projector.db)
+    finally:
+        projector.close()
