@@ -1,6 +1,4 @@
-"""What went wrong elsewhere, and does not here: those of the lessons and scenarios of docs/seeds.md that no other
-test is about.
-"""
+"""What went wrong elsewhere: the lessons and scenarios of docs/seeds.md that no other test is about."""
 
 from __future__ import annotations
 
@@ -18,10 +16,9 @@ GOOD = "merge_tol_ms: 1500\n"
 
 def test_who_has_left_is_still_named(bot: Rollout) -> None:
     """Lesson 4, scenario 9; I11: names are copied into events; nobody's leaving blanks what they did."""
-    as_ann = {"ROLLOUT_ACTOR": "human:ann.li"}
-    as_bot = {"ROLLOUT_ACTOR": "agent:assistant"}
-    bot("pause", "bot", "--reason", "odd fills", **as_ann)
-    bot("switch", "bot", "--to", "mock", "--reason", "looked at it", "--yes", **as_bot)
+    bot("pause", "bot", "--reason", "odd fills", ROLLOUT_ACTOR="human:ann.li")
+    words = ("--reason", "looked at it", "--yes")
+    bot("switch", "bot", "--to", "mock", *words, ROLLOUT_ACTOR="agent:assistant")
     # A year later nobody of that name is known anywhere; the log is all there is.
     rows = bot.log("bot", "ModeSwitched")[-2:]
     assert [row["actor"] for row in rows] == ["ann.li", "assistant"]
@@ -78,9 +75,12 @@ def test_the_same_alert_said_five_times_and_out_of_order(bot: Rollout) -> None:
 def test_evidence_of_an_open_gate_is_not_deleted(bot: Rollout, embedded_dsn: str) -> None:
     """Scenario 13; I1: backups may go after 7 days; what a gate of 14 days is judged by is in the log."""
     bot("metrics", "put", "bot", "ece=0.05")
-    with psycopg.connect(embedded_dsn, autocommit=True) as superuser:
-        with pytest.raises(psycopg.Error, match="append-only"):
-            superuser.execute("DELETE FROM ledger.event WHERE type = 'MetricsRecorded'")
+    delete = "DELETE FROM ledger.event WHERE type = 'MetricsRecorded'"
+    with (
+        psycopg.connect(embedded_dsn, autocommit=True) as superuser,
+        pytest.raises(psycopg.Error, match="append-only"),
+    ):
+        superuser.execute(delete)
     assert bot("metrics", "list", "bot", "-o", "json").json[0]["samples"] == 1
 
 

@@ -15,8 +15,9 @@ GOOD = {
     "fusion_auc_active": 0.585, "ece": 0.08, "brier_improvement": 0.06, "match_rate": 1.0,
     "merge_time_diff_ms_p99": 762, "platt_test_samples": 56035, "platt_train_samples": 130746,
     "cvd_direction": 1,
+    'slice_auc{slice="london"}': 0.589, 'slice_auc{slice="tokyo"}': 0.579,
 }  # fmt: skip
-SLICES = {"active": 0.585, "quiet": 0.578, "tokyo": 0.579, "london": 0.589, "ny": 0.58}
+PRE_CANARY = '{"cases_passed": 3, "switch_ms": 80, "rollbacks_succeeded": 1, "packet_loss": 0}'
 JUDGED = (
     "fusion_auc_active", "ece", "brier_improvement", "merge_time_diff_ms_p99", "match_rate",
 )  # fmt: skip
@@ -42,7 +43,10 @@ def desk(tmp_path: Path, rollout: Rollout) -> Desk:
 
 def test_from_eight_minutes_to_the_approved_expansion(desk: Desk) -> None:
     """S3 from start to end. I8: 8 minutes with copied numbers are INCONCLUSIVE; one bad slice is NO_GO."""
-    assert desk.preflight()["verdict"] == "GO"
+    desk.preflight(exits=3)  # P20: what has to be done before is not there
+    desk.put_file("artifacts/pre_canary/summary.json", PRE_CANARY)
+    found = desk.preflight()
+    assert (found["verdict"], found["curves"]["result"]) == ("GO", "FAIL")  # P26: a P2, shown
     with desk.trading() as bot:
         # The pre-check's numbers (inconsistency 27), as 1,440 rows that somebody hands in (25): the gate
         # counts what was measured since the phase began, by its own times.
@@ -83,12 +87,13 @@ def test_down_size_first(desk: Desk) -> None:
         bot.measures(**GOOD)
         desk.rounds(8, 45)
         bot.measures(fusion_auc_active=0.5, ece=0.3, merge_time_diff_ms_p99=2500)
+        bot.measures(**{'slice_auc{slice="tokyo"}': 0.4})
         desk.rounds(6, 45)
         assert desk.mitigations() == []
         assert desk.until(lambda: "override merge_tol_ms" in desk.mitigations(), 45) <= 3  # 5 m
-        assert desk.until(lambda: len(desk.mitigations()) == 3, 45) >= 6  # 10 m
+        assert desk.until(lambda: len(desk.mitigations()) == 4, 45) >= 6  # 10 m
         assert set(desk.mitigations()) == {
-            "override merge_tol_ms", "down_weight active", "pause_calibration",
+            "override merge_tol_ms", "down_weight active", "pause_slice tokyo", "pause_calibration",
         }  # fmt: skip
         assert '"value": 1700' in (desk.folder / "data/mitigations.json").read_text()
         bot.measures(**GOOD)
@@ -99,6 +104,7 @@ def test_down_size_first(desk: Desk) -> None:
         desk.rounds(10, 45)
         for rule, action, metric, threshold, seconds in (
             ("FusionAucLow", "down-weight-slice active", "fusion_auc_active", "0.58", 600),
+            ("SliceAucLow", "pause-slice tokyo", "slice_auc", "0.55", 600),
             ("EceHigh", "pause-calibration", "ece", "0.10", 600),
             ("MergeP99High", "widen-merge-tolerance", "merge_time_diff_ms_p99", "2000", 300),
             ("DirectionFlips", "lock-direction", "cvd_direction", "6", 0),

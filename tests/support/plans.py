@@ -236,10 +236,13 @@ class Desk:
         before and after, and the metric before and after.
         """
         incident = self.incidents()[rule]
-        why, metrics = incident["why"], incident["metrics_before_after"][metric]
+        why, told = incident["why"], incident["metrics_before_after"]
+        metrics = next(
+            told[name] for name in told if name.partition("{")[0] == metric.partition("{")[0]
+        )
         assert action in incident["action"], incident["action"]
         assert incident["actions"][0]["type"] == "rule"
-        assert metric in why["expr"], why
+        assert metric.partition("{")[0] in why["expr"], why
         assert (why["threshold"], why["for"]) == (threshold, f"{for_seconds}s"), why
         assert why["observed"] is not None
         assert incident["who"]["id"]

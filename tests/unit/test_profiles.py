@@ -37,7 +37,7 @@ def test_a_shipped_plan_is_read_back_from_what_is_kept(path: Path) -> None:
         ("keylevelgrid-v3", ["simulation", "small_live", "full"], 4, 9),
         ("okx-gradual", ["rehearsal", "one_percent"], 6, 5),
         ("polyarb-x", ["shadow", "micro_live", "constrained", "scaled"], 22, 11),
-        ("ofi-cvd-t0", ["canary", "expanded"], 3, 7),
+        ("ofi-cvd-t0", ["canary", "expanded"], 6, 8),
         ("ofi-cvd-canary", ["canary"], 2, 4),
     ],
 )
