@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import socket
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -74,21 +77,61 @@ def request(
 
     clock = SystemClock()
     began = clock.monotonic()
+    deadline = _Deadline(timeout_seconds)
     try:
         with (
+            deadline,
             httpx.Client(timeout=timeout_seconds, trust_env=False) as client,
-            client.stream(method, url, headers=headers, json=json, params=params) as response,
+            client.stream(
+                method,
+                url,
+                headers=headers,
+                json=json,
+                params=params,
+                extensions={"trace": deadline.watch},
+            ) as response,
         ):
             body = bytearray()
             for piece in response.iter_bytes():
                 body += piece
-                if clock.monotonic() - began > timeout_seconds:
-                    raise httpx.ReadTimeout("")
                 if len(body) > ANSWER_BYTES_MAX:
                     raise Unreachable(f"{place_of(url)} answers with more than 16 MiB.")
+            if deadline.over:
+                raise httpx.ReadTimeout("")
             return Answer(response.status_code, bytes(body), clock.monotonic() - began)
-    except httpx.TimeoutException:
-        raise Unreachable(f"{place_of(url)} gave no answer within {timeout_seconds:g} s.") from None
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-        what = "could not be reached" if isinstance(error, httpx.ConnectError) else "did not answer"
-        raise Unreachable(f"{place_of(url)} {what} ({type(error).__name__}).") from None
+        if deadline.over or isinstance(error, httpx.TimeoutException):
+            told = f"gave no answer within {timeout_seconds:g} s"
+        elif isinstance(error, httpx.ConnectError):
+            told = "could not be reached (ConnectError)"
+        else:
+            told = f"did not answer ({type(error).__name__})"
+        raise Unreachable(f"{place_of(url)} {told}.") from None
+
+
+class _Deadline:
+    """Ends a request as a whole: the library's time-outs begin anew with each byte that comes."""
+
+    def __init__(self, seconds: float) -> None:
+        self.over = False
+        self._sockets: list[socket.socket] = []
+        self._timer = threading.Timer(seconds, self._end)
+        self._timer.daemon = True
+
+    def __enter__(self) -> None:
+        self._timer.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+
+    def watch(self, event: str, info: Mapping[str, Any]) -> None:
+        """Take note of the connection that a request goes over; given to httpx as ``trace``."""
+        if event in {"connection.connect_tcp.complete", "connection.start_tls.complete"}:
+            self._sockets.append(info["return_value"].get_extra_info("socket"))
+
+    def _end(self) -> None:
+        self.over = True
+        for connection in self._sockets:
+            with contextlib.suppress(OSError):
+                # Not that of a TLS socket, which would take apart what another thread reads from.
+                socket.socket.shutdown(connection, socket.SHUT_RDWR)

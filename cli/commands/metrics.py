@@ -1,9 +1,10 @@
-"""rollout metrics put, list."""
+"""rollout metrics put, sample, list."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
@@ -12,7 +13,7 @@ from cli import options
 from cli.completion import complete_system
 from cli.output import Output, say
 from cli.wiring import Runtime, pass_runtime
-from ledger.domain.errors import BadInput
+from ledger.domain.errors import BadInput, UnknownName
 
 if TYPE_CHECKING:
     from ledger.metrics.sources import Measured
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def metrics() -> None:
-    """Record measured values."""
+    """Record measured values, try metric sources, list what was recorded."""
 
 
 @metrics.command("put")
@@ -29,7 +30,8 @@ def metrics() -> None:
 @click.option(
     "--label", "labels", multiple=True, metavar="KEY=VALUE", help="For all of them. Repeatable."
 )
-@click.option("--file", "file", type=click.File("r", encoding="utf-8"), metavar="FILE|-",
+@click.option("--file", "file", metavar="FILE|-",
+              type=click.File("r", encoding="utf-8", errors="backslashreplace"),
               help="JSON lines: {metric, value, labels, at}. - is stdin.")  # fmt: skip
 @click.option(
     "--skip-bad", is_flag=True, help="Leave out the lines that can't be read, and list them."
@@ -108,6 +110,72 @@ def _lines(
                 ) from None
             say(f"left out: {told}", colour="yellow")
     return found
+
+
+@metrics.command("sample")
+@click.argument("system", required=False, shell_complete=complete_system)
+@click.option("--plan", "file", type=click.Path(path_type=Path, dir_okay=False),
+              help="A profile that is not adopted yet; needs no ledger.")  # fmt: skip
+@click.option("--source", "names", multiple=True, help="Only this one. Repeatable.")
+@click.option("--base", type=click.Path(path_type=Path, file_okay=False), default=Path(),
+              help="Folder that the plan's relative paths begin at. Default: here.")  # fmt: skip
+@options.output
+@pass_runtime
+def sample(
+    runtime: Runtime,
+    system: str | None,
+    file: Path | None,
+    names: tuple[str, ...],
+    base: Path,
+    output: Output,
+) -> None:
+    """Read the plan's metric sources once, and print what they say. Records nothing.
+
+    Of a file that grows, its end is read. Exit 1 when a source can't be read, or says nothing.
+
+    \b
+    Example:
+      rollout metrics sample bot --source runtime
+      rollout metrics sample --plan profiles/okx-gradual.yaml
+    """
+    import os
+
+    from ledger.metrics.sources import Source
+    from ledger.profiles.plan import load
+    from ledger.service import planning
+
+    if (system is None) == (file is None):
+        raise BadInput("Name a system, or a profile with --plan.")
+    if file is not None:
+        plan = load(file)
+    else:
+        plan = planning.plan_of(runtime.ledger, runtime.ledger.load(str(system)))
+    known = [spec.name for spec in plan.profile.metrics]
+    for name in set(names) - set(known):
+        raise UnknownName(
+            f"The plan has no metric source {name!r}.",
+            hint="It has: " + (", ".join(known) or "none"),
+        )
+    rows: list[dict[str, Any]] = []
+    problems: list[str] = []
+    for spec in plan.profile.metrics:
+        if names and spec.name not in names:
+            continue
+        told = Source(spec, base.absolute(), runtime.clock, os.environ).read()
+        if told.problem is not None or not told.samples:
+            problems.append(told.problem or f"{spec.name}: it says nothing now")
+        rows += [
+            {"source": spec.name, "metric": one.metric, "labels": dict(one.labels),
+             "value": one.value, "at": one.at}
+            for one in told.samples
+        ]  # fmt: skip
+    if output.format == "table":
+        for row in rows:
+            row["labels"] = ", ".join(f"{k}={v}" for k, v in sorted(row["labels"].items()))
+    output.rows(rows, ["source", "metric", "labels", "value", "at"])
+    for problem in problems:
+        say(f"warning: {problem}", colour="yellow")
+    click.get_current_context().exit(1 if problems else 0)
 
 
 @metrics.command("list")

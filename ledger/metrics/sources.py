@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,13 +18,15 @@ from ledger.domain.events.base import decimal_text
 from ledger.metrics.specs import (
     CsvFile,
     JsonFile,
+    JsonLines,
     MetricSource,
     PrometheusApi,
     PrometheusText,
 )  # fmt: skip
+from ledger.metrics.tailing import Place, Tail, Taken
 
 DOCUMENT_BYTES_MAX: Final = 16 * 2**20
-TAKEN_AT_ONCE_BYTES: Final = 4 * 2**20
+PROBLEM_CHARS_MAX: Final = 300
 SAMPLES_MAX: Final = 20_000
 
 
@@ -59,9 +61,9 @@ class Source:
     base: Path
     clock: Clock
     environment: Mapping[str, str]
-    offset: int | None = None
-    """Of a file that grows; None: not read yet."""
-    inode: int | None = None
+    resume: Place | None = None
+    """How far a file that grows was read by whoever read it before."""
+    tail: Tail | None = None
     header: list[str] = field(default_factory=list)
 
     def read(self) -> SourceReading:
@@ -69,9 +71,9 @@ class Source:
         try:
             return self._read()
         except LedgerError as problem:
-            return SourceReading((), f"{self.spec.name}: {problem.message}")
+            return SourceReading((), self._problem(problem.message))
         except Exception as error:  # noqa: BLE001 -- whatever another program writes, the watch goes on
-            return SourceReading((), f"{self.spec.name}: it can't be understood ({error})")
+            return SourceReading((), self._problem(f"it can't be understood ({error})"))
 
     def _read(self) -> SourceReading:
         spec = self.spec
@@ -82,8 +84,8 @@ class Source:
         if isinstance(spec, JsonFile):
             return self._json_file(spec)
         if isinstance(spec, CsvFile):
-            return self._growing(self.base / spec.path, lambda lines: self._csv(spec, lines))
-        return self._growing(self.base / spec.path, self._json_lines)
+            return self._csv(spec)
+        return self._json_lines(spec)
 
     def _measured(
         self, metric: str, value: float, labels: Mapping[str, str], at: datetime
@@ -99,7 +101,8 @@ class Source:
             whole, timeout_seconds=self.spec.timeout.total_seconds(), params=params
         )
         if answer.status != 200:
-            raise LedgerError(f"{web.place_of(whole)} answered {answer.status}.")
+            told = _error_in(answer.body)
+            raise LedgerError(f"{web.place_of(whole)} answered {answer.status}{told}.")
         return answer.body
 
     def _prometheus_text(self, spec: PrometheusText) -> SourceReading:
@@ -132,12 +135,12 @@ class Source:
             if body.get("status") != "success":
                 raise LedgerError(f"{metric}: the server says: {body.get('error', 'no success')}")
             data = body["data"]
-            results = (
-                [{"metric": {}, "value": data["result"]}]
-                if data["resultType"] == "scalar"
-                else data["result"]
-            )
-            for result in results:
+            if data["resultType"] not in {"scalar", "vector"}:
+                raise LedgerError(
+                    f"{metric}: the query gives a {data['resultType']}, and one value each is wanted"
+                )
+            scalar = data["resultType"] == "scalar"
+            for result in [{"metric": {}, "value": data["result"]}] if scalar else data["result"]:
                 at, value = result["value"]
                 labels = {k: v for k, v in result["metric"].items() if k != "__name__"}
                 number = float(value)
@@ -167,65 +170,79 @@ class Source:
         problem = f"{self.spec.name}: nothing at {', '.join(sorted(missing))}" if missing else None
         return SourceReading(tuple(found), problem)
 
-    def _growing(
-        self, path: Path, understood: Callable[[list[str]], SourceReading]
+    def _csv(self, spec: CsvFile) -> SourceReading:
+        taken = self._tail(spec.path).take()
+        if taken.first is not None:
+            self.header = next(csv.reader([taken.first]), [])
+        lines = taken.lines[1:] if taken.from_start else taken.lines
+        columns = [spec.time, *spec.label_columns, *spec.metrics.values()]
+        missing = [name for name in columns if name not in self.header]
+        if self.header and missing:
+            told = (
+                f"the header has no column {', '.join(missing)}; it has: {', '.join(self.header)}"
+            )
+            return SourceReading((), self._problem(told))
+        return self._understood(taken, lines, lambda line: self._row(spec, line))
+
+    def _row(self, spec: CsvFile, line: str) -> list[Measured]:
+        record = dict(zip(self.header, next(csv.reader([line])), strict=False))
+        at = moment_of(record[spec.time])
+        labels = {name: record[name] for name in spec.label_columns}
+        numbers = {
+            metric: float(record[column])
+            for metric, column in spec.metrics.items()
+            if record[column].strip()
+        }
+        return [
+            self._measured(metric, number, labels, at)
+            for metric, number in numbers.items()
+            if not math.isnan(number)
+        ]
+
+    def _json_lines(self, spec: JsonLines) -> SourceReading:
+        def understood(line: str) -> list[Measured]:
+            record = json.loads(line)
+            value = record["value"]
+            if isinstance(value, float) and math.isnan(value):
+                return []
+            return [measured_of(record, self.clock.now(), self.spec.labels)]
+
+        taken = self._tail(spec.path).take()
+        return self._understood(taken, taken.lines, understood)
+
+    def _tail(self, path: str) -> Tail:
+        if self.tail is None:
+            self.tail = Tail(self.base / path, self.resume)
+        return self.tail
+
+    def _understood(
+        self, taken: Taken, lines: Sequence[str], each: Callable[[str], list[Measured]]
     ) -> SourceReading:
-        """Read the whole lines that came since the last time; one that is half written waits."""
-        try:
-            with path.open("rb") as file:
-                status = path.stat()
-                if (
-                    self.offset is None
-                    or self.inode != status.st_ino
-                    or status.st_size < self.offset
-                ):
-                    self.offset, self.inode, self.header = 0, status.st_ino, []  # new, or rotated
-                file.seek(self.offset)
-                taken = file.read(TAKEN_AT_ONCE_BYTES)
-        except FileNotFoundError:
-            return SourceReading((), f"{self.spec.name}: {path} does not exist")
-        except OSError as error:
-            return SourceReading((), f"{self.spec.name}: {path}: {error.strerror}")
-        whole = taken[: taken.rfind(b"\n") + 1]
-        if not whole:
-            return SourceReading(())
-        self.offset += len(whole)  # first: what can't be understood now can't be later
-        return understood(whole.decode(errors="replace").splitlines())
-
-    def _csv(self, spec: CsvFile, lines: list[str]) -> SourceReading:
-        found: list[Measured] = []
-        bad = 0
-        for line in lines:
-            if not line:
-                continue
-            try:
-                row = next(csv.reader([line]))
-                if not self.header:
-                    self.header = row
-                    continue
-                record = dict(zip(self.header, row, strict=False))
-                at = moment_of(record[spec.time])
-                labels = {name: record[name] for name in spec.label_columns}
-                for metric, column in spec.metrics.items():
-                    if record[column].strip():
-                        found.append(self._measured(metric, float(record[column]), labels, at))
-            except (KeyError, ValueError, ArithmeticError, OSError, csv.Error):
-                bad += 1
-        problem = f"{self.spec.name}: {bad} lines could not be read" if bad else None
-        return SourceReading(tuple(found), problem)
-
-    def _json_lines(self, lines: list[str]) -> SourceReading:
+        """Return what lines say; one that says nothing costs that line."""
         found: list[Measured] = []
         bad = 0
         for line in lines:
             if not line.strip():
                 continue
             try:
-                found.append(measured_of(json.loads(line), self.clock.now(), self.spec.labels))
-            except (KeyError, ValueError, TypeError, AttributeError, ArithmeticError, OSError):
+                found += each(line)
+            except (
+                LookupError,
+                ValueError,
+                TypeError,
+                AttributeError,
+                ArithmeticError,
+                OSError,
+                csv.Error,
+            ):
                 bad += 1
-        problem = f"{self.spec.name}: {bad} lines could not be read" if bad else None
-        return SourceReading(tuple(found), problem)
+        problem = taken.problem or (f"{bad} lines could not be read" if bad else None)
+        return SourceReading(tuple(found), self._problem(problem) if problem else None)
+
+    def _problem(self, told: str) -> str:
+        """Return what is wrong, in a few words: what another program writes may be long."""
+        told = told if len(told) <= PROBLEM_CHARS_MAX else f"{told[:PROBLEM_CHARS_MAX]}…"
+        return f"{self.spec.name}: {told}"
 
 
 def measured_of(record: Any, now: datetime, labels: Mapping[str, str] | None = None) -> Measured:
@@ -240,6 +257,14 @@ def measured_of(record: Any, now: datetime, labels: Mapping[str, str] | None = N
     at = moment_of(record["at"]) if "at" in record else now
     given = {str(k): str(v) for k, v in (record.get("labels") or {}).items()}
     return Measured(record["metric"], {**given, **(labels or {})}, decimal_text(value), at)
+
+
+def _error_in(body: bytes) -> str:
+    """Return what a Prometheus server says is wrong, if it is one."""
+    try:
+        return f": {json.loads(body)['error']}"
+    except (ValueError, LookupError, TypeError):
+        return ""
 
 
 def moment_of(text: Any) -> datetime:
