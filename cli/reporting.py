@@ -57,13 +57,7 @@ def hand_out(
     Raises:
         BadInput, FileNotWritten: nothing was written, and nothing recorded.
     """
-    from ledger.folders import write_folder
-
-    write_folder(folder, made.files, replace=replaced)
-    sums = {
-        name: hashlib.sha256(content).hexdigest() for name, content in sorted(made.files.items())
-    }
-    position = _record(runtime, made.provenance, words, sums)
+    sums, position = write(runtime, made, words, folder, replaced=replaced)
     output.record(
         {
             "report": made.provenance.report,
@@ -75,6 +69,23 @@ def hand_out(
         },
         f"{human}\n{folder}: {counted(len(sums), 'file')}",
     )
+
+
+def write(
+    runtime: Runtime, made: Made, words: Words, folder: Path, *, replaced: bool
+) -> tuple[dict[str, str], int | None]:
+    """Write the folder, and record that it was; return the files' SHA-256, and the event's position.
+
+    Raises:
+        BadInput, FileNotWritten: nothing was written, and nothing recorded.
+    """
+    from ledger.folders import write_folder
+
+    write_folder(folder, made.files, replace=replaced)
+    sums = {
+        name: hashlib.sha256(content).hexdigest() for name, content in sorted(made.files.items())
+    }
+    return sums, _record(runtime, made.provenance, words, sums)
 
 
 def _record(

@@ -187,6 +187,21 @@ def asked_of_run(runtime: Runtime, system: str, run_tag: str | None, now: dateti
     return Asked(report.REPORT, system, period, make, run.tag)
 
 
+def write_stop_report(
+    runtime: Runtime, system: str, run_tag: str, language: str, folder: Path
+) -> None:
+    """Write the stop report of a run that has just ended; a plan asks for it.
+
+    Raises:
+        LedgerError: it could not be written; `rollout report stop` makes it later.
+    """
+    from projections.reports.words import words_in
+
+    words, now = words_in(language), runtime.clock.now()
+    made, _ = made_of(runtime, asked_of_run(runtime, system, run_tag, now), words, now)
+    reporting.write(runtime, made, words, folder, replaced=True)
+
+
 def made_of(
     runtime: Runtime, asked: Asked, words: Words, now: datetime
 ) -> tuple[reporting.Made, Sheet]:

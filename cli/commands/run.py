@@ -266,11 +266,26 @@ def _stop(
         say(f"{tag} ended after {ended.seconds} s: {ended.told}; mode {report['mode']}, "
             f"{len(report['alerts_fired'])} alerts, {report['rollbacks']} rollbacks")  # fmt: skip
         runtime.catch_up()
+        _report(runtime, after, tag, out)
     except LedgerError as problem:
         with contextlib.suppress(OSError):
             say(f"warning: {tag} ended: {ended.told}; {problem.message}", colour="yellow")
     except OSError:
         pass  # nobody reads what we say any more
+
+
+def _report(runtime: Runtime, state: SystemState, tag: str, out: Path) -> None:
+    """Write the stop report, if the plan asks for one."""
+    from cli.commands.report_sheets import write_stop_report
+    from ledger.service.planning import plan_of
+
+    if state.profile is None:
+        return
+    language = plan_of(runtime.ledger, state).profile.reports.stop
+    if language is not None:
+        folder = out / "stop_report"
+        write_stop_report(runtime, state.system, tag, language, folder)
+        say(f"stop report: {folder}")
 
 
 def _number(ended: Ended) -> int:

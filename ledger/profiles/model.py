@@ -107,6 +107,13 @@ class Retention(Strict):
     backups: Duration = timedelta(days=7)
 
 
+class Reports(Strict):
+    """What is written without being asked for."""
+
+    stop: Literal["en", "zh"] | None = None
+    """The language of the stop report that `rollout run` writes at the end. None: it writes none."""
+
+
 class Preflight(Strict):
     """How checks are judged."""
 
@@ -136,6 +143,7 @@ class Profile(Strict):
     inhibit: tuple[Inhibition, ...] = ()
     """Which alerts nobody is told of while another one fires."""
     watch: Watch = Watch()
+    reports: Reports = Reports()
     retention: Retention = Retention()
 
     @model_validator(mode="after")

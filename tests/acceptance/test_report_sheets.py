@@ -22,6 +22,7 @@ environment: production
 rules: [rules/slo.yaml]
 metrics: [{name: stats, kind: json_file, path: stats.json, values: {ece: ece, latency_p95: latency_p95}}]
 watch: {interval: 15s, lookback: 1m, dead_man: 2m}
+reports: {stop: zh}
 phases:
   - name: micro
     mode: real
@@ -196,6 +197,8 @@ def test_the_reports_of_a_day_in_both_languages(desk: Desk) -> None:
     """I7, I11, I13: what was read through once is what is said, in English and in Chinese."""
     desk.begins()
     desk.runs()
+    written = json.loads((desk.folder / "runtime/stop_report/stop.json").read_text())
+    assert (written["language"], facts(written, "run")["exit"]) == ("zh", "退出码 0")
     desk.trades()
     desk.watches()
     masks = {re.escape(str(desk.folder)): "FOLDER", **MASKS}
@@ -211,8 +214,7 @@ def test_the_reports_of_a_day_in_both_languages(desk: Desk) -> None:
             page = (folder / f"{words[0]}.html").read_text()
             assert f'<html lang="{lang}">' in page
             assert not re.search(r"""(?:src|href)=["'](?!data:)""", page), "self-contained"
-    made = desk.rollout.log("bot", "ReportGenerated")
-    assert len(made) == 6
+    assert len(desk.rollout.log("bot", "ReportGenerated")) == 7
 
 
 def test_the_figures_are_those_of_the_file(desk: Desk) -> None:
