@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from ledger.domain.events import CriterionResult
 from ledger.domain.gates import of_criteria
-from ledger.domain.state import SystemState, iso
+from ledger.domain.state import SystemState
 from ledger.profiles.phases import Phase
 from ledger.profiles.plan import Plan
 from projections import alerts, incidents, mode_changes
@@ -25,7 +25,9 @@ from projections.reports.slices import Compared, compared
 from projections.reports.window import Window, control_events
 from projections.reports.words import Words
 
-ROLLBACKS = ("RollbackCompleted", "RollbackFailed", "RollbackAbandoned")
+STEPS: Final = 4
+"""How often `files` calls its ``step``."""
+ROLLBACKS: Final = ("RollbackCompleted", "RollbackFailed", "RollbackAbandoned")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,45 +108,52 @@ def collect(db: Db, judged: Judged, *, now: datetime, by: str) -> Canary:
 
 def files(db: Db, made: Canary, words: Words, step: Callable[[], None]) -> dict[str, bytes]:
     """Return the folder: file name -> content. ``step`` is called now and then, `STEPS` times."""
-    judged, window = made.judged, made.judged.window
-    source = made.provenance.as_json()
-    told = {"provenance": source, **canary_files.document(made, words)}
+    system, window = made.judged.then.system, made.judged.window
+    source = {"provenance": made.provenance.as_json()}
+    told = {**source, **canary_files.document(made, words)}
     step()
-    charts = _charts(made, step)
+    drawn = {
+        "charts": _charts(made, step),
+        "colours": plots.MODE_COLOURS,
+        "shown_modes": list(dict.fromkeys(one["mode"] for one in made.modes)),
+        "marks": plots.MARK_COLOURS,
+        "limit_colour": plots.LIMIT_COLOUR,
+    }
     values = {"report": told, "source": made.provenance}
-    conditions = monitoring.as_json(
-        judged.then, made.watched, made.thresholds, made.summaries, window.runs, words
+    process = monitoring.processes(window.runs, made.judged.then)
+    found = {
+        "run_tag.txt": "".join(f"{run.tag}\n" for run in window.runs).encode(),
+        **canary_files.tables(made),
+        "incidents.json": incidents.export(db, system=system),
+        "monitoring_dashboard.json": render.json_bytes(_dashboard(made, words)),
+        "process_info.json": render.json_bytes({**source, **process}),
+        "monitoring_report.json": render.json_bytes({**source, **_conditions(made, words)}),
+        "T+0_final_report.json": render.json_bytes(told),
+        "T+0_final_report.md": render.template_bytes("canary.md.j2", words, **values),
+        "T+0_final_report.html": render.template_bytes("canary.html.j2", words, **values, **drawn),
+    }
+    step()
+    return found
+
+
+def _conditions(made: Canary, words: Words) -> dict[str, Any]:
+    runs = made.judged.window.runs
+    return monitoring.as_json(
+        made.judged.then, made.watched, made.thresholds, made.summaries, runs, words
     )
-    titles = {kind: words(f"canary.annotation.{kind}") for kind in dashboard.COLOURS}
-    board = dashboard.dashboard(
-        judged.then.system,
-        f"{judged.then.system} · canary",
-        titles,
+
+
+def _dashboard(made: Canary, words: Words) -> dict[str, Any]:
+    system, window = made.judged.then.system, made.judged.window
+    return dashboard.dashboard(
+        system,
+        f"{system} · canary",
+        {kind: words(f"canary.annotation.{kind}") for kind in dashboard.COLOURS},
         made.series.values(),
         made.limits,
         window.since,
         window.until,
     )
-    process = {"provenance": source, **monitoring.processes(window.runs, judged.then)}
-    found = {
-        "run_tag.txt": "".join(f"{run.tag}\n" for run in window.runs).encode(),
-        **canary_files.tables(made),
-        "incidents.json": incidents.export(db, system=judged.then.system),
-        "monitoring_dashboard.json": render.json_bytes(board),
-        "process_info.json": render.json_bytes(process),
-        "monitoring_report.json": render.json_bytes({"provenance": source, **conditions}),
-        "T+0_final_report.json": render.json_bytes(told),
-        "T+0_final_report.md": render.template_bytes("canary.md.j2", words, **values),
-        "T+0_final_report.html": render.template_bytes(
-            "canary.html.j2", words, charts=charts, colours=plots.MODE_COLOURS,
-            marks=plots.MARK_COLOURS, limit_colour=plots.LIMIT_COLOUR, **values,
-        ),
-    }  # fmt: skip
-    step()
-    return found
-
-
-STEPS = 4
 
 
 def _charts(made: Canary, step: Callable[[], None]) -> dict[str, str]:
@@ -235,14 +244,3 @@ def _rollbacks(db: Db, system: str, window: Window) -> tuple[Mapping[str, Any], 
         for event in control_events(db, system, *ROLLBACKS)
         if window.since <= event.occurred_at <= window.until
     )
-
-
-def period(window: Window) -> dict[str, Any]:
-    """Return the window as JSON-ready data."""
-    return {
-        "since": iso(window.since),
-        "until": iso(window.until),
-        "seconds": window.seconds,
-        "why": window.why,
-        "ended": window.ended,
-    }

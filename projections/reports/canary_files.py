@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ledger.domain.events import CriterionResult
 from ledger.domain.state import iso
 from projections.reports import evidence, figures, monitoring
+from projections.reports.details import said
 from projections.reports.limits import limit_for
 from projections.reports.recommendation import Recommendation
 from projections.reports.render import csv_bytes
@@ -174,13 +175,14 @@ def _slo(made: Canary, one: CriterionResult, words: Words) -> dict[str, Any]:
     lacks = None
     if one.result == "inconclusive":
         key, about = evidence.missing(one)
-        lacks = words(f"canary.missing.{key}", **about)
+        lacks = words(f"canary.missing.{key}", **about | {"detail": said(one.detail, words)})
     return {
         "name": one.name,
         "title": written.title if written is not None else "",
         "target": one.threshold,
+        "target_text": said(one.threshold, words),
         "actual": one.measured or None,
-        "actual_text": one.measured or words("canary.word.nothing_measured"),
+        "actual_text": said(one.measured, words) or words("canary.word.nothing_measured"),
         "samples": one.samples,
         "samples_needed": written.min_samples if written is not None else 1,
         "observed_s": one.observed_seconds,
@@ -196,6 +198,7 @@ def _slo(made: Canary, one: CriterionResult, words: Words) -> dict[str, Any]:
         "waived_by": one.waived_by,
         "missing": lacks,
         "detail": one.detail,
+        "remark": lacks or said(one.detail, words),
     }
 
 
@@ -240,6 +243,7 @@ def _slice(made: Canary, row: Slice, words: Words) -> dict[str, Any]:
         "mean_text": mean.text(words),
         "range_text": _range(row.summary),
         "delta_to_best": figures.number_text(delta) if delta is not None else None,
+        "delta_text": figures.Figure(delta).text(words) if delta is not None else "—",
         "samples": row.summary.samples if row.summary is not None else 0,
         "observed_s": row.observed,
         "observed_text": evidence.span(row.observed),
@@ -320,7 +324,12 @@ def _mode(one: Mapping[str, Any]) -> dict[str, Any]:
 def _recommendation(one: Recommendation, system: str, words: Words) -> dict[str, Any]:
     scope = "; ".join(f"{name}: {', '.join(values)}" for name, values in one.next_scope.items())
     following = one.next_phase or words("canary.word.nothing_more")
-    wanted = ", ".join(f"{count} × {role}" for role, count in one.wanted.items())
+    approval = words(
+        f"canary.asked.{one.approval}",
+        wanted=", ".join(f"{count} × {role}" for role, count in one.wanted.items())
+        or words("canary.word.somebody"),
+        by=", ".join(f"{a['name']} ({a['role']}, {a['signed_on']})" for a in one.approvals) or "—",
+    )
     command = f"rollout approve request {system} phase:{one.next_phase}" if one.next_phase else ""
     return {
         "action": one.action,
@@ -330,11 +339,7 @@ def _recommendation(one: Recommendation, system: str, words: Words) -> dict[str,
         "next_scope": {name: list(values) for name, values in one.next_scope.items()},
         "next_scope_text": scope,
         "approval": one.approval,
-        "approval_text": words(
-            f"canary.asked.{one.approval}",
-            wanted=wanted or words("canary.word.somebody"),
-            by=", ".join(f"{a['name']} ({a['role']}, {a['signed_on']})" for a in one.approvals),
-        ),
+        "approval_text": words("canary.word.approval", text=approval),
         "approvals": [dict(each) for each in one.approvals],
         "ask": command if one.approval in {"open", "lapsed"} and command else None,
     }

@@ -119,7 +119,8 @@ def _late(window: Window, series: Mapping[Any, Series]) -> int:
 
 
 def _never_moves(one: Series) -> bool:
-    return len(one.samples) >= ENOUGH and len({value for _, value in one.numbers}) == 1
+    values = {value for _, value in one.numbers}
+    return len(one.samples) >= ENOUGH and len(values) == 1 and not _counts(values.pop())
 
 
 def _copied(

@@ -12,6 +12,8 @@ from projections.reports.words import Words
 _EXACT: Final = Context(prec=40, traps=[])
 DIGITS: Final = 12
 """More than anybody measured; hides how a sum was rounded."""
+READ: Final = 6
+"""Digits that people read; files for programs have all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,7 @@ class Figure:
         """Return it as people read it: ``0.585``, ``762 ms``, or ``— (no samples of ece)``."""
         if self.value is None:
             return f"— ({self.reason(words)})"
-        return f"{number_text(self.value)} {self.unit}".rstrip()
+        return f"{number_text(_shown(self.value))} {self.unit}".rstrip()
 
     def reason(self, words: Words) -> str:
         """Return why it is absent; nothing where it is not."""
@@ -95,6 +97,11 @@ def finite(text: str) -> Decimal | None:
 def rounded(value: Decimal) -> Decimal:
     """Return ``value`` with as many digits as a report shows."""
     return Context(prec=DIGITS).plus(value)
+
+
+def _shown(value: Decimal) -> Decimal:
+    """Return a fraction with as many digits as people read; whole numbers stay whole."""
+    return value if value == value.to_integral_value() else Context(prec=READ).plus(value)
 
 
 def number_text(value: Decimal) -> str:

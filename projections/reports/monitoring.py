@@ -30,7 +30,7 @@ class Watched:
     severity: str
     action: str
     state: str
-    """firing, pending, silent, no_data, failing: a key of the words' table ``state``."""
+    """firing, pending, silent, no_data, failing, unwatched: a key of the words' table ``canary.state``."""
     firing: tuple[str, ...] = ()
 
 
@@ -82,6 +82,7 @@ def _watched(
         else "failing" if name in state.failing
         else "pending" if waits
         else "no_data" if unknown
+        else "unwatched" if state.watch is None  # silence proves nothing where nobody looks (I8)
         else "silent"
     )  # fmt: skip
     return Watched(name, expression, duration_text(lasts), severity, action, stands, firing)

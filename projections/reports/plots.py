@@ -167,7 +167,9 @@ def _limits(axis: Any, limits: list[Limit]) -> None:
 
 
 def _first_of_each(limits: list[Limit]) -> list[Limit]:
-    return list({limit.value: limit for limit in reversed(limits)}.values())
+    """Return the limits that are a line to stay on one side of, each line once."""
+    drawn = [limit for limit in reversed(limits) if limit.more_is_better is not None]
+    return list({limit.value: limit for limit in drawn}.values())
 
 
 def _thinned(line: Series) -> tuple[list[datetime], list[float]]:

@@ -12,6 +12,7 @@ from ledger.domain.gates import Verdict, of_criteria
 from ledger.domain.state import SystemState, iso
 from ledger.profiles.phases import Phase
 from ledger.profiles.plan import Plan
+from projections.reports.details import said
 from projections.reports.evidence import Doubt, missing
 from projections.reports.slices import Compared
 from projections.reports.window import Window
@@ -23,14 +24,17 @@ Approval = Literal["open", "asked", "approved", "denied", "lapsed"]
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """One reason; ``key`` is of the words, whole: ``reason.failed``."""
+    """One reason; ``key`` is of the words, whole: ``canary.reason.failed``."""
 
     key: str
     about: Mapping[str, str]
 
     def text(self, words: Words) -> str:
         """Return it as a sentence."""
-        return words(self.key, **self.about)
+        what = words(self.key, **{name: said(text, words) for name, text in self.about.items()})
+        if self.key.startswith("canary.missing."):
+            return words("canary.word.of", name=self.about["name"], what=what)
+        return what
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +98,8 @@ def recommendation(
 
 
 def _of_criteria(criteria: tuple[CriterionResult, ...]) -> Iterable[Reason]:
-    for one in criteria:
-        if one.waived_by is not None:
-            continue
+    standing = [one for one in criteria if one.waived_by is None]
+    for one in sorted(standing, key=lambda one: one.result != "fail"):  # the worst first
         if one.result == "fail":
             about = {"name": one.name, "threshold": one.threshold, "detail": one.detail}
             yield Reason("canary.reason.failed", about | {"measured": one.measured or "—"})

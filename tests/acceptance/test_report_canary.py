@@ -67,7 +67,7 @@ def test_a_whole_day_goes_on_when_somebody_approves(canary: Canary) -> None:
     canary.report("first")
     report = canary.document("first")
     assert report["verdict"] == "GO"
-    assert report["slices"]["text"] == "5 of 5 slices passed"
+    assert report["slices"]["text"] == "5 of 5 slices passed."
     assert report["slices"]["best"]["slice"] == "london"
     assert report["slices"]["worst"]["slice"] == "tokyo"
     wise = report["recommendation"]
@@ -95,7 +95,7 @@ def test_a_slice_below_the_bar_is_counted_as_it_is(canary: Canary) -> None:
     canary.to(START + timedelta(hours=24))
     canary.report("out")
     report = canary.document("out")
-    assert report["slices"]["text"] == "4 of 5 slices passed"
+    assert report["slices"]["text"] == "4 of 5 slices passed."
     (tokyo,) = [one for one in report["slices"]["rows"] if one["slice"] == "tokyo"]
     assert tokyo["failed"] == ["SliceAucLow"]
     assert report["recommendation"]["action"] == "hold"
