@@ -149,7 +149,7 @@ def test_22_checks_in_five_categories(kit: Kit) -> None:
             results.pop("backup") == "FAIL"
         )  # P1: nobody has backed anything up yet, and that blocks nothing
         assert set(results.values()) == {"PASS"}
-        (kit.folder / "docs/PRODUCTION_RUNBOOK.md").unlink()
+        (kit.folder / "docs" / "PRODUCTION_RUNBOOK.md").unlink()
         (kit.folder / "scripts/start_live_safe.sh").chmod(0o644)
         bot.measures(allowance_usd=150)
         kit.live(MINUTE, *ALIVE, every=MINUTE)
