@@ -57,6 +57,7 @@ COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "mitigation": ("mitigation", "mitigation", "Put mitigations in force, list and lift them."),
     "metrics": ("metrics", "metrics", "Record measured values."),
     "report": ("report", "report", "Write reports, derived from the ledger."),
+    "stats": ("stats", "stats", "Show time in mode, time to restore, change failures, rollbacks."),
     "sql": ("sql", "sql", "Ask the audit replica in SQL."),
     "projections": ("projections", "projections", "Show, rebuild and verify the read models."),
     "verify": ("verify", "verify", "Recompute the hash chain and name the first bad position."),

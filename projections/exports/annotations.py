@@ -10,8 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from projections.audit.ask import Questioner
-
-TAG: Final = "rollout-ledger"
+from projections.reports.dashboard import annotation_tags
 
 _QUERIES: Final = {
     "mode": """
@@ -52,7 +51,7 @@ def regions(
             ended = end.replace(tzinfo=UTC) if end is not None else max(now, begun)
             if (since is not None and ended < since) or (until is not None and begun >= until):
                 continue
-            tags = [TAG, kind, f"{kind}:{tag}", f"system:{name}"]
+            tags = [*annotation_tags(str(name), kind), f"{kind}:{tag}"]
             yield {
                 "time": _milliseconds(begun),
                 "timeEnd": _milliseconds(max(begun, ended)),

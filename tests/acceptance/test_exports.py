@@ -203,7 +203,7 @@ def test_annotations(night: Rollout, tmp_path: Path) -> None:
     assert all(each.keys() == {"time", "timeEnd", "tags", "text"} for each in told)
     assert all(each["timeEnd"] >= each["time"] > 1_600_000_000_000 for each in told)
     modes = [each for each in told if "mode" in each["tags"]]
-    assert [each["tags"][2] for each in modes] == ["mode:mock", "mode:paused"]
+    assert [each["tags"][3] for each in modes] == ["mode:mock", "mode:paused"]
     assert modes[0]["timeEnd"] == modes[1]["time"]
     assert "open" in modes[1]["tags"]
     assert "open" not in modes[0]["tags"]
@@ -234,3 +234,38 @@ def test_bad_input(night: Rollout, tmp_path: Path) -> None:
     told = night("export", "jsonl", "--out", tmp_path / "absent" / "x", exits=1)
     assert "absent" in told.err
     assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith(".")) == []
+
+
+def test_stats(night: Rollout) -> None:
+    """The numbers of that night, for people and for programs; what can't be derived says why (I8)."""
+    told = night("stats", "bot", "-o", "json").json
+    (numbers,) = told["systems"]
+    head = night("checkpoint").json
+    assert (told["position"], told["chain"]) == (head["position"], head["chain"])
+    assert [each["mode"] for each in numbers["time_in_mode"]]
+    assert numbers["change_failure_rate"] == {"value": 1.0, "samples": 1, "note": None}
+    assert numbers["mean_time_to_detect_seconds"]["value"] is None
+    assert "raised by hand" in numbers["mean_time_to_detect_seconds"]["note"]
+    assert numbers["rollbacks"] == [
+        {"cause": "human", "count": 1, "completed": 1, "abandoned": 0, "open": 0}
+    ]
+    table = night("stats", "bot")
+    assert re.search(r"bot +change failure rate +100\.0% +1", table.out)
+    assert re.search(r"bot +mean time to detect +— .*raised by hand", table.out)
+    rows = list(csv.DictReader(io.StringIO(night("stats", "-o", "csv").out)))
+    assert {row["measure"] for row in rows} >= {
+        "time in mock",
+        "mean time to restore",
+        "rollbacks by human",
+    }
+    assert lines(night("stats", "-o", "jsonl").out)[0]["system"] == "bot"
+    assert (
+        "no mode was recorded"
+        in night("stats", "bot", "--since", "2001-01-01", "--until", "2002-01-01").out
+    )
+    for words, sentence in (
+        (("bto",), "bto"),
+        (("--since", "1h", "--until", "2h"), "nothing can lie between"),
+        (("--since", "2099-01-01"), "nothing can lie between"),
+    ):
+        assert sentence in night("stats", *words, exits=2).err

@@ -1,0 +1,164 @@
+"""rollout stats."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from cli import options
+from cli.completion import complete_system
+from cli.output import Output, say
+from cli.times import parse_time
+from cli.wiring import Runtime, pass_runtime
+from ledger.domain.durations import duration_text
+from ledger.domain.errors import UsageError
+from ledger.domain.state import iso
+
+if TYPE_CHECKING:
+    from projections.audit.log_reader import Head
+    from projections.statistics import Number, Statistics
+
+TIMEOUT_SECONDS: Final = 300.0
+COLUMNS: Final = ["system", "measure", "value", "from", "note"]
+CSV_COLUMNS: Final = ["system", "since", "until", "measure", "value", "unit", "samples", "note"]
+
+
+@click.command()
+@click.argument("system", required=False, shell_complete=complete_system)
+@click.option(
+    "--since", metavar="TIME", help="From this time on. Default: the system's first event."
+)
+@click.option("--until", metavar="TIME", help="Up to this time. Default: now.")
+@options.output
+@pass_runtime
+def stats(
+    runtime: Runtime, system: str | None, since: str | None, until: str | None, output: Output
+) -> None:
+    """Show how the rollout went: time in mode, time to detect and restore, change failures, rollbacks.
+
+    A number that can't be derived is absent, and says why. docs/statistics.md defines each.
+
+    \b
+    Example:
+      rollout stats bot --since 30d
+      rollout stats -o json
+    """
+    from cli.commands.sql import bring_up, questioner
+    from projections.statistics import statistics
+
+    now = runtime.clock.now()
+    begin = parse_time(since, now) if since else None
+    end = parse_time(until, now) if until else None
+    if begin is not None and begin >= (end or now):
+        raise UsageError("--since is not before the end, so nothing can lie between them.")
+    if system is not None:
+        _ = runtime.ledger.load(system)  # a name that is none is told, with the nearest one
+    bring_up(runtime)
+    with questioner(runtime, TIMEOUT_SECONDS) as (asked, head):
+        found = statistics(asked, system=system, since=begin, until=end, now=now)
+    if output.format == "json":
+        output.record(_document(runtime, head, found))
+    elif output.format == "jsonl":
+        output.rows([_record(each) for each in found])
+    elif output.format == "csv":
+        output.rows([row for each in found for row in _rows(each)], CSV_COLUMNS)
+    else:
+        output.rows([_shown(row) for each in found for row in _rows(each)], COLUMNS)
+        say(f"as of position {head.position:,}; — is a number that can't be derived")
+
+
+def _document(runtime: Runtime, head: Head, found: list[Statistics]) -> dict[str, Any]:
+    actor = runtime.settings.actor
+    return {
+        "position": head.position,
+        "chain": head.chain.hex(),
+        "generated_at": iso(runtime.clock.now()),
+        "generated_by": {"id": actor.id, "name": actor.name, "kind": str(actor.kind)},
+        "systems": [_record(each) for each in found],
+    }
+
+
+def _record(each: Statistics) -> dict[str, Any]:
+    return {
+        "system": each.system,
+        "since": iso(each.window.since),
+        "until": iso(each.window.until),
+        "time_in_mode": [
+            {
+                "mode": stay.mode, "kind": stay.kind, "seconds": round(stay.seconds, 3),
+                "share": round(stay.share, 6), "times": stay.times,
+            }
+            for stay in each.time_in_mode
+        ],
+        "time_in_mode_note": each.mode_note,
+        "mean_time_to_detect_seconds": _number(each.detect),
+        "mean_time_to_restore_seconds": _number(each.restore),
+        "change_failure_rate": _number(each.change_failure),
+        "changes": each.changes,
+        "failed_changes": each.failed_changes,
+        "rollbacks": [
+            {
+                "cause": one.cause, "count": one.count, "completed": one.completed,
+                "abandoned": one.abandoned, "open": one.open,
+            }
+            for one in each.rollbacks
+        ],
+    }  # fmt: skip
+
+
+def _number(number: Number) -> dict[str, Any]:
+    value = None if number.value is None else round(number.value, 6)
+    return {"value": value, "samples": number.samples, "note": number.note}
+
+
+def _rows(each: Statistics) -> Iterator[dict[str, Any]]:
+    def row(
+        measure: str, value: float | None, unit: str, samples: int, note: str | None = None
+    ) -> dict[str, Any]:
+        return {
+            "system": each.system, "since": iso(each.window.since), "until": iso(each.window.until),
+            "measure": measure, "value": None if value is None else round(value, 6), "unit": unit,
+            "samples": samples, "note": note,
+        }  # fmt: skip
+
+    for stay in each.time_in_mode:
+        name = stay.mode if stay.kind is None else f"{stay.mode}/{stay.kind}"
+        note = f"{stay.share:.1%} of the time"
+        yield row(f"time in {name}", stay.seconds, "s", stay.times, note)
+    if each.mode_note is not None:
+        absent = None if each.time_in_mode else each.mode_note
+        yield row("time in any mode" if absent else "time in no mode", None, "s", 0, each.mode_note)
+    for name, number, unit in (
+        ("mean time to detect", each.detect, "s"),
+        ("mean time to restore", each.restore, "s"),
+        ("change failure rate", each.change_failure, "ratio"),
+    ):
+        yield row(name, number.value, unit, number.samples, number.note)
+    for one in each.rollbacks:
+        note = f"{one.completed} completed, {one.abandoned} abandoned, {one.open} open"
+        yield row(f"rollbacks by {one.cause}", one.count, "count", one.count, note)
+    if not each.rollbacks:
+        yield row("rollbacks", 0, "count", 0, "none was asked for")
+
+
+def _shown(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row as a person reads it."""
+    value, unit = row["value"], row["unit"]
+    if value is None:
+        text = "—"
+    elif unit == "s":
+        text = (
+            duration_text(timedelta(seconds=round(value)), parts=2) if value >= 1 else f"{value:g}s"
+        )
+    else:
+        text = f"{value:.1%}" if unit == "ratio" else f"{value:g}"
+    return {
+        "system": row["system"],
+        "measure": row["measure"],
+        "value": text,
+        "from": row["samples"] or "",
+        "note": row["note"] or "",
+    }
