@@ -7,9 +7,9 @@ import click
 from cli import options
 from cli.commands.modes import skip
 from cli.completion import complete_mitigation, complete_system
-from cli.output import Output
+from cli.output import Output, say
 from cli.wiring import Runtime, pass_runtime
-from ledger.domain.errors import BadInput, ReasonRequired
+from ledger.domain.errors import BadInput, FileProblem, ReasonRequired
 
 system_argument = click.argument("system", shell_complete=complete_system)
 
@@ -35,7 +35,10 @@ def list_(runtime: Runtime, system: str, output: Output) -> None:
     ledger, now = runtime.ledger, runtime.clock.now()
     state = ledger.load(system)
     if mitigating.due(state, now):
-        mitigating.tell(ledger, system, runtime.origin())
+        try:
+            mitigating.tell(ledger, system, runtime.origin())
+        except FileProblem as problem:
+            say(f"warning: {system} was not told: {problem.message}", colour="yellow")
         state = ledger.load(system)
         runtime.catch_up()
     rows = [
