@@ -43,10 +43,10 @@ def scratch_database(dsn: str, purpose: str) -> Generator[str]:
                     hint="Wait for it to finish, then repeat the command.",
                 )
             _drop_abandoned(connection, family, keep=name)
-            _make(connection, name)
         except psycopg.Error as error:
             raise _told(error) from error
         try:
+            _make(connection, name)
             yield make_conninfo(dsn, dbname=name)
         finally:
             if not connection.closed:
@@ -76,12 +76,13 @@ def _drop_abandoned(connection: Connection[Any], family: str, *, keep: str) -> N
 
 def _make(connection: Connection[Any], name: str) -> None:
     there = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone()
-    if there is None:
-        connection.execute(
-            sql.SQL(
-                "CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'"
-            ).format(sql.Identifier(name))
-        )
+    if there is not None:
+        return
+    create = "CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'"
+    try:
+        connection.execute(sql.SQL(create).format(sql.Identifier(name)))
+    except psycopg.Error as error:
+        raise _told(error) from error
 
 
 def _drop(connection: Connection[Any], name: str) -> None:

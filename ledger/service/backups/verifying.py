@@ -89,10 +89,14 @@ def insist_on_same_log(backup: Backup, store: EventStore) -> bool:
     Raises:
         IntegrityFailure: it is, and holds something else at the backup's last position.
     """
-    if backup.metadata.ledger is None or ledger_id(store) != backup.metadata.ledger:
+    if ledger_id(store) != backup.metadata.ledger:
         return False
     stored = store.get(backup.last)
     if stored is None or stored.chain != backup.chain:
+        if (
+            backup.metadata.ledger is None
+        ):  # a log without a name: only what is in it tells it apart
+            return False
         raise IntegrityFailure(
             f"{backup.name} is sound, and at position {backup.last} the ledger is not what it was then.",
             hint="Keep both as they are; rollout verify --checkpoint FILE tells more",
