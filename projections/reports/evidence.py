@@ -72,9 +72,11 @@ def doubts_of(
     late = _late(window, series)
     if late:
         found.append(doubt("late", serious=False, count=late))
-    still = [one.name for one in series.values() if _never_moves(one)]
-    if still:
-        found.append(doubt("still", serious=False, series=_listed(still)))
+    moving = [one for one in series.values() if not _plainly_constant(one)]
+    still = [one.name for one in moving if _never_moves(one)]
+    if still:  # one may be as steady as that; all of them are a probe that is stuck
+        whole = len(still) == len(moving)
+        found.append(doubt("still", serious=whole, series=_listed(still)))
     copied, compared = _copied(db, system, window, series)
     if copied:
         found.append(doubt("copied", count=len(copied), compared=compared, series=_listed(copied)))
@@ -119,8 +121,13 @@ def _late(window: Window, series: Mapping[Any, Series]) -> int:
 
 
 def _never_moves(one: Series) -> bool:
+    return len(one.samples) >= ENOUGH and len({value for _, value in one.numbers}) == 1
+
+
+def _plainly_constant(one: Series) -> bool:
+    """Return whether it is nought or one all the time: of which most are, and rightly."""
     values = {value for _, value in one.numbers}
-    return len(one.samples) >= ENOUGH and len(values) == 1 and not _counts(values.pop())
+    return len(values) == 1 and _counts(values.pop())
 
 
 def _copied(
@@ -146,7 +153,6 @@ def _copied(
 
 
 def _counts(value: Decimal) -> bool:
-    """Return whether it is nought or one: of which most are, and rightly."""
     return value in {Decimal(0), Decimal(1)}
 
 

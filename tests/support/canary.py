@@ -108,7 +108,7 @@ class Canary:
 
 
 def _series(minute: int) -> list[tuple[str, Mapping[str, str], float]]:
-    wave = round(0.001 * ((minute * 7) % 5 - 2), 4)
+    wave = round(0.001 * ((minute * 7 + minute // 5) % 5 - 2), 4)
     found: list[tuple[str, Mapping[str, str], float]] = [
         (name, {}, round(value * (1 + wave), 6) if name != "match_rate" else value)
         for name, value in GOOD.items()
