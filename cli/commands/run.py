@@ -282,9 +282,16 @@ def _report(runtime: Runtime, state: SystemState, tag: str, out: Path) -> None:
     if state.profile is None:
         return
     language = plan_of(runtime.ledger, state).profile.reports.stop
-    if language is not None:
-        folder = out / "stop_report"
+    if language is None:
+        return
+    folder = out / "stop_report"
+    try:
         write_stop_report(runtime, state.system, tag, language, folder)
+    except (LedgerError, OSError):
+        raise
+    except Exception as problem:  # noqa: BLE001 - a report must not change how the run ended
+        say(f"warning: no stop report was written: {type(problem).__name__}", colour="yellow")
+    else:
         say(f"stop report: {folder}")
 
 

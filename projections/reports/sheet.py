@@ -117,7 +117,8 @@ class _Shown:
         if isinstance(cell, datetime):
             return _clock(cell.astimezone(self._zone))
         if isinstance(cell, timedelta):
-            return duration_text(cell, parts=3)
+            whole = timedelta(seconds=int(cell.total_seconds()))
+            return duration_text(whole or cell, parts=3)
         return str(cell) if cell is not None and cell != "" else "—"
 
     def json(self, cell: Cell) -> Any:

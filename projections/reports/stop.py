@@ -161,9 +161,18 @@ def _told(db: Db, system: str, period: Period, key: str, types: tuple[str, ...])
         (
             Table(
                 "events",
-                ("at", "who", "what", "why"),
+                ("at", "event", "who", "why", "what"),
                 rows(
-                    [(r["occurred_at"], r["actor"], r["sentence"], r["reason"]) for r in happening]
+                    [
+                        (
+                            r["occurred_at"],
+                            term(f"event.{r['type']}"),
+                            r["actor"],
+                            r["reason"],
+                            r["sentence"],
+                        )
+                        for r in happening
+                    ]
                 ),
             ),
         ),

@@ -64,7 +64,7 @@ for time, *words in json.loads((folder / "script.json").read_text()):
         subprocess.run([sys.executable, "-m", "cli.main", *words], check=True, stdout=2)
 """
 MEANWHILE = [
-    ["10:05:00", "alert", "raise", "bot", "HIGH_REJECT_RATE", "-m", "5 % | or more"],
+    ["10:05:00", "alert", "raise", "bot", "HIGH_REJECT_RATE", "-m", "5 % | <b>more</b>"],
     ["10:10:00", "pause", "bot", "--kind", "reduce-only", "--reason", "rejects"],
     ["10:20:00", "alert", "resolve", "bot", "HIGH_REJECT_RATE"],
     ["10:25:00", "resume", "bot", "--reason", "quiet again"],
@@ -213,6 +213,7 @@ def test_the_reports_of_a_day_in_both_languages(desk: Desk) -> None:
             check_golden(f"{words[0]}.{lang}.md", text, masks)
             page = (folder / f"{words[0]}.html").read_text()
             assert f'<html lang="{lang}">' in page
+            assert "<b>" not in page
             assert not re.search(r"""(?:src|href)=["'](?!data:)""", page), "self-contained"
     assert len(desk.rollout.log("bot", "ReportGenerated")) == 7
 
@@ -315,6 +316,19 @@ def test_a_report_never_takes_the_place_of_something_else(desk: Desk) -> None:
     desk("report", "daily", "bot", "--out", out, "--replace", exits=2)
     assert [path.name for path in out.iterdir()] == ["mine.txt"]
     assert desk.rollout.log("bot", "ReportGenerated") == []
+
+
+def test_a_report_that_can_not_be_written_changes_no_exit_code(desk: Desk) -> None:
+    """The run is over and recorded; its report can be made later."""
+    desk("profile", "adopt", "bot", desk.folder / "plan.yaml")
+    taken = desk.folder / "runtime/stop_report"
+    taken.mkdir(parents=True)
+    (taken / "mine.txt").write_text("mine")
+    told = desk("run", "bot", "--out", desk.folder / "runtime", "--countdown", "0", "--",
+                sys.executable, "-c", "raise SystemExit(7)", exits=7)  # fmt: skip
+    assert "holds mine.txt" in told.err
+    _, document = desk.report("stop", "bot")
+    assert facts(document, "run")["exit"] == "exit code 7"
 
 
 def test_a_run_that_goes_on_and_one_whose_end_nobody_saw(desk: Desk) -> None:

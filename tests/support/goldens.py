@@ -1,6 +1,6 @@
 """Golden files: what a report said when somebody last read it through.
 
-`UPDATE_GOLDENS=1 pytest ...` writes them anew; read the difference before it is committed.
+`ROLLOUT_TEST_GOLDEN=write pytest ...` writes them anew; read the difference before it is committed.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-FOLDER = Path(__file__).parents[1] / "goldens"
+FOLDER = Path(__file__).parents[1] / "vectors" / "sheet_reports"
 
 
 def check_golden(name: str, text: str, masks: Mapping[str, str]) -> None:
@@ -18,7 +18,7 @@ def check_golden(name: str, text: str, masks: Mapping[str, str]) -> None:
     for pattern, shown in masks.items():
         text = re.sub(pattern, shown, text, flags=re.MULTILINE)
     path = FOLDER / name
-    if os.environ.get("UPDATE_GOLDENS"):
+    if os.environ.get("ROLLOUT_TEST_GOLDEN") == "write":
         path.parent.mkdir(exist_ok=True)
         path.write_text(text, encoding="utf-8")
     assert text == path.read_text(encoding="utf-8"), f"{path} says otherwise"
