@@ -53,5 +53,5 @@ def _plain(canary: Canary, path: Path) -> str:
     text = re.sub(r"system_state \d+.*metric_blocks \d+", "PROJECTIONS", text)
     text = re.sub(r'"(pid|seconds)": \d+', r'"\1": 0', text)
     text = re.sub(r'"host": "[^"]*"', '"host": "HOST"', text)
-    text = re.sub(r'"command": \[[^\]]*\]', '"command": []', text)
+    text = re.sub(r'"command": \[\n.*?\n\s*\]', '"command": []', text, flags=re.DOTALL)
     return re.sub(r"<svg.*?</svg>", "<svg/>", text, flags=re.S)
