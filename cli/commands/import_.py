@@ -1,4 +1,4 @@
-"""rollout import config-changes, git, jsonl, risk-events."""
+"""rollout import config-changes, git, jsonl, risk-events; ledger is in import_ledger.py."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from cli import options
+from cli.commands.import_ledger import ledger
 from cli.completion import complete_system
 from cli.output import Output, say
 from cli.wiring import Runtime, pass_runtime
@@ -51,7 +52,12 @@ def import_() -> None:
 
     What is imported is marked as such and keeps its own time, author and reason. Import the same file again,
     or a longer version of it, and only what is new goes in. Switches nothing, writes no file of the system.
+
+    `import ledger` is another thing: it reads a whole ledger, as it was exported, back into an empty one.
     """
+
+
+import_.add_command(ledger)
 
 
 @import_.command("config-changes")

@@ -1,0 +1,66 @@
+"""rollout import ledger."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from cli import options
+from cli.output import Output
+from cli.wiring import Runtime, pass_runtime
+
+if TYPE_CHECKING:
+    from ledger.service.backups.restoring import Source
+
+
+@click.command("ledger")
+@click.argument("source", type=click.Path(path_type=Path))
+@click.option(
+    "--checkpoint", "checkpoint_file", type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE", help="A checkpoint kept elsewhere, which the export must agree with.",
+)  # fmt: skip
+@options.output
+@pass_runtime
+def ledger(runtime: Runtime, source: Path, checkpoint_file: Path | None, output: Output) -> None:
+    """Read a whole ledger back: an archive (a folder), or a file of JSON lines that `export` wrote.
+
+    Goes into an empty ledger, which must not have been used, and continues the same chain: the same
+    positions, times, bytes and hashes. Repeat it where it was interrupted. Nothing is recorded by it.
+
+    \b
+    Example:
+      ROLLOUT_HOME=/srv/new-home rollout import ledger /mnt/archive
+    """
+    from cli.restoring import restored
+
+    log = _archive(runtime, source) if source.is_dir() else _file(source)
+    outcome = restored(runtime, log, checkpoint_file)
+    record = {
+        "source": str(source), "outcome": outcome, "last": log.last, "events": log.last,
+        "chain": log.chain.hex(),
+    }  # fmt: skip
+    output.record(record, f"{source}: {outcome}, {log.last:,} events\nchain {log.chain.hex()}")
+
+
+def _file(path: Path) -> Source:
+    from ledger.service.backups import exports
+
+    return exports.read(path)
+
+
+def _archive(runtime: Runtime, path: Path) -> Source:
+    from cli.progress import Progress
+    from ledger.domain.errors import IntegrityFailure
+    from projections.archive import layout
+    from projections.archive.reading import ArchivedLog
+    from projections.archive.verify import verify
+
+    report = verify(path, progress=Progress("verifying the archive", runtime.clock))
+    if report.problem is not None:
+        where = f"position {report.problem.position}: " if report.problem.position else ""
+        raise IntegrityFailure(
+            f"{path}: {where}{report.problem.sentence}", hint="Nothing was imported."
+        )
+    return ArchivedLog(layout.read(path))

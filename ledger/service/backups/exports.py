@@ -1,0 +1,101 @@
+"""A file that `rollout export jsonl` wrote, as something that a ledger can be restored from."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from ledger.domain import lines
+from ledger.domain.envelope import Recorded
+from ledger.domain.errors import BadInput, FileNotRead, IntegrityFailure, SchemaNewer
+from ledger.service.backups import pieces
+from ledger.store import migrate
+
+HOW: Final = "rollout export jsonl --out FILE, with no system, --since or --until, writes one."
+
+
+@dataclass(frozen=True, slots=True)
+class ExportFile:
+    """A whole log in one file of JSON lines."""
+
+    path: Path
+    last: int
+    chain: bytes
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return str(self.path)
+
+    def blobs(self) -> Iterator[bytes]:
+        """Yield the bytes that its events name. Raises as `pieces.parsed` does."""
+        return (line.content for line in self._lines() if isinstance(line, lines.Blob))
+
+    def events(self, after: int = 0) -> Iterator[Recorded]:
+        """Yield its events after a position. Raises as `pieces.parsed` does."""
+        return (
+            line for line in self._lines() if isinstance(line, Recorded) and line.position > after
+        )
+
+    def _lines(self) -> Iterator[lines.Line]:
+        return pieces.parsed(_text(self.path), self.path)
+
+
+def read(path: Path) -> ExportFile:
+    """Return the export in ``path``, gzipped or not, if it is whole.
+
+    Raises:
+        BadInput: it is none, or does not hold all of a log.
+        SchemaNewer: a newer version of the program wrote it.
+        IntegrityFailure: it was cut off.
+        FileNotRead: it can't be read.
+    """
+    first, last = b"", b""
+    for line in _text(path):
+        first, last = first or line, line or last
+    head, end = _parsed(first), _parsed(last)
+    if not isinstance(head, lines.Header):
+        raise BadInput(f"{path} is no export of a ledger.", hint=HOW)
+    if head.schema > migrate.HEAD:
+        raise SchemaNewer(
+            f"{path} was written by a newer rollout-ledger, {head.program} (migration {head.schema}).",
+            hint="Upgrade rollout-ledger; nothing was changed.",
+        )
+    if not head.whole or head.first != 1:
+        raise BadInput(f"{path} does not hold the whole log.", hint=HOW)
+    if not isinstance(end, lines.End):
+        raise IntegrityFailure(f"{path} was cut off: its last line is not its end.", hint=HOW)
+    if end.events != head.last:
+        raise IntegrityFailure(f"{path} has {end.events} events, and should have {head.last}.")
+    return ExportFile(path, head.last, end.chain)
+
+
+def _parsed(line: bytes) -> lines.Line | None:
+    try:
+        return lines.parse(line)
+    except ValueError:
+        return None
+
+
+def _text(path: Path) -> Iterator[bytes]:
+    """Yield the lines of a file, without their line feeds."""
+    opened = gzip.open if path.suffix == ".gz" else open
+    try:
+        with opened(path, "rb") as file:
+            for line in file:
+                yield line.rstrip(b"\n")
+    except FileNotFoundError:
+        raise BadInput(f"{path} does not exist.", hint="Correct the path.") from None
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        raise IntegrityFailure(
+            f"{path} is damaged: it can't be decompressed to its end.", hint="Use another one."
+        ) from None
+    except OSError as error:
+        raise FileNotRead(
+            f"{path} can't be read: {(error.strerror or 'it failed').lower()}.",
+            hint="Check the path, its permissions and the disk.",
+        ) from None
