@@ -173,7 +173,9 @@ class _Maker:
                 self._take(file)
         with files.told_as_not_written(self.making):
             self.folder.mkdir(parents=True, exist_ok=True)
-            self.making.mkdir(mode=0o700, exist_ok=True)  # a configuration is nobody else's business
+            self.making.mkdir(
+                mode=0o700, exist_ok=True
+            )  # a configuration is nobody else's business
             wanted = {DONE, KEY, *(file.name for file in self.files)}
             for path in self.making.iterdir():
                 if path.name not in wanted:
