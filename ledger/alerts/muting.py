@@ -17,7 +17,7 @@ from ledger.configuration.strict import Strict
 from ledger.domain import events
 from ledger.domain.state import SystemState, iso
 
-_MATCHER: Final = re.compile(r'\s*(\w+)\s*(=~|!~|!=|=)\s*(?:"(.*)"|([^"]*?))\s*')
+_MATCHER: Final = re.compile(r'\s*(\w+)\s*(=~|!~|!=|=)\s*(?:"(.*)"|([^\s{}!=~,"\']*))\s*')
 
 
 def _parsed(text: str) -> tuple[str, str, str]:

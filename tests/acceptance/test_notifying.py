@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.support.commands import KILLED, Rollout
+from tests.support.outages import away
 from tests.support.site import Handler, Site, open_site
 from tests.support.watched import PROFILE, RULES, Desk
 
@@ -221,10 +223,66 @@ def test_the_heartbeat_is_heard_elsewhere(tmp_path: Path, rollout: Rollout, site
     """Lesson 9, I6: asked after each round, so that its absence is noticed; its URL is never shown."""
     profile = PROFILE.replace("dead_man: 2m", "dead_man: 2m, heartbeat_url: '${HEARTBEAT}'")
     desk = Desk(tmp_path, rollout, profile=profile)
-    beat: dict[str, str] = {"HEARTBEAT": f"{site.url}/ping/{TOKEN}"}
-    desk.once(**beat)
-    desk.once(**beat)
+    url = f"{site.url}/ping/{TOKEN}"
+    desk.once(HEARTBEAT=url)
+    desk.once(HEARTBEAT=url)
     assert [asked.path for asked in site.asked] == [f"/ping/{TOKEN}"] * 2
     told = desk.once(HEARTBEAT=f"http://127.0.0.1:1/ping/{TOKEN}")
     assert "warning: the heartbeat: http://127.0.0.1:1 could not be reached" in told.err
     assert TOKEN not in told.err
+
+
+def test_the_usual_channels(tmp_path: Path, rollout: Rollout, site: Site) -> None:
+    """I6: mail, chat and pagers by the library; its URL holds a password, and is never shown."""
+    channel = "{name: chat, kind: apprise, url: '${CHAT}', min_severity: critical, attempts: 2}"
+    profile = PROFILE.replace(DESK, f"notify: [{channel}]")
+    desk = Desk(tmp_path, rollout, profile=profile)
+    desk("alert", "raise", "bot", "FeedDown", "--severity", "critical", "-m", "no book")
+    desk("alert", "raise", "bot", "Odd", "--severity", "warning")
+    place = site.url.removeprefix("http://")
+    told = [
+        desk.once(CHAT=f"nothing-known://bot:{TOKEN}@{place}/hook"),
+        desk.once(301, CHAT=f"json://bot:{TOKEN}@127.0.0.1:1/hook"),
+        desk.once(301, CHAT=f"json://bot:{TOKEN}@{place}/hook"),
+    ]
+    rows = desk.rollout.log("bot", "NotificationFailed", "NotificationDelivered")
+    assert [row["type"] for row in rows] == [
+        "NotificationFailed", "NotificationFailed", "NotificationDelivered",
+    ]  # fmt: skip
+    (asked,) = site.asked
+    sent = json.loads(asked.body)
+    assert sent["title"] == "[critical] bot: FeedDown is firing"
+    assert sent["message"] == "no book"
+    assert asked.headers["Authorization"].startswith("Basic ")
+    said = "".join(one.out + one.err for one in told) + desk("log", "bot", "-o", "json").out
+    assert TOKEN not in said
+    assert "its URL is none that apprise knows" in said
+
+
+def test_people_are_told_while_the_ledger_is_away(desk: Paged) -> None:
+    """I5: a rule pauses without Postgres, people hear of it at once, and once."""
+    with desk.watched() as process:
+        desk.until(lambda: "WatchStarted" in desk.happened())
+        with away(str(desk.rollout.dsn)):
+            desk.stats(ece=0.05, latency=600)
+            desk.until(lambda: ("LatencyHigh", "firing") in desk.told())
+            assert desk.mode() == "paused"
+        desk.until(lambda: "NotificationDelivered" in desk.happened())
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+    desk.once()
+    assert desk.told().count(("LatencyHigh", "firing")) == 1
+
+
+def test_recover_leaves_it_to_a_watch_that_lives(desk: Paged) -> None:
+    """The watch sends what is due; two would send it twice."""
+    desk.site.says(500)
+    with desk.watched() as process:
+        desk.until(lambda: "WatchStarted" in desk.happened())
+        desk("alert", "raise", "bot", "FeedDown")
+        assert "pager" not in desk("recover", "bot").out
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+    desk.site.says(200)
+    desk.advance(301)
+    assert "pager was told that FeedDown is firing" in desk("recover", "bot").out

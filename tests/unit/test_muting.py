@@ -1,0 +1,138 @@
+"""Who is not told: Alertmanager's matchers and inhibitions, silences, and what is shown of them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from ledger.alerts.muting import Inhibition, flags, inhibited_by, inhibitions, silenced_by
+from ledger.domain.state import SystemState, iso
+from tests.support.fakes import START
+
+LATER = iso(START + timedelta(hours=1))
+
+
+def alert(name: str, severity: str = "warning", **labels: str) -> dict[str, Any]:
+    return {
+        "severity": severity, "labels": labels, "rule": {"name": name}, "acknowledged_by": None,
+        "told": {}, "inhibited_by": None,
+    }  # fmt: skip
+
+
+def state(**alerts: dict[str, Any]) -> SystemState:
+    return SystemState("bot", alerts=alerts)
+
+
+def changes(of: SystemState, *rules: Inhibition) -> list[tuple[str, str, str | None]]:
+    found = [(event.type, event.payload()) for event in inhibitions(of, rules)]
+    return [(type_, data["alert"], data.get("by")) for type_, data in found]
+
+
+def inhibition(source: list[str], target: list[str], *equal: str) -> Inhibition:
+    return Inhibition(source_matchers=tuple(source), target_matchers=tuple(target), equal=equal)
+
+
+@pytest.mark.parametrize(
+    ("matcher", "matches"),
+    [
+        ('alertname="Slow"', True),
+        ("alertname = Slow", True),
+        ('severity!="critical"', True),
+        ('slice=~"tok.*"', True),
+        ('slice=~"tok"', False),
+        ('slice!~"lon.*|ny"', True),
+        ('system="bot"', True),
+        ('nothing=""', True),
+        ('nothing!=""', False),
+    ],
+)
+def test_matchers_are_alertmanagers(matcher: str, matches: bool) -> None:
+    """A regular expression matches as a whole; a label that is not there is empty."""
+    both = state(Down=alert("Down"), Slow=alert("Slow", slice="tokyo"))
+    found = changes(both, inhibition(['alertname="Down"'], [matcher, 'alertname!="Down"']))
+    assert found == ([("AlertInhibited", "Slow", "Down")] if matches else [])
+
+
+@pytest.mark.parametrize("matcher", ["", "severity", 'severity=~"("', "severity => x", '="x"'])
+def test_a_matcher_that_is_none_is_refused(matcher: str) -> None:
+    with pytest.raises(ValidationError):
+        inhibition([matcher], ['severity="info"'])
+    with pytest.raises(ValidationError):
+        inhibition([], ['severity="info"'])
+
+
+def test_labels_that_have_to_be_equal() -> None:
+    """One that neither has is not the same: there, Alertmanager would mute everything."""
+    rule = inhibition(["alertname=Down"], ["alertname=Slow"], "exchange")
+    assert changes(state(Down=alert("Down"), Slow=alert("Slow")), rule) == []
+    apart = state(Down=alert("Down", exchange="okx"), Slow=alert("Slow", exchange="deribit"))
+    assert changes(apart, rule) == []
+    same = state(Down=alert("Down", exchange="okx"), Slow=alert("Slow", exchange="okx"))
+    assert changes(same, rule) == [("AlertInhibited", "Slow", "Down")]
+
+
+def test_two_of_a_kind_do_not_mute_each_other() -> None:
+    """Else of two critical alerts nobody would be told of either."""
+    rule = inhibition(["severity=critical"], ["severity=~critical|warning"])
+    three = state(A=alert("A", "critical"), B=alert("B", "critical"), C=alert("C"))
+    assert changes(three, rule) == [("AlertInhibited", "C", "A")]
+
+
+def test_it_ends_with_its_source_and_is_said_once() -> None:
+    rule = inhibition(["alertname=Down"], ["alertname=Slow"])
+    muted = {**alert("Slow"), "inhibited_by": "Down"}
+    both = state(Down=alert("Down"), Slow=muted)
+    assert changes(both, rule) == []
+    assert inhibited_by(both, "Slow") == "Down"
+    alone = state(Slow=muted)
+    assert inhibited_by(alone, "Slow") is None
+    assert changes(alone, rule) == [("InhibitionLifted", "Slow", None)]
+    assert changes(both) == [("InhibitionLifted", "Slow", None)]
+
+
+@pytest.mark.parametrize(
+    ("matchers", "matches"),
+    [
+        ({"alert": "Slow"}, True),
+        ({"alert": 'Slow{slice="tokyo"}'}, True),
+        ({"slice": "tokyo"}, True),
+        ({"severity": "warning", "slice": "tokyo"}, True),
+        ({"severity": "warning", "slice": "ny"}, False),
+        ({"alert": "Slo"}, False),
+    ],
+)
+def test_a_silence_is_for_a_name_or_for_labels(matchers: dict[str, str], matches: bool) -> None:
+    """It ends by itself, and holds actions only where it says so."""
+    name = 'Slow{slice="tokyo"}'
+    silence = {"matchers": matchers, "until": LATER, "holds_actions": False, "by": "ann"}
+    quiet = SystemState(
+        "bot", alerts={name: alert("Slow", slice="tokyo")}, silences={"S-1": silence}
+    )
+    assert (silenced_by(quiet, name, START) == "S-1") is matches
+    assert silenced_by(quiet, name, START, actions=True) is None
+    assert silenced_by(quiet, name, START + timedelta(hours=1)) is None
+
+
+def test_everything_that_is_to_be_known_is_shown() -> None:
+    known = {
+        **alert("Slow"), "acknowledged_by": "bob", "inhibited_by": "Down",
+        "told": {"pager": {"ok": False}, "desk": {"ok": True}},
+    }  # fmt: skip
+    silence = {"matchers": {"alert": "Slow"}, "until": LATER, "holds_actions": True, "by": "ann"}
+    seen = SystemState(
+        "bot",
+        alerts={"Slow": known, "Down": alert("Down")},
+        silences={"S-1": silence},
+        no_data={"Slow": iso(START)},
+    )
+    assert flags(seen, "Slow", START) == [
+        "acknowledged by bob",
+        "silenced by ann until 2025-11-20T04:00Z (S-1, actions held)",
+        "inhibited by Down",
+        "no data since 2025-11-20T03:00:00Z",
+        "pager could not be told",
+    ]
+    assert flags(seen, "Down", START) == []
