@@ -137,7 +137,7 @@ def list_(runtime: Runtime, system: str | None, everything: bool, output: Output
     ]
     rows = [{**dict.fromkeys(columns), **row} for row in rows]
     if output.format == "table":
-        rows = [{**row, "flags": "; ".join(row["flags"])} for row in rows]
+        rows = [{**row, "flags": "; ".join(row["flags"] or ())} for row in rows]
     output.rows(rows, columns)
 
 
