@@ -36,6 +36,9 @@ def verify_archive(
             hint="Keep it as it is, as evidence, and use another copy, or export anew from a ledger that "
             "verifies.",
         )
+    if report.missing_blobs:
+        lost = counted(report.missing_blobs, "configuration file")
+        say(f"note: the ledger had lost {lost} that events name when it was archived")
     if report.unlisted:
         say(
             f"note: {counted(report.unlisted, 'range')} not in the list yet: an export was interrupted"
@@ -74,6 +77,7 @@ def _record(path: Path, report: Report, seconds: float) -> dict[str, object]:
         "ranges": report.ranges,
         "files": report.files,
         "blobs": report.blobs,
+        "missing_blobs": report.missing_blobs,
         "engine": "duckdb",
         "seconds": round(seconds, 3),
         "bad_position": problem.position if problem else None,

@@ -66,6 +66,9 @@ def parquet(runtime: Runtime, out: Path, up_to: int | None, output: Output) -> N
         progress=Progress("archiving", runtime.clock),
     )
     archive = done.archive
+    if done.missing_blobs:
+        lost = counted(done.missing_blobs, "configuration file")
+        say(f"warning: the ledger has lost {lost} that events name; run: rollout verify")
     record = {
         "archive": str(out), "last": archive.last, "chain": archive.chain, "added": done.added,
         "ranges_added": done.ranges, "ranges": len(archive.ranges), "ledger": archive.ledger,

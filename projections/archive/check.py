@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
@@ -89,6 +89,8 @@ class Checker:
         self._connection: Final = connection
         self.blobs = 0
         """How many blobs were hashed again."""
+        self.missing_blobs = 0
+        """How many the ledger did not have any more when they were to be sealed."""
 
     def take_as_given(self, folder: Path, manifest: Manifest) -> None:
         """Remember where a range leaves its streams, and its blobs, without recomputing it.
@@ -98,9 +100,9 @@ class Checker:
         """
         self.show(folder, manifest)
         self._connection.execute(sql("streams.sql"))
-        blobs = folder / BLOBS
         if any(file.path == BLOBS for file in manifest.files):
-            self._remember(blobs)
+            self.remember(folder / BLOBS)
+        self._excuse(manifest.missing_blobs)
 
     def show(self, folder: Path, manifest: Manifest) -> None:
         """Let `log.event` show the rows of a range."""
@@ -199,19 +201,26 @@ class Checker:
             try:
                 reason = self._unfit(path, BLOB_COLUMNS) or self._blob_that_differs(path)
                 if reason is None:
-                    self._remember(path)
+                    self.remember(path)
             except duckdb.Error as error:
                 reason = first_line(error)
             if reason is not None:
                 return Problem(
                     manifest.first, "blob", f"{path} is not what it should be: {reason}."
                 )
-        row = self._connection.execute(sql("named.sql")).fetchone()
-        if row is None:
+        self._excuse(manifest.missing_blobs)
+        missing = self.missing()
+        if not missing:
             return None
+        position, name = missing[0]
         return Problem(
-            row[0], "blob", f"The event there names the bytes {row[1]}, which are missing."
+            position, "blob", f"The event there names the bytes {name}, which are missing."
         )
+
+    def missing(self) -> list[tuple[int, str]]:
+        """Return the bytes that events of `log.event` name and no range has, each with its first event."""
+        rows = self._connection.execute(sql("named.sql")).fetchall()
+        return [(int(position), str(name)) for position, name in rows]
 
     def _blob_that_differs(self, path: Path) -> str | None:
         row = self._connection.execute(
@@ -221,7 +230,14 @@ class Checker:
         ).fetchone()
         return None if row is None else f"the bytes of {str(row[0]).lower()} are others"
 
-    def _remember(self, path: Path) -> None:
+    def _excuse(self, names: Sequence[str]) -> None:
+        self._connection.execute(
+            "INSERT OR IGNORE INTO absent SELECT unnest($1::VARCHAR[])", [list(names)]
+        )
+        self.missing_blobs += len(names)
+
+    def remember(self, path: Path) -> None:
+        """Take in which blobs a file has."""
         (count,) = _row(
             self._connection.execute(
                 "INSERT OR IGNORE INTO blob SELECT lower(hex(sha256)) FROM read_parquet($1)",

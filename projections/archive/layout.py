@@ -83,6 +83,8 @@ class Manifest(_Record):
     sealed_at: str
     sealed_by: By
     files: tuple[SealedFile, ...] = Field(strict=False)
+    missing_blobs: tuple[Hash, ...] = Field(strict=False)
+    """What events of the range name, and the ledger itself did not have any more."""
 
     def encoded(self) -> bytes:
         """Return the record as its file has it."""

@@ -32,6 +32,8 @@ class Report:
     ranges: int
     files: int
     blobs: int
+    missing_blobs: int
+    """What events name and the ledger had lost when they were sealed, as the manifests say."""
     unlisted: int
     """Ranges that were sealed and not entered into the list: an export was killed."""
     problem: Problem | None
@@ -56,29 +58,32 @@ def verify(
         archive = layout.read(path)
     except ArchiveDamaged as damaged:
         problem = Problem(damaged.position, "record", damaged.message)
-        return Report(0, layout.GENESIS, 0, 0, 0, 0, problem)
-    problem, blobs = _problem(archive, progress)
+        return Report(0, layout.GENESIS, 0, 0, 0, 0, 0, problem)
+    problem, checker = _problem(archive, progress)
     files = sum(len(each.manifest.files) for each in archive.ranges)
     if problem is None and kept is not None:
         problem = _against(archive, kept)
     return Report(
-        archive.last, archive.chain, len(archive.ranges), files, blobs, archive.unlisted, problem
-    )
+        archive.last, archive.chain, len(archive.ranges), files, checker.blobs, checker.missing_blobs,
+        archive.unlisted, problem,
+    )  # fmt: skip
 
 
-def _problem(archive: Archive, progress: Callable[[int, int], None]) -> tuple[Problem | None, int]:
+def _problem(
+    archive: Archive, progress: Callable[[int, int], None]
+) -> tuple[Problem | None, Checker]:
     stranger = next(layout.strangers(archive), None)
     with engine() as connection:
         checker = Checker(connection)
         for each in archive.ranges:
             problem = checker.check(each.path, each.manifest)
             if problem is not None:
-                return problem, checker.blobs
+                return problem, checker
             progress(each.manifest.last, archive.last)
     if stranger is not None:
         sentence = f"{stranger} is no part of the archive."
-        return Problem(None, "strange_file", sentence), checker.blobs
-    return None, checker.blobs
+        return Problem(None, "strange_file", sentence), checker
+    return None, checker
 
 
 def _against(archive: Archive, kept: Kept) -> Problem | None:

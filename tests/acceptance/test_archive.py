@@ -186,6 +186,30 @@ def test_what_can_not_be_an_archive(
     assert "this program knows 1" in auditor("verify", "--archive", archive, exits=2).err
 
 
+def test_what_the_ledger_has_lost_is_said_and_the_rest_is_sealed(
+    bot: Rollout, auditor: Rollout, tmp_path: Path, embedded_dsn: str
+) -> None:
+    """I3: an archive can be made of a ledger that lost a file; it names it, and accepts no further loss."""
+    tamper(
+        embedded_dsn,
+        "DELETE FROM ledger.blob WHERE sha256 IN (SELECT min(sha256) FROM ledger.blob)",
+    )
+    archive = tmp_path / "archive"
+    told = bot("export", "parquet", "--out", archive)
+    assert "warning: the ledger has lost 1 configuration file that events name" in told.err
+    told = auditor("verify", "--archive", archive)
+    assert "note: the ledger had lost 1 configuration file that events name" in told.err
+    record = auditor("verify", "--archive", archive, "-o", "json").json
+    assert (record["sound"], record["blobs"], record["missing_blobs"]) == (True, 1, 1)
+    (ranges(archive)[0] / "blobs.parquet").unlink()
+    manifest = json.loads((ranges(archive)[0] / "manifest.json").read_bytes())
+    manifest["files"] = [file for file in manifest["files"] if file["path"] != "blobs.parquet"]
+    (ranges(archive)[0] / "manifest.json").write_text(json.dumps(manifest))
+    seal_again(archive)
+    told = auditor("verify", "--archive", archive, exits=7)
+    assert "(blob). The event there names the bytes" in told.err
+
+
 def test_the_archive_of_another_ledger_is_left_alone(
     bot: Rollout, archive: Path, tmp_path: Path, embedded_dsn: str
 ) -> None:

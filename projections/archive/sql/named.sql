@@ -1,4 +1,4 @@
--- The first event of `log.event` that names bytes which no range has so far, and their hash; or nothing.
+-- The events of `log.event` that name bytes which no range has so far, with their hashes.
 WITH said AS (
     SELECT position, type, try(json_transform(decode(body, 'replace'),
             '{"data": {"fingerprint": "VARCHAR", "files": [{"sha256": "VARCHAR"}]}}')).data AS data
@@ -9,5 +9,5 @@ WITH said AS (
     SELECT position, unnest(list_transform(data.files, lambda file: file.sha256))
         FROM said WHERE type = 'ConfigRegistered'
 )
-SELECT position, sha256 FROM named ANTI JOIN blob USING (sha256)
-    WHERE sha256 IS NOT NULL ORDER BY position LIMIT 1;
+SELECT min(position), sha256 FROM named ANTI JOIN blob USING (sha256) ANTI JOIN absent USING (sha256)
+    WHERE sha256 IS NOT NULL GROUP BY sha256 ORDER BY ALL;
