@@ -133,12 +133,7 @@ def schema() -> None:
     """
     import json
 
-    from ledger.profiles.model import Profile
+    from ledger.profiles.model import json_schema
 
-    document = Profile.model_json_schema(by_alias=True)
-    click.echo(
-        json.dumps(
-            {"$schema": "https://json-schema.org/draft/2020-12/schema", **document}, indent=2
-        )
-    )
+    click.echo(json.dumps(json_schema(), indent=2))
     say("point your editor at it: # yaml-language-server: $schema=profile.schema.json")

@@ -238,10 +238,14 @@ class _Reader:
                 raise self.refuse(
                     f"rollout_applies_in: {part!r} is not mode=, phase= or environment="
                 )
+            known = _AXES.get(axis)
+            if known is not None and value not in known:
+                raise self.refuse(f"rollout_applies_in: {axis} is one of {', '.join(known)}")
             found.append((axis, value))
         return tuple(found)
 
 
+_AXES: Final = {"mode": ("mock", "real", "paused"), "environment": ("staging", "production")}
 _OURS: Final = frozenset(
     {"action", "pause_kind", "target", "mitigation", "no_data", "no_data_for", "min_samples",
      "cooldown", "applies_in", "notify"}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import NoneType, UnionType
 from typing import Annotated, Any, Final, TypeVar, Union, get_args, get_origin
 
@@ -20,6 +20,14 @@ from ledger.domain.errors import BadInput
 
 PROBLEMS_SHOWN: Final = 8
 Model = TypeVar("Model", bound=BaseModel)
+
+
+class Misfit(ValueError):
+    """A model's own objection to a part of it, at ``path`` below it: the message names its line."""
+
+    def __init__(self, path: tuple[str | int, ...], message: str) -> None:
+        super().__init__(message)
+        self.path = path
 
 
 class Strict(BaseModel):
@@ -59,19 +67,47 @@ def _frozen(value: Any) -> Any:
 
 
 def _told(source: Source, model: type[BaseModel], problem: Mapping[str, Any]) -> str:
+    context: Mapping[str, Any] = problem.get("ctx", {})
     path = _written(problem["loc"], model)
-    key = key_path(path) or "the file"
-    line = line_of(source, path)
-    where = f"{source.name}, line {line}" if line else source.name
+    if problem["type"] in {"union_tag_invalid", "union_tag_not_found"}:
+        path = (*path, str(context["discriminator"]).strip("'"))
+    elif isinstance(misfit := context.get("error"), Misfit):
+        path = (*path, *misfit.path)
+    key = key_path(path) if path else "the file"
+    where = place_of(source, path)
     if problem["type"] == "extra_forbidden":
         allowed = sorted(_fields_at(model, problem["loc"][:-1]))
-        near = difflib.get_close_matches(str(problem["loc"][-1]), allowed, n=1)
-        wanted = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(allowed)}"
-        return f"{where}: there is no key {key}; {wanted}"
-    if problem["type"] == "missing":
+        wanted = did_you_mean(str(problem["loc"][-1]), allowed)
+        return f"{where}: there is no key {key}; {wanted or 'known here: ' + ', '.join(allowed)}"
+    if problem["type"] in {"missing", "union_tag_not_found"}:
         return f"{where}: {key} is missing"
+    if problem["type"] == "union_tag_invalid":
+        return f"{where}: {key}: {_none_of(context['tag'], context['expected_tags'])}"
+    if problem["type"] == "literal_error" and isinstance(problem["input"], str):
+        return f"{where}: {key}: {_none_of(problem['input'], context['expected'])}"
     message = problem["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
     return f"{where}: {key}: {message[:1].lower()}{message[1:]}"
+
+
+def _none_of(given: str, expected: str) -> str:
+    """Return what is wrong with a word that is none of the ``expected`` ones, quoted in a row."""
+    known = re.findall(r"'([^']*)'", expected)
+    wanted = did_you_mean(given, known)
+    return f"{given!r} is none of {', '.join(known)}" + (f"; {wanted}" if wanted else "")
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return ``did you mean '…'?`` with the nearest of the ``known`` words, or nothing."""
+    words = list(known)
+    near = difflib.get_close_matches(word, words, n=1)
+    near = near or [each for each in words if len(word) > 1 and each.startswith(word)]
+    return f"did you mean {near[0]!r}?" if near else ""
+
+
+def place_of(source: Source, path: Sequence[str | int]) -> str:
+    """Return ``FILE, line N`` of the value at ``path``, or the file alone if the line is unknown."""
+    line = line_of(source, path)
+    return f"{source.name}, line {line}" if line else source.name
 
 
 def _written(location: Sequence[int | str], model: type[BaseModel]) -> tuple[str | int, ...]:

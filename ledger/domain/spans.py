@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, PlainSerializer
 
-from ledger.domain.durations import parse_duration
+from ledger.domain.durations import duration_text, parse_duration
 from ledger.domain.errors import BadInput
 
 
@@ -19,7 +19,13 @@ def _duration(value: Any) -> Any:
     try:
         return parse_duration(value)
     except BadInput as problem:
-        raise ValueError(problem.message) from None
+        told = f"{problem.message.rstrip('.')}; write 90s, 10m, 24h, 7d or 1h30m"
+        raise ValueError(told) from None
 
 
-Duration = Annotated[timedelta, BeforeValidator(_duration, json_schema_input_type=str)]
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(_duration, json_schema_input_type=str),
+    # The schema's defaults are put into files by editors, so they are written as they are read.
+    PlainSerializer(duration_text, return_type=str, when_used="json"),
+]

@@ -56,18 +56,21 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
-def check_placeholders(checks: Iterable[Check], declared: Iterable[str]) -> None:
-    """See that each ``${name}`` of the checks is a declared parameter, whether it has a value or not.
+def check_placeholders(check: Check, declared: Iterable[str], where: str = "") -> None:
+    """See that each ``${name}`` of ``check`` is a declared parameter, whether it has a value or not.
 
     Raises:
-        BadInput: names check, key and the nearest right word.
+        BadInput: names check, key and the nearest right word, after ``where``.
     """
     known = BUILT_IN.union(declared)
-    for check in checks:
-        for key, text in _texts(_data(check), ""):
-            for match in PLACEHOLDER.finditer(text):
-                if match[1] is not None and match[1] not in known:
-                    raise _unknown(check, key, match[1], known)
+    for key, text in _texts(_data(check), ""):
+        for match in PLACEHOLDER.finditer(text):
+            if match[1] is not None and match[1] not in known:
+                raise BadInput(
+                    f"{where}check {check.name}, {key}: ${{{match[1]}}} is no parameter of the plan"
+                    f"{nearest(match[1], known)}",
+                    hint="declare it under params: with a default, or null if it has to be given",
+                )
 
 
 def resolved(check: Check, params: Mapping[str, Scalar]) -> Check:

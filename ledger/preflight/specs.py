@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from pydantic import (
@@ -15,7 +14,7 @@ from pydantic import (
     model_validator,
 )
 
-from ledger.configuration.strict import Strict
+from ledger.configuration.strict import Misfit, Strict
 from ledger.preflight.fields import (
     AnyText,
     Bounds,
@@ -305,9 +304,11 @@ CheckSpec: TypeAlias = Annotated[
 
 
 def _unique(checks: tuple[Any, ...]) -> tuple[Any, ...]:
-    twice = [name for name, times in Counter(check.name for check in checks).items() if times > 1]
-    if twice:
-        raise ValueError(f"two checks have the name {twice[0]!r}")
+    seen: set[str] = set()
+    for index, check in enumerate(checks):
+        if check.name in seen:
+            raise Misfit((index, "name"), f"two checks have the name {check.name!r}")
+        seen.add(check.name)
     return checks
 
 

@@ -10,15 +10,17 @@ from datetime import timedelta
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
+from pydantic.json_schema import GenerateJsonSchema
 
 from ledger.alerts.muting import Inhibition
-from ledger.configuration.strict import Strict
+from ledger.configuration.strict import Misfit, Strict, did_you_mean
+from ledger.domain.durations import duration_text
 from ledger.domain.spans import Duration
 from ledger.metrics.specs import MetricSource
 from ledger.notify.specs import Channel
 from ledger.preflight.specs import Checks
 from ledger.profiles.parts import Name, Plain
-from ledger.profiles.phases import Guard, Phase
+from ledger.profiles.phases import Guard, Kill, Phase
 
 HALF_HOUR = timedelta(minutes=30)
 
@@ -148,31 +150,52 @@ class Profile(Strict):
 
     @model_validator(mode="after")
     def _names(self) -> Self:
-        _once("phase", (phase.name for phase in self.phases))
-        _once("metric source", (source.name for source in self.metrics))
-        _once("channel", (channel.name for channel in self.notify))
-        for phase in self.phases:
-            _once(f"criterion of {phase.name}", (one.name for one in phase.success))
-            _once(f"kill criterion of {phase.name}", (one.name for one in phase.kill))
-            for kill in phase.kill:
-                if (kill.action == "mitigate") != (kill.mitigation is not None):
-                    raise ValueError(f"{phase.name}/{kill.name}: mitigate goes with a mitigation")
-                if kill.mitigation is not None and kill.mitigation not in self.mitigations:
-                    raise ValueError(
-                        f"{phase.name}/{kill.name}: there is no mitigation {kill.mitigation}"
-                    )
+        _once(("phases",), "phase", (phase.name for phase in self.phases))
+        _once(("metrics",), "metric source", (source.name for source in self.metrics))
+        _once(("notify",), "channel", (channel.name for channel in self.notify))
+        for index, phase in enumerate(self.phases):
+            at = ("phases", index)
+            _once(
+                (*at, "success"), f"criterion of {phase.name}", (one.name for one in phase.success)
+            )
+            _once(
+                (*at, "kill"), f"kill criterion of {phase.name}", (one.name for one in phase.kill)
+            )
+            for number, kill in enumerate(phase.kill):
+                self._mitigates(kill, (*at, "kill", number))
             if phase.success and not (phase.min_duration or all(one.over for one in phase.success)):
-                raise ValueError(f"{phase.name}: success needs a min_duration, or over in each")
+                raise Misfit((*at, "success"), "success needs a min_duration, or over in each")
         return self
+
+    def _mitigates(self, kill: Kill, at: tuple[str | int, ...]) -> None:
+        if (kill.action == "mitigate") != (kill.mitigation is not None):
+            raise Misfit(at, "mitigate goes with a mitigation")
+        if kill.mitigation is not None and kill.mitigation not in self.mitigations:
+            wanted = did_you_mean(kill.mitigation, self.mitigations)
+            told = f"there is no mitigation {kill.mitigation!r}"
+            raise Misfit((*at, "mitigation"), f"{told}; {wanted}" if wanted else told)
 
     def phase(self, name: str) -> Phase | None:
         """Return the phase of that name."""
         return next((phase for phase in self.phases if phase.name == name), None)
 
 
-def _once(what: str, names: Iterable[Any]) -> None:
+class _AsWritten(GenerateJsonSchema):
+    """Defaults as a person would write them: an editor may put them into the file."""
+
+    def encode_default(self, dft: Any) -> Any:
+        return duration_text(dft) if isinstance(dft, timedelta) else super().encode_default(dft)
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema of a profile, for editors."""
+    schema = Profile.model_json_schema(by_alias=True, schema_generator=_AsWritten)
+    return {"$schema": GenerateJsonSchema.schema_dialect, **schema}
+
+
+def _once(at: tuple[str | int, ...], what: str, names: Iterable[Any]) -> None:
     seen: set[Any] = set()
-    for name in names:
+    for index, name in enumerate(names):
         if name in seen:
-            raise ValueError(f"there are two of the {what} {name}")
+            raise Misfit((*at, index, "name"), f"there are two of the {what} {name}")
         seen.add(name)

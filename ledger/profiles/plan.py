@@ -13,10 +13,11 @@ from typing import Any
 
 import orjson
 
+from ledger.alerts.promql import compile_expression
 from ledger.alerts.rules import RuleFile, load_rules
 from ledger.configuration.loader import parse
-from ledger.configuration.source import decode, read_bytes
-from ledger.configuration.strict import fit, read_model
+from ledger.configuration.source import Source, decode, read_bytes
+from ledger.configuration.strict import did_you_mean, fit, place_of, read_model
 from ledger.domain.configuration import Change, Value, canonical, diff, fingerprint_of
 from ledger.domain.errors import BadInput, IntegrityFailure
 from ledger.preflight.params import check_placeholders
@@ -59,30 +60,64 @@ def load(path: Path) -> Plan:
     source = decode(path.name, content)
     value = parse(source)
     profile = fit(source, value, Profile)
-    check_placeholders(profile.checks, profile.params)
+    for index, check in enumerate(profile.checks):
+        where = place_of(source, ("checks", index))
+        check_placeholders(check, profile.params, f"{where}: ")
+    _check_expressions(source, profile)
     texts: dict[str, Value] = {}
-    for name in profile.rules:
-        texts[name] = _rule_text(path, name)
+    for index, name in enumerate(profile.rules):
+        texts[name] = _rule_text(path, name, place_of(source, ("rules", index)))
     plan = Plan(profile, canonical({"profile": value, "rules": texts}), str(path))
     _check_rules(plan, path)
     return plan
 
 
-def _rule_text(path: Path, name: str) -> str:
+def _check_expressions(source: Source, profile: Profile) -> None:
+    """Raise unless what the phases measure can be evaluated: it is found out now, not at three."""
+    for index, phase in enumerate(profile.phases):
+        for part, criteria in (("success", phase.success), ("kill", phase.kill)):
+            for number, one in enumerate(criteria):
+                if one.expr is not None:
+                    where = place_of(source, ("phases", index, part, number, "expr"))
+                    compile_expression(one.expr, f"{where}, {phase.name}/{one.name}")
+
+
+def _rule_text(path: Path, name: str, where: str) -> str:
     place = path.parent / name
     if not place.is_relative_to(path.parent) or ".." in Path(name).parts:
         raise BadInput(
-            f"{path.name}: rules: {name!r} lies outside the profile's folder.",
+            f"{where}: rules: {name!r} lies outside the profile's folder.",
             hint="Keep rule files beside the profile.",
         )
-    return read_bytes(place).decode()
+    if not place.is_file():
+        beside = (file.relative_to(path.parent).as_posix() for file in place.parent.glob("*.y*ml"))
+        raise BadInput(
+            f"{where}: rules: there is no file {name!r} beside the profile.",
+            hint=did_you_mean(name, beside) or "Correct the path.",
+        )
+    return decode(place.name, read_bytes(place)).text
 
 
 def _check_rules(plan: Plan, path: Path) -> None:
-    """Raise unless what the rules name is in the profile: mitigations and channels."""
+    """Raise unless what the rules name is in the profile: mitigations, phases and channels."""
     channels = {channel.name for channel in plan.profile.notify}
+    phases = [phase.name for phase in plan.profile.phases]
+    seen: dict[object, str] = {}
     for file in plan.rule_files:
         for rule in file.rules:
+            other = seen.setdefault((rule.name, rule.labels), file.name)
+            if other != file.name:
+                raise BadInput(
+                    f"{other} and {file.name} both have a rule {rule.name} with the same labels.",
+                    hint="The labels tell alerts apart: give one of them another label, or another name.",
+                )
+            for axis, value in rule.applies_in:
+                if axis == "phase" and value not in phases:
+                    raise BadInput(
+                        f"{file.name}: {rule.name} applies in the phase {value!r}, which {path.name} "
+                        "does not have, so it would never fire.",
+                        hint="It has: " + (", ".join(phases) or "none"),
+                    )
             mitigation = rule.action.mitigation
             if mitigation is not None and mitigation not in plan.profile.mitigations:
                 raise BadInput(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
-from ledger.configuration.source import read_bytes
+from ledger.configuration.source import decode, read_bytes
 from ledger.domain import events
 from ledger.domain.decisions import Decision, insist_on_registered
 from ledger.domain.decisions.configurations import short
@@ -87,7 +87,9 @@ def _insist_on_no_secret(ledger: Ledger, plan: Plan, path: Path) -> None:
     """A plan is kept and shown as it is, so no secret may stand in it (I6)."""
     files = [path, *(path.parent / name for name in plan.profile.rules)]
     for file in files:
-        for number, line in enumerate(read_bytes(file).decode().splitlines(), start=1):
+        for number, line in enumerate(
+            decode(file.name, read_bytes(file)).text.splitlines(), start=1
+        ):
             if ledger.recorder.clean(line) != line:
                 raise BadInput(
                     f"{file.name}, line {number}: this looks like a secret, and a plan is recorded as it is.",

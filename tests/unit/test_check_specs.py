@@ -31,7 +31,7 @@ checks:
         ("name: a, kind: http, urrl: x", "did you mean 'url'?"),
         ("name: a, kind: htp", "'htp'"),
         ("name: A b, kind: ledger", "name: string should match"),
-        ("name: a, kind: ledger, priority: P5", "'P0', 'P1', 'P2' or 'P3'"),
+        ("name: a, kind: ledger, priority: P5", "'P5' is none of P0, P1, P2, P3"),
         ("name: a, kind: ledger, timeout: 0s", "a check needs some time"),
         ("name: a, kind: ledger, timeout: soon", "'soon' is no duration"),
         ("name: a, kind: http, url: http://u:pw@x", "no user and no password"),
@@ -141,9 +141,11 @@ def test_what_comes_out_must_fit_too() -> None:
 def test_a_plan_can_be_seen_through_before_it_is_run() -> None:
     """Each ${name} is declared; a typing error is met when the plan is read, not at three at night."""
     read = plan(BACKTEST)
-    check_placeholders(read.checks, read.params)
+    for check in read.checks:
+        check_placeholders(check, read.params)
+    backtest = read.checks[0]
     with pytest.raises(BadInput, match=r"check backtest, values.sharpe.min: .*did you mean"):
-        check_placeholders(read.checks, {"min_sharp", "suffix", "admin_url"})
+        check_placeholders(backtest, {"min_sharp", "suffix", "admin_url"})
 
 
 def test_a_number_may_stand_for_a_text() -> None:

@@ -24,7 +24,8 @@ def test_every_example_is_a_check() -> None:
     """What stands on the page can be copied."""
     given = {"http_admin_url": "http://127.0.0.1:8001"}
     for read in _plans():
-        check_placeholders(read.checks, read.params)
+        for check in read.checks:
+            check_placeholders(check, read.params)
         params = effective(read.params, given if "http_admin_url" in read.params else {})
         assert [resolved(check, params).name for check in read.checks]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ledger.domain.errors import BadInput
-from ledger.profiles.model import Profile
+from ledger.profiles.model import json_schema
 from ledger.profiles.plan import Plan, from_content, load
 
 PROFILES = Path(__file__).parents[2] / "profiles"
@@ -73,8 +73,7 @@ def test_two_seeds_may_disagree() -> None:
 
 
 def test_the_schema_for_editors_is_that_of_the_model() -> None:
-    shipped = json.loads((PROFILES / "profile.schema.json").read_bytes())
-    assert {"$schema": shipped["$schema"], **Profile.model_json_schema(by_alias=True)} == shipped
+    assert json_schema() == json.loads((PROFILES / "profile.schema.json").read_bytes())
 
 
 @pytest.mark.parametrize(
@@ -86,6 +85,13 @@ def test_the_schema_for_editors_is_that_of_the_model() -> None:
         ("success: [{name: x, expr: a > 1, no_alerts: critical}]", "exactly one of"),
         ("success: [{name: x, expr: a > 1}]", "min_duration"),
         ("kill: [{name: x, expr: a > 1, action: mitigate}]", "mitigate goes with a mitigation"),
+        ("kill: [{name: x, expr: a >== 1}]", "p.yaml, line 5, one/x: 'a >== 1' is no PromQL"),
+        (
+            "success: [{name: x, expr: 'topk(1, a)', over: 1h}]",
+            "p.yaml, line 5, one/x: 'topk(1, a)' uses the aggregation topk, which",
+        ),
+        ("min_duration: 1h30", "line 5: phases[0].min_duration: '1h30' is no duration; write 90s,"),
+        ("kill: [{name: x, expr: a}, {name: x, expr: b}]", "line 5: phases[0].kill[1].name: there"),
     ],
 )
 def test_a_plan_that_does_not_fit_is_told_where(tmp_path: Path, text: str, told: str) -> None:
@@ -108,6 +114,8 @@ def test_a_plan_that_does_not_fit_is_told_where(tmp_path: Path, text: str, told:
          "which p.yaml does not have"),
         ("{alert: A, expr: 'x > 1', for: soon}", "no duration"),
         ("{alert: A, expr: 'x > 1', foo: 1}", "there is no key"),
+        ("{alert: A, expr: 'x > 1', annotations: {rollout_applies_in: mode=life}}", "mock, real"),
+        ("{alert: A, expr: 'x > 1', annotations: {rollout_applies_in: phase=canry}}", "never fire"),
     ],
 )  # fmt: skip
 def test_a_rule_that_does_not_fit_is_told_where(tmp_path: Path, rule: str, told: str) -> None:
@@ -117,3 +125,47 @@ def test_a_rule_that_does_not_fit_is_told_where(tmp_path: Path, rule: str, told:
         load(tmp_path / "p.yaml")
     assert "r.yaml" in refused.value.message
     assert told in refused.value.message
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("rules: [slos.yaml]", "line 3: rules: there is no file 'slos.yaml' beside the profile."),
+        ("rules: [../r.yaml]", "line 3: rules: '../r.yaml' lies outside the profile's folder."),
+        (
+            "checks: [{name: a, kind: http, url: '${adres}/x'}]\nparams: {address: null}",
+            "line 3: check a, url: ${adres} is no parameter of the plan; did you mean 'address'?",
+        ),
+        (
+            "checks:\n - {name: a, kind: ledger}\n - {name: a, kind: ledger}",
+            "line 5: checks[1].name: two checks have the name 'a'",
+        ),
+        ("rules: [slo.yaml, again.yaml]", "again.yaml and slo.yaml both have a rule A"),
+    ],
+)
+def test_what_a_plan_names_and_is_not_there_is_told_where(
+    tmp_path: Path, text: str, told: str
+) -> None:
+    for name in ("slo.yaml", "again.yaml"):
+        (tmp_path / name).write_text("groups: [{name: g, rules: [{alert: A, expr: a > 1}]}]\n")
+    path = tmp_path / "p.yaml"
+    path.write_text(f"profile: p\nenvironment: staging\n{text}\n")
+    with pytest.raises(BadInput) as refused:
+        load(path)
+    assert told in refused.value.message
+
+
+def test_a_rule_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "r.yaml").write_bytes(b"\x80\x81")
+    path = tmp_path / "p.yaml"
+    path.write_text("profile: p\nenvironment: staging\nrules: [r.yaml]\n")
+    with pytest.raises(BadInput, match=r"r\.yaml"):
+        load(path)
+
+
+def test_the_schema_names_durations_as_they_are_written() -> None:
+    """An editor puts a default into the file: 15s is read, PT15S is not."""
+    shipped = json.loads((PROFILES / "profile.schema.json").read_bytes())
+    watch = shipped["$defs"]["Watch"]["properties"]
+    assert watch["interval"]["default"] == "15s"
+    assert '"PT' not in json.dumps(shipped)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 import pytest
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from ledger.configuration.strict import Strict, read_model
+from ledger.configuration.strict import Misfit, Strict, read_model
 from ledger.domain.errors import BadInput
 
 
@@ -26,6 +26,14 @@ class Plan(Strict):
     name: str
     checks: tuple[Annotated[Http | File, Field(discriminator="kind")], ...]
     more: dict[str, File] = {}
+    where: Literal["staging", "production"] = "staging"
+    base: str = ""
+
+    @model_validator(mode="after")
+    def _other(self) -> Self:
+        if self.base in self.more:
+            raise Misfit(("more", self.base), "is the base")
+        return self
 
 
 def test_what_fits_is_read() -> None:
@@ -54,7 +62,21 @@ def test_what_fits_is_read() -> None:
             "name: a\nchecks: []\nmore:\n  z: {kind: file, path: x, q: 1}\n",
             "p.yaml, line 4: there is no key more.z.q; known here: count, kind, path",
         ),
-        ("name: a\nchecks:\n - kind: ftp\n", "p.yaml, line 3: checks[0]: input tag 'ftp' found"),
+        (
+            "name: a\nchecks:\n - {kind: flie, path: x}\n",
+            "p.yaml, line 3: checks[0].kind: 'flie' is none of http, file; did you mean 'file'?",
+        ),
+        ("name: a\nchecks:\n - path: x\n", "p.yaml, line 3: checks[0].kind is missing"),
+        (
+            "name: a\nchecks: []\nwhere: pro\n",
+            "line 3: where: 'pro' is none of staging, production; did you mean 'production'?",
+        ),
+        ("name: a\nchecks: []\nwhere: x\n", "line 3: where: 'x' is none of staging, production"),
+        (
+            "name: a\nchecks: []\nbase: a\nmore:\n  a: {kind: file, path: x}\n",
+            "p.yaml, line 5: more.a: is the base",
+        ),
+        ("[]\n", "p.yaml: the file: "),
     ],
 )
 def test_what_does_not_fit_is_told_with_line_key_and_the_right_word(text: str, told: str) -> None:
