@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,7 +17,10 @@ from cli.overview import styled
 from cli.wiring import Runtime, pass_runtime
 from ledger.domain.decisions import gates
 from ledger.domain.durations import parse_duration
-from ledger.domain.errors import BadInput
+from ledger.domain.errors import BadInput, UnknownName
+
+if TYPE_CHECKING:
+    from ledger.service.context import Ledger
 
 system_argument = click.argument("system", shell_complete=complete_system)
 COLUMNS = ["criterion", "result", "measured", "threshold", "samples", "observed", "detail"]
@@ -136,10 +140,11 @@ def waive(
             f"{subject} is passed by breaking the glass, and a check or a criterion by a waiver.",
             hint="Add --break-glass" if axis in {"mode", "phase"} else "Leave --break-glass out",
         )
+    ledger = runtime.ledger
+    _insist_on_known(ledger, system, subject)
     insist_on_yes(f"{subject} of {system} is let pass", reason, yes=yes)
     now = runtime.clock.now()
     end = _until(until, now)
-    ledger = runtime.ledger
     waiver = f"W-{ledger.load(system).revision + 1}"
     decision = ledger.decide(
         system,
@@ -159,6 +164,27 @@ def waive(
         decision, output, f"{waiver}: {subject} is let pass until {end:%Y-%m-%d %H:%M:%SZ}", system
     )
     runtime.catch_up()
+
+
+def _insist_on_known(ledger: Ledger, system: str, subject: str) -> None:
+    """Raise unless the plan has ``subject``: a waiver of a mistyped name would let nothing pass."""
+    from ledger.configuration.strict import did_you_mean
+    from ledger.service.planning import plan_of
+
+    profile = plan_of(ledger, ledger.load(system)).profile
+    known = [
+        *(f"check:{check.name}" for check in profile.checks),
+        *(f"criterion:{p.name}/{one.name}" for p in profile.phases for one in p.success),
+        *(f"mode:{mode}" for mode in profile.modes),
+        *(f"phase:{phase.name}" for phase in profile.phases),
+    ]
+    if subject not in known:
+        alike = [each for each in known if each.partition(":")[0] == subject.partition(":")[0]]
+        raise UnknownName(
+            f"The plan of {system} has nothing that {subject!r} could let pass.",
+            hint=did_you_mean(subject, alike)
+            or f"It has: {', '.join(alike) or 'none of that kind'}",
+        )
 
 
 def _until(text: str, now: datetime) -> datetime:

@@ -147,6 +147,42 @@ def test_breaking_the_glass(desk: Desk) -> None:
     assert "broke the glass for mode:real" in desk("log", "bot").out
 
 
+@pytest.mark.parametrize(
+    ("subject", "told"),
+    [
+        ("mode:rael", "did you mean 'mode:real'?"),
+        ("phase:shdow", "did you mean 'phase:shadow'?"),
+        ("phase:elsewhere", "It has: phase:shadow, phase:micro_live"),
+        ("check:bactest", "did you mean 'check:backtest'?"),
+        ("criterion:shadow/acu", "did you mean 'criterion:shadow/auc'?"),
+    ],
+)
+def test_what_the_plan_does_not_have_is_not_waived(desk: Desk, subject: str, told: str) -> None:
+    """A typing error at three would otherwise be found when the waiver lets nothing pass."""
+    glass = ["--break-glass"] if subject.startswith(("mode", "phase")) else []
+    assert told in desk("gate", "waive", "bot", subject, *glass, "--until", "1h", exits=2).err
+
+
+def test_nobody_approves_their_own_request_by_another_spelling(desk: Desk) -> None:
+    """Not as Dana either, if dana asked."""
+    desk("approve", "request", "bot", "mode:real", ROLLOUT_ACTOR="dana")
+    (request,) = desk("approve", "list", "bot", "-o", "json").json
+    words = ("approve", "grant", "bot", request["request"], "--role", "ops_lead")
+    assert "asked for this" in desk(*words, exits=3, ROLLOUT_ACTOR="Dana").err
+    desk(*words, ROLLOUT_ACTOR="kim")
+
+
+def test_of_several_requests_the_last_one_is_told(desk: Desk) -> None:
+    desk.preflight()
+    desk.grant("mode:real", "ops_lead")
+    (desk.folder / "config.yaml").write_text("size: 1\n")
+    desk("config", "put", "bot", desk.folder / "config.yaml", "--in-force")
+    desk.grant("mode:real", "ops_lead")
+    desk.advance(timedelta(days=8))
+    desk.preflight()
+    assert "has expired" in desk("switch", "bot", "--to", "real", exits=8).err
+
+
 def test_eight_minutes_are_not_a_day(desk: Desk) -> None:
     """I8, scenario: a run of eight minutes against a gate of 24 hours is INCONCLUSIVE, and says why."""
     desk("phase", "enter", "bot", "shadow")

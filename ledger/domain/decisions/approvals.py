@@ -46,7 +46,8 @@ def grant(
     _insist_on_another_person(known, actor)
     if signed_on > now.date():
         raise BadInput(f"{signed_on} is a day to come.", hint="Sign with a date that has been.")
-    before = next((one for one in known["granted"] if one["id"] == actor.id), None)
+    said = actor.id.casefold()
+    before = next((one for one in known["granted"] if one["id"].casefold() == said), None)
     if before is not None:
         return Decision(skipped=f"{actor.name} has said yes already, as {before['role']}")
     if missing(known).get(role, 0) == 0:
@@ -111,7 +112,8 @@ def insist_on_approvals(
         return
     request_ = open_request(state, subject, now)
     if request_ is None:
-        last = next((k for k in state.approvals.values() if k["subject"] == subject), None)
+        asked = [known for known in state.approvals.values() if known["subject"] == subject]
+        last = asked[-1] if asked else None
         why = _told(stale(state, last, now)) if last is not None else "nobody has asked for it"
         raise ApprovalNeeded(
             f"{subject} of {state.system} needs approval ({_roles(quorum['roles'])}), and {why}.",
@@ -176,7 +178,7 @@ def _insist_on_a_person(actor: Actor) -> None:
 
 def _insist_on_another_person(known: Mapping[str, Any], actor: Actor) -> None:
     _insist_on_a_person(actor)
-    if actor.id == known["by_id"]:
+    if actor.id.casefold() == known["by_id"].casefold():
         raise Refused(
             f"{actor.name} asked for this approval, and can't give it.",
             hint="Somebody else has to.",
