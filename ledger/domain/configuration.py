@@ -38,6 +38,9 @@ ROOT_KEY = "$"
 """The key path of the whole configuration, when that is not a mapping or a list."""
 
 _BARE_KEY = re.compile(r"[\w/:@%+-]+")
+_STEP = re.compile(
+    r'(?P<dot>\.)?(?P<bare>[\w/:@%+-]+)|\[(?P<index>\d+)\]|\[(?P<quoted>"(?:[^"\\]|\\.)*")\]'
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +124,31 @@ def key_path(path: Iterable[str | int]) -> str:
     for step in path:
         key = child_key(key, step) if isinstance(step, str) else f"{key}[{step}]"
     return key or ROOT_KEY
+
+
+def key_steps(key: str) -> list[str | int]:
+    """The mapping keys and list indexes that a key path leads through: `key_path` the other way round.
+
+    Raises `BadInput` for what is no key path.
+    """
+    steps: list[str | int] = []
+    at = 0
+    while at < len(key):
+        found = _STEP.match(key, at)
+        if found is None or (found["bare"] and (found["dot"] is None) != (at == 0)):
+            break
+        if found["bare"] is not None:
+            steps.append(found["bare"])
+        elif found["index"] is not None:
+            steps.append(int(found["index"]))
+        else:
+            steps.append(str(json.loads(found["quoted"])))
+        at = found.end()
+    if not steps or at < len(key):
+        raise BadInput(
+            f"{shortened(key)!r} is no key path", hint='write grid.levels[2].price, or a["b.c"].d'
+        )
+    return steps
 
 
 def shortened(key: str, characters_max: int = 120) -> str:
