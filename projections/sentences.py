@@ -98,7 +98,8 @@ def _config_registered(data: Data) -> str:
 
 
 def _apply_requested(data: Data) -> str:
-    return f"began to apply configuration {short(data['fingerprint'])}"
+    phase = f", to enter {data['phase']['phase']}" if data.get("phase") else ""
+    return f"began to apply configuration {short(data['fingerprint'])}{phase}"
 
 
 CAUSES: Final = {

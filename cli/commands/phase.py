@@ -9,9 +9,9 @@ import click
 
 from cli import options
 from cli.commands.alert import told
-from cli.commands.modes import insist_on_yes
+from cli.commands.modes import insist_on_yes, skip
 from cli.completion import complete_system
-from cli.output import Output
+from cli.output import Output, say
 from cli.wiring import Runtime, pass_runtime
 from ledger.domain.decisions import Decision, phases
 from ledger.domain.errors import BadInput
@@ -80,12 +80,21 @@ def list_(runtime: Runtime, system: str, output: Output) -> None:
 @click.argument("name", metavar="PHASE")
 @options.reason
 @options.yes
+@options.dry_run
 @options.output
 @pass_runtime
 def enter(
-    runtime: Runtime, system: str, name: str, reason: str | None, yes: bool, output: Output
+    runtime: Runtime,
+    system: str,
+    name: str,
+    reason: str | None,
+    yes: bool,
+    dry_run: bool,
+    output: Output,
 ) -> None:
     """Enter PHASE: the first one, the next after one that was left forward, or an earlier one again.
+
+    Where the phase has an overlay, its keys are set in the configuration files in the same operation.
 
     \b
     Example:
@@ -93,6 +102,9 @@ def enter(
     """
     from ledger.service import phasing
 
+    if dry_run:
+        _preview(runtime, system, name, output)
+        return
     insist_on_yes(f"{system} enters the phase {name}", reason, yes=yes)
     decision = phasing.enter(runtime.ledger, system, name, runtime.origin(reason))
     told(decision, output, f"{system} is in {name}", system)
@@ -103,10 +115,15 @@ def enter(
 @system_argument
 @options.reason
 @options.yes
+@options.dry_run
 @options.output
 @pass_runtime
-def advance(runtime: Runtime, system: str, reason: str | None, yes: bool, output: Output) -> None:
+def advance(
+    runtime: Runtime, system: str, reason: str | None, yes: bool, dry_run: bool, output: Output
+) -> None:
     """Leave the present phase forward: needs a GO of its gate, and what the next one wants on entry.
+
+    Where the next phase has an overlay, its keys are set in the configuration files in the same operation.
 
     \b
     Example:
@@ -114,12 +131,39 @@ def advance(runtime: Runtime, system: str, reason: str | None, yes: bool, output
     """
     from ledger.service import phasing
 
+    if dry_run:
+        _preview(runtime, system, None, output)
+        return
     insist_on_yes(f"{system} goes on to the next phase", reason, yes=yes)
     decision = phasing.advance(runtime.ledger, system, runtime.origin(reason))
     entered = [e.payload()["phase"] for e in decision.events if e.type == "PhaseEntered"]
     said = f"{system} is in {entered[0]}" if entered else f"the rollout of {system} is complete"
     told(decision, output, said, system)
     runtime.catch_up()
+
+
+def _preview(runtime: Runtime, system: str, name: str | None, output: Output) -> None:
+    """Show what entering a phase would change, write and append."""
+    from cli.commands.config import show_changes
+    from ledger.service import phasing
+
+    found = phasing.preview(runtime.ledger, system, name, runtime.settings.actor)
+    if found.decision.skipped is not None:
+        skip(output, system, found.decision.skipped)
+        return
+    if output.format != "table":
+        would = [{"event": event.type, **event.payload()} for event in found.decision.events]
+        changed = [change.model_dump(exclude_none=True) for change in found.changes]
+        output.record({"would_append": would, "changes": changed, "files": list(found.files)})
+        return
+    if found.changes:
+        show_changes(found.changes, output, "the phase's overlay")
+    say("would do, and change nothing now:")
+    for path in found.files:
+        say(f"  set those keys in {path}, and leave the rest of it as it is")
+    applied = ["ConfigRegistered", "ConfigApplyRequested", "ConfigApplied"] if found.files else []
+    names = [*applied, *(event.type for event in found.decision.events)]
+    say(f"would append: {', '.join(names)}")
 
 
 @phase.command("hold")

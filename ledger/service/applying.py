@@ -8,7 +8,7 @@ from uuid import UUID
 
 from ledger import fail_points
 from ledger.domain import events
-from ledger.domain.decisions import Decision, configurations, insist_on_no_rule
+from ledger.domain.decisions import Decision, configurations, insist_on_no_rule, phases
 from ledger.domain.decisions.configurations import short
 from ledger.domain.errors import (
     IntegrityFailure,
@@ -17,6 +17,7 @@ from ledger.domain.errors import (
     Refused,
     UnknownName,
 )
+from ledger.domain.events.base import Event
 from ledger.domain.ids import uuid7
 from ledger.domain.state import SystemState
 from ledger.service.configuring import applied, changes_between, in_place, standing_in
@@ -142,7 +143,8 @@ def complete_apply(
         state.system,
         operation,
         lambda state: [
-            applied(ledger, state, intent["fingerprint"], intent["snapshot"], "apply", code)
+            applied(ledger, state, intent["fingerprint"], intent["snapshot"], "apply", code),
+            *_phase_entered(state, operation),
         ],
         origin,
     )
@@ -156,6 +158,14 @@ def complete_apply(
         files=tuple(str(world.config_files[name]) for name in written),
         operation=str(operation),
     )
+
+
+def _phase_entered(state: SystemState, operation: UUID) -> tuple[Event, ...]:
+    """Return the entry into the phase that an apply is for, if it is for one."""
+    begun = state.operations[str(operation)]
+    if "phase" not in begun["intent"]:
+        return ()
+    return phases.moved(state, begun["intent"]["phase"], begun["position"])
 
 
 def write_files(

@@ -113,7 +113,7 @@ def names_of(state: SystemState, fingerprint: str, snapshot: str) -> set[str]:
 
 def changes_between(ledger: Ledger, old: str | None, new: str | None) -> tuple[events.Change, ...]:
     """Return the key-level diff between two fingerprints' canonical forms; None has no keys."""
-    return _changes(_flat(ledger, old), _flat(ledger, new))
+    return changes_of(_flat(ledger, old), _flat(ledger, new))
 
 
 def changes_to_what_stands(
@@ -128,10 +128,11 @@ def changes_to_what_stands(
         standing = None
     if standing is None:
         return changes_between(ledger, state.fingerprint, new)
-    return _changes(flatten(orjson.loads(standing.canonical)), _flat(ledger, new))
+    return changes_of(flatten(orjson.loads(standing.canonical)), _flat(ledger, new))
 
 
-def _changes(old: Mapping[str, str], new: Mapping[str, str]) -> tuple[events.Change, ...]:
+def changes_of(old: Mapping[str, str], new: Mapping[str, str]) -> tuple[events.Change, ...]:
+    """Return the key-level diff between two flat configurations, as events have it."""
     return tuple(
         events.Change(key=change.key, old=change.old, new=change.new)
         for change in diff_flat(old, new)

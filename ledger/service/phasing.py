@@ -2,60 +2,106 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
+from ledger.domain import events
 from ledger.domain.configuration import flatten, leaf_text
 from ledger.domain.decisions import Decision, phases
 from ledger.domain.errors import GateClosed
+from ledger.domain.ids import Actor
 from ledger.domain.state import SystemState
 from ledger.profiles.phases import Phase
+from ledger.service import entering
 from ledger.service.context import Ledger
 from ledger.service.planning import plan_of
 from ledger.service.recorder import Origin
 
+Decide = Callable[[SystemState], Decision]
+
 
 def enter(ledger: Ledger, system: str, name: str, origin: Origin) -> Decision:
-    """Enter a phase.
+    """Enter a phase, with its overlay on the configuration.
 
     Raises:
-        GateClosed: the configuration in force says something else than the phase allows.
+        GateClosed: the configuration says something else than the phase allows.
+        BadInput, DriftFound: see `entering.overlaid`.
         Refused, Inconclusive, ApprovalNeeded, UnknownName: as `phases.enter` does.
     """
-    state = ledger.load(system)
-    phases.planned(state, name)
-    phase = plan_of(ledger, state).profile.phase(name)
-    now = ledger.recorder.clock.now()
-
-    def decide(state: SystemState) -> Decision:
-        decided = phases.enter(
-            state, name, origin.actor, now, limits=_limits(phase), scope=_scope(phase)
-        )
-        if decided.events:
-            _insist_on_configuration(ledger, state, phase)
-        return decided
-
-    return ledger.decide(system, decide, origin)
+    return _go(ledger, system, name, origin)
 
 
 def advance(ledger: Ledger, system: str, origin: Origin) -> Decision:
     """Leave the present phase forward. Raises as `enter` does, of the next phase."""
+    return _go(ledger, system, None, origin)
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What entering a phase would do."""
+
+    decision: Decision
+    changes: tuple[events.Change, ...] = ()
+    files: tuple[str, ...] = ()
+
+
+def preview(ledger: Ledger, system: str, name: str | None, actor: Actor) -> Preview:
+    """Return what entering a phase (None: advancing) would do; touches nothing. Raises as that does."""
     state = ledger.load(system)
-    phases.present_phase(state)
-    following = phases.next_phase(state)
-    phase = plan_of(ledger, state).profile.phase(following["name"]) if following else None
+    phase, decide = _step(ledger, state, name, actor)
+    decided = decide(state)
+    wanted = entering.overlaid(ledger, state, phase) if phase and decided.events else None
+    if phase is None or wanted is None:
+        if decided.events:
+            _insist_on_configuration(ledger, state, phase)
+        return Preview(decided)
+    _insist(phase, wanted.snapshot.canonical)
+    return Preview(decided, wanted.changes, wanted.paths)
+
+
+def _step(
+    ledger: Ledger, state: SystemState, name: str | None, actor: Actor
+) -> tuple[Phase | None, Decide]:
+    """Return the phase that is entered (None: the last one is left), and how that is decided."""
     now = ledger.recorder.clock.now()
+    forward = name is None
+    if forward:
+        phases.present_phase(state)
+        following = phases.next_phase(state)
+        name = following["name"] if following else None
+    else:
+        phases.planned(state, name)
+    phase = plan_of(ledger, state).profile.phase(name) if name else None
 
     def decide(state: SystemState) -> Decision:
-        decided = phases.advance(
-            state, origin.actor, now, limits=_limits(phase), scope=_scope(phase)
-        )
-        _insist_on_configuration(ledger, state, phase)
+        limits, scope = _limits(phase), _scope(phase)
+        if forward:
+            return phases.advance(state, actor, now, limits=limits, scope=scope)
+        return phases.enter(state, str(name), actor, now, limits=limits, scope=scope)
+
+    return phase, decide
+
+
+def _go(ledger: Ledger, system: str, name: str | None, origin: Origin) -> Decision:
+    """Enter a phase (None: advance), and put its configuration in place with it, if it has one."""
+    state = ledger.load(system)
+    phase, decide = _step(ledger, state, name, origin.actor)
+    if phase is not None and decide(state).events and entering.overlaid(ledger, state, phase):
+        return entering.enter(
+            ledger, system, phase, decide, origin,
+            lambda overlaid: _insist(phase, overlaid.snapshot.canonical),
+        )  # fmt: skip
+
+    def decide_on_what_is_in_force(state: SystemState) -> Decision:
+        decided = decide(state)
+        if decided.events:
+            _insist_on_configuration(ledger, state, phase)
         return decided
 
-    return ledger.decide(system, decide, origin)
+    return ledger.decide(system, decide_on_what_is_in_force, origin)
 
 
 def _limits(phase: Phase | None) -> dict[str, str]:
@@ -110,12 +156,14 @@ def _insist_on_configuration(ledger: Ledger, state: SystemState, phase: Phase | 
             f"{phase.name} has limits, and {state.system} has no configuration in force.",
             hint=f"rollout config put {state.system} FILE… --in-force",
         )
-    configuration: Mapping[str, Any] = orjson.loads(
-        ledger.blob(state.fingerprint.removeprefix("sha256:"))
-    )
+    _insist(phase, ledger.blob(state.fingerprint.removeprefix("sha256:")))
+
+
+def _insist(phase: Phase, canonical: bytes) -> None:
+    configuration: Mapping[str, Any] = orjson.loads(canonical)
     found = breaches(phase, configuration)
     if found:
         raise GateClosed(
-            f"The configuration in force is not that of {phase.name}: {'; '.join(found)}.",
-            hint=f"rollout config put {state.system} FILE…, then rollout config apply",
+            f"The configuration is not that of {phase.name}: {'; '.join(found)}.",
+            hint="rollout config put SYSTEM FILE…, then rollout config apply",
         )

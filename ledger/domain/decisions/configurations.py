@@ -90,11 +90,18 @@ def quarantine(state: SystemState, fingerprint: str) -> Decision:
 
 
 def request_apply(
-    state: SystemState, fingerprint: str, *, in_place: str | None, override_quarantine: bool
+    state: SystemState,
+    fingerprint: str,
+    *,
+    in_place: str | None,
+    override_quarantine: bool = False,
+    snapshot: str | None = None,
+    phase: events.PhaseMove | None = None,
 ) -> Decision:
     """Decide to write a configuration in place.
 
-    ``in_place`` is the fingerprint of the files as they lie there now, if they could be read.
+    ``in_place`` is the fingerprint of the files as they lie there now, if they could be read; ``snapshot``
+    which of the fingerprint's to write (default: `snapshot_to_write`); ``phase`` is entered by it.
 
     Raises:
         Refused: it is in quarantine, or the system has no configuration files to write.
@@ -109,7 +116,7 @@ def request_apply(
         )
     if state.fingerprint == fingerprint and in_place == fingerprint:
         return Decision(skipped=f"already running {short(fingerprint)}, since {state.applied_at}")
-    snapshot = snapshot_to_write(state, fingerprint)
+    snapshot = snapshot or snapshot_to_write(state, fingerprint)
     return Decision(
         (
             events.ConfigApplyRequested(
@@ -117,6 +124,7 @@ def request_apply(
                 snapshot=snapshot,
                 previous=state.fingerprint,
                 files=targets(state, snapshot, fingerprint),
+                phase=phase,
             ),
         )
     )

@@ -11,6 +11,7 @@ from ledger.domain.decisions import Decision, insist_on_no_rule, insist_on_regis
 from ledger.domain.decisions.approvals import insist_on_approvals
 from ledger.domain.decisions.gates import insist_on_gate, insist_on_preflight
 from ledger.domain.errors import Refused, UnknownName
+from ledger.domain.events.base import Event
 from ledger.domain.gates import waiver_for
 from ledger.domain.ids import Actor
 from ledger.domain.state import Json, SystemState
@@ -109,6 +110,45 @@ def advance(
         phase=following["name"], limits=dict(limits), scope=dict(scope), break_glass=glass
     )
     return Decision((left, entered))
+
+
+def move_of(decided: Decision) -> events.PhaseMove:
+    """Return what `enter` or `advance` decided, for an intent that does it once the files are in place."""
+    by_type = {event.type: event.payload() for event in decided.events}
+    entered, left = by_type["PhaseEntered"], by_type.get("PhaseAdvanced", {})
+    return events.PhaseMove(
+        phase=entered["phase"],
+        left_forward=left.get("from_phase"),
+        gate_position=left.get("gate_position"),
+        limits=entered["limits"],
+        scope={name: tuple(values) for name, values in entered["scope"].items()},
+        break_glass=entered.get("break_glass"),
+    )
+
+
+def moved(state: SystemState, move: Mapping[str, Any], begun: int) -> tuple[Event, ...]:
+    """Return that the phase of a `PhaseMove` is entered; nothing, if somebody decided otherwise meanwhile.
+
+    ``begun`` is the position of the intent.
+    """
+    present, left = state.phase, move.get("left_forward")
+    if present is not None and (
+        present["position"] > begun
+        or (left is not None and (present["name"], present["status"]) != (left, "progressing"))
+    ):
+        return ()
+    entered = events.PhaseEntered(
+        phase=move["phase"],
+        limits=move["limits"],
+        scope={name: tuple(values) for name, values in move["scope"].items()},
+        break_glass=move.get("break_glass"),
+    )
+    if left is None:
+        return (entered,)
+    advanced = events.PhaseAdvanced(
+        from_phase=left, to_phase=move["phase"], gate_position=move.get("gate_position")
+    )
+    return (advanced, entered)
 
 
 def hold(state: SystemState) -> Decision:

@@ -60,6 +60,7 @@ if TYPE_CHECKING:
         FingerprintMarkedStable as FingerprintMarkedStable,
         FingerprintQuarantined as FingerprintQuarantined,
         FingerprintTagged as FingerprintTagged,
+        PhaseMove as PhaseMove,
         SnapshotFile as SnapshotFile,
     )
     from ledger.domain.events.drift import (
@@ -161,6 +162,7 @@ _HOME: Final = {
     "ModeSwitchAbandoned": "modes",
     "SnapshotFile": "configurations",
     "Change": "configurations",
+    "PhaseMove": "configurations",
     "ConfigRegistered": "configurations",
     "ConfigApplyRequested": "configurations",
     "ConfigApplied": "configurations",

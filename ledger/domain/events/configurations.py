@@ -37,13 +37,26 @@ class ConfigRegistered(Event):
     source: str = ""
 
 
+class PhaseMove(Part):
+    """The phase that is entered once its configuration is in place. ``limits``: key -> JSON text."""
+
+    phase: str
+    left_forward: str | None = None
+    """The phase that is left forward for it."""
+    gate_position: Count | None = None
+    limits: dict[str, str] = {}
+    scope: dict[str, tuple[str, ...]] = {}
+    break_glass: str | None = None
+
+
 class ConfigApplyRequested(Event):
-    """The intent to write a configuration in place."""
+    """The intent to write a configuration in place, and to enter the phase that it is for, if it is."""
 
     fingerprint: Fingerprint
     snapshot: Sha256
     previous: Fingerprint | None = None
     files: tuple[ConfigFile, ...]
+    phase: PhaseMove | None = None
 
 
 class ConfigApplied(Event):
