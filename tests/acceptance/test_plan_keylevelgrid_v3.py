@@ -82,11 +82,10 @@ def test_three_stages_with_three_signatures(grid: Grid) -> None:
     """S0 from start to end: M1-M3, M13, M24, P8, P9, P22, P23; inconsistencies 12 and 17. I8, I11."""
     with grid.trading() as bot:
         grid.stands()
-        # What a file is called says nothing (12): the phase wants what stands in it.
-        refused = grid.of("phase", "enter", "simulation", exits=3).err
-        assert "v3_features.level_generation_enabled is false" in refused
-        grid.configure(STAGING, "v3-staging")
+        # What a file is called says nothing (12): the phase sets what it wants to stand in it.
+        grid.configure(STAGING.replace("refresh_only: true", "refresh_only: false"), "v3-staging")
         grid.of("phase", "enter", "simulation")
+        assert (grid.folder / "config.yaml").read_text() == STAGING
         assert bot.tell(orders=1)["orders"] == ["simulated"]
         grid.live(DAY, *JUDGED)
         grid.of("gate", "eval")
@@ -147,7 +146,7 @@ def test_each_alarm_pauses_and_the_band_below_it_warns(grid: Grid) -> None:
         grid.stands()
         grid.rounds(2)
         grid.stands(levels_generated=4, anchor_drift=0.04, sync_delay_seconds=80, rebuilds=5)
-        grid.rounds(8, 45)
+        grid.rounds(9, 45)
         for rule in ("LevelsBelowNormal", "AnchorDriftOdd", "SyncDelayOdd", "RebuildsMany"):
             assert f"{rule} is firing" in grid.watch_said()
         assert grid.mode() == "mock"

@@ -130,7 +130,7 @@ def test_back_off_by_http_and_by_the_control_file(desk: Okx) -> None:
             "ModeSwitchRejected"
         ]
         desk.back_to_real()
-        bot.tell(manner="refuses")
+        bot.tell(manner="hangs")
         assert desk.of("pause", "-o", "json").json["carried_by"] == "control_file"
         assert bot.tell(orders=1)["orders"] == ["rejected"]
         bot.tell(manner="")

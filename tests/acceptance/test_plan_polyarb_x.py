@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.admin_server import running_system, says
+from tests.support.bot import DIES_WITH, Bot
 from tests.support.commands import Rollout
 from tests.support.plans import DAY, MINUTE, Desk
 
@@ -72,18 +73,39 @@ def kit(tmp_path: Path, rollout: Rollout) -> Iterator[Kit]:
         yield Kit(tmp_path, rollout, rpc.url)
 
 
+def restarts_stop_it(kit: Kit, bot: Bot) -> None:
+    """The shadow phase's kill criterion, fired: more than three starts within an hour."""
+    with kit.watched():
+        for turn in range(5):  # as often as something starts it again
+            bot.measures(process_start_time_seconds=1e9 + turn)
+            kit.rounds(1)
+        assert bot.tell(orders=1)["orders"] == ["rejected"]
+        bot.measures(**GOOD)
+        kit.rounds(6, 60)
+    kit.recorded(
+        "kill:shadow/restarts", "paused/halt", metric="process_start_time_seconds", threshold="3"
+    )
+    kit.of("switch", "--to", "mock")
+
+
 def test_four_phases_from_shadow_to_complete(kit: Kit) -> None:
     """S2 from start to end: M8-M12, C18, C19, C25, R7, P21. I8: each phase needs its days and its GO."""
-    # The start script: checks, backup point, risk parameters, tag, start; and it is in mock.
     with kit.trading() as bot:
         bot.measures(**GOOD)
         kit.live(2 * MINUTE, *ALIVE, every=MINUTE)
         kit.go("shadow")
         kit.of("phase", "enter", "shadow")
+        restarts_stop_it(kit, bot)
+    with kit.supervised("day0") as bot:
+        bot.crash()
+        assert kit.run_ended() == DIES_WITH
+    assert len(kit.happened("CrashDetected")) == 1
+    kit.of("gate", "eval", exits=3)
+    # The start script: checks, backup point, risk parameters, tag, start; and it is in mock.
     with kit.supervised("day1") as bot:
         bot.measures(**GOOD)
         assert bot.tell(orders=1)["orders"] == ["simulated"]
-        kit.live(7 * DAY, *ALIVE)
+        kit.live(7 * DAY + MINUTE, *ALIVE)
     assert (kit.folder / "artifacts/runtime/run_tag.txt").read_text() == "day1\n"
     assert "TRADE_SIZE = 1 (limit 1)" in (kit.folder / "run.log").read_text()
     kit.of("gate", "eval")
@@ -99,8 +121,10 @@ def test_four_phases_from_shadow_to_complete(kit: Kit) -> None:
             # The five steps into the next phase: criteria, profile, checks, backup, start (C25).
             assert "needs a preflight" in kit.of("phase", "advance", exits=3).err
             if name == "micro_live":
+                kit.configure(CONSTRAINED, "too-much")
+                kit.of("gate", "eval")
                 kit.go("safe")
-                assert "DRY_RUN is true" in kit.of("phase", "advance", exits=3).err
+                assert "TRADE_SIZE is 5, more than the 2" in kit.of("phase", "advance", exits=3).err
             kit.configure(PROFILES[config], config, stable=True)
             kit.of("gate", "eval")
             kit.go(config)

@@ -31,6 +31,7 @@ STATS = "data/stats.json"
 MITIGATIONS = "data/mitigations.json"
 READY_SECONDS = 30.0
 DIES_WITH = 70
+HANGS_SECONDS = 60
 
 Json = dict[str, Any]
 
@@ -182,7 +183,7 @@ class _Admin(_Handler):
 
     def _misbehaves(self) -> bool:
         if self.trader.manner == "hangs":
-            time.sleep(60)
+            time.sleep(HANGS_SECONDS)
         elif self.trader.manner == "refuses":
             self.answer(503, "")
         return self.trader.manner in {"hangs", "refuses"}

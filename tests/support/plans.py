@@ -35,6 +35,7 @@ class Desk:
         self._rollout = rollout
         self._clock = folder / "clock"
         self._watch: subprocess.Popen[str] | None = None
+        self._run: subprocess.Popen[str] | None = None
         self.advance(timedelta(0))
         self.bot = Bot(folder, two_free_ports())
         self.put_file("config.yaml", config)
@@ -159,9 +160,16 @@ class Desk:
             sys.executable, "-m", "cli.main", "run", self.system, "--countdown", "0", "--run-tag", tag,
             "--", *self.bot.command,
         )  # fmt: skip
-        with started(words, self.folder, out=self.folder / "run.log", **self._environment()):
+        out = self.folder / "run.log"
+        with started(words, self.folder, out=out, **self._environment()) as one:
+            self._run = one
             self.bot.wait_until_up()
             yield self.bot
+
+    def run_ended(self) -> int:
+        """Wait for the supervised run to end by itself; return its exit code."""
+        assert self._run is not None
+        return self._run.wait(PATIENCE_SECONDS)
 
     @contextmanager
     def watched(self) -> Iterator[None]:
