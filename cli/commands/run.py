@@ -67,6 +67,7 @@ def run(
     supervising.insist_on_program(command)
     now = runtime.clock.now()
     tag = run_tag or f"{now:%Y%m%d_%H%M%S}_{system.replace('/', '-')}"
+    runtime.offline_ledger.recorder.insist_on_plain(tag, "run tag")
     origin = runtime.origin(reason)
     with running.alone_here(runtime.offline_ledger, system, tag) as lock:
         code = _run(runtime, system, command, tag, out.absolute(), countdown, origin, lock)
@@ -86,19 +87,19 @@ def _run(
     from ledger.domain.events import RunStopped
     from ledger.service import running, supervising
 
-    away = False
+    halted: str | None = None
     try:
         ledger = runtime.ledger
-        state, mode = _prepared(runtime, ledger, system, origin, out)
+        _prepare(runtime, ledger, system, origin, out)
     except LedgerUnreachable as problem:
-        away = True
         say(f"warning: {problem.message} The system is put into paused/halt.", colour="yellow")
         ledger = runtime.offline_ledger
-        mode = running.halt_without_ledger(ledger, system, origin, problem, say)
-        state = ledger.memory.recall(system)
-    if state is None:
-        raise LedgerUnreachable(f"This machine does not remember {system}.", hint="rollout doctor")
+        halted = running.halt_without_ledger(ledger, system, origin, problem, say)
+    away = halted is not None
     _count_down(runtime, countdown)
+    # Only now: somebody may have paused it, or taken its configuration back, while we counted.
+    state = running.state_before_start(ledger, system, away=away)
+    mode = halted or running.restore_mode(ledger, state, say)
     told = running.facts(state, tag, mode, runtime.clock.now())
     running.write_out(out, {"run_tag.txt": f"{tag}\n".encode(), "run.json": running.as_json(told)})
     click.echo(running.first_line(told))
@@ -114,13 +115,11 @@ def _run(
             running.record(ledger, system, [never], origin, away=away)
             raise
         _stop(runtime, ledger, state, tag, ended, origin, out, away=away)
-    return ended.exit_code if ended.exit_code is not None else 128 + _number(ended)
+    return ended.exit_status
 
 
-def _prepared(
-    runtime: Runtime, ledger: Ledger, system: str, origin: Origin, out: Path
-) -> tuple[SystemState, str]:
-    """Finish what a crash left, run the checks, keep a way back, restore the mode."""
+def _prepare(runtime: Runtime, ledger: Ledger, system: str, origin: Origin, out: Path) -> None:
+    """Finish what a crash left, run the checks, keep a way back, show what is at stake."""
     from ledger.service import recovery, running, saving
     from ledger.service.world import world_of
 
@@ -140,9 +139,7 @@ def _prepared(
     if world.configs is not None:
         saving.save_unknown(ledger, state, world, origin)
     _backup_point(ledger, out)
-    state = ledger.load(system)
-    _show_risk(ledger, state)
-    return state, running.restore_mode(ledger, state, say)
+    _show_risk(ledger, ledger.load(system))
 
 
 def _insist_on_go(runtime: Runtime, state: SystemState, origin: Origin) -> None:
@@ -293,9 +290,3 @@ def _report(runtime: Runtime, state: SystemState, tag: str, out: Path) -> None:
         say(f"warning: no stop report was written: {type(problem).__name__}", colour="yellow")
     else:
         say(f"stop report: {folder}")
-
-
-def _number(ended: Ended) -> int:
-    import signal
-
-    return signal.Signals[ended.signal or "SIGTERM"].value

@@ -149,6 +149,21 @@ def _another_mode(system: str, shown: str, problem: str) -> Unreachable:
     )
 
 
+def state_before_start(ledger: Ledger, system: str, *, away: bool) -> SystemState:
+    """Return the state of now; what this machine remembers of it while the ledger is ``away``.
+
+    Raises:
+        LedgerUnreachable: the ledger went away since the run was prepared, or nothing is remembered.
+    """
+    if not away:
+        with _nothing_started():
+            return ledger.load(system)
+    state = ledger.memory.recall(system)
+    if state is None:
+        raise LedgerUnreachable(f"This machine does not remember {system}.", hint="rollout doctor")
+    return state
+
+
 def record_start(
     ledger: Ledger, system: str, started: events.RunStarted, origin: Origin, *, away: bool
 ) -> None:
@@ -160,8 +175,14 @@ def record_start(
     if away:
         offline.spool_events(ledger, system, [started], origin)
         return
-    try:
+    with _nothing_started():
         ledger.decide(system, lambda _: Decision((started,)), origin)
+
+
+@contextlib.contextmanager
+def _nothing_started() -> Iterator[None]:
+    try:
+        yield
     except LedgerUnreachable as problem:
         problem.hint = (
             "Nothing was started. Run it again: without the ledger it starts in paused/halt."

@@ -26,9 +26,25 @@ class Ended:
     """How the program ended."""
 
     exit_code: int | None
-    signal: str | None
+    signal_number: int | None
     seconds: int
     asked: bool
+
+    @property
+    def signal(self) -> str | None:
+        """The name of the signal that ended it. Those between SIGRTMIN and SIGRTMAX have none in Python."""
+        number = self.signal_number
+        if number is None:
+            return None
+        try:
+            return signal.Signals(number).name
+        except ValueError:
+            return f"SIGRTMIN+{number - signal.SIGRTMIN}"
+
+    @property
+    def exit_status(self) -> int:
+        """What a shell would say of it."""
+        return self.exit_code if self.exit_code is not None else 128 + (self.signal_number or 0)
 
     @property
     def crashed(self) -> bool:
@@ -111,7 +127,7 @@ class Program:
         started()
         fail_points.reach("run.after_start_record")
         if self._heard & ASKS_TO_STOP:  # between the record and the start: then there is no start
-            return Ended(None, signal.Signals(min(self._heard & ASKS_TO_STOP)).name, 0, asked=True)
+            return Ended(None, min(self._heard & ASKS_TO_STOP), 0, asked=True)
         began = self._clock.monotonic()
         try:
             self._process = subprocess.Popen(
@@ -130,7 +146,7 @@ class Program:
         code = self._process.wait()
         seconds = int(self._clock.monotonic() - began)
         if code < 0:
-            return Ended(None, signal.Signals(-code).name, seconds, self._was_asked(-code))
+            return Ended(None, -code, seconds, self._was_asked(-code))
         return Ended(code, None, seconds, self._was_asked(0))
 
     def _was_asked(self, by: int) -> bool:

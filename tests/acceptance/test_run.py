@@ -62,6 +62,45 @@ def test_an_exit_that_nobody_asked_for_is_a_crash(bot: Rollout, tmp_path: Path) 
     assert ["exit code 7" in rows[0]["sentence"], "SIGKILL" in rows[1]["sentence"]] == [True, True]
 
 
+def test_a_signal_without_a_name_is_recorded_too(bot: Rollout, tmp_path: Path) -> None:
+    """I12: a run that was begun ends in the log, whatever ended it."""
+    number = signal.SIGRTMIN + 6
+    run(bot, tmp_path, *python(f"import os; os.kill(os.getpid(), {number})"), exits=128 + number)
+    (row,) = bot.log("bot", "CrashDetected")
+    assert "SIGRTMIN+6" in row["sentence"]
+
+
+def test_a_run_tag_is_one_line(bot: Rollout, tmp_path: Path) -> None:
+    """Scripts read run_tag.txt, people the first line of the log: neither may say more than the tag."""
+    told = bot("run", "bot", "--run-tag", "t1\nmode=real", "--", *python("pass"), exits=2)
+    assert "run tag" in told.err
+    assert bot.log("bot", "RunStarted") == []
+
+
+def test_a_pause_during_the_countdown_counts(bot: Rollout, tmp_path: Path) -> None:
+    """I9: what somebody decided last is what the program finds, and what is recorded of its start."""
+    bot("switch", "bot", "--to", "real", "--reason", "go", "--yes")
+    env = os.environ | {"ROLLOUT_HOME": str(bot.home), "ROLLOUT_DSN": str(bot.dsn)}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "cli.main", "run", "bot", "--out", str(tmp_path / "out"),
+         "--countdown", "5", "--", *python("import os; print(os.environ['EXEC_MODE'])")],
+        env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "starting in" in line:
+            bot("pause", "bot", "--reason", "not now")
+            break
+    out, _ = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert out.splitlines()[1:] == ["paused"]
+    assert "mode=paused/halt" in out
+    (row,) = bot.log("bot", "RunStarted")
+    assert (
+        json.loads(bot("show", str(row["position"]), "-o", "json").out)["data"]["mode"] == "paused"
+    )
+
+
 def test_the_last_mode_is_restored_and_never_a_more_exposed_one(
     bot: Rollout, tmp_path: Path
 ) -> None:
