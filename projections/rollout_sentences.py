@@ -147,6 +147,7 @@ TELL: Final[dict[str, Callable[[Data], str]]] = {
     "NotificationDelivered": lambda data: f"told {data['channel']}: {data['subject']}",
     "NotificationFailed": lambda data: (
         f"could not tell {data['channel']} that {data['subject']}: {data['explanation']}"
+        + ("; given up" if data.get("given_up") else "")
     ),
     "RunStarted": lambda data: (
         f"started the run {data['run']} (process {data['pid']} on {data['host']})"

@@ -58,9 +58,10 @@ class SystemState:
     overtaken, where somebody has decided otherwise since: then it must not be carried out any more."""
     alerts: Mapping[str, Json] = field(default_factory=dict)
     """Firing: alert -> severity, message, since, acknowledged_by, inhibited_by, labels, rule, clocks, acted,
-    told {channel: ok, at, failures}."""
+    told {channel: ok, at, failures, times}."""
     ended: Mapping[str, Json] = field(default_factory=dict)
-    """No longer firing, and not all who were told of it know: key -> alert, how, severity, channels."""
+    """No longer firing: key -> alert, how, severity, channels (told that it fires, not yet that it is over),
+    failed. Of those whose channels are none, the newest few."""
     incidents: Mapping[str, Json] = field(default_factory=dict)
     """Not closed: incident -> status, title, severity, opened_at, alert."""
     drift: Mapping[str, Json] = field(default_factory=dict)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -21,10 +22,12 @@ RANK: Final = {"info": 0, "warning": 1, "critical": 2}
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What somebody is told. ``key`` names the occasion, so that it is not told twice."""
+    """What somebody is told of one alert. ``key`` names the occasion, so that it is not told twice."""
 
     system: str
     alert: str
+    name: str
+    """Of its rule: what the alert is called without its labels."""
     status: str
     """firing or resolved"""
     severity: str
@@ -32,8 +35,12 @@ class Message:
     starts_at: str
     labels: Mapping[str, str]
     runbook: str = ""
+    action: str = ""
+    """What its rule does about it."""
     how: str = ""
     """Of one that is resolved: why it ended."""
+    times: int = 0
+    """How often the channel was told of the occasion before."""
 
     @property
     def key(self) -> str:
@@ -41,41 +48,64 @@ class Message:
         return f"{self.alert} {self.starts_at} {self.status}"
 
     @property
-    def idempotency_key(self) -> str:
-        """The same each time that this is sent: by it, a receiver drops what comes twice."""
-        return _digest(self.system, self.key)
+    def subject(self) -> str:
+        """What is said, in short."""
+        return f"{self.alert} is {self.status}"
 
-    def body(self) -> dict[str, Any]:
-        """Return the message as Alertmanager's webhook has it."""
-        labels = {
-            **self.labels,
-            "alertname": self.alert,
-            "severity": self.severity,
-            "system": self.system,
+    def shown_labels(self) -> dict[str, str]:
+        """Return the labels as Alertmanager has them."""
+        own = {"alertname": self.name, "severity": self.severity, "system": self.system}
+        return {**self.labels, **own}
+
+    def annotations(self) -> dict[str, str]:
+        """Return what else is said, as Alertmanager has it."""
+        said = {
+            "summary": self.text,
+            "rollout_action": self.action,
+            "resolved_because": self.how.replace("_", " "),
+            "runbook_url": self.runbook,
         }
-        annotations = {"summary": self.text}
-        if self.how:
-            annotations["resolved_because"] = self.how.replace("_", " ")
-        if self.runbook:
-            annotations["runbook_url"] = self.runbook
-        return {
-            "version": "4",
-            "groupKey": f"{self.system}: {self.alert}",
-            "idempotencyKey": self.idempotency_key,
-            "status": self.status,
-            "receiver": "rollout-ledger",
-            "commonLabels": labels,
-            "commonAnnotations": annotations,
-            "alerts": [
-                {
-                    "status": self.status,
-                    "labels": labels,
-                    "annotations": annotations,
-                    "startsAt": self.starts_at,
-                    "fingerprint": _digest(self.system, self.alert)[:16],
-                }
-            ],
-        }
+        return {name: text for name, text in said.items() if text or name == "summary"}
+
+
+def idempotency_key(messages: Sequence[Message]) -> str:
+    """Return what is the same each time that these are sent: by it, a receiver drops what comes twice."""
+    occasions = [f"{one.key} {one.times or ''}".rstrip() for one in messages]
+    return _digest(messages[0].system, *occasions)
+
+
+def body_of(messages: Sequence[Message]) -> dict[str, Any]:
+    """Return ``messages``, all of one status, as Alertmanager's webhook has them."""
+    first = messages[0]
+    labels = [one.shown_labels() for one in messages]
+    annotations = [one.annotations() for one in messages]
+    return {
+        "version": "4",
+        "groupKey": f"{first.system}: {first.alert if len(messages) == 1 else first.name}",
+        "idempotencyKey": idempotency_key(messages),
+        "status": first.status,
+        "receiver": "rollout-ledger",
+        "commonLabels": _common(labels),
+        "commonAnnotations": _common(annotations),
+        "alerts": [
+            {
+                "status": one.status,
+                "labels": its_labels,
+                "annotations": its_annotations,
+                "startsAt": one.starts_at,
+                "fingerprint": _digest(one.system, one.alert)[:16],
+            }
+            for one, its_labels, its_annotations in zip(messages, labels, annotations, strict=True)
+        ],
+    }
+
+
+def _common(each: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    return {
+        name: text
+        for name, text in each[0].items()
+        if all(other.get(name) == text for other in each[1:])
+    }
 
 
 def _digest(*parts: str) -> str:
@@ -102,9 +132,14 @@ def wants(channel: Channel, severity: str) -> bool:
 
 
 def deliver(
-    channel: Channel, message: Message, *, environment: Mapping[str, str], base: Path, clock: Clock
+    channel: Channel,
+    messages: Sequence[Message],
+    *,
+    environment: Mapping[str, str],
+    base: Path,
+    clock: Clock,
 ) -> Delivery:
-    """Deliver ``message``; try again, with longer and longer waits, as often as the channel allows.
+    """Deliver ``messages`` as one; try again, with longer and longer waits, as often as the channel allows.
 
     Raises nothing: that somebody could not be told is told by the result.
     """
@@ -115,7 +150,7 @@ def deliver(
     def once() -> None:
         nonlocal attempts
         attempts += 1
-        _send(channel, message, environment, base)
+        _send(channel, messages, environment, base)
 
     retrying = tenacity.Retrying(
         stop=tenacity.stop_after_attempt(channel.attempts),
@@ -133,18 +168,20 @@ def deliver(
     return Delivery(channel.name, ok=True, attempts=attempts)
 
 
-def _send(channel: Channel, message: Message, environment: Mapping[str, str], base: Path) -> None:
+def _send(
+    channel: Channel, messages: Sequence[Message], environment: Mapping[str, str], base: Path
+) -> None:
     if isinstance(channel, Webhook):
-        _webhook(channel, message, environment)
+        _webhook(channel, messages, environment)
     elif isinstance(channel, Apprise):
-        _apprise(channel, message, environment)
+        _apprise(channel, messages, environment)
     else:
-        _file(channel, message, base)
+        _file(channel, messages, base)
 
 
-def _webhook(channel: Webhook, message: Message, environment: Mapping[str, str]) -> None:
+def _webhook(channel: Webhook, messages: Sequence[Message], environment: Mapping[str, str]) -> None:
     url = web.with_variables(channel.url, environment, f"the channel {channel.name}")
-    headers = {"Idempotency-Key": message.idempotency_key} | {
+    headers = {"Idempotency-Key": idempotency_key(messages)} | {
         name: web.with_variables(value, environment, f"the channel {channel.name}")
         for name, value in channel.headers.items()
     }
@@ -152,7 +189,7 @@ def _webhook(channel: Webhook, message: Message, environment: Mapping[str, str])
         answer = web.request(
             url,
             method="POST",
-            json=message.body(),
+            json=body_of(messages),
             headers=headers,
             timeout_seconds=channel.timeout.total_seconds(),
         )
@@ -164,23 +201,35 @@ def _webhook(channel: Webhook, message: Message, environment: Mapping[str, str])
         raise LedgerError(f"{web.place_of(url)} answered {answer.status}")
 
 
-def _apprise(channel: Apprise, message: Message, environment: Mapping[str, str]) -> None:
+def _apprise(channel: Apprise, messages: Sequence[Message], environment: Mapping[str, str]) -> None:
     import apprise
 
     url = web.with_variables(channel.url, environment, f"the channel {channel.name}")
+    # What the library has to say it says with what a service answered, which may repeat a token.
+    logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
     notifier = apprise.Apprise()
     if not notifier.add(url):
         raise LedgerError(f"the channel {channel.name}: its URL is none that apprise knows")
-    title = f"[{message.severity}] {message.system}: {message.alert} is {message.status}"
-    if not notifier.notify(title=title, body=message.text or message.alert):
+    worst = max((one.severity for one in messages), key=RANK.__getitem__)
+    first, several = messages[0], f"{len(messages)} alerts are {messages[0].status}"
+    title = f"[{worst}] {first.system}: {first.subject if len(messages) == 1 else several}"
+    if not notifier.notify(title=title, body="\n".join(map(_line, messages))):
         raise _NotTaken(f"the channel {channel.name} did not take it")
 
 
-def _file(channel: File, message: Message, base: Path) -> None:
+def _line(message: Message) -> str:
+    text = message.text or message.alert
+    if message.how:
+        text += f" ({message.how.replace('_', ' ')})"
+    return f"{text} [its rule: {message.action}]" if message.action else text
+
+
+def _file(channel: File, messages: Sequence[Message], base: Path) -> None:
     path = base / channel.path
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"key": message.key, **message.body()}) + "\n")
+            for message in messages:
+                file.write(json.dumps({"key": message.key, **body_of([message])}) + "\n")
     except OSError as error:
         raise _NotTaken(f"{path}: {error.strerror}") from None

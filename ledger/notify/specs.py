@@ -16,6 +16,11 @@ class _Channel(Strict):
     min_severity: Literal["critical", "warning", "info"] = "warning"
     attempts: Annotated[int, Field(ge=1, le=20)] = 4
     timeout: Duration = parse_duration("10s")
+    """For one attempt. The apprise library has its own, in its URL: ``?cto=4&rto=4``."""
+    repeat: Duration | None = None
+    """Told again after that long, while the alert fires and nobody has acknowledged it. None: once."""
+    group_by: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    """What is due at once and has the same values of these labels is one message. None: each alone."""
 
 
 class Webhook(_Channel):

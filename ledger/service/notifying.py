@@ -10,7 +10,7 @@ import os
 import queue
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -32,14 +32,16 @@ from ledger.service.rule_sets import rules_of
 WAITING_MAX: Final = 1000
 TRY_AGAIN: Final = timedelta(minutes=5)
 """A channel that did not take it, after all attempts, is tried again for as long as the alert fires."""
+END_TRIES: Final = 12
+"""After that many times a channel is no longer told that an alert is over."""
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One message for one channel, and how often that has failed before."""
+    """What one channel is told at once, and how often that has failed before."""
 
     channel: Channel
-    message: Message
+    messages: tuple[Message, ...]
     failures: int = 0
 
 
@@ -50,7 +52,7 @@ def due(
     now: datetime,
 ) -> list[Notice]:
     """Return what somebody is still to be told, as of ``now``."""
-    return [*_firing(state, channels, rules, now), *_ended(state, channels, rules)]
+    return [*_firing(state, channels, rules, now), *_ended(state, channels, rules, now)]
 
 
 def _firing(
@@ -70,15 +72,16 @@ def _firing(
             if not wants(channel, known["severity"]) or not _named(channel, ours):
                 continue
             told = known.get("told", {}).get(channel.name)
-            if told is None or (not told["ok"] and _again(told, known, now)):
+            if told is None or (not known["acknowledged_by"] and _again(told, channel, now)):
                 message = _message(state.system, alert, "firing", known, ours)
-                yield Notice(channel, message, told["failures"] if told else 0)
+                times, failures = (told["times"], told["failures"]) if told else (0, 0)
+                yield Notice(channel, (replace(message, times=times),), failures)
 
 
-def _again(told: Mapping[str, Any], known: Mapping[str, Any], now: datetime) -> bool:
-    if known["acknowledged_by"]:
-        return False
-    return datetime.fromisoformat(told["at"]) + TRY_AGAIN <= now
+def _again(told: Mapping[str, Any], channel: Channel, now: datetime) -> bool:
+    """Tell whether it is time again: for one that did not take it, or that wants to be reminded."""
+    wait = channel.repeat if told["ok"] else TRY_AGAIN
+    return wait is not None and datetime.fromisoformat(told["at"]) + wait <= now
 
 
 def _named(channel: Channel, rule: AlertRule | None) -> bool:
@@ -86,7 +89,10 @@ def _named(channel: Channel, rule: AlertRule | None) -> bool:
 
 
 def _ended(
-    state: SystemState, channels: Sequence[Channel], rules: Mapping[str, AlertRule]
+    state: SystemState,
+    channels: Sequence[Channel],
+    rules: Mapping[str, AlertRule],
+    now: datetime,
 ) -> Iterator[Notice]:
     """Who was told that it fires is told that it is over, whatever is silenced by now."""
     by_name = {channel.name: channel for channel in channels}
@@ -94,16 +100,35 @@ def _ended(
         rule = rules.get((known.get("rule") or {}).get("name", ""))
         message = _message(state.system, known["alert"], "resolved", known, rule)
         for name in known["channels"]:
-            if name in by_name:
-                yield Notice(by_name[name], message)
+            failed = known["failed"].get(name)
+            if name in by_name and (failed is None or _again(failed, by_name[name], now)):
+                yield Notice(by_name[name], (message,), failed["failures"] if failed else 0)
+
+
+def together(notices: Iterable[Notice]) -> list[Notice]:
+    """Return ``notices``, those as one that their channel wants as one."""
+    found: dict[tuple[Any, ...], Notice] = {}
+    for notice in notices:
+        (message,) = notice.messages
+        labels = message.shown_labels()
+        by = notice.channel.group_by
+        apart = tuple(labels.get(name, "") for name in by) if by else message.key
+        key = (notice.channel.name, message.status, message.times, notice.failures, apart)
+        known = found.get(key)
+        found[key] = replace(known, messages=(*known.messages, message)) if known else notice
+    return list(found.values())
 
 
 def _message(
     system: str, alert: str, status: str, known: Mapping[str, Any], rule: AlertRule | None
 ) -> Message:
+    by: Mapping[str, Any] = known.get("rule") or {}
+    acts = by.get("action") in {"pause", "mitigate", "rollback"}
     return Message(
         system=system,
         alert=alert,
+        name=by.get("name", alert),
+        action=f"{by['action']} {by.get('argument') or ''}".strip() if acts else "",
         status=status,
         severity=known["severity"],
         text=known["message"],
@@ -115,27 +140,40 @@ def _message(
 
 
 class Notifier:
-    """Delivers notices in a thread of its own: a slow channel must not keep the watch from looking."""
+    """Delivers notices, to each channel in a thread of its own.
+
+    A slow channel must not keep the watch from looking, nor another channel from being told.
+    """
 
     def __init__(self, base: Path) -> None:
         self._base = base
-        self._taken: set[tuple[str, str, int]] = set()
+        self._taken: set[tuple[str, str, int, int]] = set()
         """What this process has sent or is sending, though the log may not say so yet."""
-        self._waiting: queue.Queue[Notice] = queue.Queue(WAITING_MAX)
+        self._lines: dict[str, queue.Queue[Notice]] = {}
+        """channel -> what waits for it."""
         self._done: queue.Queue[events.Event] = queue.Queue()
-        self._thread: threading.Thread | None = None
 
     def tell(self, notices: Iterable[Notice]) -> None:
         """Have ``notices`` delivered, each once; what does not fit into the queue is due again later."""
-        for notice in notices:
-            occasion = (notice.channel.name, notice.message.key, notice.failures)
-            if occasion in self._taken or self._waiting.full():
-                continue
-            self._taken.add(occasion)
-            self._waiting.put_nowait(notice)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, daemon=True, name="notifier")
-                self._thread.start()
+        for notice in together(one for one in notices if not self._occasions(one) <= self._taken):
+            line = self._line(notice.channel.name)
+            if not line.full():
+                self._taken |= self._occasions(notice)
+                line.put_nowait(notice)
+
+    def _occasions(self, notice: Notice) -> set[tuple[str, str, int, int]]:
+        return {
+            (notice.channel.name, message.key, message.times, notice.failures)
+            for message in notice.messages
+        }
+
+    def _line(self, channel: str) -> queue.Queue[Notice]:
+        if channel not in self._lines:
+            line = self._lines[channel] = queue.Queue(WAITING_MAX)
+            threading.Thread(
+                target=self._run, args=(line,), daemon=True, name=f"notifier {channel}"
+            ).start()
+        return self._lines[channel]
 
     def outcomes(self) -> list[events.Event]:
         """Return what came of notices since the last time."""
@@ -150,39 +188,50 @@ class Notifier:
         """Give what waits a little time to be delivered; return what came of it."""
         clock = SystemClock()
         until = clock.monotonic() + seconds
-        while self._waiting.unfinished_tasks and clock.monotonic() < until:
+        while any(line.unfinished_tasks for line in self._lines.values()):
+            if clock.monotonic() >= until:
+                break
             clock.sleep(0.02)
         return self.outcomes()
 
-    def _run(self) -> None:
+    def _run(self, line: queue.Queue[Notice]) -> None:
         while True:
-            notice = self._waiting.get()
-            self._done.put(sent(notice, self._base))
-            self._waiting.task_done()
+            notice = line.get()
+            for outcome in sent(notice, self._base):
+                self._done.put(outcome)
+            line.task_done()
 
 
-def sent(notice: Notice, base: Path) -> events.Event:
-    """Deliver one notice; return what came of it. Raises nothing."""
+def sent(notice: Notice, base: Path) -> list[events.Event]:
+    """Deliver one notice; return what came of it, for each alert that it is about. Raises nothing."""
     fail_points.reach("notify.before_send")
-    name, message = notice.channel.name, notice.message
     try:
         delivery = deliver(
-            notice.channel, message, environment=os.environ, base=base, clock=SystemClock()
+            notice.channel, notice.messages, environment=os.environ, base=base, clock=SystemClock()
         )
     except Exception as error:  # noqa: BLE001 -- whatever a library did; its text may hold the URL
+        name = notice.channel.name
         delivery = Delivery(name, ok=False, attempts=1, detail=type(error).__name__)
     fail_points.reach("notify.after_send")
-    subject = f"{message.alert} is {message.status}"
+    return [_outcome(notice, message, delivery) for message in notice.messages]
+
+
+def _outcome(notice: Notice, message: Message, delivery: Delivery) -> events.Event:
     if delivery.ok:
         return events.NotificationDelivered(
-            channel=name, subject=subject, key=message.key, attempts=delivery.attempts
+            channel=notice.channel.name,
+            subject=message.subject,
+            key=message.key,
+            attempts=delivery.attempts,
         )
+    given_up = message.status == "resolved" and notice.failures + 1 >= END_TRIES
     return events.NotificationFailed(
-        channel=name,
-        subject=subject,
+        channel=notice.channel.name,
+        subject=message.subject,
         key=message.key,
         attempts=delivery.attempts,
         explanation=delivery.detail,
+        given_up=given_up or None,
     )
 
 
@@ -191,10 +240,10 @@ def catch_up(ledger: Ledger, plan: Plan, system: str, origin: Origin, base: Path
     rules = {rule.name: rule for rule in rules_of(plan)}
     state = ledger.load(system)
     told: list[str] = []
-    for notice in due(state, plan.profile.notify, rules, ledger.recorder.clock.now()):
-        outcome = sent(notice, base)
-        ledger.decide(system, lambda _, outcome=outcome: Decision((outcome,)), origin)
-        what = f"that {notice.message.alert} is {notice.message.status}"
-        verb = "was told" if outcome.type == "NotificationDelivered" else "could not be told"
-        told.append(f"{notice.channel.name} {verb} {what}")
+    for notice in together(due(state, plan.profile.notify, rules, ledger.recorder.clock.now())):
+        outcomes = sent(notice, base)
+        ledger.decide(system, lambda _, outcomes=outcomes: Decision(tuple(outcomes)), origin)
+        ok = outcomes[0].type == "NotificationDelivered"
+        verb = "was told" if ok else "could not be told"
+        told += [f"{notice.channel.name} {verb} that {one.subject}" for one in notice.messages]
     return told

@@ -133,14 +133,13 @@ def test_killed_between_the_alert_and_the_message(
     desk: Paged, place: str, sent: int, finisher: str
 ) -> None:
     """I12: whoever comes next sends it, under the same key, so a receiver can drop the repeat."""
-    desk.stats(ece=0.05, latency=200)
-    desk("alert", "raise", "bot", "FeedDown")
+    desk.stats(ece=0.05, latency=400)
     desk.once(exits=KILLED, ROLLOUT_FAIL_AT=place)
     if finisher == "watch":
         desk.once()
     else:
-        assert "pager was told that FeedDown is firing" in desk("recover", "bot").out
-    assert desk.told() == [("FeedDown", "firing")] * sent
+        assert "pager was told that LatencyOdd is firing" in desk("recover", "bot").out
+    assert desk.told() == [("LatencyOdd", "firing")] * sent
     assert len(set(desk.keys())) == 1
     desk.once()
     desk("recover", "bot")

@@ -16,10 +16,12 @@ class NotificationDelivered(Event):
 
 
 class NotificationFailed(Event):
-    """A channel did not take it, after all attempts."""
+    """A channel did not take it, after all attempts. It is tried again later, unless it is given up."""
 
     channel: str
     subject: str
     key: str
     attempts: Count
     explanation: str
+    given_up: bool | None = None
+    """Of an alert that is over: it has been tried for long enough."""

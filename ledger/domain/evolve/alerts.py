@@ -91,14 +91,22 @@ def _alert_resolved(state: SystemState, event: Recorded, data: Json) -> SystemSt
     )
 
 
+SETTLED_MAX: Final = 30
+"""Alerts that have ended and that nobody is to be told of, as far as is known: a message that one of them
+fires may be on its way still."""
+
+
 def _ended(state: SystemState, known: Json, data: Json) -> Mapping[str, Json]:
-    """Return what has ended with ``known`` added, if somebody was told that it fires."""
-    channels = [name for name, told in known.get("told", {}).items() if told["ok"]]
-    if not channels:
+    """Return what has ended with ``known`` added: who was told that it fires has to hear of it."""
+    if not known or (known.get("rule") or {}).get("action") == "record":
         return state.ended
+    channels = [name for name, told in known.get("told", {}).items() if told["times"]]
     kept = {name: known[name] for name in ("severity", "message", "since", "labels", "rule")}
-    ended = {**kept, "alert": data["alert"], "how": data["how"], "channels": channels}
-    return with_(state.ended, f"{data['alert']} {known['since']}", ended)
+    ended = {**kept, "alert": data["alert"], "how": data["how"], "channels": channels, "failed": {}}
+    together = with_(state.ended, f"{data['alert']} {known['since']}", ended)
+    for name in [name for name, one in together.items() if not one["channels"]][:-SETTLED_MAX]:
+        together = without(together, name)
+    return together
 
 
 @on("AlertInhibited", "InhibitionLifted")
@@ -110,22 +118,43 @@ def _inhibited(state: SystemState, _event: Recorded, data: Json) -> SystemState:
 def _notified(state: SystemState, event: Recorded, data: Json) -> SystemState:
     occasion, _, status = data["key"].rpartition(" ")
     alert, _, since = occasion.rpartition(" ")
-    channel = data["channel"]
-    if status == "resolved" and occasion in state.ended:
-        ended = state.ended[occasion]
-        left = [name for name in ended["channels"] if name != channel]
-        others = without(state.ended, occasion)
-        return replace(
-            state, ended=with_(others, occasion, {**ended, "channels": left}) if left else others
-        )
+    if occasion in state.ended:
+        told = _told_of_end(state.ended[occasion], event, data, firing=status == "firing")
+        return replace(state, ended=with_(state.ended, occasion, told))
     known = state.alerts.get(alert)
     if status != "firing" or known is None or known["since"] != since:
         return state
-    before = known.get("told", {})
+    before: Mapping[str, Any] = known.get("told", {})
+    return _change(
+        state, alert, told=with_(before, data["channel"], _told(before, event, data["channel"]))
+    )
+
+
+def _told(before: Mapping[str, Any], event: Recorded, channel: str) -> Json:
+    """Return what is known of a channel now: did it take the last message, how often did it take one."""
+    last: Mapping[str, Any] = before.get(channel, {})
     ok = event.type == "NotificationDelivered"
-    failures = 0 if ok else before.get(channel, {}).get("failures", 0) + 1
-    told = {"ok": ok, "at": iso(event.occurred_at), "failures": failures}
-    return _change(state, alert, told=with_(before, channel, told))
+    return {
+        "ok": ok,
+        "at": iso(event.occurred_at),
+        "failures": 0 if ok else last.get("failures", 0) + 1,
+        "times": last.get("times", 0) + ok,
+    }
+
+
+def _told_of_end(ended: Json, event: Recorded, data: Json, *, firing: bool) -> Json:
+    """Return what has ended as it is after a message: that it fires, which came late; that it is over."""
+    channel = data["channel"]
+    channels: list[str] = ended["channels"]
+    failed: Mapping[str, Any] = ended["failed"]
+    delivered = event.type == "NotificationDelivered"
+    if firing:
+        late = delivered and channel not in channels
+        return {**ended, "channels": [*channels, channel]} if late else ended
+    if delivered or data.get("given_up"):
+        left = [name for name in channels if name != channel]
+        return {**ended, "channels": left, "failed": without(failed, channel)}
+    return {**ended, "failed": with_(failed, channel, _told(failed, event, channel))}
 
 
 @on("AlertClearingBegun", "AlertClearingCancelled")
