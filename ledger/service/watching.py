@@ -150,6 +150,8 @@ class Watch:
     def round(self) -> Round:
         """Look once, and do what has to be done."""
         self._line.reach_out()
+        # Before a source can hang, and before an alert ends that nobody was told of.
+        self._notify(self._clock.now())
         readings = self._sample()
         now = self._clock.now()  # after the samples: what was measured a moment ago counts
         measured = [one for reading in readings for one in reading.samples]
