@@ -71,8 +71,8 @@ def read_samples(
 ) -> Iterator[Measured]:
     """Yield what was measured in [since, until], as it was recorded.
 
-    Nothing is recorded before it is measured, so the stream is entered at ``since``: what the log held
-    before costs nothing.
+    What was recorded before ``since`` was measured before, so the stream is entered there, and what the log
+    held before costs nothing. A rehearsal may be ahead of the database's clock: its own one counts then.
     """
     stream = metrics_stream(system)
     first = store.first_revision_since(stream, since - CLOCKS_APART)

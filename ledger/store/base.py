@@ -52,9 +52,10 @@ class EventStore(Protocol):
         ...
 
     def first_revision_since(self, stream: str, moment: datetime) -> int:
-        """Return the first revision of a stream that was recorded at ``moment`` or later.
+        """Return the first revision of a stream that was recorded, or happened, at ``moment`` or later.
 
-        One more than the stream has, where there is none. Takes a logarithm of the stream's length.
+        One more than the stream has, where there is none. Takes a logarithm of the stream's length. What
+        happened after it was recorded is a rehearsal's, or of a source whose clock runs ahead.
         """
         ...
 

@@ -106,7 +106,7 @@ class MemoryStore:
     def first_revision_since(self, stream: str, moment: datetime) -> int:
         """See `EventStore.first_revision_since`."""
         for event in self.read_stream(stream):
-            if event.recorded_at >= moment:
+            if max(event.recorded_at, event.occurred_at) >= moment:
                 return event.revision
         return self._revisions.get(stream, 0) + 1
 

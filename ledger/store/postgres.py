@@ -135,10 +135,13 @@ class PostgresStore:
             (stream,),
         )
         low, high = 1, (row[0] if row is not None else 0) + 1
-        while low < high:  # times of recording never go back along a stream
+        while (
+            low < high
+        ):  # times of recording never go back along a stream, nor does a rehearsal's clock
             middle = (low + high) // 2
             row = self._one(
-                "SELECT recorded_at >= %s FROM ledger.event WHERE stream = %s AND revision = %s",
+                "SELECT greatest(recorded_at, occurred_at) >= %s FROM ledger.event "
+                "WHERE stream = %s AND revision = %s",
                 (moment, stream, middle),
             )
             if row is not None and row[0]:

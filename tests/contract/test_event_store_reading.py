@@ -147,6 +147,16 @@ def test_where_a_stream_stood_at_a_moment(store: EventStore) -> None:
     assert store.first_revision_since("none", found[0].recorded_at) == 1
 
 
+def test_where_a_rehearsal_stood_at_a_moment(store: EventStore) -> None:
+    """A rehearsal's clock may be ahead of the database's: its events are found by what it said."""
+    start = datetime.now(UTC) + timedelta(days=100)
+    for hour in range(9):
+        store.append([an_event("long", occurred_at=start + timedelta(hours=hour))])
+    assert store.first_revision_since("long", start + timedelta(hours=3)) == 4
+    assert store.first_revision_since("long", start + timedelta(days=1)) == 10
+    assert store.first_revision_since("long", start - timedelta(days=200)) == 1
+
+
 def test_the_systems_are_those_that_have_a_stream(store: EventStore) -> None:
     """Sorted by name, whatever else there is in the log."""
     assert store.systems() == []
