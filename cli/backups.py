@@ -14,17 +14,22 @@ from cli.wiring import Runtime
 from ledger.domain.errors import LedgerError
 
 if TYPE_CHECKING:
+    from ledger.service.backups.creating import Made
     from ledger.service.backups.metadata import Metadata, TableDigest
     from ledger.service.backups.sealing import Opener
+    from ledger.service.recorder import Origin
     from projections.base import Db
 
 FOLDER: Final = "backups"
+FOLDER_VARIABLE: Final = "ROLLOUT_BACKUPS"
 PASSPHRASE: Final = "ROLLOUT_BACKUP_PASSPHRASE"  # noqa: S105 -- the name of a variable
+RECIPIENTS: Final = "ROLLOUT_BACKUP_RECIPIENTS"
 
 
 def folder_of(runtime: Runtime, given: Path | None) -> Path:
     """Return the folder of the backups."""
-    return (given or runtime.settings.home / FOLDER).absolute()
+    named = os.environ.get(FOLDER_VARIABLE)
+    return (given or (Path(named) if named else runtime.settings.home / FOLDER)).absolute()
 
 
 def passphrase_of(path: Path | None) -> str | None:
@@ -39,6 +44,39 @@ def passphrase_of(path: Path | None) -> str | None:
         return sealing.passphrase_in(path)
     given = os.environ.get(PASSPHRASE)
     return sealing.checked(given, PASSPHRASE) if given else None
+
+
+def made(
+    runtime: Runtime,
+    folder: Path,
+    recipients: Sequence[str],
+    passphrase: str | None,
+    origin: Origin,
+    *,
+    order_lines: int = 0,
+) -> tuple[Made, int]:
+    """Make a backup in ``folder`` and record it; return it, and the position of the event.
+
+    Raises:
+        BadInput: one of the ``recipients`` is none. Otherwise as `creating.create`.
+    """
+    from ledger import fail_points
+    from ledger.service.backups import creating, recording, sealing
+
+    seal = sealing.seal_for(recipients, passphrase, creating.resumable_key(folder))
+    _ = runtime.ledger  # appends what this machine did without the ledger
+    position, found = digests_in(runtime.readmodel)
+    backup = creating.create(
+        runtime.store,
+        folder,
+        creating.Wanted(position, found, runtime.settings.actor, order_lines),
+        seal,
+        runtime.clock,
+        Progress("backing up", runtime.clock),
+    )
+    fail_points.reach("backup.before_record")
+    event = recording.created(backup.metadata, backup.sha256)
+    return backup, recording.record(runtime.recorder_for(runtime.store), event, origin)
 
 
 def opener_of(identity: Path | None, passphrase_file: Path | None) -> Opener:

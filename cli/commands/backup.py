@@ -23,7 +23,7 @@ KEEP_DAYS: Final = 7
 
 dir_option = click.option(
     "--dir", "folder", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
-    envvar="ROLLOUT_BACKUPS", show_envvar=True, help="Where backups are. Default: HOME/backups.",
+    envvar=backups.FOLDER_VARIABLE, show_envvar=True, help="Where backups are. Default: HOME/backups.",
 )  # fmt: skip
 
 
@@ -40,7 +40,9 @@ def _complete(
 
     home = Path(context.find_root().params.get("home") or default_home(os.environ))
     folder = Path(
-        context.params.get("folder") or os.environ.get("ROLLOUT_BACKUPS") or home / backups.FOLDER
+        context.params.get("folder")
+        or os.environ.get(backups.FOLDER_VARIABLE)
+        or home / backups.FOLDER
     )
     names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
     return [
@@ -78,7 +80,9 @@ def backup() -> None:
 @backup.command("create")
 @dir_option
 @click.option("--recipient", "recipients", multiple=True, metavar="AGE1…",
-              help="Encrypt to this age recipient (public key). May be given again.")  # fmt: skip
+              envvar=backups.RECIPIENTS, show_envvar=True,
+              help="Encrypt to this age recipient (public key). May be given again; the variable may "
+                   "hold several, with spaces between them.")  # fmt: skip
 @passphrase_option
 @click.option("--order-lines", type=click.IntRange(0), default=0, metavar="N",
               help="Also write the last N lines of order activity as a file of their own. "
@@ -103,28 +107,14 @@ def create(
     Example:
       rollout backup create --dir /mnt/backups --recipient age1…
     """
-    from cli.progress import Progress
-    from ledger import fail_points
-    from ledger.service.backups import creating, recording, sealing
-
-    folder = backups.folder_of(runtime, folder)
-    seal = sealing.seal_for(
-        recipients, backups.passphrase_of(passphrase_file), creating.resumable_key(folder)
+    made, at = backups.made(
+        runtime,
+        backups.folder_of(runtime, folder),
+        recipients,
+        backups.passphrase_of(passphrase_file),
+        runtime.origin(reason),
+        order_lines=order_lines,
     )
-    _ = runtime.ledger  # appends what this machine did without the ledger
-    position, found = backups.digests_in(runtime.readmodel)
-    made = creating.create(
-        runtime.store,
-        folder,
-        creating.Wanted(position, found, runtime.settings.actor, order_lines),
-        seal,
-        runtime.clock,
-        Progress("backing up", runtime.clock),
-    )
-    fail_points.reach("backup.before_record")
-    event = recording.created(made.metadata, made.sha256)
-    recorder = runtime.recorder_for(runtime.store)
-    at = recording.record(recorder, event, runtime.origin(reason))
     record = backups.row(made.path, made.metadata) | {"outcome": "created", "event": at}
     output.record(
         record,
@@ -145,9 +135,10 @@ def list_(runtime: Runtime, folder: Path | None, output: Output) -> None:
     Example:
       rollout backup list --dir /mnt/backups
     """
-    from ledger.service.backups import opening
+    from ledger.service.backups import creating, opening
 
-    entries = opening.listed(backups.folder_of(runtime, folder))
+    folder = backups.folder_of(runtime, folder)
+    entries = opening.listed(folder)
     verified = backups.verified_at(runtime)
     rows: list[dict[str, Any]] = []
     for entry in entries:
@@ -166,6 +157,8 @@ def list_(runtime: Runtime, folder: Path | None, output: Output) -> None:
     )  # fmt: skip
     if verified is None and entries:
         say("there is no ledger here to ask which of them were verified")
+    if creating.is_interrupted(folder):
+        say("one more is under way, or was interrupted: rollout backup create goes on with it then")
 
 
 @backup.command("verify")
@@ -191,7 +184,8 @@ def verify(
 ) -> None:
     """Restore a backup into a scratch database and compare: the chain, and every read model.
 
-    BACKUP is a name or a path; the newest by default. Exit code 7 when it is not what was recorded.
+    BACKUP is a name or a path; the newest by default. It is recorded, so that a check of kind `backup`
+    knows of it. Exit code 7 when it is not what was made.
 
     \b
     Example:
@@ -299,11 +293,14 @@ def prune(
 ) -> None:
     """Remove old backups; never the last verified one, nor what an open exit gate still rests on.
 
+    What stays though it is older is said, with the reason. Backups of other ledgers are left alone.
+
     \b
     Example:
       rollout backup prune --keep-days 7
     """
     from ledger.service.backups import opening, pruning, recording
+    from ledger.store.checkpoint import ledger_id
 
     folder = backups.folder_of(runtime, folder)
     ledger, now = runtime.ledger, runtime.clock.now()
@@ -311,6 +308,7 @@ def prune(
     keep = timedelta(days=keep_days) if keep_days is not None else _retention(runtime, systems)
     judged = pruning.judge(
         opening.listed(folder),
+        ledger_id(runtime.store),
         [each["backup"] for each in recording.verified(runtime.store)],
         pruning.evidence(ledger, systems, now),
         now,

@@ -18,7 +18,15 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.support.backups import ORDERS, empty_ledger, fill, log_of, scratch_databases
+from ledger import files
+from tests.support.backups import (
+    ORDERS,
+    empty_ledger,
+    fill,
+    lengthen,
+    log_of,
+    scratch_databases,
+)
 from tests.support.commands import Rollout
 from tests.support.postgres import PostgresServer
 
@@ -264,9 +272,34 @@ def test_a_backup_for_recipients(filled: Rollout, tmp_path: Path, home: Path) ->
     filled("backup", "verify", "--identity", tmp_path / "mine.txt")
     other(*restore, "--identity", tmp_path / "mine.txt")
     other("verify")
-    assert (
-        "no age recipient" in filled("backup", "create", "--recipient", "age1nonsense", exits=2).err
-    )
+    told = filled("backup", "create", "--recipient", "age1nonsense", exits=2)
+    assert "'age1nonsense' is no age recipient" in told.err
+
+
+def test_a_private_key_in_the_place_of_the_public_one(filled: Rollout) -> None:
+    """I6: whoever mistakes one for the other does not find it in an error, nor in the log."""
+    age: Any = import_module("pyrage")
+    key = str(age.x25519.Identity.generate())
+    for told in (
+        filled("backup", "create", "--recipient", key, exits=2),
+        filled("backup", "create", exits=2, ROLLOUT_BACKUP_RECIPIENTS=key),
+    ):
+        assert "no age recipient" in told.err
+        assert key not in told.err + told.out
+    assert key not in filled("log", "-o", "json").out
+
+
+def test_recipients_from_the_environment(filled: Rollout) -> None:
+    """For timers: several, with spaces between them; each of them may read it."""
+    age: Any = import_module("pyrage")
+    one, two = (age.x25519.Identity.generate() for _ in range(2))
+    both = f"{one.to_public()} {two.to_public()}"
+    made = filled("backup", "create", "-o", "json", ROLLOUT_BACKUP_RECIPIENTS=both).json
+    assert made["encryption"] == "age"
+    for number, key in enumerate((one, two)):
+        path = filled.home / f"{number}.txt"
+        path.write_text(f"{key}\n")
+        filled("backup", "verify", ROLLOUT_BACKUP_IDENTITY=str(path))
 
 
 def test_a_backup_under_a_passphrase(filled: Rollout, tmp_path: Path) -> None:
@@ -279,6 +312,27 @@ def test_a_backup_under_a_passphrase(filled: Rollout, tmp_path: Path) -> None:
     filled("backup", "verify", ROLLOUT_BACKUP_PASSPHRASE="correct horse battery staple")
     for path in Path(made["path"]).iterdir():
         assert b"battery" not in path.read_bytes()
+    assert "battery" not in told.err + told.out + filled("log", "-o", "json").out
+
+
+@pytest.mark.parametrize("how", ["missing", "changed"])
+def test_a_spoilt_key_is_no_wrong_passphrase(how: str, filled: Rollout, tmp_path: Path) -> None:
+    """I3: whoever gives the right passphrase is told that the backup is damaged: exit 7, not 3."""
+    (tmp_path / "words").write_text("correct horse battery staple\n")
+    made = create(filled, "--passphrase-file", tmp_path / "words")
+    key = Path(made["path"]) / "key.age"
+    if how == "missing":
+        key.unlink()
+    else:
+        key.write_bytes(key.read_bytes()[:-1])
+    for verb in ("verify", "restore"):
+        told = filled("backup", verb, "--passphrase-file", tmp_path / "words", exits=7)
+        assert "key.age" in told.err
+        assert SPOILT[how] in told.err
+
+
+def test_a_passphrase_that_is_too_short(filled: Rollout) -> None:
+    """Bad input: one sentence, and nothing is made."""
     assert (
         "shorter than 12"
         in filled("backup", "create", exits=2, ROLLOUT_BACKUP_PASSPHRASE="short").err
@@ -351,6 +405,49 @@ def test_ctrl_c_ends_a_trial_and_leaves_nothing(filled: Rollout) -> None:
     assert process.returncode == 130, said
     assert scratch_databases(filled.dsn or "") == []
     assert [event["type"] for event in backup_events(filled)] == ["BackupCreated"]
+
+
+def test_ctrl_c_ends_a_backup_and_the_next_goes_on(filled: Rollout) -> None:
+    """Exit 130, nothing under a backup's name, which a list says; repeated, it keeps what was done."""
+    lengthen(filled.dsn or "", 60_000)
+    folder = filled.home / "backups"
+    process = filled.start("backup", "create")
+    while not list(folder.glob(".making*/done.json")):
+        assert process.poll() is None
+    pieces = sorted(folder.glob(".making*/events-*.gz"))
+    process.send_signal(signal.SIGINT)
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    told = filled("backup", "list", "-o", "json")
+    assert told.json == []
+    assert "one more is under way, or was interrupted" in told.err
+    written = pieces[0].stat().st_mtime_ns
+    made = create(filled)
+    assert (Path(made["path"]) / pieces[0].name).stat().st_mtime_ns == written
+    assert "interrupted" not in filled("backup", "list").err
+    filled("backup", "verify")
+
+
+def test_one_backup_at_a_time(filled: Rollout) -> None:
+    """While one is made in a folder another is told so, and does not disturb it: exit 5."""
+    create(filled)
+    lock = filled.home / "backups" / ".lock"
+    with files.exclusive_lock(lock, timeout_seconds=1, what="backup create"):
+        told = filled("backup", "create", exits=5)
+    assert "backup create" in told.err
+    create(filled)
+
+
+def test_a_trial_on_the_embedded_server(tmp_path: Path, home: Path, embedded_dsn: str) -> None:
+    """For a login that may not make databases: restored on the home's own PostgreSQL, which stops again."""
+    rollout = Rollout(home, embedded_dsn)
+    fill(rollout, tmp_path / "bot")
+    create(rollout)
+    told = rollout("backup", "verify", "--scratch", "embedded", "-o", "json").json
+    assert told["event"] is not None
+    assert (home / "postgres").is_dir()
+    assert not list((home / "postgres").glob("**/postmaster.pid"))
+    assert [each["type"] for each in backup_events(rollout)] == ["BackupCreated", "BackupVerified"]
 
 
 def test_a_backup_that_is_copied_elsewhere(filled: Rollout, tmp_path: Path) -> None:

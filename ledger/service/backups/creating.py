@@ -114,7 +114,6 @@ class _Maker:
         self.ledger = ledger_id(store)
         self.files: list[BackupFile] = []
         self.chain = canonical.GENESIS
-        self.orders: list[bytes] = []
 
     def run(self) -> Made:
         after = self._take_up()
@@ -173,9 +172,8 @@ class _Maker:
                 self._take(file)
         with files.told_as_not_written(self.making):
             self.folder.mkdir(parents=True, exist_ok=True)
-            self.making.mkdir(
-                mode=0o700, exist_ok=True
-            )  # a configuration is nobody else's business
+            # A configuration is nobody else's business.
+            self.making.mkdir(mode=0o700, exist_ok=True)
             wanted = {DONE, KEY, *(file.name for file in self.files)}
             for path in self.making.iterdir():
                 if path.name not in wanted:
@@ -331,6 +329,11 @@ def _last_orders(store: EventStore, last: int, count: int) -> list[bytes]:
         if len(newest) >= 2 * count:
             newest = sorted(newest)[-count:]
     return [line for _, _, line in sorted(newest)[-count:]]
+
+
+def is_interrupted(folder: Path) -> bool:
+    """Tell whether a backup in ``folder`` was begun and has no name yet: killed, or under way."""
+    return (folder / MAKING).is_dir()
 
 
 def resumable_key(folder: Path) -> bytes | None:

@@ -25,6 +25,8 @@ class ExportFile:
     path: Path
     last: int
     chain: bytes
+    blob_count: int
+    """How many blobs it had when it was written."""
 
     @property
     def name(self) -> str:
@@ -36,10 +38,22 @@ class ExportFile:
         return (line.content for line in self._lines() if isinstance(line, lines.Blob))
 
     def events(self, after: int = 0) -> Iterator[Recorded]:
-        """Yield its events after a position. Raises as `pieces.parsed` does."""
-        return (
-            line for line in self._lines() if isinstance(line, Recorded) and line.position > after
-        )
+        """Yield its events after a position.
+
+        Raises:
+            IntegrityFailure: a line is not what was written; or, in the end, a blob is missing, of which the
+                chain tells nothing.
+        """
+        blobs = 0
+        for line in self._lines():
+            if isinstance(line, Recorded) and line.position > after:
+                yield line
+            blobs += isinstance(line, lines.Blob)
+        if blobs != self.blob_count:
+            raise IntegrityFailure(
+                f"{self.path} has {blobs} blobs, and had {self.blob_count} when it was written.",
+                hint="Use another one; nothing was changed.",
+            )
 
     def _lines(self) -> Iterator[lines.Line]:
         return pieces.parsed(_text(self.path), self.path)
@@ -71,7 +85,7 @@ def read(path: Path) -> ExportFile:
         raise IntegrityFailure(f"{path} was cut off: its last line is not its end.", hint=HOW)
     if end.events != head.last:
         raise IntegrityFailure(f"{path} has {end.events} events, and should have {head.last}.")
-    return ExportFile(path, head.last, end.chain)
+    return ExportFile(path, head.last, end.chain, end.blobs)
 
 
 def _parsed(line: bytes) -> lines.Line | None:

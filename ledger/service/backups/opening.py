@@ -59,9 +59,12 @@ class Backup:
 
         Raises:
             Refused: the passphrase is another one, or no key fits.
+            IntegrityFailure: key.age is missing, or was changed.
         """
         if self.metadata.encryption == "none":
             return self
+        for file in self._of("key"):  # a key that was spoilt looks like a wrong passphrase
+            self._check_file(file)
         key = files.read_bounded(self.path / KEY, bytes_max=METADATA_BYTES_MAX)
         return replace(self, opener=opener.with_key(key, self.name))
 
@@ -75,17 +78,20 @@ class Backup:
         self._check_places()
         done = 0
         for file in self.metadata.files:
-            path = self.path / file.name
-            if path.is_symlink() or not path.is_file():
-                raise _spoilt(f"{path} is missing.")
-            if path.stat().st_size != file.bytes or pieces.sha256_of(path) != file.sha256:
-                raise _spoilt(f"{path} was changed since the backup was made.")
+            self._check_file(file)
             done += file.bytes
             tell(done, self.metadata.size)
         listed = {METADATA, *(file.name for file in self.metadata.files)}
         strange = sorted(path.name for path in self.path.iterdir() if path.name not in listed)
         if strange:
             raise _spoilt(f"{self.path / strange[0]} does not belong to the backup.")
+
+    def _check_file(self, file: BackupFile) -> None:
+        path = self.path / file.name
+        if path.is_symlink() or not path.is_file():
+            raise _spoilt(f"{path} is missing.")
+        if path.stat().st_size != file.bytes or pieces.sha256_of(path) != file.sha256:
+            raise _spoilt(f"{path} was changed since the backup was made.")
 
     def _check_places(self) -> None:
         """Raise unless the pieces follow each other from position 1 to the last one."""
@@ -187,11 +193,17 @@ def named(folder: Path, name: str | None) -> Backup:
     """Return the backup called ``name`` in ``folder``, or at that path; the newest if no name is given.
 
     Raises:
-        UnknownName: there is none. Otherwise as `read`.
+        UnknownName: there is none, or the newest could be of one ledger or another. Otherwise as `read`.
     """
-    if name is None:
-        names = [entry.name for entry in listed(folder)]
-        if not names:
-            raise UnknownName(f"There is no backup in {folder}.", hint="rollout backup create")
-        return read(folder / names[-1])
-    return read(Path(name) if "/" in name else folder / name)
+    if name is not None:
+        return read(Path(name) if "/" in name else folder / name)
+    entries = listed(folder)
+    if not entries:
+        raise UnknownName(f"There is no backup in {folder}.", hint="rollout backup create")
+    ledgers = {entry.backup.metadata.ledger for entry in entries if entry.backup is not None}
+    if len(ledgers) > 1:
+        raise UnknownName(
+            f"{folder} holds backups of {len(ledgers)} ledgers: name the one that you mean.",
+            hint="rollout backup list -o json shows them, and whose they are",
+        )
+    return read(folder / entries[-1].name)

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from ledger import files
 from ledger.domain.durations import duration_text
-from ledger.domain.errors import LedgerError
 from ledger.domain.state import SystemState
 from ledger.service.backups.opening import Entry
 from ledger.service.context import Ledger
@@ -72,16 +71,30 @@ def _is_over(state: SystemState) -> bool:
 
 def judge(
     entries: Sequence[Entry],
+    ledger: str | None,
     verified: Sequence[str],
     needed: Sequence[Evidence],
     now: datetime,
     keep: timedelta,
 ) -> list[Judged]:
-    """Say of each backup whether it may go. ``verified`` names backups, oldest first."""
-    there = {entry.name for entry in entries if entry.backup is not None}
+    """Say of each backup whether it may go.
+
+    ``ledger`` is the id of the one at hand: nothing is known of what others need. ``verified`` names
+    backups, oldest first.
+    """
+    there = {
+        entry.name
+        for entry in entries
+        if entry.backup is not None and entry.backup.metadata.ledger == ledger
+    }
     last_good = next((name for name in reversed(verified) if name in there), None)
     newest = max(there, default=None)
-    return [_judged(entry, last_good or newest, last_good, needed, now - keep) for entry in entries]
+    return [
+        _judged(entry, last_good or newest, last_good, needed, now - keep)
+        if entry.name in there or entry.backup is None
+        else Judged(entry, "it is of another ledger")
+        for entry in entries
+    ]
 
 
 def _judged(
@@ -122,8 +135,3 @@ def sweep(folder: Path) -> None:
     """Remove what a killed `remove` has left."""
     for path in folder.glob(".*.gone.rollout-tmp"):
         shutil.rmtree(path, ignore_errors=True)
-
-
-def unknown(problem: LedgerError) -> str:
-    """Return why nothing goes where it can't be known what is needed."""
-    return f"nothing was removed, since nobody knows what is needed: {problem.message}"

@@ -11,6 +11,7 @@ from ledger.service.backups.metadata import Metadata
 from ledger.service.recorder import Origin, Recorder
 from ledger.store.base import EventStore
 
+CREATED = "BackupCreated"
 VERIFIED = "BackupVerified"
 
 
@@ -43,6 +44,30 @@ def verified(store: EventStore) -> list[dict[str, Any]]:
         if event.type == VERIFIED
     ]
     return sorted(found, key=lambda each: (each["made_at"], each["verified_at"]))
+
+
+def point(store: EventStore) -> dict[str, Any]:
+    """Return how far the log has come, and what there is to restore from should the database be lost."""
+    head, known = store.head(), verified(store)
+    last = known[-1] if known else None
+    return {
+        "position": head.position,
+        "chain": head.chain.hex(),
+        "recorded_at": head.recorded_at.isoformat() if head.recorded_at else None,
+        "verified_backup": last["backup"] if last else None,
+        "verified_backup_position": last["position"] if last else None,
+        "verified_backup_made_at": last["made_at"] if last else None,
+    }
+
+
+def metadata_of(store: EventStore, backup: str) -> str | None:
+    """Return the SHA-256 that metadata.json of a backup was recorded with; None: the ledger knows none."""
+    found = [
+        event.data["metadata"]
+        for event in store.read_stream(LEDGER_STREAM)
+        if event.type == CREATED and event.data["backup"] == backup
+    ]
+    return found[-1] if found else None
 
 
 def last_verified_at(store: EventStore) -> datetime | None:

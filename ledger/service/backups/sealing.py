@@ -175,6 +175,8 @@ def _recipient(text: str) -> Any:
     try:
         return _age().x25519.Recipient.from_str(text)
     except _age().RecipientError:
+        # Whoever mistakes the private key for the public one must not find it in a log.
+        shown = repr(text) if text.startswith("age1") else "What was given as --recipient"
         raise BadInput(
-            f"{text!r} is no age recipient.", hint="It is what age-keygen -y prints: age1…"
+            f"{shown} is no age recipient.", hint="It is what age-keygen -y prints: age1…"
         ) from None

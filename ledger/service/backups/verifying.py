@@ -8,6 +8,7 @@ from typing import Final
 
 from ledger import fail_points
 from ledger.domain.errors import IntegrityFailure
+from ledger.service.backups import recording
 from ledger.service.backups.metadata import TableDigest
 from ledger.service.backups.opening import Backup
 from ledger.service.backups.restoring import inspect, restore
@@ -87,7 +88,8 @@ def insist_on_same_log(backup: Backup, store: EventStore) -> bool:
     """Return whether the ledger at hand is the one that ``backup`` was made of.
 
     Raises:
-        IntegrityFailure: it is, and holds something else at the backup's last position.
+        IntegrityFailure: it is, and holds something else at the backup's last position, or recorded
+            other metadata when the backup was made.
     """
     if ledger_id(store) != backup.metadata.ledger:
         return False
@@ -100,5 +102,10 @@ def insist_on_same_log(backup: Backup, store: EventStore) -> bool:
         raise IntegrityFailure(
             f"{backup.name} is sound, and at position {backup.last} the ledger is not what it was then.",
             hint="Keep both as they are; rollout verify --checkpoint FILE tells more",
+        )
+    if recording.metadata_of(store, backup.name) not in {None, backup.sha256}:
+        raise IntegrityFailure(
+            f"The metadata.json of {backup.name} is not the one that was recorded with the backup.",
+            hint="Somebody changed it since; make a new backup: rollout backup create",
         )
     return True
