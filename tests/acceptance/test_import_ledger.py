@@ -1,0 +1,99 @@
+"""rollout import ledger: a whole ledger back from an archive, or from a file of JSON lines."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.backups import empty_ledger, fill, log_of
+from tests.support.commands import Rollout
+from tests.support.postgres import PostgresServer
+
+
+@pytest.fixture
+def filled(tmp_path: Path, embedded_dsn: str) -> Rollout:
+    """A ledger with a bit of everything in it."""
+    rollout = Rollout(tmp_path / "home", embedded_dsn)
+    fill(rollout, tmp_path / "bot")
+    return rollout
+
+
+@pytest.fixture
+def empty(tmp_path: Path, embedded_server: PostgresServer) -> Iterator[Rollout]:
+    """The command line over a database in which nothing was ever made."""
+    with empty_ledger(embedded_server, tmp_path / "other") as other:
+        yield other
+
+
+@pytest.mark.parametrize("form", ["jsonl", "jsonl.gz", "parquet"])
+def test_what_was_exported_comes_back(
+    filled: Rollout, empty: Rollout, tmp_path: Path, form: str
+) -> None:
+    """I3, I7: every byte, time and hash, and the blobs; and it goes on from there. Twice is once (I16)."""
+    source = tmp_path / f"ledger.{form}"
+    if form == "parquet":
+        filled("export", "parquet", "--out", source)
+    else:
+        filled("export", "jsonl", "--out", tmp_path / "ledger.jsonl")
+    if form == "jsonl.gz":
+        source.write_bytes(gzip.compress((tmp_path / "ledger.jsonl").read_bytes()))
+    told = empty("import", "ledger", source, "-o", "json").json
+    assert (told["outcome"], told["chain"]) == ("restored", filled("checkpoint").json["chain"])
+    assert log_of(empty.dsn or "") == log_of(filled.dsn or "")
+    empty("verify")
+    empty("projections", "verify")
+    assert "skipped" in empty("import", "ledger", source).out
+    empty("switch", "bot", "--to", "paused", "--reason", "continues")
+    empty("verify")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says", "code"),
+    [
+        ("no blob", "and had", 7),
+        ("no event", "position 3 is not what was recorded", 7),
+        ("no end", "was cut off", 7),
+        ("another body", "position 3 is not what was recorded", 7),
+        ("a part", "does not hold the whole log", 2),
+    ],
+)
+def test_what_is_not_whole_changes_nothing(
+    filled: Rollout, empty: Rollout, tmp_path: Path, spoil: str, says: str, code: int
+) -> None:
+    """I3: a missing blob is told as well, of which the chain knows nothing. The ledger stays empty."""
+    source = tmp_path / "ledger.jsonl"
+    filled("export", "jsonl", "--out", source, *(["--from", "3"] if spoil == "a part" else []))
+    lines = source.read_text().splitlines(keepends=True)
+    kinds = [json.loads(line)["record"] for line in lines]
+    third = [index for index, kind in enumerate(kinds) if kind == "event"][2]
+    if spoil == "no blob":
+        del lines[kinds.index("blob")]
+    elif spoil == "no event":
+        del lines[third]
+    elif spoil == "no end":
+        del lines[-1]
+    elif spoil == "another body":
+        lines[third] = lines[third].replace("ann", "bob")
+    source.write_text("".join(lines))
+    told = empty("import", "ledger", source, exits=code)
+    assert says in told.err
+    empty("init")
+    assert empty("checkpoint").json["position"] == 1
+
+
+def test_a_ledger_that_was_used_is_left_alone(filled: Rollout, tmp_path: Path) -> None:
+    """I1: a history is not put over another one."""
+    source = tmp_path / "ledger.jsonl"
+    filled("export", "jsonl", "--out", source)
+    filled("switch", "bot", "--to", "paused", "--reason", "later")
+    assert "skipped" in filled("import", "ledger", source).out
+    lines = source.read_text().splitlines(keepends=True)
+    (tmp_path / "other.jsonl").write_text("".join(lines[:1]))
+    assert "cut off" in filled("import", "ledger", tmp_path / "other.jsonl", exits=7).err
+    (tmp_path / "notes.txt").write_text("Dear diary\n")
+    assert "is no export" in filled("import", "ledger", tmp_path / "notes.txt", exits=2).err
+    assert "does not exist" in filled("import", "ledger", tmp_path / "none.jsonl", exits=2).err
