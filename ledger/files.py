@@ -104,6 +104,8 @@ def write_all_atomically(
 def open_atomically(path: Path) -> Generator[BinaryIO]:
     """Open a file to write, of any size, which takes the name ``path`` when the block ends without an error.
 
+    Mode and owner of a file in place are kept; a new one is as open to others as the umask has it.
+
     Raises:
         FileNotWritten: what is in place is untouched. No temporary file stays behind.
     """
@@ -114,7 +116,7 @@ def open_atomically(path: Path) -> Generator[BinaryIO]:
         try:
             with open(staged.descriptor, "wb", closefd=False) as file:
                 yield file
-            os.fchmod(staged.descriptor, NEW_FILE_MODE)
+            _set_owner_and_mode(staged, 0o666 & ~_umask())
             os.fsync(staged.descriptor)
             _ = staged.temporary.replace(target)
             sync_folder(target.parent)
@@ -246,20 +248,31 @@ def _stage(target: Path, content: bytes, new_file_mode: int) -> _Staged:
         remaining = memoryview(content)
         while remaining:
             remaining = remaining[os.write(staged.descriptor, remaining) :]
-        try:
-            in_place = target.stat()
-        except FileNotFoundError:
-            os.fchmod(staged.descriptor, new_file_mode)
-        else:
-            # Owner first: a change of owner takes the set-id bits away. An owner that can't be kept
-            # is an error, since the system might no longer be able to read its own file.
-            os.fchown(staged.descriptor, in_place.st_uid, in_place.st_gid)
-            os.fchmod(staged.descriptor, stat.S_IMODE(in_place.st_mode))
+        _set_owner_and_mode(staged, new_file_mode)
         os.fsync(staged.descriptor)
     except BaseException:
         staged.discard()
         raise
     return staged
+
+
+def _set_owner_and_mode(staged: _Staged, new_file_mode: int) -> None:
+    try:
+        in_place = staged.target.stat()
+    except FileNotFoundError:
+        os.fchmod(staged.descriptor, new_file_mode)
+    else:
+        # Owner first: a change of owner takes the set-id bits away. An owner that can't be kept
+        # is an error, since the system might no longer be able to read its own file.
+        os.fchown(staged.descriptor, in_place.st_uid, in_place.st_gid)
+        os.fchmod(staged.descriptor, stat.S_IMODE(in_place.st_mode))
+
+
+def _umask() -> int:
+    """Return the umask, which can only be read by setting it: to a strict one, in between."""
+    found = os.umask(0o077)
+    os.umask(found)
+    return found
 
 
 def _temporary_prefix(target: Path) -> str:

@@ -93,6 +93,22 @@ def test_mode_and_owner_of_the_file_in_place_are_kept(tmp_path: Path) -> None:
     assert after.st_ino != before.st_ino
 
 
+def test_a_large_file_is_no_more_open_than_its_owner_wants(tmp_path: Path) -> None:
+    """I6: an export holds configurations; a umask, or the mode of the file in place, keeps others out."""
+    target = tmp_path / "export"
+    before = os.umask(0o077)
+    try:
+        with files.open_atomically(target) as file:
+            file.write(b"one")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+    with files.open_atomically(target) as file:
+        file.write(b"two")
+    assert target.read_bytes() == b"two"
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+
+
 def test_a_link_stays_and_its_target_is_replaced(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "real" / "mode.json").write_bytes(b"old")
