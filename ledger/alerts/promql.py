@@ -186,7 +186,7 @@ class _Compiler:
             found: Vector = {}
             for series in moment.series.select(metric, matches):
                 times, values = series.window(end - seconds, end)
-                if any(math.isnan(value) for value in values):
+                if any(map(math.isnan, values)):
                     kept = [pair for pair in zip(times, values, strict=True) if pair[1] == pair[1]]
                     times, values = [t for t, _ in kept], [v for _, v in kept]
                 if not times:
