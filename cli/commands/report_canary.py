@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
 @click.command("canary")
 @click.argument("system", shell_complete=complete_system)
-@click.option("--run-tag", metavar="TAG", help="The run that it is about. Default: the present phase, "
-              "from when it was entered; without one, the last run.")  # fmt: skip
+@click.option("--run-tag", metavar="TAG", help="The run that it is about: its tag (the last run that "
+              "had it), or '#POSITION' of its start. Default: the present phase, from when it was entered; "
+              "without one, the last run.")  # fmt: skip
 @reporting.out
 @reporting.lang
 @reporting.replace

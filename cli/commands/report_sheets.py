@@ -85,7 +85,12 @@ def daily(
 
 @click.command("stop")
 @system_argument
-@click.option("--run", "run_tag", metavar="TAG", help="Which run. Default: the last.")
+@click.option(
+    "--run",
+    "run_tag",
+    metavar="TAG",
+    help="Which run: its tag (the last run that had it), or '#POSITION' of its start. Default: the last.",
+)
 @reporting.lang
 @_out("stop/RUN_TAG")
 @reporting.replace

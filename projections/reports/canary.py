@@ -85,7 +85,11 @@ def collect(db: Db, judged: Judged, *, now: datetime, by: str) -> Canary:
         window.since, window.until,
     )  # fmt: skip
     fired = _alerts(db, system, window)
+    modes = _modes(db, system, window)
     doubts = evidence.doubts_of(db, system, window, series, judged.criteria)
+    doubts += evidence.asides_of(
+        window, series, judged.criteria, limits, fired, modes, phase.mode if phase else None
+    )
     standing = [one["alert"] for one in fired if one["severity"] == "critical" and one["open"]]
     return Canary(
         judged=judged,
@@ -101,7 +105,7 @@ def collect(db: Db, judged: Judged, *, now: datetime, by: str) -> Canary:
             judged.plan, phase, judged.criteria, slices, doubts, standing, judged.today, window, now
         ),
         alerts=fired,
-        modes=_modes(db, system, window),
+        modes=modes,
         rollbacks=_rollbacks(db, system, window),
     )
 
@@ -116,8 +120,10 @@ def files(db: Db, made: Canary, words: Words, step: Callable[[], None]) -> dict[
         "charts": _charts(made, step),
         "colours": plots.MODE_COLOURS,
         "shown_modes": list(dict.fromkeys(one["mode"] for one in made.modes)),
+        "hatches": plots.HATCHES,
         "marks": plots.MARK_COLOURS,
         "limit_colour": plots.LIMIT_COLOUR,
+        "charts_max": plots.CHARTS_MAX,
     }
     values = {"report": told, "source": made.provenance}
     process = monitoring.processes(window.runs, made.judged.then)

@@ -14,6 +14,7 @@ from typing import Any, Final
 from ledger.domain.state import iso
 from projections.reports.limits import Limit, limit_for
 from projections.reports.samples import Series
+from projections.reports.units import unit_of
 
 SCHEMA_VERSION: Final = 39
 """Of Grafana 11; newer ones read it, and bring it up to their own."""
@@ -148,6 +149,7 @@ def _panel(number: int, metric: str, labels: list[str], limit: Limit | None) -> 
                 },
                 "mappings": [],
                 "thresholds": {"mode": "absolute", "steps": _steps(limit)},
+                "unit": unit_of(metric).grafana,
             },
             "overrides": [],
         },

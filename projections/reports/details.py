@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from projections.reports.render import moment
 from projections.reports.words import Words
 
 # What `rollout gate eval` writes -> the key in the words' table ``canary.detail``.
@@ -33,5 +34,13 @@ def said(text: str, words: Words) -> str:
     for pattern, key in _SAID:
         found = pattern.fullmatch(text)
         if found is not None:
-            return words(f"canary.detail.{key}", **found.groupdict())
+            return words(f"canary.detail.{key}", **{
+                name: _shown(name, part, words) for name, part in found.groupdict().items()
+            })  # fmt: skip
     return text
+
+
+def _shown(name: str, part: str, words: Words) -> str:
+    if name == "severity":
+        return words(f"severity.{part}")
+    return moment(part) if name == "at" else part

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
@@ -13,6 +13,7 @@ from ledger.domain.events import CriterionResult
 from ledger.domain.ids import metrics_stream
 from projections.base import Db
 from projections.reports import figures
+from projections.reports.limits import Limit
 from projections.reports.samples import Labels, Series, read, summary
 from projections.reports.window import Window
 from projections.reports.words import Words
@@ -81,6 +82,54 @@ def doubts_of(
     if copied:
         found.append(doubt("copied", count=len(copied), compared=compared, series=_listed(copied)))
     return found
+
+
+def asides_of(
+    window: Window,
+    series: Mapping[tuple[str, Labels], Series],
+    criteria: Iterable[CriterionResult],
+    limits: Sequence[Limit],
+    alerts: Iterable[Mapping[str, Any]],
+    modes: Iterable[Mapping[str, Any]],
+    wanted_mode: str | None,
+) -> list[Doubt]:
+    """Return what no verdict rests on, and a reader would want to have been told."""
+    found: list[Doubt] = []
+    if window.run is not None and window.namesakes:
+        others = ", ".join(one.place for one in window.namesakes)
+        found.append(
+            doubt("namesakes", serious=False, tag=window.run.tag, this=window.run.place,
+                  others=others)
+        )  # fmt: skip
+    elsewhere = sum(
+        (min(one["until"] or window.until, window.until) - max(one["since"], window.since)
+         for one in modes if wanted_mode is not None and one["mode"] != wanted_mode),
+        timedelta(0),
+    )  # fmt: skip
+    if elsewhere:
+        found.append(
+            doubt("mode", serious=False, span=span(elsewhere.total_seconds()), mode=wanted_mode)
+        )
+    needed = max((one.needed_seconds for one in criteria), default=0)
+    judged_from = window.until - timedelta(seconds=needed)
+    if needed and judged_from > window.since:
+        beyond = [one.name for one in series.values() if _beyond(one, limits, judged_from)]
+        fired = {str(one["alert"]) for one in alerts
+                 if one["severity"] == "critical" and one["fired_at"] < judged_from}  # fmt: skip
+        if beyond or fired:
+            found.append(
+                doubt("before", serious=False, needed=span(needed), series=_listed(beyond) or "—",
+                      alerts=_listed(sorted(fired)) or "—")
+            )  # fmt: skip
+    return found
+
+
+def _beyond(one: Series, limits: Sequence[Limit], until: datetime) -> bool:
+    """Return whether a value before ``until`` was on the wrong side of a limit."""
+    about = [limit for limit in limits if limit.metric == one.metric]
+    return bool(about) and any(
+        not limit.holds(value) for at, value in one.numbers if at < until for limit in about
+    )
 
 
 def span(seconds: float) -> str:

@@ -30,7 +30,7 @@ class Figure:
     def text(self, words: Words) -> str:
         """Return it as people read it: ``0.585``, ``762 ms``, or ``— (no samples of ece)``."""
         if self.value is None:
-            return f"— ({self.reason(words)})"
+            return words("word.absent", reason=self.reason(words))
         return f"{number_text(_shown(self.value))} {self.unit}".rstrip()
 
     def reason(self, words: Words) -> str:

@@ -12,6 +12,7 @@ from projections.reports import happened, order_figures, orders
 from projections.reports.figures import of
 from projections.reports.happened import Stretch
 from projections.reports.order_figures import Latency
+from projections.reports.order_records import PAUSED
 from projections.reports.orders import Activity
 from projections.reports.period import Period
 from projections.reports.sheet import Cell, Section, Table, facts, rows, term
@@ -66,6 +67,9 @@ def orders_section(activity: Activity) -> Section:
         remarks.append(term("part.orders.not_understood", words=", ".join(activity.unknown_words)))
     if any(order.paused for order in activity.submitted):
         remarks.append(term("part.orders.paused_left_out"))
+    filled = sum(order.mode == PAUSED for order in activity.trades)
+    if filled:
+        remarks.append(term("part.orders.filled_in_pause", count=filled))
     return Section(
         "orders",
         tuple(order_figures.order_figures(activity)),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import shlex
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -15,7 +14,7 @@ from projections.reports.figures import of
 from projections.reports.happened import Progress
 from projections.reports.period import Period
 from projections.reports.sheet import Cell, Section, Sheet, Table, facts, rows, term
-from projections.reports.window import Run, runs_of
+from projections.reports.window import Run, named, namesakes, runs_of
 
 REPORT: Final = "stop"
 _ROLLBACKS: Final = (
@@ -29,24 +28,17 @@ _MOMENT: Final = timedelta(microseconds=1)
 
 
 def run_of(db: Db, system: str, tag: str | None) -> Run:
-    """Return the run of that tag (the last, if several had it); without one, the last run.
+    """Return the run that ``tag`` names, as `window.named` finds it; without one, the last run.
 
     Raises:
         UnknownName: there is none.
     """
     runs = runs_of(db, system)
-    named = [run for run in runs if tag in {None, run.tag}]
-    if named:
-        return named[-1]
-    tags = list(dict.fromkeys(run.tag for run in reversed(runs)))
-    near = difflib.get_close_matches(tag or "", tags, n=1)
-    meant = f" Did you mean {near[0]!r}?" if near else ""
-    raise UnknownName(
-        f"{system} had no run {tag!r}.{meant}" if tag else f"No run of {system} is on record.",
-        hint=f"Its last runs: {', '.join(tags[:3])}"
-        if tags
-        else f"rollout run {system} -- COMMAND",
-    )
+    if not runs:
+        raise UnknownName(
+            f"No run of {system} is on record.", hint=f"rollout run {system} -- COMMAND"
+        )
+    return named(runs, tag, system) if tag is not None else runs[-1]
 
 
 def period_of(run: Run, now: datetime) -> Period:
@@ -94,6 +86,8 @@ def _run(db: Db, system: str, run: Run, period: Period) -> Section:
         "run",
         facts(
             run_tag=run.tag,
+            position=run.place,
+            **_namesakes(db, system, run),
             command=shlex.join(start.data["command"]),
             host=start.data["host"],
             pid=str(start.data["pid"]),
@@ -113,6 +107,11 @@ def _run(db: Db, system: str, run: Run, period: Period) -> Section:
         ),
         remarks=(term("part.run.supervisor_died"),) if _is_unwitnessed(end) else (),
     )
+
+
+def _namesakes(db: Db, system: str, run: Run) -> dict[str, Cell]:
+    others = namesakes(run, runs_of(db, system))
+    return {"namesakes": ", ".join(other.place for other in others)} if others else {}
 
 
 def _position(position: int | None) -> str | None:

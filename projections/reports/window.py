@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -31,6 +31,11 @@ class Run:
         return str(self.started.data["run"])
 
     @property
+    def place(self) -> str:
+        """Return what names this run and no other: ``#14``, the position of its start."""
+        return f"#{self.started.position}"
+
+    @property
     def crashed(self) -> bool:
         """Return whether it died without being asked to."""
         return self.ended is not None and self.ended.type == "CrashDetected"
@@ -54,6 +59,8 @@ class Window:
     """The runs that fall into it, the oldest first."""
     run: Run | None = None
     """The run that it is about, where it is about one."""
+    namesakes: tuple[Run, ...] = ()
+    """Other runs with its tag."""
 
     @property
     def seconds(self) -> int:
@@ -86,39 +93,54 @@ def control_events(db: Db, system: str, *types: str) -> list[Recorded]:
 
 
 def window_of(db: Db, state: SystemState, run_tag: str | None, now: datetime) -> Window:
-    """Return the time of the run ``run_tag``; without one, of the present phase, or of the last run.
+    """Return the time of the run ``run_tag`` (the last of that tag, or ``#POSITION`` of its start).
+
+    Without one, it is that of the present phase, or of the last run.
 
     Raises:
         UnknownName: there was no such run.
     """
     runs = runs_of(db, state.system)
     if run_tag is not None:
-        return _of_run(_named(runs, run_tag, state.system), now)
+        return _of_run(named(runs, run_tag, state.system), runs, now)
     if state.phase is not None:
         since = datetime.fromisoformat(state.phase["since"]).astimezone(UTC)
         return Window(since, now, "phase", ended=False, runs=_within(runs, since, now))
     if runs:
-        return _of_run(runs[-1], now)
+        return _of_run(runs[-1], runs, now)
     first = log.one(db, "WHERE stream = %s AND revision = 1", control_stream(state.system))
     return Window(first.occurred_at if first else now, now, "all", ended=False, runs=())
 
 
-def _named(runs: list[Run], tag: str, system: str) -> Run:
+def named(runs: Sequence[Run], tag: str, system: str) -> Run:
+    """Return the run of that tag, the last of several, or the one that began at ``#POSITION``.
+
+    Raises:
+        UnknownName: there was none.
+    """
     for run in reversed(runs):
-        if run.tag == tag:
+        if tag in {run.tag, run.place}:
             return run
-    tags = [run.tag for run in runs]
+    tags = list(dict.fromkeys(run.tag for run in reversed(runs)))
     near = difflib.get_close_matches(tag, tags, n=1)
     meant = f" Did you mean {near[0]!r}?" if near else ""
-    shown = ", ".join(tags[-3:]) or "none was recorded"
-    raise UnknownName(f"{system} had no run {tag!r}.{meant}", hint=f"Its last runs: {shown}")
+    raise UnknownName(
+        f"{system} had no run {tag!r}.{meant}",
+        hint=f"Its last runs: {', '.join(tags[:3]) or 'none was recorded'}",
+    )
 
 
-def _of_run(run: Run, now: datetime) -> Window:
+def _of_run(run: Run, runs: Sequence[Run], now: datetime) -> Window:
     until = run.ended.occurred_at if run.ended is not None else now
     return Window(
-        run.started.occurred_at, until, "run", ended=run.ended is not None, runs=(run,), run=run
-    )
+        run.started.occurred_at, until, "run", ended=run.ended is not None, runs=(run,), run=run,
+        namesakes=namesakes(run, runs),
+    )  # fmt: skip
+
+
+def namesakes(run: Run, runs: Sequence[Run]) -> tuple[Run, ...]:
+    """Return the other runs with the tag of ``run``: a program that was begun anew on the same day."""
+    return tuple(one for one in runs if one.tag == run.tag and one.place != run.place)
 
 
 def _within(runs: list[Run], since: datetime, until: datetime) -> tuple[Run, ...]:

@@ -9,12 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from ledger.domain.events import CriterionResult
 from ledger.profiles.plan import Plan, load
-from projections.reports import dashboard, plots
+from projections.reports import dashboard, evidence, plots
 from projections.reports.details import said
 from projections.reports.limits import Limit, limit_for, limits_of
 from projections.reports.samples import Sample, Series, by_series, observed_seconds, store_of
 from projections.reports.slices import Compared, compared
+from projections.reports.units import unit_of
+from projections.reports.window import Window
 from projections.reports.words import words_in
 
 ROOT = Path(__file__).parents[2]
@@ -121,10 +124,61 @@ def test_a_chart_is_the_same_each_time_and_keeps_its_peaks() -> None:
     assert plots.time_series([nothing], [], [], [], START, DAY) == ""
 
 
+def test_a_chart_tells_nothing_by_colour_alone() -> None:
+    """Modes have hatching and names, lines dashes, axes units; text is left to the reader's fonts."""
+    lines = [Series("auc", (("slice", name),), series_of("auc", 1, 2, slice=name)) for name in "ab"]
+    half = START + timedelta(days=1)
+    bands = [plots.Band(START, half, "real"), plots.Band(half, DAY, "paused")]
+    drawn = plots.time_series(
+        [*lines, Series("wait_ms", (), series_of("wait_ms", 3, 4))], [], bands, [], START, DAY
+    )
+    assert "<pattern" in drawn  # the hatching of a pause
+    assert drawn.count("stroke-dasharray") >= 2  # the second line, and its place in the legend
+    texts = re.findall(r"<text[^>]*>([^<]*)</text>", drawn)
+    assert {"real", "paused", "a", "b", "ms", "UTC, 2025-10-22 … 2025-10-24"} <= set(texts)
+    assert not re.search(r"Oct|font-face|https?://(?!www\.w3\.org/)", drawn)
+    assert [unit_of(name).sign for name in ("merge_time_diff_ms_p99", "open_seconds", "ece")] == [
+        "ms", "s", "",
+    ]  # fmt: skip
+
+
+def test_what_the_verdict_does_not_rest_on_is_told_all_the_same() -> None:
+    """A gate looks at a day; what was wrong before it, and time out of the mode, are named beside it."""
+    window = Window(START, DAY, "phase", ended=False, runs=())
+    p99 = Series("p99", (), series_of("p99", 2400, *[762] * 2880))
+    limit = Limit("p99", "<=", Decimal(2000), "slo")
+    hour = START + timedelta(hours=1)
+    alerts = [
+        {"alert": "Early", "severity": "critical", "fired_at": hour},
+        {"alert": "Late", "severity": "critical", "fired_at": DAY - timedelta(hours=1)},
+    ]
+    modes = [
+        {"mode": "real", "since": START, "until": hour},
+        {"mode": "paused", "since": hour, "until": START + timedelta(hours=2)},
+        {"mode": "real", "since": START + timedelta(hours=2), "until": None},
+    ]
+    criterion = CriterionResult(
+        name="p99", result="pass", measured="762", threshold="p99 <= 2000", samples=1440,
+        observed_seconds=86400, needed_seconds=86400, detail="",
+    )  # fmt: skip
+    series = {("p99", ()): p99}
+
+    def told(criteria: list[CriterionResult], mode: str | None) -> list[str]:
+        found = evidence.asides_of(window, series, criteria, [limit], alerts, modes, mode)
+        assert not any(one.serious for one in found)
+        return [one.text(words_in("en")) for one in found]
+
+    assert told([], None) == []
+    outside, before = told([criterion], "real")
+    assert outside.startswith("for 1h of this time the system was not in mode real")
+    assert before.endswith("beyond a threshold: p99; critical alerts fired: Early")
+
+
 def test_the_dashboard_holds_together(plan: Plan) -> None:
     """What Grafana wants of a file: ids and places of their own, one data source that the reader chooses."""
     phase = plan.profile.phase("canary")
     series = [Series("platt_ece", (("symbol", "BTCUSDT"),)), Series("other", ())]
+    series.append(Series("merge_time_diff_ms_p99", ()))
     names = {"mode": "Modes", "alert": "Alerts", "rollback": "Rollbacks"}
     made = dashboard.dashboard("ofi-cvd", "t", names, series, limits_of(plan, phase), START, DAY)
     panels = made["panels"]
@@ -140,6 +194,8 @@ def test_the_dashboard_holds_together(plan: Plan) -> None:
         assert panel["fieldConfig"]["defaults"]["thresholds"]["steps"][0]["value"] is None
     ece = next(one for one in panels if one["title"] == "platt_ece")
     assert ece["targets"][0]["legendFormat"] == "{{symbol}}"
+    units = {one["title"]: one["fieldConfig"]["defaults"]["unit"] for one in panels}
+    assert (units["merge_time_diff_ms_p99"], units["platt_ece"]) == ("ms", "short")
     assert [one["target"]["tags"] for one in made["annotations"]["list"][1:]] == [
         ["rollout-ledger", "system:ofi-cvd", kind] for kind in ("mode", "alert", "rollback")
     ]
@@ -149,7 +205,10 @@ def test_the_dashboard_holds_together(plan: Plan) -> None:
 def test_what_the_gate_said_is_put_into_the_reports_language() -> None:
     chinese = words_in("zh")
     assert said("held at 3 of 4 looks", chinese) == "4 次检查中 3 次成立"
-    assert said("no critical alert", chinese) == "没有 critical 告警"
+    assert said("no critical alert", chinese) == "没有严重告警"
+    assert said("the last crash was at 2025-10-22T04:30:00.000000Z", chinese) == (
+        "最近一次崩溃在 2025-10-22 04:30:00Z"
+    )
     assert said("last crash: none", chinese) == "至今没有崩溃"
     assert said("0.585, 0.572", chinese) == "0.585, 0.572"
     assert said("failed 2 of 9 looks, first at 2025-10-22 04:30:00Z", words_in("en")) == (
