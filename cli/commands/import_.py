@@ -64,7 +64,7 @@ import_.add_command(ledger)
 @system_argument
 @click.argument("file", type=file_type)
 @click.option(
-    "--repeat-window", type=click.FloatRange(min=0), default=60.0, show_default=True, metavar="SECONDS",
+    "--repeat-window", type=options.NumberRange(0, 10**9), default=60.0, show_default=True, metavar="SECONDS",
     help="A change that comes again unaltered within this time is a repeat, not a change.",
 )  # fmt: skip
 @click.option(

@@ -71,7 +71,7 @@ def _complete_saved(
 @click.option(
     "--timeout",
     "timeout_seconds",
-    type=click.FloatRange(min=0.001),
+    type=options.NumberRange(0.001, 86_400),
     default=60.0,
     show_default=True,
     envvar="ROLLOUT_SQL_TIMEOUT",

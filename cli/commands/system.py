@@ -51,14 +51,14 @@ def system() -> None:
 @click.option("--restart", metavar="COMMAND", help="What starts it again after that, as one text.")
 @click.option(
     "--restart-timeout",
-    type=click.FloatRange(0.1, 3600),
+    type=options.NumberRange(0.1, 3600),
     default=60.0,
     show_default=True,
     help="Seconds.",
 )
 @click.option(
     "--confirm-timeout",
-    type=click.FloatRange(0.1, 300),
+    type=options.NumberRange(0.1, 300),
     default=5.0,
     show_default=True,
     help="Seconds.",

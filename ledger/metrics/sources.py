@@ -255,7 +255,10 @@ def measured_of(record: Any, now: datetime, labels: Mapping[str, str] | None = N
     if value is None or not isinstance(record["metric"], str):
         raise ValueError("it has no metric and no number")
     at = moment_of(record["at"]) if "at" in record else now
-    given = {str(k): str(v) for k, v in (record.get("labels") or {}).items()}
+    named = record.get("labels") or {}
+    if not isinstance(named, dict):
+        raise TypeError("its labels are no names with values")
+    given = {str(k): str(v) for k, v in named.items()}
     return Measured(record["metric"], {**given, **(labels or {})}, decimal_text(value), at)
 
 
@@ -268,9 +271,15 @@ def _error_in(body: bytes) -> str:
 
 
 def moment_of(text: Any) -> datetime:
-    """Return a time written in ISO 8601 or as Unix seconds; without a zone it is UTC."""
+    """Return a time written in ISO 8601 or as Unix seconds; without a zone it is UTC.
+
+    Raises:
+        ValueError: it is none.
+    """
     try:
         return datetime.fromtimestamp(float(text), UTC)
+    except (OverflowError, OSError):
+        raise ValueError(f"{text!r} is no time") from None
     except (ValueError, TypeError):
         moment = datetime.fromisoformat(str(text))
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
@@ -301,7 +310,11 @@ def _number(value: Any, texts: Mapping[str, float]) -> float | None:
     if isinstance(value, bool):
         return float(value)
     if isinstance(value, int | float):
-        return None if math.isnan(value) else float(value)
+        try:
+            number = float(value)
+        except OverflowError:  # an integer of hundreds of digits
+            return None
+        return None if math.isnan(number) else number
     if isinstance(value, str):
         if value in texts:
             return texts[value]
