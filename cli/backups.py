@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 FOLDER: Final = "backups"
 FOLDER_VARIABLE: Final = "ROLLOUT_BACKUPS"
 PASSPHRASE: Final = "ROLLOUT_BACKUP_PASSPHRASE"  # noqa: S105 -- the name of a variable
+PASSPHRASE_FILE: Final = "ROLLOUT_BACKUP_PASSPHRASE_FILE"  # noqa: S105 -- the name of a variable
 RECIPIENTS: Final = "ROLLOUT_BACKUP_RECIPIENTS"
 
 
@@ -30,6 +31,12 @@ def folder_of(runtime: Runtime, given: Path | None) -> Path:
     """Return the folder of the backups."""
     named = os.environ.get(FOLDER_VARIABLE)
     return (given or (Path(named) if named else runtime.settings.home / FOLDER)).absolute()
+
+
+def passphrase_file_named() -> Path | None:
+    """Return the file that the environment names, for who has no --passphrase-file."""
+    named = os.environ.get(PASSPHRASE_FILE)
+    return Path(named) if named else None
 
 
 def passphrase_of(path: Path | None) -> str | None:

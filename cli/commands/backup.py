@@ -57,7 +57,7 @@ backup_argument = click.argument(
 )
 passphrase_option = click.option(
     "--passphrase-file", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
-    envvar="ROLLOUT_BACKUP_PASSPHRASE_FILE", show_envvar=True,
+    envvar=backups.PASSPHRASE_FILE, show_envvar=True,
     help=f"Its first line is the passphrase. {backups.PASSPHRASE} may hold one instead.",
 )  # fmt: skip
 
@@ -281,7 +281,7 @@ def restore(
 
 @backup.command("prune")
 @click.option(
-    "--keep-days", type=click.FloatRange(min=0), metavar="DAYS",
+    "--keep-days", type=options.NumberRange(0, 36_500), metavar="DAYS",
     help=f"Keep what is younger. Default: what the adopted plans say, else {KEEP_DAYS}.",
 )  # fmt: skip
 @dir_option

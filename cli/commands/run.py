@@ -42,6 +42,9 @@ NOT_STARTED: Final = 126
               show_default=True, help="Where run_tag.txt and the like are written.")  # fmt: skip
 @click.option("--countdown", type=click.IntRange(0, 60), default=COUNTDOWN_SECONDS, show_default=True,
               help="Seconds to think again before the start.")  # fmt: skip
+@click.option("--backup", is_flag=True,
+              help="Make a backup before the start; where, and for whom it is encrypted, say the variables "
+                   "of backup create. Without it only the place in the log is noted.")  # fmt: skip
 @options.reason
 @pass_runtime
 def run(
@@ -51,6 +54,7 @@ def run(
     run_tag: str | None,
     out: Path,
     countdown: int,
+    backup: bool,
     reason: str | None,
 ) -> None:
     """Run COMMAND under supervision: checks, backup point, risk parameters, countdown, start, stop report.
@@ -70,7 +74,9 @@ def run(
     runtime.offline_ledger.recorder.insist_on_plain(tag, "run tag")
     origin = runtime.origin(reason)
     with running.alone_here(runtime.offline_ledger, system, tag) as lock:
-        code = _run(runtime, system, command, tag, out.absolute(), countdown, origin, lock)
+        code = _run(
+            runtime, system, command, tag, out.absolute(), countdown, origin, lock, backup=backup
+        )
     click.get_current_context().exit(code)
 
 
@@ -83,6 +89,8 @@ def _run(
     countdown: int,
     origin: Origin,
     lock: int,
+    *,
+    backup: bool,
 ) -> int:
     from ledger.domain.events import RunStopped
     from ledger.service import running, supervising
@@ -90,7 +98,7 @@ def _run(
     halted: str | None = None
     try:
         ledger = runtime.ledger
-        _prepare(runtime, ledger, system, origin, out)
+        _prepare(runtime, ledger, system, origin, out, backup=backup)
     except LedgerUnreachable as problem:
         say(f"warning: {problem.message} The system is put into paused/halt.", colour="yellow")
         ledger = runtime.offline_ledger
@@ -118,7 +126,9 @@ def _run(
     return ended.exit_status
 
 
-def _prepare(runtime: Runtime, ledger: Ledger, system: str, origin: Origin, out: Path) -> None:
+def _prepare(
+    runtime: Runtime, ledger: Ledger, system: str, origin: Origin, out: Path, *, backup: bool
+) -> None:
     """Finish what a crash left, run the checks, keep a way back, show what is at stake."""
     from ledger.service import recovery, running, saving
     from ledger.service.world import world_of
@@ -138,6 +148,8 @@ def _prepare(runtime: Runtime, ledger: Ledger, system: str, origin: Origin, out:
     world = world_of(state.registration or {}, ledger.recorder.clock)
     if world.configs is not None:
         saving.save_unknown(ledger, state, world, origin)
+    if backup:
+        _backup(runtime, origin)
     _backup_point(ledger, out)
     _show_risk(ledger, ledger.load(system))
 
@@ -163,22 +175,30 @@ def _insist_on_go(runtime: Runtime, state: SystemState, origin: Origin) -> None:
         )
 
 
+def _backup(runtime: Runtime, origin: Origin) -> None:
+    """Make a backup, or start nothing: whoever asked for one does not want to run without it."""
+    from cli import backups
+
+    made, _ = backups.made(
+        runtime,
+        backups.folder_of(runtime, None),
+        os.environ.get(backups.RECIPIENTS, "").split(),
+        backups.passphrase_of(backups.passphrase_file_named()),
+        origin,
+    )
+    say(f"backup: {made.path} ({made.metadata.events:,} events)")
+
+
 def _backup_point(ledger: Ledger, out: Path) -> None:
-    """Note how far the log had come: with the configurations in it, that is what to go back to."""
+    """Note how far the log has come: with the configurations in it, that is what to go back to."""
     from ledger.service import running
     from ledger.service.backups import recording
 
-    store = ledger.recorder.store
-    head, backups = store.head(), recording.verified(store)
-    point: dict[str, Any] = {
-        "position": head.position,
-        "chain": head.chain.hex(),
-        "recorded_at": head.recorded_at.isoformat() if head.recorded_at else None,
-        "verified_backup": backups[-1]["backup"] if backups else None,
-    }
+    point = recording.point(ledger.recorder.store)
     running.write_out(out, {"backup_point.json": running.as_json(point)})
-    told = f"; the last verified backup is {point['verified_backup']}" if backups else ""
-    say(f"backup point: #{head.position}{told}")
+    verified = point["verified_backup"]
+    told = f"the last verified backup is {verified}" if verified else "no backup was verified yet"
+    say(f"backup point: #{point['position']}; {told}")
 
 
 def _show_risk(ledger: Ledger, state: SystemState) -> None:

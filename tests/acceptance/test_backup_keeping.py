@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -206,3 +207,56 @@ def test_a_removal_that_was_killed_is_finished_by_the_next(keeper: Keeper) -> No
     assert keeper.there() == []
     keeper("backup", "prune")
     assert [path.name for path in folder.iterdir()] == [".lock"]
+
+
+# --- before a start -------------------------------------------------------------------------------
+
+NOTHING = ("--countdown", "0", "--", sys.executable, "-c", "pass")
+
+
+def point(keeper: Keeper) -> dict[str, Any]:
+    return dict(json.loads((keeper.folder / "out" / "backup_point.json").read_bytes()))
+
+
+def test_a_run_notes_what_there_is_to_go_back_to(keeper: Keeper) -> None:
+    """A note is no backup: what could be restored is said beside it, and that there is nothing."""
+    run = ("run", "bot", "--out", keeper.folder / "out", *NOTHING)
+    keeper.backup()
+    keeper("backup", "verify")
+    keeper.backup()
+    told = keeper(*run)
+    noted = point(keeper)
+    rows = keeper("backup", "list", "-o", "json").json
+    assert noted["verified_backup"] == rows[0]["backup"]
+    assert (noted["verified_backup_position"], noted["verified_backup_made_at"]) == (
+        rows[0]["last"],
+        rows[0]["made_at"],
+    )
+    shown = keeper("show", str(noted["position"]), "-o", "json").json
+    assert shown["chain"] == noted["chain"]
+    assert f"backup point: #{noted['position']}; the last verified backup is" in told.err
+
+
+def test_a_run_without_a_backup_says_so(bot: Rollout, tmp_path: Path) -> None:
+    """Nobody should think that the note can be restored."""
+    told = bot("run", "bot", "--out", tmp_path / "out", *NOTHING)
+    assert "no backup was verified yet" in told.err
+    assert bot("backup", "list", "-o", "json").json == []
+
+
+def test_a_run_makes_a_backup_if_asked_to_or_does_not_start(bot: Rollout, tmp_path: Path) -> None:
+    """C19: the backup before the start, under the passphrase of the environment; with none, no start."""
+    started = tmp_path / "started"
+    program = ("--", sys.executable, "-c", f"open({str(started)!r}, 'w')")
+    run = ("run", "bot", "--backup", "--out", tmp_path / "out", "--countdown", "0", *program)
+    (tmp_path / "file").write_text("")
+    told = bot(*run, exits=1, ROLLOUT_BACKUPS=str(tmp_path / "file" / "backups"))
+    assert "can't be written" in told.err
+    assert not started.exists()
+    (tmp_path / "words").write_text("correct horse battery staple\n")
+    told = bot(*run, ROLLOUT_BACKUP_PASSPHRASE_FILE=str(tmp_path / "words"))
+    (row,) = bot("backup", "list", "-o", "json").json
+    assert row["encryption"] == "age"
+    assert f"backup: {row['path']}" in told.err
+    assert started.exists()
+    bot("backup", "verify", "--passphrase-file", tmp_path / "words")

@@ -338,4 +338,6 @@ def is_interrupted(folder: Path) -> bool:
 
 def resumable_key(folder: Path) -> bytes | None:
     """Return the key.age of a backup that was interrupted in ``folder``, if it has one."""
+    if not is_interrupted(folder):
+        return None
     return files.read_bounded(folder / MAKING / KEY, bytes_max=METADATA_BYTES_MAX)
