@@ -111,9 +111,9 @@ def _record(
         redacted=True,
     )  # fmt: skip
     try:
-        recorder.append([event])
+        position = recorder.append([event])[0].position
     except RightMissing as problem:
         say(f"warning: that it was made is not recorded: {problem.message}", colour="yellow")
         return None
     runtime.catch_up()
-    return runtime.store.head().position
+    return position

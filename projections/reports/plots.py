@@ -146,6 +146,7 @@ def _figure(charts: int, height: float, *, strip: bool = False) -> tuple[Figure,
     from matplotlib.figure import Figure
 
     mpl.rcParams["svg.fonttype"] = "none"
+    mpl.rcParams["text.parse_math"] = False  # a slice may be called $x$, or anything
     above = [0.22] if strip else []
     made = Figure(figsize=(WIDTH, height * charts + 0.45 + sum(above)), layout="constrained")
     axes = made.subplots(len(above) + charts, 1, sharex=True, squeeze=False,

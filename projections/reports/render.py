@@ -61,9 +61,9 @@ def _environment() -> Environment:
 
 
 def markdown(value: object) -> str:
-    """Return text as it can stand in a cell of a Markdown table, or in a line."""
+    """Return text as it can stand in a cell of a Markdown table, or in a line: no tag, link or picture."""
     shown = str(value).replace("\\", "\\\\").replace("|", "\\|").replace("`", "'")
-    return " ".join(shown.replace("<", "&lt;").split())
+    return " ".join(shown.replace("<", "&lt;").replace("](", "]\\(").split())
 
 
 def moment(text: str | None) -> str:

@@ -124,6 +124,17 @@ def test_a_chart_is_the_same_each_time_and_keeps_its_peaks() -> None:
     assert plots.time_series([nothing], [], [], [], START, DAY) == ""
 
 
+def test_a_chart_shows_any_name_as_it_is() -> None:
+    """What another program calls a slice is no formula, and no mark-up."""
+    names = ("$\\frac$", "<b>&")
+    lines = [
+        Series("auc", (("slice", name),), series_of("auc", 1, 2, slice=name)) for name in names
+    ]
+    drawn = plots.time_series(lines, [], [], [], START, DAY)
+    assert "$\\frac$</text>" in drawn
+    assert "&lt;b&gt;&amp;</text>" in drawn
+
+
 def test_a_chart_tells_nothing_by_colour_alone() -> None:
     """Modes have hatching and names, lines dashes, axes units; text is left to the reader's fonts."""
     lines = [Series("auc", (("slice", name),), series_of("auc", 1, 2, slice=name)) for name in "ab"]

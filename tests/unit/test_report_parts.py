@@ -73,6 +73,7 @@ def test_figures_are_exact() -> None:
 
 def test_what_people_wrote_breaks_no_table() -> None:
     assert render.markdown("a|b\n<script>`x`") == "a\\|b &lt;script>'x'"
+    assert render.markdown("![p](http://x/p.png)") == "![p]\\(http://x/p.png)"
     assert render.moment("2025-10-22T04:27:00.000000Z") == "2025-10-22 04:27:00Z"
     assert render.csv_bytes(["a", "b"], [["x,y", None]]) == b'a,b\n"x,y",\n'
 
