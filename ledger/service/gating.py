@@ -79,7 +79,7 @@ class _Evidence:
         self._now = now
         self._since = since
         self._series = SeriesStore()
-        self._times: dict[str, list[float]] = {}
+        seen: dict[str, set[float]] = {}
         compiled = {
             one.name: compile_expression(one.expr, f"{phase.name}/{one.name}")
             for one in phase.success
@@ -93,9 +93,9 @@ class _Evidence:
         ):
             at = sample.at.timestamp()
             self._series.add(sample.metric, sample.labels, at, sample.number)
-            times = self._times.setdefault(sample.metric, [])
-            if not times or times[-1] != at:
-                times.append(at)
+            seen.setdefault(sample.metric, set()).add(at)
+        # What was measured first may have been recorded last: files are brought in in any order.
+        self._times = {metric: sorted(times) for metric, times in seen.items()}
 
     def _over(self, criterion: Criterion) -> timedelta:
         return criterion.over or self._phase.min_duration
