@@ -62,11 +62,16 @@ def test_eight_minutes_are_not_a_day(canary: Canary) -> None:
 def test_a_whole_day_goes_on_when_somebody_approves(canary: Canary) -> None:
     """Scenario 34: the recommendation is open until a named person has signed it."""
     canary.go_live()
-    canary("metrics", "put", SYSTEM, "--file", canary.lines(24 * 60, every=5))
+    lines = canary.lines(24 * 60, every=5).read_text().splitlines(keepends=True)
     canary.to(START + timedelta(hours=24))
+    # The afternoon's file is brought in before the morning's.
+    for half in (lines[len(lines) // 2 :], lines[: len(lines) // 2]):
+        (canary.folder / "half.jsonl").write_text("".join(half))
+        canary("metrics", "put", SYSTEM, "--file", canary.folder / "half.jsonl")
     canary.report("first")
     report = canary.document("first")
     assert report["verdict"] == "GO"
+    assert {one["observed_s"] for one in report["slo"]} == {24 * 60 * 60}
     assert report["slices"]["text"] == "5 of 5 slices passed."
     assert report["slices"]["best"]["slice"] == "london"
     assert report["slices"]["worst"]["slice"] == "tokyo"
@@ -144,6 +149,7 @@ def test_the_same_ledger_gives_the_same_bytes(canary: Canary) -> None:
     canary.go_live()
     canary.run(8, canary.lines(8))
     told = canary.report("one", "--run-tag", TAG, "-o", "json")
+    canary("projections", "rebuild")
     again = canary.report("two", "--run-tag", TAG, "-o", "json")
     assert told.json["files"] == again.json["files"]
     for name, digest in told.json["files"].items():
@@ -161,6 +167,41 @@ def test_the_same_ledger_gives_the_same_bytes(canary: Canary) -> None:
     ).read_bytes()
     assert "made the canary report on the run" in canary("log", SYSTEM).out
     canary("verify")
+
+
+def test_of_two_runs_with_one_tag_the_report_says_which(canary: Canary) -> None:
+    """A program that is begun anew on the same day has the same tag: either run can be asked for."""
+    canary.go_live()
+    for hours in (0, 1):
+        canary.to(START + timedelta(hours=hours))
+        canary.run(8, canary.lines(8))
+    first, second = (f"#{row['position']}" for row in canary.log("RunStarted"))
+    for name, tag, chosen, other in (("last", TAG, second, first), ("one", first, first, second)):
+        canary.report(name, "--run-tag", tag)
+        report = canary.document(name)
+        assert report["run_tags"] == [TAG]
+        (doubt,) = [one for one in report["evidence"]["doubts"] if one["key"] == "namesakes"]
+        assert f"started at {chosen}. The others: {other}" in doubt["text"]
+    assert report["window"]["since"].startswith("2025-10-22T04:27:00")
+    stop = canary.folder / "stop"
+    canary("report", "stop", SYSTEM, "--run", first, "--out", stop)
+    facts = json.loads((stop / "stop.json").read_bytes())["sections"]["run"]["facts"]
+    assert (facts["position"], facts["namesakes"]) == (first, second)
+
+
+def test_a_full_disk_leaves_nothing_under_the_reports_name(canary: Canary) -> None:
+    """A folder has its name when it is whole; what was there before stays."""
+    out = canary.folder / "out"
+    canary.report("out")
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    for words in (["--replace", "--out", out], ["--out", canary.folder / "new"]):
+        told = canary.limited("report", "canary", SYSTEM, "--lang", "zh", *words)
+        assert told.code == 1
+        assert "can't be written: file too large" in told.err
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+    assert not (canary.folder / "new").exists()
+    assert list(canary.folder.glob(".*rollout-tmp")) == []
+    assert len(canary.log("ReportGenerated")) == 1
 
 
 def test_what_can_go_wrong_is_one_line(canary: Canary) -> None:

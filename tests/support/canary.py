@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import resource
 import sys
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -48,6 +49,17 @@ class Canary:
             "ROLLOUT_CLOCK": str(self.clock), "ROLLOUT_YES": "1", "ROLLOUT_REASON": "as agreed",
         }  # fmt: skip
         return self._rollout(*words, exits=exits, **{**given, **env})
+
+    def log(self, *types: str) -> list[dict[str, Any]]:
+        """Return the system's events of those types, oldest first."""
+        return self._rollout.log(SYSTEM, *types)
+
+    def limited(self, *words: str | Path) -> Told:
+        """Run a command that may write no file of more than 8 KiB, as on a disk that is full."""
+        process = self._rollout.start(*words, ROLLOUT_CLOCK=str(self.clock))
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (8192, 8192))
+        told, _ = process.communicate(timeout=120)
+        return Told(process.returncode, told, told)
 
     def to(self, moment: datetime) -> None:
         """Move the clock."""

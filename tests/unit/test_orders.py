@@ -11,11 +11,12 @@ import orjson
 import pytest
 
 from ledger.domain.errors import BadInput
-from projections.reports import order_figures
+from projections.reports import order_figures, parts
 from projections.reports.diagnosis import Limits, diagnose, limits_of
 from projections.reports.figures import Figure
 from projections.reports.orders import Activity, Record, tally
 from projections.reports.period import day_of
+from projections.reports.sheet import term
 from projections.reports.words import words_in
 
 START = datetime(2026, 2, 1, 9, tzinfo=UTC)
@@ -38,6 +39,18 @@ def day(*orders: Iterator[Record]) -> Activity:
 
 def shown(figures: list[tuple[str, Figure]]) -> dict[str, str]:
     return {name: figure.text(EN) for name, figure in figures}
+
+
+def test_orders_filled_in_a_pause_are_named() -> None:
+    """A pause rejects every order: one that was filled all the same is nothing to look past."""
+    activity = day(
+        iter([said(0, "order_intent", id=1, under="paused"),
+              said(1, "order_result", id=1, status="filled")]),
+        placed(2, "filled"),
+    )  # fmt: skip
+    remarks = parts.orders_section(activity).remarks
+    assert term("part.orders.filled_in_pause", count=1) in remarks
+    assert not parts.orders_section(day(placed(2, "filled"))).remarks
 
 
 def test_each_order_is_counted_once_by_what_became_of_it() -> None:
