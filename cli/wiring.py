@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from contextlib import suppress
-from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -337,10 +336,6 @@ class Runtime:
     def origin(self, reason: str | None = None) -> Origin:
         """Return who acts here and why."""
         return Origin(actor=self.settings.actor, channel=Channel.CLI, reason=reason)
-
-    def with_settings(self, **changes: Any) -> Runtime:
-        """Return a runtime that differs in ``changes`` of its settings."""
-        return Runtime(replace(self.settings, **changes))
 
     def close(self) -> None:
         """Close what was opened; catch up first, if the command had to read much that no model has."""

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Final, LiteralString
-
-from psycopg.rows import dict_row
+from typing import ClassVar, Final, LiteralString
 
 from ledger.domain.envelope import Recorded
 from projections.base import Db, Part, Projection, Step, system_of
@@ -141,26 +139,3 @@ def _mark(name: str, step: Step) -> Row:
 
 def _unmarked(name: str) -> Row:
     return dict.fromkeys((f"{name}_at", f"{name}_by", f"{name}_position"))
-
-
-def list_configurations(db: Db, system: str) -> list[dict[str, Any]]:
-    """Return the fingerprints of ``system``, the one seen first as number 1, each with its standing.
-
-    ``standing`` is a list of words: in force, stable, quarantined.
-    """
-    query = """
-        SELECT row_number() OVER (ORDER BY c.seen_position) AS number, c.*,
-               a.fingerprint IS NOT NULL AS in_force,
-               array_remove(ARRAY[
-                   CASE WHEN a.fingerprint IS NOT NULL THEN 'in force' END,
-                   CASE WHEN c.stable_at IS NOT NULL AND c.quarantined_at IS NULL THEN 'stable' END,
-                   CASE WHEN c.quarantined_at IS NOT NULL THEN 'quarantined' END], NULL) AS standing
-            FROM readmodel.configuration AS c
-                LEFT JOIN LATERAL (
-                    SELECT b.fingerprint FROM readmodel.config_application AS b
-                        WHERE b.system = c.system AND NOT b.late ORDER BY b.position DESC LIMIT 1
-                ) AS a ON a.fingerprint = c.fingerprint
-            WHERE c.system = %s ORDER BY c.seen_position
-    """
-    with db.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(query, (system,)).fetchall()

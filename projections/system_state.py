@@ -162,9 +162,3 @@ def _present(live: _Live) -> tuple[Any, ...]:
 
 def _dumped(state: SystemState) -> str:
     return orjson.dumps(state).decode()  # the same as of state.to_json(), without a deep copy of it
-
-
-def all_states(db: Db) -> list[SystemState]:
-    """Return the present state of every system, by name."""
-    rows = db.execute("SELECT state FROM readmodel.system_state ORDER BY system")
-    return [SystemState.from_json(orjson.loads(row[0])) for row in rows]

@@ -40,7 +40,7 @@ def mode_actuators(
     if http_admin_url is None and control_file is None:
         raise BadInput(
             "the system has neither an HTTP admin interface nor a control file",
-            hint="give it one: --control-file PATH or --http-admin-url URL",
+            hint="give it one: --control-file PATH or --http-admin URL",
         )
     http_admin = None
     if http_admin_url is not None:

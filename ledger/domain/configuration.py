@@ -159,13 +159,6 @@ def shortened(key: str, characters_max: int = 120) -> str:
     return f"{key[:half]}…{key[-half:]}"
 
 
-def is_within(key: str, prefix: str) -> bool:
-    """Whether ``key`` is ``prefix`` or lies below it, for questions about a part of the keys."""
-    if prefix in {"", ROOT_KEY, key}:
-        return True
-    return key.startswith(prefix) and key[len(prefix)] in ".["
-
-
 def tag_of(value: Value) -> str | None:
     """The reserved key, if the value is a tagged one (a date, bytes, a large integer)."""
     if isinstance(value, dict) and len(value) == 1:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final
 
-from ledger.domain.errors import BadInput, TransitionRefused
+from ledger.domain.errors import BadInput
 
 
 class Mode(StrEnum):
@@ -111,25 +111,3 @@ def transition(
     if current is target and full_kind(target, current_kind) is wanted_kind:
         return Transition.NO_OP
     return Transition.ALLOWED if target in _REACHABLE[current] else Transition.REFUSED
-
-
-def insist_on_transition(
-    current: Mode | None,
-    target: Mode,
-    *,
-    current_kind: PauseKind | None = None,
-    target_kind: PauseKind | None = None,
-) -> Transition:
-    """Judge a switch, and return ALLOWED or NO_OP.
-
-    Raises:
-        TransitionRefused: the rules say no; the hint names the way round.
-    """
-    verdict = transition(current, target, current_kind=current_kind, target_kind=target_kind)
-    if verdict is Transition.REFUSED:
-        before = "a system that was never started" if current is None else current.value
-        raise TransitionRefused(
-            f"{before} can't be switched straight to {target}",
-            hint="switch to mock first, watch it, then switch to real",
-        )
-    return verdict

@@ -7,12 +7,11 @@ in a password puts half of it into the host's or the database's name) is never s
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from urllib.parse import quote, quote_plus, unquote
 
 from psycopg import Error as PsycopgError, pq
@@ -77,22 +76,6 @@ def scrub(text: str, dsn: str) -> str:
     for form in sorted(forms, key=len, reverse=True):
         text = text.replace(form, HIDDEN)
     return text
-
-
-def connect_arguments(dsn: str) -> dict[str, Any]:
-    """Return what to give to ``psycopg.connect(**…)``; it holds the password, so don't log it.
-
-    Waits at most 10 s for each host unless the DSN or PGCONNECT_TIMEOUT says otherwise.
-
-    Raises:
-        BadInput: ``dsn`` can't be read.
-    """
-    arguments: dict[str, Any] = {key: setting.value for key, setting in _read(dsn).items()}
-    if "PGCONNECT_TIMEOUT" not in os.environ:
-        arguments.setdefault("connect_timeout", str(CONNECT_TIMEOUT_SECONDS))
-    arguments.setdefault("fallback_application_name", "rollout")
-    arguments.setdefault("client_encoding", "utf8")
-    return arguments
 
 
 def dsn_from_option(text: str) -> str:

@@ -84,12 +84,6 @@ class Restorer:
             raise _told(error) from error
         return row is not None and bool(row[0])
 
-    def chain_at(self, position: int) -> bytes | None:
-        """Return the chain value at ``position``, None where there is no event."""
-        query = "SELECT chain FROM ledger.event WHERE position = %s"
-        row = self._connection.execute(query, (position,), binary=True).fetchone()
-        return bytes(row[0]) if row else None
-
     def put_blobs(self, contents: Sequence[bytes]) -> None:
         """Keep the bytes that events name."""
         self._blobs.put_blobs(contents)

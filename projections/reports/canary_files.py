@@ -14,7 +14,7 @@ from projections.reports.details import said
 from projections.reports.limits import limit_for
 from projections.reports.recommendation import Recommendation
 from projections.reports.render import csv_bytes
-from projections.reports.samples import Series, Summary
+from projections.reports.samples import Summary
 from projections.reports.slices import Slice, target_text
 from projections.reports.words import Words
 from projections.sentences import mode_text, short
@@ -130,6 +130,7 @@ def document(made: Canary, words: Words) -> dict[str, Any]:
         "metrics": [_metric(made, one, words) for one in made.summaries],
         "rules": [_rule(one, words) for one in made.watched],
         "alerts": [_alert(one, words) for one in made.alerts],
+        **made.handled.as_json(words),
         "modes": [_mode(one) for one in made.modes],
         "rollbacks": [{**one, "at": iso(one["at"])} for one in made.rollbacks],
         "runs": monitoring.processes(judged.window.runs, judged.then)["runs"],
@@ -258,7 +259,7 @@ def _slice(made: Canary, row: Slice, words: Words) -> dict[str, Any]:
 def _metric(made: Canary, one: Summary, words: Words) -> dict[str, Any]:
     limit = limit_for(made.limits, one.series.metric)
     return {
-        "series": _series_name(one.series),
+        "series": one.series.name,
         "samples": one.samples,
         "mean": one.mean.as_json(words),
         "mean_text": one.mean.text(words),
@@ -270,10 +271,6 @@ def _metric(made: Canary, one: Summary, words: Words) -> dict[str, Any]:
         "target": limit.text if limit is not None else None,
         "source": limit.source if limit is not None else None,
     }
-
-
-def _series_name(one: Series) -> str:
-    return one.name
 
 
 def _range(one: Summary | None) -> str:

@@ -66,14 +66,6 @@ def stretches(db: Db, system: str, period: Period) -> list[Stretch]:
     return found
 
 
-def time_in_mode(spent: Sequence[Stretch]) -> dict[str, timedelta]:
-    """Return how long each mode lasted in all."""
-    total: dict[str, timedelta] = {}
-    for each in spent:
-        total[each.name] = total.get(each.name, timedelta(0)) + (each.until - each.since)
-    return total
-
-
 def order_records(
     db: Db, system: str, period: Period, spent: Sequence[Stretch], progress: Progress
 ) -> Iterator[Record]:

@@ -13,7 +13,6 @@ from typing import Any, Final
 from ledger.domain.errors import BadInput
 
 FOLDER: Final = Path(__file__).parent / "words"
-DEFAULT: Final = "en"
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from ledger.domain.envelope import NewEvent
 from ledger.store.postgres import PostgresStore
 from projections import mode_changes, timeline
 from projections.config_changes import blame, history
-from projections.configurations import list_configurations
 from projections.operations import list_operations
 from tests.support.builders import NOON
 from tests.support.histories import FINGERPRINTS, REGISTERED, happened
@@ -65,12 +64,6 @@ def test_blame_names_who_set_each_present_value(embedded_dsn: str) -> None:
         ] == [
             (5, None, "1", True),
             (2, None, "3", False),
-        ]
-        listed = list_configurations(made.db, "bot")
-        assert [(row["number"], row["fingerprint"], row["standing"]) for row in listed] == [
-            (1, first, []),
-            (2, second, ["in force"]),
-            (3, old, []),
         ]
     store.close()
 

@@ -13,7 +13,6 @@ from ledger.domain.configuration import (
     diff,
     fingerprint,
     flatten,
-    is_within,
     key_path,
     merge,
 )
@@ -150,15 +149,6 @@ def test_diff_names_each_changed_key_once() -> None:
         Change("b.e", None, "{}"),
     ]
     assert diff(old, old) == []
-
-
-def test_a_prefix_holds_whole_keys_only() -> None:
-    assert is_within("grid.levels[0]", "grid")
-    assert is_within("grid.levels[0]", "grid.levels")
-    assert is_within("grid", "grid")
-    assert is_within("anything", "$")
-    assert not is_within("gridlock", "grid")
-    assert not is_within("grid", "grid.levels")
 
 
 def test_merge_does_not_mix_tagged_values() -> None:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Final
 
 from ledger import files
 from ledger.domain import lines
@@ -25,7 +24,6 @@ from ledger.service.backups.metadata import (
 )
 from ledger.service.backups.sealing import Opener
 
-FIRST_WORDS: Final = 200
 Progress = Callable[[int, int], None]
 
 

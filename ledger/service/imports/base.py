@@ -30,7 +30,6 @@ NAMESPACE: Final = UUID("7588d2d3-72b2-5b99-94f9-1af80d02d781")
 """Under which imported records get their ids. Never to change: the ids stand in people's logs."""
 READING: Final = 1
 """The version of how records are read; part of a file's id, so that a better reader reads it again."""
-PROBLEMS_MAX: Final = 100
 """After so many bad records in a file that has to be good, the rest is not looked at."""
 LISTED_MAX: Final = 500
 """How many records a summary lists one by one; it says how many more there are."""
