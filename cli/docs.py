@@ -36,6 +36,7 @@ EXIT_CODES = {
 # Variables that no option carries.
 OTHER_VARIABLES = {
     "NO_COLOR": "Any value: no colours (<https://no-color.org>).",
+    "ROLLOUT_BACKUP_PASSPHRASE": "The passphrase of backups, where no file of one is named.",
     "ROLLOUT_CLOCK": "A file with an ISO 8601 time, for rehearsals: that is the time; waits end with it.",
     "ROLLOUT_DEBUG": "Any value: show the traceback of an error that should not happen.",
     "ROLLOUT_SECRET_KEY": "The key that secrets are digested under, instead of `secret.key` in the home.",

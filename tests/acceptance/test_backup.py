@@ -17,6 +17,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from ledger import files
 from tests.support.backups import (
@@ -448,6 +449,25 @@ def test_a_trial_on_the_embedded_server(tmp_path: Path, home: Path, embedded_dsn
     assert (home / "postgres").is_dir()
     assert not list((home / "postgres").glob("**/postmaster.pid"))
     assert [each["type"] for each in backup_events(rollout)] == ["BackupCreated", "BackupVerified"]
+
+
+def test_a_login_that_may_not_make_databases(filled: Rollout) -> None:
+    """Rights: it makes backups; tried on the ledger's server it is told of the other way: exit 9."""
+    with psycopg.connect(filled.dsn or "", autocommit=True) as connection:
+        connection.execute("DROP ROLE IF EXISTS test_backups")
+        connection.execute(
+            "CREATE ROLE test_backups LOGIN IN ROLE ledger_writer, ledger_projector, ledger_auditor"
+        )
+        try:
+            plain = Rollout(filled.home, make_conninfo(filled.dsn or "", user="test_backups"))
+            create(plain)
+            for right in ("NOCREATEDB", "CREATEDB"):  # the second makes one, and may not fill it
+                connection.execute(f"ALTER ROLE test_backups {right}")
+                told = plain("backup", "verify", exits=9)
+                assert "--scratch embedded" in told.err
+                assert scratch_databases(filled.dsn or "") == []
+        finally:
+            connection.execute("DROP ROLE test_backups")
 
 
 def test_a_backup_that_is_copied_elsewhere(filled: Rollout, tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
@@ -168,7 +167,9 @@ def _text(path: Path) -> str:
 
 def _age() -> Any:
     """Return the library, which has no types; loaded only where something is encrypted."""
-    return import_module("pyrage")
+    import pyrage  # pyright: ignore[reportMissingTypeStubs] -- it has none
+
+    return pyrage
 
 
 def _recipient(text: str) -> Any:

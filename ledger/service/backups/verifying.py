@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from ledger import fail_points
-from ledger.domain.errors import IntegrityFailure
+from ledger.domain.errors import IntegrityFailure, LedgerUnreachable
 from ledger.service.backups import recording
 from ledger.service.backups.metadata import TableDigest
 from ledger.service.backups.opening import Backup
@@ -40,10 +40,17 @@ def verify(backup: Backup, scratch: str, read_models: ReadModels, tell: Tell) ->
 
     Raises:
         IntegrityFailure: something is not as it was.
+        LedgerUnreachable: no ledger can be made there.
     """
     backup.check(tell("looking at the files"))
     inspect(backup, None, tell("recomputing the chain"))
-    migrate.upgrade(scratch)
+    try:
+        migrate.upgrade(scratch)
+    except LedgerUnreachable as problem:
+        raise LedgerUnreachable(
+            problem.message,
+            hint="Verify on the embedded PostgreSQL: --scratch embedded; or GRANT ledger_owner TO <login>",
+        ) from problem
     with Restorer(scratch) as restorer:
         restore(restorer, backup, tell("restoring"))
     fail_points.reach("verify.after_restore")
