@@ -71,10 +71,15 @@ def ago(moment: datetime, now: datetime) -> str:
     seconds = int((now - moment).total_seconds())
     if seconds < 0:
         return "in the future"
+    return f"{span(seconds)} ago" if seconds >= 5 else "just now"
+
+
+def span(seconds: int) -> str:
+    """Return how long that is, in one unit: ``2 h``."""
     for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
         if seconds >= 2 * size:
-            return f"{seconds // size} {unit} ago"
-    return f"{seconds} s ago" if seconds >= 5 else "just now"
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
 
 
 def shown(moment: datetime) -> str:

@@ -26,7 +26,7 @@ NO_ACTION: Final = "no action was taken yet"
 
 _UNSETTLED: Final[LiteralString] = """
     SELECT i.position, i.system, i.window_from, i.window_until, i.metrics, i.pending, i.stale,
-           jsonb_array_length(i.record::jsonb -> 'actions') > 0,
+           (i.record::jsonb #>> '{actions,0,position}')::bigint,
            array(SELECT b.block FROM metric_block AS b
                WHERE b.system = i.system AND b.occurred_min < i.window_until
                    AND b.occurred_max >= i.window_from
@@ -66,7 +66,8 @@ class _Waiting(NamedTuple):
     metrics: str | None
     pending: bool
     stale: bool
-    acted: bool
+    acted: int | None
+    """The position of the first action; None: there was none yet."""
     blocks: list[int]
 
 
@@ -142,12 +143,20 @@ def _ranges(blocks: Iterable[int]) -> list[tuple[int, int]]:
 
 
 def _before_after(
-    samples: list[_Sampled], since: datetime, until: datetime, *, acted: bool, elapsed: bool
+    samples: list[_Sampled], since: datetime, until: datetime, *, acted: int | None, elapsed: bool
 ) -> dict[str, Any]:
     """Return ``metrics`` (None where there is nothing to say), a ``note``, and the last ``position`` used."""
     border = since + timedelta(seconds=WINDOW_SECONDS)
-    before = _by_metric(e for e in samples if e.occurred_at < border)
-    after = _by_metric(e for e in samples if e.occurred_at >= border) if acted and elapsed else {}
+
+    def comes_before(event: _Sampled) -> bool:
+        # What a rule saw and what it did may bear the same time: then the log tells which came first.
+        if event.occurred_at == border and acted is not None:
+            return event.position < acted
+        return event.occurred_at < border
+
+    first = [event for event in samples if comes_before(event)]
+    last = [event for event in samples if not comes_before(event)] if acted and elapsed else []
+    before, after = _by_metric(first), _by_metric(last)
     metrics = {
         name: {
             "before": _mean(before.get(name, [])),
@@ -158,11 +167,10 @@ def _before_after(
         }
         for name in sorted(before.keys() | after.keys())
     }
-    used = [e.position for e in samples if e.occurred_at < border or (acted and elapsed)]
     return {
         "metrics": metrics or None,
-        "note": _note(until, acted=acted, elapsed=elapsed, any_samples=bool(metrics)),
-        "position": max(used, default=0),
+        "note": _note(until, acted=acted is not None, elapsed=elapsed, any_samples=bool(metrics)),
+        "position": max((event.position for event in (*first, *last)), default=0),
     }
 
 

@@ -28,7 +28,7 @@ class Incidents(Projection):
     """One row an incident; what `incidents.json` says of it lies in ``record`` and ``metrics``."""
 
     name = "incidents"
-    version = 2
+    version = 3
     tables = ("incident", "incident_document")
     definition = """
         CREATE TABLE incident (

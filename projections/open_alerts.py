@@ -20,8 +20,9 @@ UNSEEN: Final = "what it guards is not seen"
 def open_alerts(db: Db, now: datetime, system: str | None = None) -> list[Json]:
     """Return a row for whatever is open, of one system or of all: those that fire come last.
 
-    ``status`` is no_data, failing, pending, firing or acknowledged; ``flags`` are sentences' pieces on
-    who looks after it, what keeps people from being told, who could not be.
+    ``status`` is no_data, failing, pending, firing or acknowledged, and has been for ``open_seconds``;
+    ``flags`` are sentences' pieces on who looks after it, what keeps people from being told, who could not
+    be, and whether its rule could not act.
     """
     rows = db.execute(
         "SELECT system, state FROM readmodel.system_state "
@@ -30,9 +31,13 @@ def open_alerts(db: Db, now: datetime, system: str | None = None) -> list[Json]:
     )
     states = {name: SystemState.from_json(orjson.loads(state)) for name, state in rows}
     unsettled = [row for state in states.values() for row in unfired(state)]
-    firing = alerts.list_alerts(db, system)
-    return unsettled + [
-        {**row, "flags": flags(states[row["system"]], row["alert"], now)} for row in firing
+    firing = [
+        {**row, "flags": flags(states[row["system"]], row["alert"], now)}
+        for row in alerts.list_alerts(db, system)
+    ]
+    return [
+        {**row, "open_seconds": max(int((now - row["since"]).total_seconds()), 0)}
+        for row in unsettled + firing
     ]
 
 

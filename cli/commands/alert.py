@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import click
 
 from cli import options
@@ -124,21 +127,21 @@ def list_(runtime: Runtime, system: str | None, everything: bool, output: Output
     if everything:
         ended = alerts_model.list_alerts(runtime.readmodel, system, only_open=False)
         rows = [{**row, "flags": []} for row in ended if row["status"] == "resolved"] + rows
-    columns = [
-        "system",
-        "alert",
-        "severity",
-        "status",
-        "flags",
-        "message",
-        "since",
-        "fired_by",
-        "position",
-    ]
+    for_people = output.format == "table"
+    opened = "open" if for_people else "open_seconds"
+    columns = ["system", "alert", "severity", "status", opened, "flags", "message", "since",
+               "fired_by", "position"]  # fmt: skip
+    if for_people:
+        rows = [{**row, "flags": "; ".join(row["flags"]), "open": _open_for(row)} for row in rows]
     rows = [{**dict.fromkeys(columns), **row} for row in rows]
-    if output.format == "table":
-        rows = [{**row, "flags": "; ".join(row["flags"] or ())} for row in rows]
     output.rows(rows, columns)
+
+
+def _open_for(row: Mapping[str, Any]) -> str:
+    from cli.times import span
+
+    seconds = row.get("open_seconds")  # of what is over: none
+    return span(seconds) if seconds is not None else ""
 
 
 @alert.command("ack")

@@ -135,5 +135,7 @@ def flags(state: SystemState, alert: str, now: datetime) -> list[str]:
         found.append(f"inhibited by {by}")
     if alert in state.no_data:
         found.append(f"no data since {state.no_data[alert][:19]}Z")
+    if known.get("acted") == "failed":
+        found.append(f"its rule failed to {known['rule']['action']}")
     failed = [name for name, told in known.get("told", {}).items() if not told["ok"]]
     return found + [f"{name} could not be told" for name in failed]

@@ -1,0 +1,80 @@
+"""Alerts of our own, on what keeps a rule from protecting: it can't act, it can't be evaluated. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from ledger.domain import events
+from ledger.domain.state import SystemState
+
+ACTION_FAILED: Final = "ActionFailed"
+EVALUATION_FAILED: Final = "EvaluationFailed"
+
+
+def answered(
+    state: SystemState, taken: Sequence[events.AlertActionTaken]
+) -> tuple[events.Event, ...]:
+    """Return what to record of the actions that were taken on one alert; ``state``: before them."""
+    found: list[events.Event] = [*taken]
+    for one in taken:
+        if one.outcome == "done":
+            found += _again(state, one)
+    if taken:
+        last = taken[-1]
+        name, failed = f"{ACTION_FAILED}({last.alert})", last.outcome == "failed"
+        severity = "warning" if last.action == "mitigate" else "critical"
+        message = (
+            f"{last.alert} is firing, and its rule could not {last.action}: {last.explanation}"
+        )
+        found += _raised(state, name, severity, message) if failed else _over(state, name)
+    return tuple(found)
+
+
+def _again(state: SystemState, taken: events.AlertActionTaken) -> list[events.Event]:
+    """Return the action for the alert's incident, where that was mitigated before by another one."""
+    return [
+        events.IncidentMitigated(incident=name, action=f"{taken.action}: {taken.explanation}")
+        for name, known in state.incidents.items()
+        if known["alert"] == taken.alert and known["status"] == "mitigated"
+    ]
+
+
+def moot(state: SystemState) -> tuple[events.Event, ...]:
+    """Return the end of alerts on actions that failed, where what was to be acted upon is over."""
+    return tuple(
+        event
+        for name in state.alerts
+        if name.startswith(f"{ACTION_FAILED}(")
+        and name.removeprefix(f"{ACTION_FAILED}(")[:-1] not in state.alerts
+        for event in _over(state, name)
+    )
+
+
+def blind(state: SystemState, rule: str, why: str) -> list[events.Event]:
+    """Return what to record of a rule that can't be evaluated; nothing where that is known."""
+    if rule in state.failing:
+        return []
+    failed = events.EvaluationFailed(rule=rule, explanation=why)
+    message = f"{rule} can't be evaluated, so it guards nothing: {why}"
+    return [failed, *_raised(state, f"{EVALUATION_FAILED}({rule})", "warning", message)]
+
+
+def seeing(state: SystemState, rule: str) -> list[events.Event]:
+    """Return what to record of a rule that can be evaluated; nothing where it always could."""
+    if rule not in state.failing:
+        return []
+    recovered = events.EvaluationRecovered(rule=rule)
+    return [recovered, *_over(state, f"{EVALUATION_FAILED}({rule})")]
+
+
+def _raised(state: SystemState, name: str, severity: str, message: str) -> list[events.Event]:
+    if name in state.alerts:
+        return []
+    return [events.AlertFired(alert=name, severity=severity, message=message)]  # type: ignore[arg-type] -- one of the three
+
+
+def _over(state: SystemState, name: str) -> list[events.Event]:
+    if name not in state.alerts:
+        return []
+    return [events.AlertResolved(alert=name, how="condition_cleared")]

@@ -1,0 +1,88 @@
+"""What keeps a rule from protecting is an alert of its own: people are told, and it ends by itself."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from ledger.alerts import own
+from ledger.domain import events
+from tests.support.stories import Story
+
+Outcome = Literal["done", "skipped", "failed"]
+
+
+class Desk(Story):
+    """A story of the rule `Slow`, which pauses; recorded as the watch does."""
+
+    def fire(self) -> None:
+        rule = events.Rule(name="Slow", expr="latency > 1", action="pause", argument="halt")
+        self.tell(events.AlertFired(alert="Slow", severity="warning", message="slow", rule=rule))
+        self.tell(
+            events.IncidentOpened(incident="INC-1", title="slow", severity="warning", alert="Slow")
+        )
+
+    def acted(self, *taken: tuple[Literal["pause", "mitigate", "rollback"], Outcome]) -> list[str]:
+        """Record what the rule did; return the events."""
+        said = [
+            events.AlertActionTaken(alert="Slow", action=action, outcome=outcome, explanation="so")
+            for action, outcome in taken
+        ]
+        return self.record(*own.answered(self.state, said))
+
+    def record(self, *found: events.Event) -> list[str]:
+        for event in found:
+            self.tell(event)
+        return [event.type for event in found]
+
+
+def test_a_pause_that_fails_is_told_once_and_until_it_succeeds() -> None:
+    """I8: who is told that an alert fires takes it that its rule protects."""
+    desk = Desk()
+    desk.fire()
+    assert desk.acted(("pause", "failed")) == ["AlertActionTaken", "AlertFired"]
+    known = desk.state.alerts["ActionFailed(Slow)"]
+    assert known["severity"] == "critical"
+    assert known["message"] == "Slow is firing, and its rule could not pause: so"
+    assert desk.acted(("pause", "failed")) == ["AlertActionTaken"]
+    assert desk.acted(("pause", "done")) == ["AlertActionTaken", "AlertResolved"]
+    assert list(desk.state.alerts) == ["Slow"]
+
+
+def test_a_rollback_that_became_a_pause_has_protected() -> None:
+    desk = Desk()
+    desk.fire()
+    assert desk.acted(("rollback", "failed"), ("pause", "done")) == ["AlertActionTaken"] * 2
+    assert desk.acted(("rollback", "failed"), ("pause", "failed"))[-1] == "AlertFired"
+
+
+def test_it_ends_with_what_was_to_be_acted_upon() -> None:
+    desk = Desk()
+    desk.fire()
+    desk.acted(("mitigate", "failed"))
+    assert desk.state.alerts["ActionFailed(Slow)"]["severity"] == "warning"
+    assert own.moot(desk.state) == ()
+    desk.tell(events.AlertResolved(alert="Slow", how="condition_cleared"))
+    assert desk.record(*own.moot(desk.state)) == ["AlertResolved"]
+    assert not desk.state.alerts
+    assert own.moot(desk.state) == ()
+
+
+def test_an_incident_names_everything_that_was_done_about_it() -> None:
+    """What mitigated it first is recorded with the act itself; what follows is added."""
+    desk = Desk()
+    desk.fire()
+    assert desk.acted(("pause", "done")) == ["AlertActionTaken"]
+    desk.tell(events.IncidentMitigated(incident="INC-1", action="calm"))
+    assert desk.acted(("pause", "skipped")) == ["AlertActionTaken"]
+    assert desk.acted(("pause", "done")) == ["AlertActionTaken", "IncidentMitigated"]
+
+
+def test_a_rule_that_can_not_be_evaluated_is_told_once() -> None:
+    """Lesson 9: a guard that is blind must not look like one that sees nothing wrong."""
+    desk = Desk()
+    found = desk.record(*own.blind(desk.state, "Slow", "division by zero"))
+    assert found == ["EvaluationFailed", "AlertFired"]
+    assert own.blind(desk.state, "Slow", "division by zero") == []
+    assert desk.record(*own.seeing(desk.state, "Slow")) == ["EvaluationRecovered", "AlertResolved"]
+    assert own.seeing(desk.state, "Slow") == []
+    assert not desk.state.alerts
