@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from ledger import fail_points
+from ledger.alerts import own
 from ledger.alerts.judge import Look, judge, record
 from ledger.alerts.muting import inhibitions
 from ledger.alerts.rules import AlertRule
@@ -252,20 +253,18 @@ class Watch:
             incident = f"{incident_name(self._ledger, state)}{f'-{len(found)}' if found else ''}"
             found += self._judge(rule, state, look, incident)
         found += _sources(self._sources, readings, state)
-        found += self._end_of_silence(state, now)
+        found += [*self._end_of_silence(state, now), *own.moot(state)]
         return found
 
     def _judge(
         self, rule: AlertRule, state: SystemState, look: Look, incident: str
     ) -> list[events.Event]:
         """Judge one rule; where that can't be done, say so once: it must not blind the others."""
-        failing = rule.name in state.failing
         try:
             happened = judge(rule, self._series, state, look, incident)
         except Exception as error:  # noqa: BLE001 -- arithmetic on what anybody may have measured
-            told = f"{rule.expression.text} can't be evaluated: {error}"
-            return [] if failing else [events.EvaluationFailed(rule=rule.name, explanation=told)]
-        return [*happened, events.EvaluationRecovered(rule=rule.name)] if failing else happened
+            return own.blind(state, rule.name, f"{rule.expression.text}: {error}")
+        return [*happened, *own.seeing(state, rule.name)]
 
     def _concerns(self, rule: AlertRule, state: SystemState, facts: Mapping[str, str]) -> bool:
         """A rule that does not apply now is left alone, unless an alert of it is under way."""
@@ -295,7 +294,8 @@ class Watch:
             )
             fail_points.reach("watch.after_act")
             told += [_told(event) for event in taken]
-            self._line.append(lambda _, taken=taken: Decision(tuple(taken)))
+            answer = Decision(own.answered(self._line.state, taken))
+            self._line.append(lambda _, answer=answer: answer)
             if self._line.problem is not None and any(one.outcome == "done" for one in taken):
                 self._imagine_paused(taken)
         return told
