@@ -19,6 +19,7 @@ from ledger.profiles.plan import Plan
 from ledger.service import mitigating, offline, rolling_back
 from ledger.service.context import Ledger
 from ledger.service.recorder import Origin
+from ledger.service.world import world_of
 
 OPEN_SECONDS: Final = "rollout_alert_open_seconds"
 """A series of our own: by severity, for how long the oldest alert has been open."""
@@ -122,13 +123,42 @@ def _pause(
     kind = PauseKind(argument or "halt")
     mode, present = modes.current(state)
     if mode is Mode.PAUSED and exposure(mode, present) <= exposure(Mode.PAUSED, kind):
-        return "skipped", f"already {modes.shown(mode, present)}"
+        if _world_is_at_most(ledger, state, kind):
+            return "skipped", f"already {modes.shown(mode, present)}"
+        kind = present or kind  # somebody has undone the pause by hand: the one that was decided
+    else:
+        kind = _no_softer_than_stands(ledger, state, kind)
     result = offline.pause(ledger, state.system, kind, origin, away=away)
     if result.outcome == "skipped":
         return "skipped", result.explanation
     if result.outcome == "switched":
         return "done", f"paused/{kind} by {result.carried_by}"
     return "failed", result.explanation
+
+
+def _world_is_at_most(ledger: Ledger, state: SystemState, kind: PauseKind) -> bool:
+    """Tell whether every source says of itself that it is paused like that, or more."""
+    world = world_of(state.registration or {}, ledger.recorder.clock)
+    return world.modes is None or all(
+        told.mode is not None
+        and exposure(told.mode, told.pause_kind) <= exposure(Mode.PAUSED, kind)
+        for told in world.modes.observe().readings
+    )
+
+
+def _no_softer_than_stands(ledger: Ledger, state: SystemState, kind: PauseKind) -> PauseKind:
+    """Return ``kind``, or the graver one that somebody put into the control file by hand (I9).
+
+    The file alone is asked: an admin interface that hangs must not delay the pause.
+    """
+    path = (state.registration or {}).get("actuators", {}).get("control_file")
+    if path is None:
+        return kind
+    world = world_of({"actuators": {"control_file": path}}, ledger.recorder.clock)
+    told = world.modes.observe().safe if world.modes is not None else None
+    if told is None or told.mode is not Mode.PAUSED:
+        return kind
+    return min(kind, told.pause_kind or PauseKind.HALT, key=lambda one: exposure(Mode.PAUSED, one))
 
 
 def _roll_back(
@@ -167,6 +197,24 @@ def expired_silences(state: SystemState, now: datetime) -> Decision:
             if known["until"] <= iso(now)
         )
     )
+
+
+def twin_incidents(state: SystemState) -> Decision:
+    """Return the end of incidents that were opened twice: by who was killed, and by who followed unaware.
+
+    A watch that begins while the ledger is away can't know what was appended last.
+    """
+    first: dict[str, str] = {}
+    twins: list[events.Event] = []
+    for name, known in state.incidents.items():
+        alert = known["alert"]
+        if alert is None or known["status"] == "resolved":
+            continue
+        if alert in first:
+            resolution = f"opened twice: see {first[alert]}"
+            twins.append(events.IncidentResolved(incident=name, resolution=resolution))
+        first.setdefault(alert, name)
+    return Decision(tuple(twins))
 
 
 def open_seconds(state: SystemState, now: datetime) -> dict[str, float]:

@@ -74,6 +74,10 @@ class Lifeline:
             problem = LedgerUnreachable(f"The ledger can't be used: {problem}.")
         if self.problem is None:
             self._say(f"warning: going on without the ledger: {problem.message}")
+            # Somebody on this machine may have decided something since the last round (I9).
+            known = self.ledger.memory.recall(self.system)
+            if known is not None and known.revision > self.state.revision:
+                self.state = known
         self.problem = problem
         self._try_again = self._clock.monotonic() + AWAY_SECONDS
 
@@ -113,6 +117,7 @@ class Lifeline:
             self.state, _ = self.ledger.recorder.decide(
                 self.system, decide, self.origin, sending=sending
             )
+            self.ledger.memory.remember(self.state)
 
         def here() -> None:
             # No answer came: the log may have them. Under their own ids they are in it once (I4).

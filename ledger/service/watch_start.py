@@ -36,9 +36,8 @@ def begin(
     now = ledger.recorder.clock.now()
     state = ledger.load(system) if away is None else offline.remembered(ledger, system, None, away)
     plan = plan_of(ledger, state)
-    last = last_beat(ledger.home, system)
-    if away is None:
-        last = max(filter(None, (last, _last_look(ledger, state, now))), default=None)
+    last = _last_look(ledger, state, now) if away is None else None
+    last = last or last_beat(ledger.home, system)
     watching = Watch(ledger, plan, state, origin, base=base, last=last, say=say)
     if away is None:
         since = now - timedelta(seconds=watching.reach)

@@ -23,12 +23,13 @@ from ledger.alerts.rules import AlertRule
 from ledger.alerts.series import SeriesStore
 from ledger.domain import events
 from ledger.domain.decisions import Decision
-from ledger.domain.errors import LedgerError, LedgerUnreachable, StaleRevision
+from ledger.domain.errors import LedgerError, LedgerUnreachable
 from ledger.domain.state import SystemState
 from ledger.metrics.sources import Measured, Source, SourceReading
 from ledger.profiles.plan import Plan
-from ledger.service import acting, mitigating, notifying, recovery, tails
+from ledger.service import acting, notifying, tails
 from ledger.service.alerting import incident_name
+from ledger.service.caretaking import Caretaker
 from ledger.service.context import Ledger
 from ledger.service.heartbeat import beat
 from ledger.service.lifeline import Lifeline
@@ -85,7 +86,7 @@ class Watch:
         self._series = SeriesStore()
         self._last = last
         self._tried: dict[str, float] = {}
-        self._seen_files: object = None
+        self._caretaker = Caretaker(ledger, self._line)
         self.go_by(plan)
 
     def go_by(self, plan: Plan) -> None:
@@ -166,7 +167,7 @@ class Watch:
         self._notify(now)
         told += self._act(now)
         if self._line.problem is None:
-            told += self._look_after(now)
+            told += self._caretaker.look_after(now)
         self._last = now
         beat(
             self._ledger.home,
@@ -316,58 +317,6 @@ class Watch:
             self._line.append(lambda state: Decision(inhibitions(state, rules)))
         channels = self._plan.profile.notify
         self._notifier.tell(notifying.due(self._line.state, channels, self._by_name, now))
-
-    # --- what else has to be looked after ---
-
-    def _look_after(self, now: datetime) -> list[str]:
-        told: list[str] = []
-        try:
-            if mitigating.due(self._line.state, now):
-                mitigating.tell(self._ledger, self.system, self._line.origin)
-                told.append("mitigations were written anew")
-            ended = acting.expired_silences(self._line.state, now)
-            if ended.events:
-                self._line.append(lambda state: acting.expired_silences(state, now))
-            told += self._drift()
-        except LedgerUnreachable as problem:
-            self._line.lost(problem)
-        except StaleRevision:
-            pass  # somebody is at work: the next round sees it
-        except LedgerError as problem:
-            told.append(problem.message)
-        return told
-
-    def _drift(self) -> list[str]:
-        """Compare the world with the ledger when a file changed, or nothing was compared yet."""
-        seen = self._files()
-        if seen == self._seen_files and not self._line.state.drift:
-            return []
-        if any(operation["kind"] for operation in self._line.state.operations.values()):
-            return []  # somebody is writing them
-        before = dict(self._line.state.drift)
-        self._line.state, problems = recovery.detect_drift(
-            self._ledger, self.system, self._line.origin
-        )
-        self._seen_files = seen
-        told = [
-            f"{subject} was changed by hand: {found['expected']} → {found['found']}"
-            for subject, found in self._line.state.drift.items()
-            if subject not in before
-        ]
-        return told + problems
-
-    def _files(self) -> object:
-        actuators = (self._line.state.registration or {}).get("actuators", {})
-        paths = [file["path"] for file in actuators.get("config_files", ())]
-        paths += [actuators["control_file"]] if actuators.get("control_file") else []
-        found: list[object] = [self._line.state.mode_position, self._line.state.fingerprint]
-        for path in paths:
-            try:
-                status = Path(path).stat()
-                found.append((path, status.st_mtime_ns, status.st_size, status.st_ino))
-            except OSError as error:
-                found.append((path, error.errno))
-        return found
 
     def finish(self, why: str) -> None:
         """End the watch in order."""

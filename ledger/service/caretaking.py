@@ -1,0 +1,73 @@
+"""What a watch looks after besides its rules: what has run its time, and files that were changed by hand."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+from ledger.domain.errors import LedgerError, LedgerUnreachable, StaleRevision
+from ledger.service import acting, mitigating, recovery
+from ledger.service.context import Ledger
+from ledger.service.lifeline import Lifeline
+
+
+class Caretaker:
+    """Looks after one system, for as long as the ledger answers."""
+
+    def __init__(self, ledger: Ledger, line: Lifeline) -> None:
+        self._ledger = ledger
+        self._line = line
+        self._seen_files: object = None
+
+    def look_after(self, now: datetime) -> list[str]:
+        """Do what is due at ``now``; return sentences on what was done and found."""
+        told: list[str] = []
+        try:
+            if mitigating.due(self._line.state, now):
+                mitigating.tell(self._ledger, self._line.system, self._line.origin)
+                told.append("mitigations were written anew")
+            if acting.expired_silences(self._line.state, now).events:
+                self._line.append(lambda state: acting.expired_silences(state, now))
+            if acting.twin_incidents(self._line.state).events:
+                self._line.append(acting.twin_incidents)
+            told += self._drift()
+        except LedgerUnreachable as problem:
+            self._line.lost(problem)
+        except StaleRevision:
+            pass  # somebody is at work: the next round sees it
+        except LedgerError as problem:
+            told.append(problem.message)
+        return told
+
+    def _drift(self) -> list[str]:
+        """Compare the world with the ledger when a file changed, or nothing was compared yet."""
+        seen = self._files()
+        if seen == self._seen_files and not self._line.state.drift:
+            return []
+        if any(operation["kind"] for operation in self._line.state.operations.values()):
+            return []  # somebody is writing them
+        before = dict(self._line.state.drift)
+        self._line.state, problems = recovery.detect_drift(
+            self._ledger, self._line.system, self._line.origin
+        )
+        self._seen_files = seen
+        told = [
+            f"{subject} was changed by hand: {found['expected']} → {found['found']}"
+            for subject, found in self._line.state.drift.items()
+            if subject not in before
+        ]
+        return told + problems
+
+    def _files(self) -> object:
+        """Return what tells whether a file, or what is expected of it, has changed."""
+        actuators = (self._line.state.registration or {}).get("actuators", {})
+        paths = [file["path"] for file in actuators.get("config_files", ())]
+        paths += [actuators["control_file"]] if actuators.get("control_file") else []
+        found: list[object] = [self._line.state.mode_position, self._line.state.fingerprint]
+        for path in paths:
+            try:
+                status = Path(path).stat()
+                found.append((path, status.st_mtime_ns, status.st_size, status.st_ino))
+            except OSError as error:
+                found.append((path, error.errno))
+        return found
