@@ -6,9 +6,10 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet
 PYTHON ?=
 WORKERS ?= 2
+SEEDS ?= 0-999
 ARGS ?=
 
-.PHONY: help install demo test check format bench docs lock clean
+.PHONY: help install demo test simulate check format bench docs lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -21,6 +22,9 @@ demo: .venv/installed ## play a whole rollout on an embedded Postgres, and show 
 
 test: .venv/tools-installed ## run every test (ARGS="-k pause" runs some)
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(ARGS)
+
+simulate: .venv/tools-installed ## play random stories against the promises (SEEDS=0-999, or one of them)
+	ROLLOUT_SIMULATION=$(SEEDS) $(BIN)/python -m pytest --numprocesses $(WORKERS) tests/simulation/test_stories.py $(ARGS)
 
 check: .venv/tools-installed ## lint, format, types, import direction, house rules
 	$(BIN)/ruff check .
