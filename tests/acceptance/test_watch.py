@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.commands import KILLED, Rollout
 from tests.support.outages import away
-from tests.support.watched import Desk
+from tests.support.watched import RULES, Desk
 
 
 @pytest.fixture
@@ -94,6 +94,57 @@ def test_a_critical_alert_that_nobody_closes_escalates(desk: Desk) -> None:
     desk.once()
     assert desk.mode() == "real"
     desk.once(1801)
+    assert desk.mode() == "paused"
+
+
+def test_an_escalation_does_not_keep_itself_open(desk: Desk) -> None:
+    """It is critical itself, and stays open for longer than it waits: it must not count itself."""
+    desk("alert", "raise", "bot", "WS_DISCONNECTED", "--severity", "critical")
+    desk("alert", "ack", "bot", "WS_DISCONNECTED")  # which says that somebody looks, no more
+    desk.once(1801)
+    desk.once(1900)
+    desk("alert", "resolve", "bot", "WS_DISCONNECTED")
+    desk.once()
+    assert desk("alert", "list", "bot", "-o", "json").json == []
+
+
+def test_a_critical_that_nobody_closes_rolls_back(tmp_path: Path, rollout: Rollout) -> None:
+    """Seeds: a P1 that is open for 30 minutes goes back to the last stable fingerprint."""
+    name, _, rest = RULES.partition("CriticalOpenTooLong")
+    rules = (
+        name
+        + "CriticalOpenTooLong"
+        + rest.replace("rollout_action: pause", "rollout_action: rollback")
+    )
+    desk = Desk(tmp_path, rollout, rules=rules)
+    desk("alert", "raise", "bot", "WS_DISCONNECTED", "--severity", "critical")
+    desk.once(1800)
+    assert desk.config() == "size: 9\n"
+    desk.once(1)
+    assert desk.config() == "size: 1\n"
+
+
+def test_a_rule_cools_down(tmp_path: Path, rollout: Rollout) -> None:
+    """No second action of a rule within its cooldown; people see why, and the alert stays open."""
+    rules = RULES.replace(
+        "{rollout_action: pause,", "{rollout_action: pause, rollout_cooldown: 10m,", 1
+    )
+    desk = Desk(tmp_path, rollout, rules=rules)
+    desk.stats(ece=0.05, latency=600)
+    desk.once()
+    assert desk.mode() == "paused"
+    desk("resume", "bot")
+    desk("switch", "bot", "--to", "real")
+    desk.stats(ece=0.05, latency=100)
+    desk.once()
+    desk.stats(ece=0.05, latency=600)
+    desk.once()
+    assert desk.mode() == "real"
+    assert any("cools down until" in row["sentence"] for row in desk.rollout.log("bot"))
+    desk.stats(ece=0.05, latency=100)
+    desk.once(601)
+    desk.stats(ece=0.05, latency=600)
+    desk.once()
     assert desk.mode() == "paused"
 
 
