@@ -19,15 +19,21 @@ AUDITOR: Final = "ledger_auditor"
 PROJECTOR: Final = "ledger_projector"
 OWNER: Final = "ledger_owner"
 
+# How times, bytes and numbers are written as text is no setting of a database or a login: the hash of a
+# read model must not depend on where it was built, and not every form can be read back.
+_TEXT: Final = (
+    "-c TimeZone=UTC -c DateStyle=ISO,YMD -c IntervalStyle=postgres -c bytea_output=hex "
+    "-c extra_float_digits=1"
+)
 # A writer stuck while it holds the append lock would block all others: nothing may wait without end.
 # A machine that lost its power says no goodbye; its locks end when the server notices, within half a minute.
 _PATIENT: Final = (
-    "-c TimeZone=UTC -c lock_timeout=10s -c statement_timeout=0 -c tcp_keepalives_idle=10 "
+    f"{_TEXT} -c lock_timeout=10s -c statement_timeout=0 -c tcp_keepalives_idle=10 "
     "-c tcp_keepalives_interval=5 -c tcp_keepalives_count=4 "
     "-c idle_in_transaction_session_timeout=60s -c default_transaction_isolation=read\\ committed"
 )
 # A pause would rather act without the ledger than wait for one that hangs.
-_HURRIED: Final = "-c TimeZone=UTC -c lock_timeout=1s -c statement_timeout=3s"
+_HURRIED: Final = f"{_TEXT} -c lock_timeout=1s -c statement_timeout=3s"
 _HURRIED_TIMEOUT_SECONDS: Final = 2
 _HURRIED_LIFE_SECONDS: Final = 4.0
 

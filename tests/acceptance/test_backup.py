@@ -17,6 +17,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from ledger import files
@@ -141,6 +142,22 @@ def test_only_an_empty_ledger_is_restored(filled: Rollout, tmp_path: Path, home:
     told = other("backup", "restore", made["path"], exits=3)
     assert "Only an empty ledger can be restored" in told.err
     assert "new home" in told.err
+
+
+def test_a_database_with_settings_of_its_own(filled: Rollout) -> None:
+    """I7: how a database writes times, bytes and numbers changes no command, and no read model's digest."""
+    with psycopg.connect(filled.dsn or "", autocommit=True) as connection:
+        for setting in (
+            "timezone = 'Asia/Shanghai'", "datestyle = 'German'", "bytea_output = 'escape'",
+            "intervalstyle = 'sql_standard'", "extra_float_digits = -5",
+        ):  # fmt: skip
+            name = sql.Identifier(connection.info.dbname)
+            connection.execute(sql.SQL(f"ALTER DATABASE {{}} SET {setting}").format(name))
+    filled("incident", "open", "bot", "odd again", "--severity", "warning")
+    create(filled)
+    filled("backup", "verify")
+    filled("projections", "verify")
+    filled("verify")
 
 
 # --- what is not as it was made -----------------------------------------------------------------
