@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import click
 
 from cli import options
@@ -55,11 +57,20 @@ def silence(
             "A silence of everything is none.", hint="Name an alert, or --match LABEL=VALUE"
         )
     until = iso(runtime.clock.now() + parse_duration(span))
-    made = f"S-{runtime.ledger.load(system).revision + 1}"
-    silenced = events.AlertSilenced(
-        silence=made, matchers=matchers, until=until, holds_actions=hold_actions
-    )
-    _decide(runtime, system, Decision((silenced,)), reason, output, f"{made}: silent until {until}")
+
+    def silenced(state: SystemState) -> Decision:
+        # Named after its place in the log, which no other has, even where two people silence at once.
+        made = f"S-{state.revision + 1}"
+        event = events.AlertSilenced(
+            silence=made, matchers=matchers, until=until, holds_actions=hold_actions
+        )
+        return Decision((event,))
+
+    from cli.commands.alert import told
+
+    decision = _decide(runtime, system, silenced, reason)
+    made = decision.events[0].payload()["silence"]
+    told(decision, output, f"{made}: silent until {until}", system)
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -87,18 +98,19 @@ def unsilence(runtime: Runtime, system: str, name: str, reason: str | None, outp
         raise UnknownName(
             f"{system} has no silence {name!r}.", hint="It has: " + (", ".join(known) or "none")
         )
-    lifted = events.SilenceLifted(silence=name, how="manual")
-    _decide(runtime, system, Decision((lifted,)), reason, output, f"{name} is lifted")
+    from cli.commands.alert import told
+
+    lifted = Decision((events.SilenceLifted(silence=name, how="manual"),))
+    told(_decide(runtime, system, lambda _: lifted, reason), output, f"{name} is lifted", system)
 
 
 def _decide(
-    runtime: Runtime, system: str, decision: Decision, reason: str | None, output: Output, said: str
-) -> None:
-    from cli.commands.alert import told
-
-    def decide(state: SystemState) -> Decision:
+    runtime: Runtime, system: str, decide: Callable[[SystemState], Decision], reason: str | None
+) -> Decision:
+    def decided(state: SystemState) -> Decision:
         insist_on_registered(state)
-        return decision
+        return decide(state)
 
-    told(runtime.ledger.decide(system, decide, runtime.origin(reason)), output, said, system)
+    decision = runtime.ledger.decide(system, decided, runtime.origin(reason))
     runtime.catch_up()
+    return decision

@@ -86,17 +86,36 @@ def labels_of(state: SystemState, alert: str) -> dict[str, str]:
 
 
 def inhibitions(state: SystemState, rules: Sequence[Inhibition]) -> tuple[events.Event, ...]:
-    """Return which alerts begin to be inhibited by ``rules``, and which no longer are."""
+    """Return which alerts begin to be inhibited by ``rules``, and which no longer are.
+
+    Two that each rule has mute the other do not: of one of them people are told.
+    """
     labels = {alert: labels_of(state, alert) for alert in state.alerts}
+    by = {alert: known.get("inhibited_by") for alert, known in state.alerts.items()}
     changed: list[events.Event] = []
-    for alert, known in state.alerts.items():
-        sources = [source for rule in rules for source in rule.sources(labels, alert)]
-        before = known.get("inhibited_by")
+    for alert, before in list(by.items()):
+        sources = [
+            source
+            for rule in rules
+            for source in rule.sources(labels, alert)
+            if not _leads_to(alert, source, by)
+        ]
         if sources and before not in sources:
             changed.append(events.AlertInhibited(alert=alert, by=sources[0]))
         elif before and not sources:
             changed.append(events.InhibitionLifted(alert=alert))
+        by[alert] = before if before in sources else next(iter(sources), None)
     return tuple(changed)
+
+
+def _leads_to(alert: str, source: str, by: Mapping[str, str | None]) -> bool:
+    """Tell whether ``source`` is muted by ``alert``, or by one that is, and so on."""
+    above: str | None = source
+    for _ in by:
+        above = by.get(above) if above is not None else None
+        if above == alert:
+            return True
+    return False
 
 
 def inhibited_by(state: SystemState, alert: str) -> str | None:

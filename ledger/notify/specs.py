@@ -2,13 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import re
+from typing import Annotated, Final, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from ledger.configuration.strict import Strict
 from ledger.domain.durations import parse_duration
 from ledger.domain.spans import Duration
+
+_VARIABLE: Final = re.compile(r"\$\{\w+\}")
+_TOKEN: Final = re.compile(r"(?=.*\d)[\w-]{16,}")
+
+
+def _without_token(url: str) -> str:
+    """Refuse an address that is none, or that holds what looks like a secret: a plan is recorded."""
+    if _VARIABLE.match(url):
+        return url
+    parts = urlsplit(_VARIABLE.sub("", url))
+    if parts.scheme not in {"http", "https"} or not parts.netloc:
+        raise ValueError("write an address as ${WEBHOOK_URL}, or http://… or https://…")
+    said = [*parts.path.split("/"), *re.split("[=&]", parts.query)]
+    if "@" in parts.netloc or any(_TOKEN.fullmatch(part) for part in said):
+        raise ValueError("this looks like a secret: name a variable instead, ${WEBHOOK_URL}")
+    return url
+
+
+Address = Annotated[str, AfterValidator(_without_token)]
+"""Where to: ${VARIABLE}, or a URL without a token."""
 
 
 class _Channel(Strict):
@@ -27,8 +49,7 @@ class Webhook(_Channel):
     """A POST of JSON in the form of Alertmanager's webhooks."""
 
     kind: Literal["webhook"]
-    url: str
-    """${VARIABLE}, or a URL without a token."""
+    url: Address
     headers: dict[str, str] = {}
 
 

@@ -81,6 +81,21 @@ def test_two_of_a_kind_do_not_mute_each_other() -> None:
     assert changes(three, rule) == [("AlertInhibited", "C", "A")]
 
 
+def test_rules_that_mute_in_a_circle_leave_one_to_be_told() -> None:
+    """Else three alerts that each point at the next would be three that nobody hears of."""
+    names = ("A", "B", "C")
+    circle = [inhibition([f"alertname={a}"], [f"alertname={b}"]) for a, b in ("AB", "BC", "CA")]
+    found = changes(state(**{name: alert(name) for name in names}), *circle)
+    assert [(type_, name) for type_, name, _ in found] == [
+        ("AlertInhibited", "A"), ("AlertInhibited", "B"),
+    ]  # fmt: skip
+    muted = {
+        "A": {**alert("A"), "inhibited_by": "C"}, "B": {**alert("B"), "inhibited_by": "A"},
+        "C": alert("C"),
+    }  # fmt: skip
+    assert changes(state(**muted), *circle) == []
+
+
 def test_it_ends_with_its_source_and_is_said_once() -> None:
     rule = inhibition(["alertname=Down"], ["alertname=Slow"])
     muted = {**alert("Slow"), "inhibited_by": "Down"}
