@@ -17,7 +17,7 @@ from ledger.configuration.strict import Misfit, Strict, did_you_mean
 from ledger.domain.durations import duration_text
 from ledger.domain.spans import Duration
 from ledger.metrics.specs import MetricSource
-from ledger.notify.specs import Channel
+from ledger.notify.specs import Address, Channel
 from ledger.preflight.specs import Checks
 from ledger.profiles.parts import Name, Plain
 from ledger.profiles.phases import Guard, Kill, Phase
@@ -99,7 +99,7 @@ class Watch(Strict):
     """Nobody watching for longer than this is an alert of its own."""
     lookback: Duration = timedelta(minutes=5)
     """A sample older than this is none any more."""
-    heartbeat_url: str | None = None
+    heartbeat_url: Address | None = None
     """Asked after each round, so that somebody else notices when that stops; may be ${VARIABLE}."""
 
 
