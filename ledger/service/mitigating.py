@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -104,28 +104,36 @@ def tell(ledger: Ledger, system: str, origin: Origin) -> None:
         ledger.decide(system, lambda _: Decision(tuple(failed)), origin)
         raise
     fail_points.reach("mitigate.after_act")
+    ledger.decide(system, lambda state: Decision(told_of(state, standing, now, path)), origin)
 
-    def decide(state: SystemState) -> Decision:
-        told: list[events.Event] = []
-        for known in state.mitigations.values():
-            which = {"mitigation": known["mitigation"], "target": known.get("target", "")}
-            if known["until"] <= now:
-                told.append(events.MitigationLifted(**which, how="expired"))
-            elif known["status"] == "requested":
-                told.append(events.MitigationApplied(**which, path=str(path)))
-                told += _mitigated(state, known)
-        return Decision(tuple(told))
 
-    ledger.decide(system, decide, origin)
+def told_of(
+    state: SystemState, written: Collection[str], now: str, path: Path
+) -> tuple[events.Event, ...]:
+    """Return what is new once the mitigations ``written`` (their keys) stand in the file at ``path``.
+
+    One that somebody asked for since is not among them: whoever did writes the file again.
+    """
+    told: list[events.Event] = []
+    for key, known in state.mitigations.items():
+        which = {"mitigation": known["mitigation"], "target": known.get("target", "")}
+        if known["until"] <= now:
+            told.append(events.MitigationLifted(**which, how="expired"))
+        elif known["status"] == "requested" and key in written:
+            told.append(events.MitigationApplied(**which, path=str(path)))
+            told += _mitigated(state, known)
+    return tuple(told)
 
 
 def _mitigated(state: SystemState, known: Mapping[str, Any]) -> list[events.Event]:
-    """Return what a mitigation means for the incident of the alert that it answers."""
+    """Return what a mitigation means for the incident of the alert that it answers, if it answers one."""
+    if known.get("alert") is None:
+        return []
     action = f"{known['mitigation']} {known.get('target', '')}".strip()
     return [
         events.IncidentMitigated(incident=incident, action=action)
         for incident, record in state.incidents.items()
-        if record["alert"] == known.get("alert") and record["status"] in {"open", "acknowledged"}
+        if record["alert"] == known["alert"] and record["status"] in {"open", "acknowledged"}
     ]
 
 

@@ -109,7 +109,9 @@ def test_what_it_is_about_has_to_be_known(bot: Bot) -> None:
 def test_by_hand(bot: Bot) -> None:
     """A person puts one in force and lifts it, with a reason; the same again is a no-op (I16)."""
     apply = ("mitigation", "apply", "bot", "lighter", "--label", "slice=tokyo")
+    bot("incident", "open", "bot", "odd fills", "--severity", "warning")
     bot(*apply)
+    assert bot.happened("IncidentMitigated") == []  # nobody said that it is about that
     assert [(one["mitigation"], one["target"]) for one in bot.told()] == [("lighter", "tokyo")]
     assert "skipped" in bot(*apply).out
     assert bot.listed()["lighter tokyo"] == "in force"
