@@ -69,7 +69,7 @@ def canary(
         db, _judged(runtime, state, run_tag, now), now=now, by=runtime.settings.actor.name
     )
     step()
-    files = model.files(db, made, words, step)
+    files = model.files(made, words, step)
     wise = made.recommendation
     reporting.hand_out(
         runtime,

@@ -16,6 +16,7 @@ from projections import alerts, incidents, mode_changes
 from projections.base import Db
 from projections.reports import canary_files, dashboard, evidence, monitoring, plots, render
 from projections.reports.evidence import Doubt
+from projections.reports.handled import Handled, handled
 from projections.reports.limits import Limit, limits_of
 from projections.reports.monitoring import Threshold, Watched
 from projections.reports.provenance import Provenance, provenance
@@ -62,6 +63,8 @@ class Canary:
     alerts: tuple[Mapping[str, Any], ...]
     modes: tuple[Mapping[str, Any], ...]
     rollbacks: tuple[Mapping[str, Any], ...]
+    incidents_json: bytes
+    handled: Handled
 
     @property
     def verdict(self) -> str:
@@ -87,6 +90,10 @@ def collect(db: Db, judged: Judged, *, now: datetime, by: str) -> Canary:
     fired = _alerts(db, system, window)
     modes = _modes(db, system, window)
     doubts = evidence.doubts_of(db, system, window, series, judged.criteria)
+    exported = incidents.export(db, system=system)
+    done = handled(db, system, window, exported)
+    if done.open_ones:
+        doubts.append(evidence.doubt("incidents", serious=False, open=", ".join(done.open_ones)))
     doubts += evidence.asides_of(
         window, series, judged.criteria, limits, fired, modes, phase.mode if phase else None
     )
@@ -107,12 +114,14 @@ def collect(db: Db, judged: Judged, *, now: datetime, by: str) -> Canary:
         alerts=fired,
         modes=modes,
         rollbacks=_rollbacks(db, system, window),
+        incidents_json=exported,
+        handled=done,
     )
 
 
-def files(db: Db, made: Canary, words: Words, step: Callable[[], None]) -> dict[str, bytes]:
+def files(made: Canary, words: Words, step: Callable[[], None]) -> dict[str, bytes]:
     """Return the folder: file name -> content. ``step`` is called now and then, `STEPS` times."""
-    system, window = made.judged.then.system, made.judged.window
+    window = made.judged.window
     source = {"provenance": made.provenance.as_json()}
     told = {**source, **canary_files.document(made, words)}
     step()
@@ -130,7 +139,7 @@ def files(db: Db, made: Canary, words: Words, step: Callable[[], None]) -> dict[
     found = {
         "run_tag.txt": "".join(f"{run.tag}\n" for run in window.runs).encode(),
         **canary_files.tables(made),
-        "incidents.json": incidents.export(db, system=system),
+        "incidents.json": made.incidents_json,
         "monitoring_dashboard.json": render.json_bytes(_dashboard(made, words)),
         "process_info.json": render.json_bytes({**source, **process}),
         "monitoring_report.json": render.json_bytes({**source, **_conditions(made, words)}),

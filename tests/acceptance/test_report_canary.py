@@ -232,6 +232,7 @@ def test_alerts_modes_and_rollbacks_are_told_and_drawn(canary: Canary) -> None:
     canary(
         "alert", "raise", SYSTEM, "EceHigh", "--severity", "critical", "-m", "ece <b>0.2</b> | high"
     )
+    canary("mitigation", "apply", SYSTEM, "down-weight-slice", "--label", "slice=tokyo")
     canary.to(START + timedelta(minutes=30))
     (canary.folder / "prod.yaml").write_text("merge_tol_ms: 2000\n")
     canary("config", "put", SYSTEM, canary.folder / "prod.yaml", "--in-force")
@@ -245,6 +246,16 @@ def test_alerts_modes_and_rollbacks_are_told_and_drawn(canary: Canary) -> None:
     assert [one["outcome"] for one in report["rollbacks"]] == ["completed"]
     assert [one["mode"] for one in report["modes"]] == ["real", "paused/halt"]
     assert any("EceHigh" in reason for reason in report["recommendation"]["reasons"])
+    # incidents.json is no riddle: the report says what is in it (scenario 28), and what was done.
+    listed = json.loads((canary.folder / "out" / "incidents.json").read_bytes())["incidents"]
+    told = report["incidents"]
+    assert (told["in_this_time"], told["in_file"]) == (len(listed), len(listed)) == (1, 1)
+    assert [one["id"] for one in told["rows"]] == [one["id"] for one in listed]
+    assert f"incidents were open at the end of this time: {listed[0]['id']}" in [
+        one["text"] for one in report["evidence"]["doubts"]
+    ]
+    done = [(one["event"], one["mitigation"], one["target"]) for one in report["mitigations"]]
+    assert ("MitigationApplied", "down-weight-slice", "tokyo") in done
     page = (canary.folder / "out" / "T+0_final_report.html").read_text()
     assert "<b>0.2</b>" not in page
     assert page.count("<svg") == 3

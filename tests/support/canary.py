@@ -37,7 +37,8 @@ class Canary:
         self.to(self.now)
         (folder / "prod.yaml").write_text("merge_tol_ms: 1500\nfusion: {gate: 0, w: [0.6, 0.4]}\n")
         self("system", "add", SYSTEM, "--control-file", folder / "mode.json",
-             "--config-file", folder / "prod.yaml")  # fmt: skip
+             "--config-file", folder / "prod.yaml",
+             "--mitigation-file", folder / "mitigations.json")  # fmt: skip
         self("config", "put", SYSTEM, folder / "prod.yaml", "--in-force", "--stable",
              "--tag", "v2.0-prod")  # fmt: skip
         self("profile", "adopt", SYSTEM, self._plan(plan))
@@ -79,6 +80,7 @@ class Canary:
     def go_live(self) -> None:
         """Enter the canary phase, in real mode."""
         self("phase", "enter", SYSTEM, "canary")
+        self("preflight", "run", SYSTEM)
         self("switch", SYSTEM, "--to", "real")
 
     def lines(
