@@ -9,7 +9,8 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-from collections.abc import Generator, Mapping
+import tempfile
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -19,6 +20,7 @@ from ledger.files import sync_folder, told_as_not_written
 
 _SUFFIX: Final = ".rollout-tmp"
 _RANDOM_BYTES: Final = 8
+_NO_LINKS: Final = os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def write_folder(folder: Path, files: Mapping[str, bytes], *, replace: bool = False) -> None:
@@ -86,6 +88,38 @@ def staged_folder(folder: Path, *, replace: bool = False) -> Generator[Path]:
         os.close(descriptor)
 
 
+@contextmanager
+def scratch_folder(name: str) -> Generator[Path]:
+    """Give a folder, among the machine's temporary ones, for what is gone when the block ends.
+
+    What killed processes left under the same ``name`` is removed first.
+
+    Raises:
+        FileNotWritten: there is no room for it.
+    """
+    root = Path(tempfile.gettempdir())
+    _remove_abandoned(root.glob(f"{name}-*{_SUFFIX}"))
+    with told_as_not_written(root):
+        folder, descriptor = _make_scratch(root, name)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(descriptor)
+
+
+def _make_scratch(root: Path, name: str) -> tuple[Path, int]:
+    """Return a new folder and the descriptor that holds its lock."""
+    while True:
+        folder = Path(tempfile.mkdtemp(_SUFFIX, f"{name}-", root))
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if folder.exists():
+            return folder, descriptor
+        os.close(descriptor)  # not locked yet, it was taken for abandoned
+
+
 def _take_the_name(temporary: Path, folder: Path, *, replace: bool) -> None:
     if replace and folder.exists():
         # Two renames: for a moment there is no folder of the name, and never a mixture of two.
@@ -116,10 +150,15 @@ def _beside(folder: Path) -> Path:
 
 
 def _remove_leftovers(folder: Path) -> None:
+    _remove_abandoned(folder.parent.glob(f".{folder.name}.*{_SUFFIX}"))
+
+
+def _remove_abandoned(folders: Iterator[Path]) -> None:
+    """Remove those of which the lock is free: whoever made them does not live any more."""
     with suppress(OSError):  # tidying up must not stand in the way of the write itself
-        for path in folder.parent.glob(f".{folder.name}.*{_SUFFIX}"):
+        for path in folders:
             with suppress(OSError):
-                descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+                descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | _NO_LINKS)
                 try:
                     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     shutil.rmtree(path, ignore_errors=True)

@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
 from ledger.domain.errors import FileNotRead, LedgerError
-from projections.archive.layout import BLOBS, Manifest, SealedFile
+from ledger.folders import scratch_folder
+from projections.archive.layout import BLOBS, Manifest, SealedFile, damaged
 from projections.audit.verify import first_bad_position
 
 if TYPE_CHECKING:
@@ -49,8 +49,8 @@ def engine() -> Generator[DuckDBPyConnection]:
     """Open an engine without a file of its own; what spills from memory lies in a private folder."""
     import duckdb
 
-    with TemporaryDirectory(prefix="rollout-archive-") as scratch:
-        connection = duckdb.connect(":memory:", config={**_CONFIG, "temp_directory": scratch})
+    with scratch_folder("rollout-archive") as scratch:
+        connection = duckdb.connect(":memory:", config={**_CONFIG, "temp_directory": str(scratch)})
         try:
             connection.execute(sql("views.sql"))
             yield connection
@@ -96,12 +96,21 @@ class Checker:
         """Remember where a range leaves its streams, and its blobs, without recomputing it.
 
         Raises:
-            duckdb.Error: a file can't be read.
+            ArchiveDamaged: a file is missing, has another size, or can't be read.
         """
-        self.show(folder, manifest)
-        self._connection.execute(sql("streams.sql"))
-        if any(file.path == BLOBS for file in manifest.files):
-            self.remember(folder / BLOBS)
+        import duckdb
+
+        for file in manifest.files:
+            found = _misplaced(folder, file) or _resized(folder, file)
+            if found is not None:
+                raise damaged(found[1], manifest.first)
+        try:
+            self.show(folder, manifest)
+            self._connection.execute(sql("streams.sql"))
+            if any(file.path == BLOBS for file in manifest.files):
+                self.remember(folder / BLOBS)
+        except duckdb.Error as error:
+            raise damaged(f"{folder} can't be read: {first_line(error)}.", manifest.first) from None
         self._excuse(manifest.missing_blobs)
 
     def show(self, folder: Path, manifest: Manifest) -> None:
@@ -262,14 +271,24 @@ class Checker:
 
 
 def _differs(folder: Path, file: SealedFile) -> tuple[str, str] | None:
+    found = _misplaced(folder, file) or _resized(folder, file)
+    if found is None and sha256_of(folder / file.path) != file.sha256:
+        return "changed_file", f"{folder / file.path} was changed since it was sealed."
+    return found
+
+
+def _misplaced(folder: Path, file: SealedFile) -> tuple[str, str] | None:
     path = folder / file.path
-    if path.is_symlink() or not path.is_file():
-        if path.is_symlink() or path.exists():
-            return "strange_file", f"{path} is no regular file."
-        return "missing_file", f"{path} is missing."
-    if path.stat().st_size != file.bytes or sha256_of(path) != file.sha256:
-        return "changed_file", f"{path} was changed since it was sealed."
-    return None
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        return "strange_file", f"{path} is no regular file."
+    return None if path.exists() else ("missing_file", f"{path} is missing.")
+
+
+def _resized(folder: Path, file: SealedFile) -> tuple[str, str] | None:
+    path = folder / file.path
+    if path.stat().st_size == file.bytes:
+        return None
+    return "changed_file", f"{path} was changed since it was sealed."
 
 
 def first_line(error: BaseException) -> str:

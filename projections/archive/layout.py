@@ -188,7 +188,7 @@ def read(path: Path) -> Archive:
         IntegrityFailure: a record is missing, changed, or does not follow from the one before.
         FileNotRead: a record can't be read.
     """
-    content = files.read_bounded(path / LIST, bytes_max=RECORD_BYTES_MAX) if path.is_dir() else None
+    content = _content(path / LIST, 0) if path.is_dir() else None
     if content is None:
         if is_archive(path):
             raise damaged(f"{path / LIST} is missing.")
@@ -223,7 +223,7 @@ def _range(path: Path, folder: str, before: Sequence[Range], ledger: str | None)
     file = path / folder / MANIFEST
     if not _FOLDER.fullmatch(folder):
         raise damaged(f"{path / LIST} lists {folder!r}, which is no range.", after + 1)
-    content = files.read_bounded(file, bytes_max=RECORD_BYTES_MAX)
+    content = _content(file, after)
     if content is None:
         raise damaged(f"{file} is missing.", after + 1)
     manifest = _parsed(file, content, Manifest)
@@ -231,6 +231,12 @@ def _range(path: Path, folder: str, before: Sequence[Range], ledger: str | None)
     if wrong is not None:
         raise damaged(f"{file} {wrong}.", after + 1)
     return Range(manifest, hashlib.sha256(content).hexdigest(), path / folder)
+
+
+def _content(file: Path, after: int) -> bytes | None:
+    if file.is_symlink() or (file.exists() and not file.is_file()):
+        raise damaged(f"{file} is no regular file.", after + 1)
+    return files.read_bounded(file, bytes_max=RECORD_BYTES_MAX)
 
 
 def _wrong(

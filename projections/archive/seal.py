@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import shutil
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from ledger import files
 from ledger.domain.errors import BadInput, IntegrityFailure, LedgerError, OperationInProgress
@@ -24,6 +26,7 @@ from projections.archive.writer import Provenance, RangeWriter
 from projections.audit.log_reader import Head, LogReader
 
 Progress = Callable[[int, int], None]
+_ERRNO: Final = re.compile(r'"errno":"(\d+)"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,30 +59,22 @@ def export(
         LedgerUnreachable, SchemaMissing: the log can't be read; the archive is as it was, or further.
         FileNotWritten: and why; what is sealed stays sealed.
     """
-    import duckdb
-
     # A connection that copies events can't be asked for anything else meanwhile.
     with LogReader(dsn) as log, LogReader(dsn) as blobs:
         end = _end(log, up_to)
         ledger = log.ledger_id()
-        with _locked(path):
+        with _locked(path) as made, _taken_back_if_empty(path, made=made):
             archive = _begun(path, ledger, provenance)
             _check_continuity(archive, ledger, log, log.head())
             _remove_leftovers(path)
             if archive.unlisted:
                 archive = _listed(archive, list(archive.ranges), provenance)
             start = archive.last
-            try:
-                with engine() as connection:
-                    writer = RangeWriter(connection, log, blobs, provenance, archive)
-                    for found in writer.seal(start, end):
-                        archive = _listed(archive, [*archive.ranges, found], provenance)
-                        progress(found.manifest.last, end)
-            except duckdb.Error as error:
-                raise LedgerError(
-                    f"The events after {archive.last} could not be written: {first_line(error)}.",
-                    hint="Check the free space on the disk, then repeat the command: it goes on from there.",
-                ) from error
+            with _told(path), engine() as connection:
+                writer = RangeWriter(connection, log, blobs, provenance, archive)
+                for found in writer.seal(start, end):
+                    archive = _listed(archive, [*archive.ranges, found], provenance)
+                    progress(found.manifest.last, end)
     sealed = [each for each in archive.ranges if each.manifest.first > start]
     missing = sum(len(each.manifest.missing_blobs) for each in sealed)
     return Sealed(archive, max(0, archive.last - start), len(sealed), missing)
@@ -95,10 +90,11 @@ def _end(log: LogReader, up_to: int | None) -> int:
 
 
 @contextmanager
-def _locked(path: Path) -> Generator[None]:
-    """Make the folder, and hold it against other exports for as long as this one lives."""
+def _locked(path: Path) -> Generator[bool]:
+    """Make the folder, and hold it against other exports meanwhile; yield whether it was not there."""
     if path.exists() and not path.is_dir():
         raise BadInput(f"{path} is no folder.", hint="Name a folder: --out DIR")
+    made = not path.exists()
     with files.told_as_not_written(path):
         path.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -110,9 +106,45 @@ def _locked(path: Path) -> Generator[None]:
                 f"Another process writes the archive {path}.",
                 hint="Wait for it to finish; then there may be nothing left to do.",
             ) from None
-        yield
+        yield made
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def _taken_back_if_empty(path: Path, *, made: bool) -> Generator[None]:
+    """Where the block raises before a first range is sealed, leave no archive that was not there before.
+
+    ``made`` tells that the folder was not there either.
+    """
+    there = layout.is_archive(path)
+    try:
+        yield
+    except BaseException:  # Ctrl-C as well
+        if not there and not any(path.glob("range=*")):
+            with suppress(OSError):
+                (path / LIST).unlink(missing_ok=True)
+                if made:
+                    path.rmdir()
+        raise
+
+
+@contextmanager
+def _told(path: Path) -> Generator[None]:
+    """Turn the engine's errors about the disk into a sentence."""
+    import duckdb
+
+    try:
+        yield
+    except duckdb.Error as error:
+        number = _ERRNO.search(str(error))
+        with files.told_as_not_written(path):
+            if number is not None:
+                raise OSError(int(number[1]), os.strerror(int(number[1]))) from error
+        raise LedgerError(
+            f"{path} can't be written: {first_line(error)}.",
+            hint="Check the free space on the disk, then repeat the command: it goes on from there.",
+        ) from error
 
 
 def _begun(path: Path, ledger: str | None, provenance: Provenance) -> Archive:

@@ -8,7 +8,6 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
 from ledger import files
@@ -17,7 +16,7 @@ from ledger.domain.errors import IntegrityFailure
 from ledger.domain.ids import Actor
 from ledger.domain.state import iso
 from ledger.fail_points import reach
-from ledger.folders import staged_folder
+from ledger.folders import scratch_folder, staged_folder
 from projections.archive import layout
 from projections.archive.check import COLUMNS, Checker, sha256_of, sql
 from projections.archive.layout import (
@@ -77,12 +76,12 @@ class RangeWriter:
             self._checker.take_as_given(each.path, each.manifest)
         previous = self._archive.ranges[-1] if self._archive.ranges else None
         with (
-            TemporaryDirectory(prefix="rollout-archive-") as scratch,
-            closing(self._log.copy(after, up_to, Path(scratch))) as copied,
+            scratch_folder("rollout-archive") as scratch,
+            closing(self._log.copy(after, up_to, scratch)) as copied,
         ):
             for piece in copied:
                 self._load(piece)
-                previous = self._seal_one(piece.rows, previous, Path(scratch))
+                previous = self._seal_one(piece.rows, previous, scratch)
                 yield previous
 
     def _load(self, piece: Copied) -> None:

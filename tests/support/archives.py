@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -78,6 +79,17 @@ def _swap_rows(path: Path) -> None:
     )
 
 
+def _swap(one: Path, other: Path) -> None:
+    aside = one.rename(one.with_name("aside"))
+    other.rename(one)
+    aside.rename(other)
+
+
+def _folder_instead(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
 def _link(path: Path) -> None:
     elsewhere = path.rename(path.parents[4] / "elsewhere")
     path.symlink_to(elsewhere)
@@ -98,6 +110,16 @@ def _manifest(archive: Path) -> Path:
 TAMPERINGS: dict[str, tuple[Callable[[Path], object], str]] = {
     "a byte of events": (lambda a: _flip(the_event_files(a)[0]), "was changed since it was sealed"),
     "events cut off": (lambda a: the_event_files(a)[0].write_bytes(b""), "was changed since"),
+    "events truncated": (
+        lambda a: os.truncate(the_event_files(a)[0], 100),
+        "was changed since it was sealed",
+    ),
+    "events renamed": (
+        lambda a: the_event_files(a)[1].rename(the_event_files(a)[1].with_name("e.parquet")),
+        "events.parquet is missing",
+    ),
+    "files swapped": (lambda a: _swap(*the_event_files(a)[:2]), "was changed since it was sealed"),
+    "ranges swapped": (lambda a: _swap(*ranges(a)), "manifest.json is of the range range="),
     "events missing": (lambda a: the_event_files(a)[1].unlink(), "events.parquet is missing"),
     "rows swapped": (
         lambda a: _swap_rows(the_event_files(a)[1]),
@@ -113,6 +135,7 @@ TAMPERINGS: dict[str, tuple[Callable[[Path], object], str]] = {
     "a range missing": (lambda a: shutil.rmtree(ranges(a)[0]), "manifest.json is missing"),
     "the newest missing": (lambda a: shutil.rmtree(ranges(a)[1]), "manifest.json is missing"),
     "the list missing": (lambda a: (a / "archive.json").unlink(), "archive.json is missing"),
+    "a folder for a list": (lambda a: _folder_instead(a / "archive.json"), "is no regular file"),
     "the list broken": (lambda a: (a / "archive.json").write_text("{"), "is not what was written"),
     "the list emptied": (
         lambda a: (a / "archive.json").write_text("{}"),
