@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import sys
@@ -159,16 +160,29 @@ def main(arguments: list[str] | None = None) -> None:
     except Exception as error:  # the last net; the cause is shown when asked for
         if os.environ.get("ROLLOUT_DEBUG"):
             raise
-        if isinstance(error, OSError) and error.filename is not None:
-            _fail(f"{error.filename}: {(error.strerror or 'it failed').lower()}.", None, 1)
-        known = _from_the_database(error)
+        known = _known(error)
         if known is not None:
-            _fail(known.message, known.hint, known.exit_code)
+            _fail(*known)
         _fail(
             f"Something went wrong that should not: {type(error).__name__}.",
             "Run it again with ROLLOUT_DEBUG=1 and report what it prints.",
             1,
         )
+
+
+def _known(error: Exception) -> tuple[str, str | None, int] | None:
+    """Return the message, the hint and the exit code of an error that comes from outside."""
+    if isinstance(error, OSError):
+        fault = (error.strerror or "it failed").lower()
+        if error.filename is not None:
+            return f"{error.filename}: {fault}.", None, 1
+        if error.errno in {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}:
+            hint = "Free some space where it goes, then repeat the command."
+            return f"What it prints can't be written: {fault}.", hint, 1
+    if isinstance(error, RuntimeError) and str(error) == "Query interrupted":
+        return "Interrupted.", None, 130  # DuckDB's own answer to Ctrl-C
+    known = _from_the_database(error)
+    return (known.message, known.hint, known.exit_code) if known is not None else None
 
 
 def _from_the_database(error: Exception) -> LedgerError | None:
