@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final, TypeAlias
 from uuid import UUID
 
@@ -16,6 +16,7 @@ import orjson
 
 from ledger.domain import canonical
 from ledger.domain.envelope import Recorded
+from ledger.domain.state import iso
 
 FORMAT: Final = 1
 
@@ -32,6 +33,11 @@ class Header:
     ledger: str | None
     program: str
     schema: str
+    system: str | None = None
+    """Of this system alone."""
+    since: datetime | None = None
+    until: datetime | None = None
+    """Of this time alone, by ``occurred_at``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +66,17 @@ def header(head: Header, *, exported_at: datetime, exported_by: dict[str, str]) 
         {
             "record": "export", "format": FORMAT, "ledger": head.ledger, "program": head.program,
             "schema": head.schema, "first": head.first, "last": head.last,
-            "chain_before": head.chain_before.hex(), "whole": head.whole, "system": None,
-            "since": None, "until": None, "exported_at": _time(exported_at), "exported_by": exported_by,
+            "chain_before": head.chain_before.hex(), "whole": head.whole, "system": head.system,
+            "since": iso(head.since) if head.since else None,
+            "until": iso(head.until) if head.until else None,
+            "exported_at": iso(exported_at), "exported_by": exported_by,
         }
     )  # fmt: skip
 
 
-def blob(content: bytes) -> bytes:
-    """Return the line of a blob."""
-    sha256 = hashlib.sha256(content).hexdigest()
+def blob(content: bytes, name: str | None = None) -> bytes:
+    """Return the line of a blob. ``name`` is the hash it is kept under, by which other bytes are found out."""
+    sha256 = name if name is not None else hashlib.sha256(content).hexdigest()
     text = base64.b64encode(content).decode()
     return orjson.dumps({"record": "blob", "sha256": sha256, "bytes": text})
 
@@ -78,8 +86,8 @@ def event(recorded: Recorded) -> bytes:
     record: dict[str, Any] = {
         "record": "event", "format": canonical.FORMAT, "position": recorded.position,
         "revision": recorded.revision, "schema_version": recorded.schema_version,
-        "event_id": str(recorded.event_id), "occurred_at": _time(recorded.occurred_at),
-        "recorded_at": _time(recorded.recorded_at), "body_hash": recorded.body_hash.hex(),
+        "event_id": str(recorded.event_id), "occurred_at": iso(recorded.occurred_at),
+        "recorded_at": iso(recorded.recorded_at), "body_hash": recorded.body_hash.hex(),
         "stream": recorded.stream, "type": recorded.type, "chain": recorded.chain.hex(),
     }  # fmt: skip
     try:
@@ -167,7 +175,3 @@ def _integer(value: Any) -> int:
     if type(value) is not int:
         raise ValueError(f"{value!r} is no whole number")
     return value
-
-
-def _time(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 import csv
 import re
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from io import StringIO
-from typing import Any, BinaryIO, Final
+from typing import BinaryIO, Final
 
-import orjson
-
+from ledger.domain import lines
 from ledger.domain.envelope import Recorded
 from ledger.domain.ids import Actor
 from ledger.domain.state import iso
@@ -19,9 +17,6 @@ from projections.base import MERELY_OBSERVED
 from projections.exports.source import Source, Wanted, said
 from projections.sentences import sentence
 
-FORMAT: Final = 1
-EVENT_FORMAT: Final = 1
-"""The version of the hash layout that the log's rows are of."""
 COLUMNS: Final = (
     "position", "occurred_at", "recorded_at", "system", "type", "sentence", "actor_id", "actor",
     "actor_kind", "channel", "reason", "operation", "backfilled", "spooled", "stream", "revision",
@@ -45,39 +40,24 @@ def write_jsonl(
 ) -> int:
     """Write a `bounded` selection with all bytes that its events name; return how many events it has."""
     last = wanted.last or 0
-    header = {
-        "record": "export",
-        "format": FORMAT,
-        "ledger": source.ledger_id(),
-        "program": program,
-        "schema": schema,
-        "first": wanted.first,
-        "last": last,
-        "chain_before": source.chain_at(wanted.first - 1).hex(),
-        "whole": wanted.whole,
-        "system": wanted.system,
-        "since": iso(wanted.since) if wanted.since else None,
-        "until": iso(wanted.until) if wanted.until else None,
-        "exported_at": iso(at),
-        "exported_by": {"id": by.id, "name": by.name, "kind": str(by.kind)},
-    }
-    _line(out, header)
+    header = lines.Header(
+        wanted.first, last, source.chain_at(wanted.first - 1), wanted.whole, source.ledger_id(),
+        program, schema, wanted.system, wanted.since, wanted.until,
+    )  # fmt: skip
+    who = {"id": by.id, "name": by.name, "kind": str(by.kind)}
+    _line(out, lines.header(header, exported_at=at, exported_by=who))
     named: set[str] = set()
     events = blobs = 0
     for page in _pages(source, wanted, progress):
         new = sorted({name for event in page for name in _names(event)} - named)
         named.update(new)
         for name, content in source.blobs(new):
-            encoded = base64.b64encode(content).decode()
-            _line(out, {"record": "blob", "sha256": name, "bytes": encoded})
+            _line(out, lines.blob(content, name))
             blobs += 1
         for event in page:
-            _line(out, _record(event))
+            _line(out, lines.event(event))
         events += len(page)
-    _line(
-        out,
-        {"record": "end", "events": events, "blobs": blobs, "chain": source.chain_at(last).hex()},
-    )
+    _line(out, lines.end(lines.End(events, blobs, source.chain_at(last))))
     return events
 
 
@@ -104,8 +84,8 @@ def _pages(source: Source, wanted: Wanted, progress: Progress) -> Iterator[list[
         yield [event for event in page if wanted.has(event)]
 
 
-def _line(out: BinaryIO, record: dict[str, Any]) -> None:
-    out.write(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE))
+def _line(out: BinaryIO, line: bytes) -> None:
+    out.write(line + b"\n")
 
 
 def _names(event: Recorded) -> list[str]:
@@ -113,28 +93,6 @@ def _names(event: Recorded) -> list[str]:
     if event.type in MERELY_OBSERVED:
         return []
     return [name.decode() for name in _HASH.findall(event.body)]
-
-
-def _record(event: Recorded) -> dict[str, Any]:
-    record: dict[str, Any] = {
-        "record": "event",
-        "format": EVENT_FORMAT,
-        "position": event.position,
-        "revision": event.revision,
-        "schema_version": event.schema_version,
-        "event_id": str(event.event_id),
-        "occurred_at": iso(event.occurred_at),
-        "recorded_at": iso(event.recorded_at),
-        "body_hash": event.body_hash.hex(),
-        "stream": event.stream,
-        "type": event.type,
-        "chain": event.chain.hex(),
-    }
-    try:
-        record["body"] = event.body.decode()
-    except UnicodeDecodeError:
-        record["body_base64"] = base64.b64encode(event.body).decode()
-    return record
 
 
 def _row(event: Recorded) -> tuple[object, ...]:
