@@ -75,7 +75,7 @@ def header(head: Header, *, exported_at: datetime, exported_by: dict[str, str]) 
 
 
 def blob(content: bytes, name: str | None = None) -> bytes:
-    """Return the line of a blob. ``name`` is the hash it is kept under, by which other bytes are found out."""
+    """Return the line of a blob; ``name`` is the hash it is kept under: by it, other bytes are found out."""
     sha256 = name if name is not None else hashlib.sha256(content).hexdigest()
     text = base64.b64encode(content).decode()
     return orjson.dumps({"record": "blob", "sha256": sha256, "bytes": text})
