@@ -164,6 +164,73 @@ def test_who_was_told_that_it_fires_is_told_that_it_is_over(desk: Paged) -> None
     assert len(set(desk.keys())) == 2
 
 
+def test_killed_after_a_message_whose_alert_is_over_by_then(desk: Paged) -> None:
+    """I12: whoever was told that it fires is told that it is over, though no record says they were."""
+    desk.stats(ece=0.05, latency=400)
+    desk.once(exits=KILLED, ROLLOUT_FAIL_AT="notify.after_send")
+    assert desk.told() == [("LatencyOdd", "firing")]
+    assert desk.happened("NotificationDelivered") == []
+    desk.stats(ece=0.05, latency=50)
+    desk.once()
+    desk.once()
+    assert desk.told() == [("LatencyOdd", "firing")] * 2 + [("LatencyOdd", "resolved")]
+    assert len(set(desk.keys())) == 2
+
+
+def test_one_message_for_what_belongs_together_and_a_reminder(
+    tmp_path: Path, rollout: Rollout, site: Site
+) -> None:
+    """Three slices are one message; who has not said that they look after it hears of it again."""
+    desk = Paged(tmp_path, rollout, site)
+    channel = "name: pager, kind: webhook, url: '${PAGER_URL}', min_severity: info"
+    plan = desk.folder / "plan.yaml"
+    plan.write_text(
+        PROFILE.replace(DESK, f"notify: [{{{channel}, group_by: [alertname], repeat: 1h}}]")
+    )
+    desk("profile", "adopt", "bot", plan)
+    for slice_ in ("ny", "tokyo", "london"):
+        desk("metrics", "put", "bot", "latency=400", "--label", f"slice={slice_}")
+
+    def told() -> list[tuple[str, list[str]]]:
+        """Return each message on LatencyOdd: its key, and the slices that it is about."""
+        sent = [json.loads(asked.body) for asked in site.asked]
+        return [
+            (one["idempotencyKey"], [alert["labels"]["slice"] for alert in one["alerts"]])
+            for one in sent
+            if one["commonLabels"]["alertname"] == "LatencyOdd"
+        ]
+
+    desk.once(0)
+    assert [slices for _, slices in told()] == [["ny", "tokyo", "london"]]
+    records = [data for data in desk.data("NotificationDelivered") if "Odd" in data["subject"]]
+    assert len(records) == 3
+    desk.once(3590)
+    assert len(told()) == 1
+    desk("alert", "ack", "bot", 'LatencyOdd{slice="ny"}')
+    desk.once(15)
+    assert [slices for _, slices in told()] == [["ny", "tokyo", "london"], ["tokyo", "london"]]
+    assert len({key for key, _ in told()}) == 2
+
+
+def test_that_a_rule_could_not_pause_is_told(desk: Paged) -> None:
+    """I8: who is told that LatencyHigh fires would take it that the bot is paused."""
+    (desk.folder / "mode.json").unlink()
+    (desk.folder / "mode.json").mkdir()
+    desk.stats(ece=0.05, latency=600)
+    desk.once()
+    desk.once()
+    assert ("ActionFailed(LatencyHigh)", "firing") in desk.told()
+    sent = next(json.loads(a.body) for a in desk.site.asked if b"ActionFailed" in a.body)
+    assert sent["commonLabels"]["severity"] == "critical"
+    assert "its rule could not pause" in sent["commonAnnotations"]["summary"]
+    assert "its rule failed to pause" in desk.alert("LatencyHigh")["flags"]
+    (desk.folder / "mode.json").rmdir()
+    desk.once(61)
+    assert desk.mode() == "paused"
+    desk.once()
+    assert ("ActionFailed(LatencyHigh)", "resolved") in desk.told()
+
+
 def test_a_silence_quiets_and_protects_all_the_same(desk: Paged) -> None:
     """A person asked for quiet, for a while: the rule pauses, nobody is told; afterwards they are."""
     desk("alert", "silence", "bot", "LatencyHigh", "--for", "10m", "--reason", "maintenance")
