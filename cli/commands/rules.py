@@ -130,6 +130,8 @@ def replay(
 ) -> None:
     """Tell what rules would have done with the metrics that were recorded. Records nothing.
 
+    They apply in the mode and the phase that the system was in at each moment.
+
     \b
     Example:
       rollout rules replay bot --from "7 days ago" --rules next.yaml
@@ -138,10 +140,9 @@ def replay(
 
     from cli.times import parse_time
     from ledger.alerts.rules import load_rules
-    from ledger.alerts.series import SeriesStore
     from ledger.configuration.source import read_bytes
     from ledger.domain.durations import parse_duration
-    from ledger.service import planning, replaying, sampling
+    from ledger.service import hindsight, planning
     from ledger.service.rule_sets import rules_of
     from projections.sentences import sentence
 
@@ -159,24 +160,17 @@ def replay(
     interval = parse_duration(every) if every else (
         plan.profile.watch.interval if plan else timedelta(seconds=15)
     )  # fmt: skip
-    series = SeriesStore()
-    reach = timedelta(seconds=replaying.reach_of(found))
-    for one in sampling.read_samples(runtime.store, system, start - reach, end):
-        series.add(one.metric, one.labels, one.at.timestamp(), one.number)
-    replayed = replaying.Replay(found, recordings, series, interval, {"mode": "real"})
-    rows = []
-    at = start
-    while at <= end:
-        rows += [
-            {
-                "at": step.at,
-                "event": step.event.type,
-                "what": sentence(step.event.type, step.event.payload()),
-                "action": _action(step.event.payload()),
-            }
-            for step in replayed.look(at)
-        ]
-        at += interval
+    rows = [
+        {
+            "at": step.at,
+            "event": step.event.type,
+            "what": sentence(step.event.type, step.event.payload()),
+            "action": _action(step.event.payload()),
+        }
+        for step in hindsight.replayed(
+            runtime.store, system, found, recordings, start=start, end=end, interval=interval
+        )
+    ]
     output.rows(rows, ["at", "event", "what", "action"])
     fired = sum(row["event"] == "AlertFired" for row in rows)
     say(f"{fired} alerts would have fired")

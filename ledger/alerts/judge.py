@@ -100,6 +100,15 @@ def judge(
     return told.events
 
 
+def concerns(rule: AlertRule, state: SystemState, facts: Mapping[str, str]) -> bool:
+    """Whether ``rule`` is looked at: it applies now, or an alert of it is under way."""
+    if all(facts.get(axis) == value for axis, value in rule.applies_in):
+        return True
+    return any(known["rule"] == rule.name for known in state.pending.values()) or any(
+        (alert.get("rule") or {}).get("name") == rule.name for alert in state.alerts.values()
+    )
+
+
 def _samples(rule: AlertRule, series: SeriesStore, look: Look) -> int:
     end = look.at.timestamp()
     start = end - rule.expression.reach_seconds

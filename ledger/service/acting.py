@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 
 from ledger.alerts.muting import silenced_by
 from ledger.alerts.rules import AlertRule
+from ledger.alerts.series import SeriesStore
 from ledger.domain import events
 from ledger.domain.decisions import Decision, modes
 from ledger.domain.decisions.rollbacks import LAST_STABLE
@@ -23,6 +24,8 @@ from ledger.service.world import world_of
 
 OPEN_SECONDS: Final = "rollout_alert_open_seconds"
 """A series of our own: by severity, for how long the oldest alert has been open."""
+MODE: Final = "rollout_mode"
+"""A series of our own: 1 for the mode that the system is in."""
 Outcome = Literal["done", "skipped", "failed"]
 
 
@@ -215,6 +218,15 @@ def twin_incidents(state: SystemState) -> Decision:
             twins.append(events.IncidentResolved(incident=name, resolution=resolution))
         first.setdefault(alert, name)
     return Decision(tuple(twins))
+
+
+def provide(series: SeriesStore, state: SystemState, mode: str | None, now: datetime) -> None:
+    """Put the series of our own, as of ``now``, into ``series``."""
+    at = now.timestamp()
+    ages = open_seconds(state, now)
+    series.replace(OPEN_SECONDS, [((("severity", s),), age) for s, age in ages.items()], at)
+    modes = ("mock", "real", "paused")
+    series.replace(MODE, [((("mode", one),), float(mode == one)) for one in modes], at)
 
 
 def open_seconds(state: SystemState, now: datetime) -> dict[str, float]:

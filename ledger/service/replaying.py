@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import Field
 
-from ledger.alerts.judge import Look, judge, record
+from ledger.alerts.judge import Look, concerns, judge, record
 from ledger.alerts.rules import SEVERITIES, AlertRule, RecordingRule, load_rules
 from ledger.alerts.series import SeriesStore
 from ledger.configuration.source import read_bytes
@@ -23,11 +23,14 @@ from ledger.domain.errors import BadInput
 from ledger.domain.evolve import evolve
 from ledger.domain.ids import Actor, ActorKind, Channel, control_stream
 from ledger.domain.state import SystemState
+from ledger.service import acting
 from ledger.service.recorder import Origin, Recorder
 from ledger.store.memory import MemoryStore
 
 SYSTEM: Final = "replayed"
 ORIGIN: Final = Origin(Actor("replay", "replay", ActorKind.SERVICE), Channel.SCHEDULER)
+AS_REAL: Final[Mapping[str, str]] = {"mode": "real"}
+"""Unit tests are of what happens when it counts."""
 START: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SERIES_VALUE: Final = re.compile(
     r"(?P<start>-?[\d.]+(?:e-?\d+)?|_|stale|NaN|[+-]?Inf)(?:(?P<step>[+-][\d.]+))?(?:x(?P<times>\d+))?"
@@ -70,13 +73,15 @@ class Replay:
         recordings: Sequence[RecordingRule],
         series: SeriesStore,
         interval: timedelta,
-        facts: Mapping[str, str],
+        *,
+        own_series: bool = False,
     ) -> None:
+        """``own_series``: those that the watch provides are provided here too."""
         self._rules = rules
         self._recordings = recordings
         self._series = series
         self._interval = interval
-        self._facts = facts
+        self._own_series = own_series
         self._last: datetime | None = None
         self._clock = _Stopped(START)
         self._recorder = Recorder(
@@ -84,13 +89,17 @@ class Replay:
         )
         self.state = SystemState(SYSTEM)
 
-    def look(self, at: datetime) -> list[Step]:
-        """Look at the rules as of ``at``; return what happened."""
+    def look(self, at: datetime, facts: Mapping[str, str] = AS_REAL) -> list[Step]:
+        """Look at the rules as of ``at``, in the mode and phase of ``facts``; return what happened."""
         self._clock.at = at
+        if self._own_series:
+            acting.provide(self._series, self.state, facts["mode"], at)
         record(self._recordings, self._series, at)
         steps: list[Step] = []
         for rule in self._rules:
-            look = Look(at, self._interval, self._last, facts=self._facts)
+            if not concerns(rule, self.state, facts):
+                continue
+            look = Look(at, self._interval, self._last, facts=facts)
             incident = f"INC-{self.state.revision + len(steps) + 1}"
             for event in judge(rule, self._series, self.state, look, incident):
                 self._fold(event)
@@ -192,7 +201,7 @@ def _run_case(
         for number, value in enumerate(_values(str(written.values))):
             if value is not None:
                 series.add(metric, labels, number * every, value)
-    replay = Replay(rules, recordings, series, interval, {"mode": "real"})
+    replay = Replay(rules, recordings, series, interval)
     at = START
     for test in sorted(case.alert_rule_test, key=lambda test: parse_duration(test.eval_time)):
         until = START + parse_duration(test.eval_time)

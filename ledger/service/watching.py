@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -17,7 +17,7 @@ from typing import Final
 
 from ledger import fail_points
 from ledger.alerts import own
-from ledger.alerts.judge import Look, judge, record
+from ledger.alerts.judge import Look, concerns, judge, record
 from ledger.alerts.muting import inhibitions
 from ledger.alerts.rules import AlertRule
 from ledger.alerts.series import SeriesStore
@@ -158,7 +158,7 @@ class Watch:
         now = self._clock.now()  # after the samples: what was measured a moment ago counts
         measured = [one for reading in readings for one in reading.samples]
         self.remember(measured)
-        self._own_series(now)
+        acting.provide(self._series, self._line.state, self._line.state.mode, now)
         self._series.drop_before(now.timestamp() - self.reach - 3600)
         record(self._recordings, self._series, now)
         happened = self._evaluate(now, readings, measured)
@@ -185,22 +185,6 @@ class Watch:
             return [source.read() for source in self._sources]
         with ThreadPoolExecutor(min(len(self._sources), READERS_MAX)) as pool:
             return list(pool.map(Source.read, self._sources))
-
-    def _own_series(self, now: datetime) -> None:
-        ages = acting.open_seconds(self._line.state, now)
-        self._series.replace(
-            acting.OPEN_SECONDS,
-            [((("severity", severity),), age) for severity, age in ages.items()],
-            now.timestamp(),
-        )
-        self._series.replace(
-            f"{OWN}mode",
-            [
-                ((("mode", m),), float(self._line.state.mode == m))
-                for m in ("mock", "real", "paused")
-            ],
-            now.timestamp(),
-        )
 
     def _evaluate(
         self, now: datetime, readings: Sequence[SourceReading], measured: Sequence[Measured]
@@ -248,7 +232,7 @@ class Watch:
         look = Look(now, watch.interval, self._last, watch.lookback, facts)
         found: list[events.Event] = []
         for rule in self._rules:
-            if rule.applies_in and not self._concerns(rule, state, facts):
+            if not concerns(rule, state, facts):
                 continue
             # In one round two alerts may each open an incident: their names must differ.
             incident = f"{incident_name(self._ledger, state)}{f'-{len(found)}' if found else ''}"
@@ -266,14 +250,6 @@ class Watch:
         except Exception as error:  # noqa: BLE001 -- arithmetic on what anybody may have measured
             return own.blind(state, rule.name, f"{rule.expression.text}: {error}")
         return [*happened, *own.seeing(state, rule.name)]
-
-    def _concerns(self, rule: AlertRule, state: SystemState, facts: Mapping[str, str]) -> bool:
-        """A rule that does not apply now is left alone, unless an alert of it is under way."""
-        if all(facts.get(axis) == value for axis, value in rule.applies_in):
-            return True
-        return any(known["rule"] == rule.name for known in state.pending.values()) or any(
-            (a.get("rule") or {}).get("name") == rule.name for a in state.alerts.values()
-        )
 
     # --- acting ---
 

@@ -157,3 +157,49 @@ def test_a_bad_line_is_named_and_nothing_is_recorded(tmp_path: Path, bot: Rollou
     bot("metrics", "put", "bot", "--file", tmp_path / "m.jsonl", "--skip-bad")
     rows = bot("metrics", "list", "bot", "-o", "json").json
     assert [(row["metric"], row["samples"], row["newest"]) for row in rows] == [("a", 1, "1")]
+
+
+def test_the_past_is_replayed_in_the_mode_of_then(tmp_path: Path, bot: Rollout) -> None:
+    """A rule for real did nothing while the bot was rehearsing, and what the watch provides is there."""
+    (tmp_path / "real.yaml").write_text(
+        """
+groups:
+  - name: g
+    rules:
+      - alert: Real
+        expr: ece > 0.1
+        labels: {severity: critical}
+        annotations: {rollout_applies_in: mode=real}
+      - alert: TooLong
+        expr: rollout_alert_open_seconds{severity="critical"} > 600
+        labels: {severity: critical}
+"""
+    )
+    clock = tmp_path / "clock"
+    start = datetime(2025, 12, 1, tzinfo=UTC)
+    words = (
+        "rules",
+        "replay",
+        "bot",
+        "--rules",
+        tmp_path / "real.yaml",
+        "--every",
+        "1m",
+        "-o",
+        "json",
+    )
+    fired = []
+    for mode in ("mock", "real"):
+        clock.write_text(start.isoformat())
+        bot("switch", "bot", "--to", mode, "--yes", "--reason", "agreed", ROLLOUT_CLOCK=str(clock))
+        for minute in range(20):
+            clock.write_text((start + timedelta(minutes=minute)).isoformat())
+            bot("metrics", "put", "bot", "ece=0.3", ROLLOUT_CLOCK=str(clock))
+        span = ("--from", start.isoformat(), "--to", (start + timedelta(minutes=19)).isoformat())
+        told = bot(*words, *span).json
+        fired.append([row["what"] for row in told if row["event"] == "AlertFired"])
+        start += timedelta(hours=1)
+    assert fired[0] == []
+    assert len(fired[1]) == 2
+    assert "TooLong" in fired[1][1]
+    assert "earlier time" in bot(*words, "--from", "1h", "--to", "2h", exits=2).err
