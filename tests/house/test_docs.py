@@ -40,7 +40,10 @@ def test_folders_of_the_project_are_in_the_map() -> None:
     """ARCHITECTURE.md names every package, so that a newcomer finds the way."""
     page = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
     folders = sorted(
-        path.name for path in (ROOT / "ledger").iterdir() if (path / "__init__.py").exists()
+        path.name
+        for parent in ("ledger", "ledger/service", "projections")
+        for path in (ROOT / parent).iterdir()
+        if (path / "__init__.py").exists()
     )
     assert [folder for folder in folders if f"{folder}/" not in page] == []
 
