@@ -66,11 +66,13 @@ def made(
 
     Raises:
         BadInput: one of the ``recipients`` is none. Otherwise as `creating.create`.
+        LedgerUnreachable: the ledger was restored in part only.
     """
     from ledger import fail_points
     from ledger.service.backups import creating, recording, sealing
 
     seal = sealing.seal_for(recipients, passphrase, creating.resumable_key(folder))
+    runtime.store.insist_on_whole()
     _ = runtime.ledger  # appends what this machine did without the ledger
     position, found = digests_in(runtime.readmodel)
     backup = creating.create(

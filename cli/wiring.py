@@ -302,7 +302,13 @@ class Runtime:
         """The read models, caught up: what was appended before this call can be read.
 
         A login that may not write them reads them as they stand, and is told how far behind that is.
+        Whoever reads a ledger that was restored in part is told, too.
         """
+        end = self.store.restored_up_to()
+        if end is not None:
+            say(
+                f"warning: a restore up to #{end} is under way or was interrupted: this is not all of the log"
+            )
         try:
             self.catch_up()
         except RightMissing as problem:

@@ -70,6 +70,7 @@ def doctor(runtime: Runtime, output: Output) -> None:
         "server": runtime.server_version,
         "migration": lambda: runtime.store.schema_revision(),  # noqa: PLW0108 -- opens the store late
         "head": lambda: runtime.store.head().position,
+        "restore": lambda: runtime.store.insist_on_whole(),  # noqa: PLW0108 -- as above
         "waiting_in_spool": lambda: len(runtime.ledger_without_draining.spool.read().records),
         "roles": lambda: _roles(runtime),
         "secret_key": lambda: _secret_key(runtime),

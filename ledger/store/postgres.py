@@ -237,6 +237,24 @@ class PostgresStore:
             return str(row[0]) if row is not None and row[0] is not None else None
         return None
 
+    def restored_up_to(self) -> int | None:
+        """Return the position that a restore under way has to come to, or None: the log is whole."""
+        row = self._one("SELECT position FROM ledger.restoring")
+        return int(row[0]) if row is not None else None
+
+    def insist_on_whole(self) -> None:
+        """Return if the log is whole.
+
+        Raises:
+            LedgerUnreachable: a restore is under way, or was interrupted.
+        """
+        end = self.restored_up_to()
+        if end is not None:
+            raise LedgerUnreachable(
+                f"A restore up to #{end} is under way here, or was interrupted: this is not all of the log.",
+                hint="Repeat the restore: it goes on where it was.",
+            )
+
     def _one(self, query: str, arguments: tuple[Any, ...] = ()) -> tuple[Any, ...] | None:
         return self._run(lambda c: c.execute(_q(query), arguments, binary=True).fetchone())
 

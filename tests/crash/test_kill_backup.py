@@ -116,6 +116,24 @@ def test_a_restore_killed_anywhere_goes_on(
         other("system", "add", "welcome")
 
 
+def test_half_a_restore_is_not_taken_for_a_ledger(
+    filled: Rollout, tmp_path: Path, embedded_server: PostgresServer
+) -> None:
+    """I12: who reads it is told that it is not all; doctor says so; no backup is made of it."""
+    lengthen(filled.dsn or "", 1500)
+    made = filled("backup", "create", "-o", "json").json
+    with empty_ledger(embedded_server, tmp_path / "other") as other:
+        other("backup", "restore", made["path"], fail_at="restore.after_batch")
+        end = f"A restore up to #{made['last']} is under way"
+        assert f"restore up to #{made['last']} is under way" in other("status", "bot").err
+        assert end in other("doctor", exits=9).err
+        assert end in other("backup", "create", exits=9).err
+        assert other("backup", "list", "-o", "json").json == []
+        other("backup", "restore", made["path"])
+        assert "restore" not in other("status", "bot").err
+        other("doctor")
+
+
 def test_a_half_restored_ledger_takes_no_other_backup(
     filled: Rollout, tmp_path: Path, embedded_server: PostgresServer
 ) -> None:
