@@ -19,6 +19,7 @@ NAMES: Final = frozenset(
         "apply.after_file",
         "apply.before_outcome",
         "apply.after_outcome",
+        "phase.after_register",
         "rollback.after_intent",
         "rollback.after_file",
         "rollback.after_step",

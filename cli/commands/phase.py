@@ -10,10 +10,12 @@ import click
 from cli import options
 from cli.commands.alert import told
 from cli.commands.modes import insist_on_yes, skip
+from cli.commands.rollback import show_rollback
 from cli.completion import complete_system
 from cli.output import Output, say
 from cli.wiring import Runtime, pass_runtime
 from ledger.domain.decisions import Decision, phases
+from ledger.domain.decisions.configurations import short
 from ledger.domain.errors import BadInput
 from ledger.domain.state import SystemState
 
@@ -142,6 +144,10 @@ def advance(
     runtime.catch_up()
 
 
+def _would_append(decision: Decision) -> dict[str, Any]:
+    return {"would_append": [{"event": event.type, **event.payload()} for event in decision.events]}
+
+
 def _preview(runtime: Runtime, system: str, name: str | None, output: Output) -> None:
     """Show what entering a phase would change, write and append."""
     from cli.commands.config import show_changes
@@ -152,9 +158,9 @@ def _preview(runtime: Runtime, system: str, name: str | None, output: Output) ->
         skip(output, system, found.decision.skipped)
         return
     if output.format != "table":
-        would = [{"event": event.type, **event.payload()} for event in found.decision.events]
         changed = [change.model_dump(exclude_none=True) for change in found.changes]
-        output.record({"would_append": would, "changes": changed, "files": list(found.files)})
+        would = _would_append(found.decision)
+        output.record({**would, "changes": changed, "files": list(found.files)})
         return
     if found.changes:
         show_changes(found.changes, output, "the phase's overlay")
@@ -203,16 +209,36 @@ def release(runtime: Runtime, system: str, reason: str | None, output: Output) -
 @phase.command("abort")
 @system_argument
 @options.reason
+@options.dry_run
 @options.output
 @pass_runtime
-def abort(runtime: Runtime, system: str, reason: str | None, output: Output) -> None:
-    """Give the rollout up where it is. What runs is not touched: pause it, or roll it back.
+def abort(runtime: Runtime, system: str, reason: str | None, dry_run: bool, output: Output) -> None:
+    """Give the rollout up where it is.
+
+    What the phase's overlay took the place of is put back, where an earlier phase ran on it and nobody has
+    put anything else in force since. Nothing else is touched: pause what runs, or roll it back.
 
     \b
     Example:
       rollout phase abort polyarb-x --reason "the strategy does not carry its costs"
     """
-    _decide(runtime, system, phases.abort, reason, output, f"the rollout of {system} is given up")
+    from ledger.service import phasing
+
+    if dry_run:
+        state = runtime.ledger.load(system)
+        would, before = phases.abort(state), phases.to_put_back(state)
+        if before is not None:
+            show_rollback(runtime, system, before, None, output)
+            say("and before that: PhaseAborted")
+        else:
+            output.record(_would_append(would), "would append: PhaseAborted")
+        return
+    decision, put_back = phasing.abort(runtime.ledger, system, runtime.origin(reason))
+    said = f"the rollout of {system} is given up"
+    if put_back is not None:
+        said += f"; {short(put_back.fingerprint)} is in force again"
+    told(decision, output, said, system)
+    runtime.catch_up()
 
 
 @phase.command("scope")

@@ -104,7 +104,7 @@ def to(
 
     selector, code = _where_to(runtime, system, target, code, last_stable=last_stable, full=full)
     if dry_run:
-        _dry_run(runtime, system, selector, code, output)
+        show_rollback(runtime, system, selector, code, output)
         return
     if not has_reason(reason):
         raise ReasonRequired("A rollback needs a reason.", hint='Say why: --reason "…"')
@@ -155,9 +155,10 @@ def _where_to(
     return in_force, code
 
 
-def _dry_run(
+def show_rollback(
     runtime: Runtime, system: str, selector: str, code: str | None, output: Output
 ) -> None:
+    """Print what a rollback would change, write and append."""
     from ledger.service import rolling_back
 
     actor = runtime.settings.actor

@@ -60,7 +60,7 @@ class SystemState:
     """Firing: alert -> severity, message, since, acknowledged_by, inhibited_by, labels, rule, clocks, acted,
     told {channel: ok, at, failures, times}."""
     ended: Mapping[str, Json] = field(default_factory=dict)
-    """No longer firing: key -> alert, how, severity, channels (told that it fires, not yet that it is over),
+    """No longer firing: key -> alert, how, at, severity, channels (told that it fires, not that it is over),
     failed. Of those whose channels are none, the newest few."""
     incidents: Mapping[str, Json] = field(default_factory=dict)
     """Not closed: incident -> status, title, severity, opened_at, alert."""
@@ -71,7 +71,8 @@ class SystemState:
     profile: Json | None = None
     """The plan in force: name, fingerprint (of the blob that holds it), at, by, phases, guards."""
     phase: Json | None = None
-    """name, since, status (progressing | held | aborted | completed), limits, scope."""
+    """name, since, status (progressing | held | aborted | completed), limits, scope; and where its overlay
+    was put in force on the way forward: overlaid, and before, the configuration that it took the place of."""
     phases_done: Mapping[str, Json] = field(default_factory=dict)
     """Left forward: phase -> entered, left, by."""
     preflight: Json | None = None

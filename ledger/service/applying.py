@@ -160,6 +160,12 @@ def complete_apply(
     )
 
 
+def still_wanted(state: SystemState, operation: UUID) -> bool:
+    """Tell whether what an apply is for is still to be: the phase, if it is for one."""
+    intent = state.operations[str(operation)]["intent"]
+    return "phase" not in intent or bool(_phase_entered(state, operation))
+
+
 def _phase_entered(state: SystemState, operation: UUID) -> tuple[Event, ...]:
     """Return the entry into the phase that an apply is for, if it is for one."""
     begun = state.operations[str(operation)]

@@ -102,6 +102,7 @@ def enter(
         world = _world(ledger, state)
         save_unknown(ledger, state, world, origin)
         _keep(ledger, state, phase, wanted.snapshot, origin)
+        fail_points.reach("phase.after_register")
         operation = uuid7()
         origin = within(origin, operation)
         decided = Decision()

@@ -11,11 +11,13 @@ import orjson
 from ledger.domain import events
 from ledger.domain.configuration import flatten, leaf_text
 from ledger.domain.decisions import Decision, phases
-from ledger.domain.errors import GateClosed
+from ledger.domain.decisions.configurations import short
+from ledger.domain.errors import GateClosed, LedgerError, LedgerUnreachable, StaleRevision
 from ledger.domain.ids import Actor
 from ledger.domain.state import SystemState
 from ledger.profiles.phases import Phase
-from ledger.service import entering
+from ledger.service import entering, rolling_back
+from ledger.service.applying import ApplyResult
 from ledger.service.context import Ledger
 from ledger.service.planning import plan_of
 from ledger.service.recorder import Origin
@@ -37,6 +39,44 @@ def enter(ledger: Ledger, system: str, name: str, origin: Origin) -> Decision:
 def advance(ledger: Ledger, system: str, origin: Origin) -> Decision:
     """Leave the present phase forward. Raises as `enter` does, of the next phase."""
     return _go(ledger, system, None, origin)
+
+
+def abort(ledger: Ledger, system: str, origin: Origin) -> tuple[Decision, ApplyResult | None]:
+    """Give the rollout up, and put back what the phase's overlay took the place of (`phases.to_put_back`).
+
+    Returns what was decided, and the rollback, where there was something to put back.
+
+    Raises:
+        LedgerError: the rollout is given up, and the configuration could not be put back.
+    """
+    before = phases.to_put_back(ledger.load(system))
+    if before is None:
+        return ledger.decide(system, phases.abort, origin), None
+
+    decided = Decision()
+
+    def first(state: SystemState) -> Decision:
+        nonlocal decided
+        if phases.to_put_back(state) != before:
+            raise StaleRevision(f"Somebody has put something else in force in {system} meanwhile.")
+        decided = phases.abort(state)
+        return decided
+
+    try:
+        result = rolling_back.rollback(ledger, system, before, origin, first=first)
+    except LedgerUnreachable:
+        raise
+    except LedgerError as problem:
+        if not phases.is_over(ledger.load(system)):
+            ledger.decide(system, phases.abort, origin)
+            problem.hint = (
+                "The rollout is given up, and its configuration stands. Mend that; then: "
+                f"rollout rollback {system} --to {short(before)} --reason …"
+            )
+        raise
+    if result.outcome == "skipped":  # what was in flight after a crash was just finished
+        return ledger.decide(system, phases.abort, origin), None
+    return decided, result
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +119,12 @@ def _step(
     def decide(state: SystemState) -> Decision:
         limits, scope = _limits(phase), _scope(phase)
         if forward:
+            following = phases.next_phase(state)
+            if (following["name"] if following else None) != name:
+                raise StaleRevision(
+                    f"The rollout of {state.system} went on meanwhile.",
+                    hint=f"rollout phase list {state.system}",
+                )
             return phases.advance(state, actor, now, limits=limits, scope=scope)
         return phases.enter(state, str(name), actor, now, limits=limits, scope=scope)
 
@@ -87,7 +133,13 @@ def _step(
 
 def _go(ledger: Ledger, system: str, name: str | None, origin: Origin) -> Decision:
     """Enter a phase (None: advance), and put its configuration in place with it, if it has one."""
-    state = ledger.load(system)
+    before = ledger.load(system)
+    state = _settled(ledger, before, origin)
+    if state.phase is not None and state.phase != before.phase:
+        # Who repeats a command that was killed wants that one done, not the one after it.
+        return Decision(
+            skipped=f"what a crash left was finished just now: it is in {state.phase['name']}"
+        )
     phase, decide = _step(ledger, state, name, origin.actor)
     if phase is not None and decide(state).events and entering.overlaid(ledger, state, phase):
         return entering.enter(
@@ -102,6 +154,17 @@ def _go(ledger: Ledger, system: str, name: str | None, origin: Origin) -> Decisi
         return decided
 
     return ledger.decide(system, decide_on_what_is_in_force, origin)
+
+
+def _settled(ledger: Ledger, state: SystemState, origin: Origin) -> SystemState:
+    """Return the state, with what a crash left of its configuration finished or given up."""
+    from ledger.service.recovery import finish_dead_operations
+
+    if not any(known["kind"] in {"apply", "rollback"} for known in state.operations.values()):
+        return state
+    with ledger.operating(state.system, "settling what a crash left"):
+        finish_dead_operations(ledger, state.system, origin)
+    return ledger.load(state.system)
 
 
 def _limits(phase: Phase | None) -> dict[str, str]:

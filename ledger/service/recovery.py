@@ -168,7 +168,10 @@ def _finish_switch(
 def _finish_apply(
     ledger: Ledger, world: World, state: SystemState, operation: UUID, origin: Origin
 ) -> tuple[bool, str]:
-    """An apply of which nothing was written is given up; one that was partly done is completed."""
+    """An apply of which nothing was written is given up; one that was partly done is completed.
+
+    One that somebody has decided against since is recorded if all of it is in place, and else given up.
+    """
     record = state.operations[str(operation)]
     fingerprint = record["intent"]["fingerprint"]
     contents: dict[str, bytes] = {}
@@ -185,12 +188,26 @@ def _finish_apply(
         except LedgerError as problem:
             why = f"begun, and can't be completed: {problem.message}"
     standing = world.configs.read() if world.configs is not None else {}
-    if any(standing.get(name) == content for name, content in contents.items()):
+    changed = _changed_by(state, record["intent"])
+    written = [standing.get(name) == contents[name] for name in contents if name in changed]
+    done = any(written)
+    if contents and not applying.still_wanted(state, operation):
+        done, why = all(written), "begun, and its phase was decided against since"
+    if done:
         applying.complete_apply(ledger, world, state, operation, contents, origin)
         return True, f"{short(fingerprint)} is in place"
     failed = events.ConfigApplyFailed(fingerprint=fingerprint, explanation=f"{why}; given up")
     ledger.recorder.end(state.system, operation, lambda _: [failed], origin)
     return False, f"{short(fingerprint)} was {why}"
+
+
+def _changed_by(state: SystemState, intent: Mapping[str, Any]) -> set[str]:
+    """Return the files that an apply writes anew: one that stays as it is can't tell whether it was begun."""
+    new = state.configs[intent["fingerprint"]]["snapshots"][intent["snapshot"]]
+    old = state.configs.get(state.fingerprint or "", {"snapshots": {}})["snapshots"]
+    stays = {file["name"]: file for file in old.get(state.snapshot, ())}
+    names = {file["name"] for file in new}
+    return {file["name"] for file in new if file != stays.get(file["name"])} or names
 
 
 def _finish_rollback(

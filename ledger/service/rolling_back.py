@@ -93,11 +93,18 @@ def _move(
 
 
 def rollback(
-    ledger: Ledger, system: str, selector: str, origin: Origin, *, code: str | None = None
+    ledger: Ledger,
+    system: str,
+    selector: str,
+    origin: Origin,
+    *,
+    code: str | None = None,
+    first: Callable[[SystemState], Decision] = lambda _: Decision(),
 ) -> ApplyResult:
     """Go back to what ``selector`` names; see `rollbacks.request` for the rules.
 
-    ``code`` names the commit that the code goes back to in the same operation.
+    ``code`` names the commit that the code goes back to in the same operation. What ``first`` decides is
+    recorded with the intent: both, or neither.
 
     Raises:
         NothingStable, UnknownName, AmbiguousName: there is no target.
@@ -123,11 +130,14 @@ def rollback(
         # Everything that can fail without harm comes before the intent: the bytes and their secrets.
         contents = restored(ledger, state, target["to_fingerprint"], target["snapshot"], world)
         save_unknown(ledger, state, world, origin)
-        state, decision = ledger.recorder.decide(
-            system,
-            lambda state: rollbacks.request(state, selector, in_place=found, code=move),
-            origin,
-        )
+
+        def decide(state: SystemState) -> Decision:
+            intent = rollbacks.request(state, selector, in_place=found, code=move)
+            if intent.skipped is not None:
+                return intent
+            return Decision((*first(state).events, *intent.events))
+
+        state, decision = ledger.recorder.decide(system, decide, origin)
         if decision.skipped is not None:
             return ApplyResult(system, state.fingerprint or "", "skipped", decision.skipped)
         fail_points.reach("rollback.after_intent")

@@ -205,6 +205,63 @@ def test_held_before_it_is_recovered_it_is_not_entered(grid: Grid) -> None:
     assert grid.phase == "small"
 
 
+def test_giving_up_puts_back_what_was_before(grid: Grid) -> None:
+    """I16, I10: once; what was given up is in quarantine, so that nobody advances into it by mistake."""
+    grid.sign()
+    grid("phase", "advance", "bot")
+    told = grid("phase", "abort", "bot", "--dry-run")
+    assert "v3_features.kline_sync" in told.out
+    assert "PhaseAborted" in told.err
+    assert grid.path.read_text() == SMALL
+    assert "is in force again" in grid("phase", "abort", "bot").out
+    assert grid.path.read_text() == BASE
+    grid("drift", "bot")
+    assert "is aborted" in grid("phase", "abort", "bot", exits=3).err
+    assert grid.events().count("RollbackCompleted") == 1
+    grid.sign()
+    assert "in quarantine" in grid("phase", "enter", "bot", "small", exits=3).err
+
+
+def test_giving_up_leaves_what_somebody_put_in_force_since(grid: Grid) -> None:
+    """A later decision of a person is not undone."""
+    grid.sign()
+    grid("phase", "advance", "bot")
+    text = SMALL.replace("max_levels: 5", "max_levels: 4")
+    grid.path.write_text(text)
+    grid("config", "put", "bot", grid.path, "--in-force")
+    assert "is in force again" not in grid("phase", "abort", "bot").out
+    assert grid.path.read_text() == text
+
+
+def test_giving_up_in_the_first_phase_leaves_its_overlay(grid: Grid) -> None:
+    """I9: what stood there before the rollout may be more exposed than what the first phase allows."""
+    grid("phase", "abort", "bot")
+    first = "name: simulation\n"
+    overlay = f"{first}    overlay: {{grid.max_levels: 3}}\n"
+    (grid.folder / "plan.yaml").write_text(PLAN.replace(first, overlay))
+    grid("profile", "adopt", "bot", grid.folder / "plan.yaml")
+    grid("phase", "enter", "bot", "simulation")
+    assert "max_levels: 3" in grid.path.read_text()
+    assert "would append: PhaseAborted" in grid("phase", "abort", "bot", "--dry-run").out
+    grid("phase", "abort", "bot")
+    assert "max_levels: 3" in grid.path.read_text()
+
+
+def test_given_up_even_where_nothing_can_be_put_back(grid: Grid) -> None:
+    """Giving up is never refused; what could not be done is told, with the command that does it later."""
+    grid.sign()
+    grid("phase", "advance", "bot")
+    away = grid.path.rename(grid.folder / "away")
+    grid.path.mkdir()
+    told = grid("phase", "abort", "bot", exits=1)
+    assert "The rollout is given up" in told.err
+    assert grid.events()[-1] == "PhaseAborted"
+    grid.path.rmdir()
+    away.rename(grid.path)
+    grid("rollback", *told.err.partition("rollout rollback ")[2].split()[:3])
+    assert grid.path.read_text() == BASE
+
+
 def test_going_back_sets_what_the_earlier_phase_says(grid: Grid) -> None:
     """A key that a phase does not name stays as it is: to change it, name it."""
     first = "name: simulation\n"

@@ -142,6 +142,7 @@ def moved(state: SystemState, move: Mapping[str, Any], begun: int) -> tuple[Even
         limits=move["limits"],
         scope={name: tuple(values) for name, values in move["scope"].items()},
         break_glass=move.get("break_glass"),
+        before=state.fingerprint if _goes_forward(state, move["phase"]) else None,
     )
     if left is None:
         return (entered,)
@@ -169,8 +170,22 @@ def release(state: SystemState, actor: Actor) -> Decision:
 
 
 def abort(state: SystemState) -> Decision:
-    """Give the rollout up where it is. What runs is not touched: pause or roll back for that."""
+    """Give the rollout up where it is."""
     return Decision((events.PhaseAborted(phase=present_phase(state)["name"]),))
+
+
+def to_put_back(state: SystemState) -> str | None:
+    """Return the configuration that aborting the present phase puts back; None: what is in force stays.
+
+    That is what the phase before ran on, where the overlay of this one took its place, and nobody has put
+    anything else in force since. The overlay of the first phase stays: what stood there before the rollout
+    may be more exposed.
+    """
+    present = present_phase(state)
+    before = present.get("before")
+    if before is None or state.fingerprint != present["overlaid"]:
+        return None
+    return None if state.configs[before]["quarantined"] else str(before)
 
 
 def change_scope(state: SystemState, scope: Scope, actor: Actor) -> Decision:
@@ -192,13 +207,18 @@ def present_phase(state: SystemState) -> Json:
         Refused: it is in none.
     """
     phases = phases_of(state)
-    if state.phase is None or _over(state.phase):
+    if is_over(state) or state.phase is None:
         told = "has not begun" if state.phase is None else f"is {state.phase['status']}"
         raise Refused(
             f"The rollout of {state.system} {told}: it is in no phase.",
             hint=f"rollout phase enter {state.system} {phases[0]['name'] if phases else 'PHASE'}",
         )
     return state.phase
+
+
+def is_over(state: SystemState) -> bool:
+    """Tell whether the rollout is in no phase."""
+    return state.phase is None or _over(state.phase)
 
 
 def next_phase(state: SystemState) -> Mapping[str, Any] | None:
@@ -222,6 +242,12 @@ def _goes_back(state: SystemState, name: str) -> bool:
     present = state.phase["name"] if state.phase else None
     known = [phase["name"] for phase in phases_of(state)]
     return present in known and _index(state, name) < known.index(present)
+
+
+def _goes_forward(state: SystemState, name: str) -> bool:
+    """Whether an earlier phase comes before it, and it is not entered again on the way back."""
+    known = [phase["name"] for phase in phases_of(state)]
+    return name in known[1:] and not _goes_back(state, name)
 
 
 def _insist_on_order(state: SystemState, name: str) -> None:

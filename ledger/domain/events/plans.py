@@ -54,6 +54,8 @@ class PhaseEntered(Event):
     scope: dict[str, tuple[str, ...]] = {}
     break_glass: str | None = None
     """The waiver that stood in for a gate or an approval."""
+    before: Fingerprint | None = None
+    """What the phase's overlay took the place of, on the way forward: aborting the phase puts it back."""
 
 
 class PhaseHeld(Event):

@@ -38,6 +38,8 @@ def _entered(state: SystemState, event: Recorded, data: Json) -> SystemState:
         "limits": data.get("limits", {}),
         "scope": data.get("scope", {}),
     }
+    if data.get("before") is not None:
+        phase |= {"before": data["before"], "overlaid": state.fingerprint}
     return replace(state, phase=phase)
 
 
