@@ -15,13 +15,9 @@ from cli.output import Output
 from cli.wiring import Runtime, pass_runtime
 from ledger.domain.decisions import Decision, alerts
 from ledger.domain.errors import BadInput
+from ledger.domain.severities import SEVERITIES
 
 system_argument = click.argument("system", shell_complete=complete_system)
-# Other schemes' words for how bad it is (seeds 000, 002, 003).
-SEVERITIES = {
-    "critical": "critical", "alarm": "critical", "p0": "critical", "p1": "critical",
-    "warning": "warning", "warn": "warning", "p2": "warning", "info": "info", "p3": "info",
-}  # fmt: skip
 
 
 @click.group()

@@ -8,8 +8,8 @@ from typing import Annotated, Any, Final, Literal
 import yaml
 from pydantic import Field
 
-from ledger.alerts.rules import SEVERITIES
 from ledger.configuration.strict import Strict, read_model
+from ledger.domain.severities import SEVERITIES
 
 ACTIONS: Final = {"stop_trading": "pause", "webhook": "notify", "log": "record"}
 RANK: Final = ("record", "notify", "pause")

@@ -21,14 +21,10 @@ from ledger.configuration.source import Source, decode
 from ledger.configuration.strict import Strict, fit, line_of
 from ledger.domain.durations import parse_duration
 from ledger.domain.errors import BadInput
+from ledger.domain.severities import SEVERITIES
 
 ActionName: TypeAlias = Literal["record", "notify", "pause", "mitigate", "rollback"]
 PREFIX: Final = "rollout_"
-SEVERITIES: Final[Mapping[str, str]] = {
-    "critical": "critical", "alarm": "critical", "page": "critical", "error": "critical",
-    "p0": "critical", "p1": "critical", "warning": "warning", "warn": "warning", "p2": "warning",
-}  # fmt: skip
-"""Other schemes' words for how bad it is (seeds 000, 002, 003); what is not named here is info."""
 
 
 @dataclass(frozen=True, slots=True)

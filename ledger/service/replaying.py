@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final
 from pydantic import Field
 
 from ledger.alerts.judge import Look, concerns, judge, record
-from ledger.alerts.rules import SEVERITIES, AlertRule, RecordingRule, load_rules
+from ledger.alerts.rules import AlertRule, RecordingRule, load_rules
 from ledger.alerts.series import SeriesStore
 from ledger.configuration.source import read_bytes
 from ledger.configuration.strict import Strict, read_model
@@ -22,6 +22,7 @@ from ledger.domain.envelope import Recorded
 from ledger.domain.errors import BadInput
 from ledger.domain.evolve import evolve
 from ledger.domain.ids import Actor, ActorKind, Channel, control_stream
+from ledger.domain.severities import SEVERITIES
 from ledger.domain.state import SystemState
 from ledger.service import acting
 from ledger.service.recorder import Origin, Recorder
