@@ -32,7 +32,7 @@ class Output:
             self._bytes(orjson.dumps(list(rows), option=_JSON, default=str))
         elif self.format == "jsonl":
             for row in rows:
-                self._bytes(orjson.dumps(row, default=str))
+                self._bytes(orjson.dumps(row, option=_LINE, default=str))
         elif self.format == "csv":
             _csv(list(rows), columns)
         else:
@@ -45,7 +45,7 @@ class Output:
         elif self.format == "csv":
             _csv([record], None)
         else:
-            option = _JSON if self.format == "json" else 0
+            option = _JSON if self.format == "json" else _LINE
             self._bytes(orjson.dumps(record, option=option, default=str))
 
     @staticmethod
@@ -53,7 +53,8 @@ class Output:
         click.echo(content.decode())
 
 
-_JSON = orjson.OPT_INDENT_2
+_LINE = orjson.OPT_UTC_Z
+_JSON = orjson.OPT_INDENT_2 | _LINE
 WIDTH_OF_A_PIPE: Final = 200
 NAME_WIDTH: Final = 24
 _LONG_DIGEST: Final = re.compile(r"(secret:hmac-sha256:[0-9a-f]{8}:[0-9a-f]{8})[0-9a-f]{56}")

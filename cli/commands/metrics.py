@@ -76,14 +76,17 @@ def put(
 
 
 def _sample(text: str, labels: Mapping[str, str], now: datetime) -> Measured:
+    from pydantic import ValidationError
+
     from ledger.metrics.sources import Measured
     from ledger.service.sampling import checked
 
     name, value = _pair(text)
     try:
         return checked(Measured(name, labels, value, now))
-    except ValueError:
-        raise BadInput(f"{text!r}: {value!r} is no number.", hint="Give it as NAME=0.12") from None
+    except ValueError as error:
+        told = f"{value!r} is no number" if isinstance(error, ValidationError) else str(error)
+        raise BadInput(f"{text!r}: {told}.", hint="Give it as NAME=0.12") from None
 
 
 def _lines(

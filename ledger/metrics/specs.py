@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
 from ledger.configuration.strict import Strict
 from ledger.domain.spans import Duration
 
-MetricName = Annotated[str, Field(pattern=r"^[a-zA-Z_:][a-zA-Z0-9_:]*$", max_length=200)]
+NAME_PATTERN: Final = r"^[a-zA-Z_:][a-zA-Z0-9_:]*$"
+"""Of a metric, as Prometheus has it: no rule could name another one."""
+MetricName = Annotated[str, Field(pattern=NAME_PATTERN, max_length=200)]
 TEN_SECONDS = timedelta(seconds=10)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -11,6 +12,7 @@ from ledger.domain.envelope import NewEvent
 from ledger.domain.events import MetricsRecorded, Sample
 from ledger.domain.ids import metrics_stream
 from ledger.metrics.sources import Measured
+from ledger.metrics.specs import NAME_PATTERN
 from ledger.service.recorder import Origin, Recorder
 from ledger.store.base import EventStore
 
@@ -52,8 +54,13 @@ def checked(measured: Measured) -> Measured:
     """Return ``measured`` if it can be recorded.
 
     Raises:
-        ValueError: its value is no decimal text (pydantic's ValidationError is one).
+        ValueError: its value is no decimal text (pydantic's ValidationError is one), or no rule could
+            name it.
     """
+    if re.fullmatch(NAME_PATTERN, measured.metric) is None:
+        raise ValueError(
+            f"{measured.metric!r} is no name of a metric: letters, digits, _ and :, no digit first"
+        )
     Sample(metric=measured.metric, value=measured.value, labels=dict(measured.labels))
     return measured
 

@@ -124,3 +124,16 @@ def test_values_on_stdin(bot: Rollout) -> None:
     assert (ece["samples"], ece["labels"]) == (3, {"slice": "tokyo"})
     assert datetime.fromisoformat(ece["at"]) == datetime(2025, 12, 1, tzinfo=UTC)
     assert json.loads(good)["value"] == float(ece["newest"])
+
+
+def test_a_metric_that_no_rule_could_name_is_refused(tmp_path: Path, bot: Rollout) -> None:
+    """By hand, and in a line of a file; numbers are told apart from names."""
+    assert "'9z' is no name of a metric" in bot("metrics", "put", "bot", "9z=1", exits=2).err
+    assert "'x' is no number" in bot("metrics", "put", "bot", "z=x", exits=2).err
+    lines = tmp_path / "m.jsonl"
+    lines.write_text(json.dumps({"metric": "a b", "value": 1}))
+    told = bot("metrics", "put", "bot", "--file", lines, exits=2)
+    assert "line 1 is no sample: 'a b' is no name of a metric" in told.err
+    bot("metrics", "put", "bot", "z:y_1=1")
+    (row,) = bot("metrics", "list", "bot", "-o", "json").json
+    assert row["at"].endswith("Z")
