@@ -24,7 +24,7 @@ test: .venv/tools-installed ## run every test (ARGS="-k pause" runs some)
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(ARGS)
 
 simulate: .venv/tools-installed ## play random stories against the promises (SEEDS=0-999, or one of them)
-	ROLLOUT_SIMULATION=$(SEEDS) $(BIN)/python -m pytest --numprocesses $(WORKERS) tests/simulation/test_stories.py $(ARGS)
+	ROLLOUT_TEST_SEEDS=$(SEEDS) $(BIN)/python -m pytest --numprocesses $(WORKERS) tests/simulation/test_stories.py $(ARGS)
 
 check: .venv/tools-installed ## lint, format, types, import direction, house rules
 	$(BIN)/ruff check .

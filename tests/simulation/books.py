@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from tests.simulation.world import World
@@ -317,7 +317,7 @@ class Auditor:
         newest: tuple[datetime, float] | None = None
         for number, (taken, values) in enumerate(self.samples):
             if number < self.read and self.began is not None and taken > self.began:
-                continue  # from before a clock was set back: the process that looks has not read it
+                continue  # the process that looks has not read it: so after a clock was set back
             fits = at - timedelta(seconds=10) < taken <= at and metric in values
             if fits and (newest is None or taken >= newest[0]):
                 newest = taken, values[metric]
@@ -347,6 +347,7 @@ class Auditor:
         self.began, self.read = self.world.clock.now(), len(self.samples)
         if not self.world.store.away:
             return
+        self.began = datetime.min.replace(tzinfo=UTC)  # it can't read what was measured before
         self.twins = True
         for guard in self.guards:
             guard.unsure = True

@@ -14,12 +14,12 @@ import pytest
 from tests.simulation.stories import play
 
 FEW: Final = "0-99"
-"""What the suite plays, unless ROLLOUT_SIMULATION names others."""
+"""What the suite plays, unless ROLLOUT_TEST_SEEDS names others."""
 
 
 def seeds() -> range:
     """Return the seeds of ``FROM-TO``, both among them, or of one number."""
-    first, _, last = os.environ.get("ROLLOUT_SIMULATION", FEW).partition("-")
+    first, _, last = os.environ.get("ROLLOUT_TEST_SEEDS", FEW).partition("-")
     return range(int(first), int(last or first) + 1)
 
 
