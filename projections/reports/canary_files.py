@@ -326,6 +326,7 @@ def _recommendation(one: Recommendation, system: str, words: Words) -> dict[str,
         wanted=", ".join(f"{count} × {role}" for role, count in one.wanted.items())
         or words("canary.word.somebody"),
         by=", ".join(f"{a['name']} ({a['role']}, {a['signed_on']})" for a in one.approvals) or "—",
+        denied_by=one.denied_by or "—",
     )
     command = f"rollout approve request {system} phase:{one.next_phase}" if one.next_phase else ""
     return {
@@ -338,6 +339,7 @@ def _recommendation(one: Recommendation, system: str, words: Words) -> dict[str,
         "approval": one.approval,
         "approval_text": words("canary.word.approval", text=approval),
         "approvals": [dict(each) for each in one.approvals],
+        "denied_by": one.denied_by or None,
         "ask": command if one.approval in {"open", "lapsed"} and command else None,
     }
 

@@ -50,6 +50,7 @@ class Recommendation:
     """Who said yes: name, role, signed_on."""
     wanted: Mapping[str, int]
     """How many of each role have to."""
+    denied_by: str = ""
 
 
 def recommendation(
@@ -75,6 +76,12 @@ def recommendation(
     failed = [name for name, result in slices.results.items() if result == "fail"]
     if failed:
         reasons.append(Reason("canary.reason.slices", {"slices": ", ".join(failed)}))
+    # A criterion may hold without them; that nobody saw them is no yes all the same (I8).
+    unseen = [
+        name for name, result in slices.results.items() if result in {"no_data", "inconclusive"}
+    ]
+    if unseen:
+        reasons.append(Reason("canary.reason.slices_unseen", {"slices": ", ".join(unseen)}))
     reasons += [Reason(f"canary.doubt.{one.key}", dict(one.about)) for one in doubts if one.serious]
     action: Action = "go_back" if back else "hold" if reasons or not verdict.opens else "expand"
     if not criteria:
@@ -84,7 +91,7 @@ def recommendation(
         waived = ", ".join(one.name for one in criteria if one.waived_by is not None)
         reasons.insert(0, Reason(key, {"count": str(len(criteria)), "waived": waived}))
     following = _following(plan, phase)
-    approval, approvals = _approval(state, following, window, now)
+    approval, approvals, denied_by = _approval(state, following, window, now)
     wanted = following.entry.approvals.roles if following and following.entry.approvals else {}
     return Recommendation(
         action,
@@ -94,6 +101,7 @@ def recommendation(
         approval,
         approvals,
         wanted,
+        denied_by,
     )
 
 
@@ -118,20 +126,20 @@ def _following(plan: Plan | None, phase: Phase | None) -> Phase | None:
 
 def _approval(
     state: SystemState, following: Phase | None, window: Window, now: datetime
-) -> tuple[Approval, tuple[Mapping[str, Any], ...]]:
+) -> tuple[Approval, tuple[Mapping[str, Any], ...], str]:
     subject = f"phase:{following.name}" if following is not None else ""
     request = next((a for a in state.approvals.values() if a["subject"] == subject), None)
     # What was asked before there was any of this evidence is no yes to what it recommends.
     if request is None or request["at"] < iso(window.since):
-        return "open", ()
+        return "open", (), ""
     granted = tuple(
         {"name": one["name"], "role": one["role"], "signed_on": one["signed_on"]}
         for one in request["granted"]
     )
     if request["status"] == "denied":
-        return "denied", granted
+        return "denied", granted, str(request.get("ended_by") or "")
     if request["status"] != "open" or request["expires_at"] <= iso(now):
-        return "lapsed", granted
+        return "lapsed", granted, ""
     given = [one["role"] for one in granted]
     whole = all(given.count(role) >= count for role, count in request["roles"].items())
-    return ("approved" if whole else "asked"), granted
+    return ("approved" if whole else "asked"), granted, ""

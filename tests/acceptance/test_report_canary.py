@@ -80,9 +80,17 @@ def test_a_whole_day_goes_on_when_somebody_approves(canary: Canary) -> None:
     assert wise["next_scope"]["symbols"] == ["BTCUSDT", "ETHUSDT", "ADAUSDT", "SOLUSDT"]
     canary("approve", "request", SYSTEM, "phase:expanded")
     requests: Any = canary("approve", "list", SYSTEM, "-o", "json").json
+    canary("approve", "deny", SYSTEM, requests[0]["request"], "--role", "owner",
+           ROLLOUT_ACTOR="human:otto")  # fmt: skip
+    canary.report("denied")
+    assert canary.document("denied")["recommendation"]["approval_text"] == (
+        "Approval: denied by otto."
+    )
+    canary("approve", "request", SYSTEM, "phase:expanded")
+    requests = canary("approve", "list", SYSTEM, "-o", "json").json
     canary.report("asked")
     assert canary.document("asked")["recommendation"]["approval"] == "asked"
-    canary("approve", "grant", SYSTEM, requests[0]["request"], "--role", "owner",
+    canary("approve", "grant", SYSTEM, requests[-1]["request"], "--role", "owner",
            ROLLOUT_ACTOR="human:olga")  # fmt: skip
     canary.report("approved")
     wise = canary.document("approved")["recommendation"]
@@ -91,20 +99,25 @@ def test_a_whole_day_goes_on_when_somebody_approves(canary: Canary) -> None:
 
 
 def test_a_slice_below_the_bar_is_counted_as_it_is(canary: Canary) -> None:
-    """Scenario 26: "5 of 5 slices passed" is counted: one that falls makes it 4, and is a reason to stay."""
+    """Scenario 26: "5 of 5 slices passed" is counted: one fell, one nobody measured."""
     canary.go_live()
     low = canary.lines(
         24 * 60, every=5, value=lambda name, minute: 0.54 if name == "slice_auctokyo" else None
     )
+    lines = low.read_text().splitlines(keepends=True)
+    low.write_text("".join(line for line in lines if '"ny"' not in line))
     canary("metrics", "put", SYSTEM, "--file", low)
     canary.to(START + timedelta(hours=24))
     canary.report("out")
     report = canary.document("out")
-    assert report["slices"]["text"] == "4 of 5 slices passed."
+    assert report["verdict"] == "GO"
+    assert report["slices"]["text"] == "3 of 5 slices passed."
+    assert report["slices"]["results"]["ny"] == "no_data"
     (tokyo,) = [one for one in report["slices"]["rows"] if one["slice"] == "tokyo"]
     assert tokyo["failed"] == ["SliceAucLow"]
     assert report["recommendation"]["action"] == "hold"
     assert "slices failed: tokyo" in report["recommendation"]["reasons"]
+    assert "slices without enough evidence: ny" in report["recommendation"]["reasons"]
 
 
 def test_numbers_that_equal_the_day_before_are_named(canary: Canary) -> None:
