@@ -38,6 +38,7 @@ _PROSE: Final = frozenset({".md", ".rst", ".txt", ".html", ".mako"})
 _EXAMPLE: Final = re.compile(r"(?i)\W*(my|the|your)?(pass|password|passwd|pw|pwd|secret|token)\W*")
 _IN_ADDRESS: Final = "password or key in an address"
 _SHOWN: Final = 50
+_SCHEMA: Final = re.compile(rb'\s*\{\s*"\$schema"\s*:\s*"https?://json-schema\.org/')
 _ASSIGNED: Final = re.compile(r"""([\w.-]+)["']?\]?\s*(?:[:=]|=>)\s*[rbuf]{0,2}["']?$""")
 
 
@@ -82,7 +83,8 @@ def secrets_in(name: str, raw: bytes) -> list[tuple[int, str]]:
     text = raw.decode("utf-8", errors="replace")
     lines = text.split("\n")
     found: dict[int, str] = {}
-    for start, kind in [*_by_key(name, raw), *_by_look(name, text)]:
+    by_name = not _is_schema(name, raw)
+    for start, kind in [*(_by_key(name, raw) if by_name else ()), *_by_look(name, text, by_name)]:
         line = text.count("\n", 0, start) + 1
         if ALLOWED not in lines[line - 1]:
             _ = found.setdefault(line, kind)
@@ -124,7 +126,12 @@ def _by_key(name: str, raw: bytes) -> Iterator[tuple[int, str]]:
             yield where[path][0], f"value of {shortened(key_path(path))}"
 
 
-def _by_look(name: str, text: str) -> Iterator[tuple[int, str]]:
+def _is_schema(name: str, raw: bytes) -> bool:
+    """Whether it is a JSON Schema: its keys are names of keys, and what stands there is no value of them."""
+    return Path(name).suffix.lower() == ".json" and bool(_SCHEMA.match(raw))
+
+
+def _by_look(name: str, text: str, by_name: bool) -> Iterator[tuple[int, str]]:
     suffix = Path(name).suffix.lower()
     for start, end in patterns.find(text):
         assigned = _assigned_to(text, start)
@@ -135,7 +142,7 @@ def _by_look(name: str, text: str) -> Iterator[tuple[int, str]]:
             if kind == _IN_ADDRESS and suffix in _CODE | _PROSE and _EXAMPLE.fullmatch(secret):
                 continue
             yield start, kind
-        elif not _is_expression(text, start, secret, is_code=suffix in _CODE):
+        elif by_name and not _is_expression(text, start, secret, is_code=suffix in _CODE):
             yield start, f"value of {shortened(assigned)}"
 
 
