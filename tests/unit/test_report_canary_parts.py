@@ -136,8 +136,11 @@ def test_a_chart_shows_any_name_as_it_is() -> None:
 
 
 def test_a_chart_tells_nothing_by_colour_alone() -> None:
-    """Modes have hatching and names, lines dashes, axes units; text is left to the reader's fonts."""
-    lines = [Series("auc", (("slice", name),), series_of("auc", 1, 2, slice=name)) for name in "ab"]
+    """Modes have hatching and names, lines dashes, axes units; letters are left to the reader's fonts."""
+    names = ("a", "东京时段")
+    lines = [
+        Series("auc", (("slice", name),), series_of("auc", 1, 2, slice=name)) for name in names
+    ]
     half = START + timedelta(days=1)
     bands = [plots.Band(START, half, "real"), plots.Band(half, DAY, "paused")]
     drawn = plots.time_series(
@@ -146,7 +149,14 @@ def test_a_chart_tells_nothing_by_colour_alone() -> None:
     assert "<pattern" in drawn  # the hatching of a pause
     assert drawn.count("stroke-dasharray") >= 2  # the second line, and its place in the legend
     texts = re.findall(r"<text[^>]*>([^<]*)</text>", drawn)
-    assert {"real", "paused", "a", "b", "ms", "UTC, 2025-10-22 … 2025-10-24"} <= set(texts)
+    assert {
+        "real",
+        "paused",
+        "a",
+        "东京时段\u2003\u2003",
+        "ms",
+        "UTC, 2025-10-22 … 2025-10-24",
+    } <= set(texts)
     assert not re.search(r"Oct|font-face|https?://(?!www\.w3\.org/)", drawn)
     assert [unit_of(name).sign for name in ("merge_time_diff_ms_p99", "open_seconds", "ece")] == [
         "ms", "s", "",
