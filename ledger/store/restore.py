@@ -9,10 +9,16 @@ from typing import Any, Final
 import psycopg
 from psycopg import Connection
 from psycopg.errors import error_from_result
-from psycopg.pq import ExecStatus
+from psycopg.pq import ConnStatus, ExecStatus
 
 from ledger.domain.envelope import Recorded
-from ledger.domain.errors import IntegrityFailure, LedgerError, Refused, RightMissing
+from ledger.domain.errors import (
+    IntegrityFailure,
+    LedgerError,
+    LedgerUnreachable,
+    Refused,
+    RightMissing,
+)
 from ledger.store import arrays
 from ledger.store.connect import OWNER, open_connection
 from ledger.store.postgres import PostgresStore, translated
@@ -55,6 +61,11 @@ class Restorer:
         self._connection.close()
         self._blobs.close()
 
+    def check(self, last: int, chain: bytes) -> None:
+        """Raise what `begin` would raise, and begin nothing."""
+        with self._connection.transaction(force_rollback=True):
+            _ = self.begin(last, chain)
+
     def begin(self, last: int, chain: bytes) -> int:
         """Begin a restore up to position ``last`` with the chain value ``chain``, or go on with it.
 
@@ -93,6 +104,7 @@ class Restorer:
 
         Raises:
             IntegrityFailure: it does not follow from what is there, or is not what was recorded.
+            LedgerUnreachable: the server went away.
         """
         values = (
             arrays.bigint([event.position for event in batch]),
@@ -110,7 +122,15 @@ class Restorer:
             _QUERY, values, _TYPES, [_BINARY] * len(values), _BINARY
         )
         if result.status != ExecStatus.TUPLES_OK:
-            raise _told(error_from_result(result, encoding="utf-8"))
+            error = error_from_result(result, encoding="utf-8")
+            if (
+                self._connection.pgconn.status != ConnStatus.OK
+            ):  # its server crashed: a full disk does that
+                raise LedgerUnreachable(
+                    f"Postgres went away: {str(error).splitlines()[0]}.",
+                    hint="Look at its disk and its log, then repeat the restore: it goes on where it was.",
+                ) from error
+            raise _told(error)
         return int.from_bytes(result.get_value(0, 0) or b"", "big")
 
 

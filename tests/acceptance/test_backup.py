@@ -288,6 +288,7 @@ def test_a_backup_for_recipients(filled: Rollout, tmp_path: Path, home: Path) ->
         == 1
     )
     filled("backup", "verify", "--identity", tmp_path / "mine.txt")
+    assert scratch_databases(filled.dsn or "") == []
     other(*restore, "--identity", tmp_path / "mine.txt")
     other("verify")
     told = filled("backup", "create", "--recipient", "age1nonsense", exits=2)

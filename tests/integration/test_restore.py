@@ -83,6 +83,23 @@ def test_a_restore_goes_on_where_it_was(original: list[Recorded], target: str) -
     assert events_in(target) == original
 
 
+def test_a_server_that_goes_away_in_a_restore(original: list[Recorded], target: str) -> None:
+    """I12: a full disk brings a server down; that is told as what it is, and the rest is put in later."""
+    with begun(target, original) as restorer:
+        restorer.put(original[:20])
+        with psycopg.connect(target, autocommit=True) as other:
+            others = "datname = current_database() AND pid <> pg_backend_pid()"
+            other.execute(
+                f"SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE {others}"
+            )
+        with pytest.raises(LedgerUnreachable, match="Postgres went away") as told:
+            restorer.put(original[20:])
+    assert "it goes on where it was" in str(told.value.hint)
+    with begun(target, original) as restorer:
+        assert restorer.put(original[20:]) == COUNT
+    assert events_in(target) == original
+
+
 def test_a_ledger_that_is_not_empty_is_left_alone(original: list[Recorded], target: str) -> None:
     """I1: what was recorded is never mixed with another log."""
     store = PostgresStore(target)

@@ -199,7 +199,7 @@ class _Maker:
             stored is None
             or file.first != first
             or file.last > self.wanted.last
-            or pieces.sha256_of(path) != file.sha256
+            or files.sha256_of(path) != file.sha256
         ):
             raise FileNotRead(f"{path} is of no use any more.")
         self.files.append(file)

@@ -9,12 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import orjson
+
 from ledger.domain import lines
 from ledger.domain.envelope import Recorded
 from ledger.domain.errors import BadInput, FileNotRead, IntegrityFailure, SchemaNewer
 from ledger.service.backups import pieces
 from ledger.store import migrate
 
+LINE_BYTES_MAX: Final = 1 << 30
+"""A longer line is none of ours, and need not fit into memory."""
 HOW: Final = "rollout export jsonl --out FILE, with no system, --since or --until, writes one."
 
 
@@ -63,16 +67,22 @@ def read(path: Path) -> ExportFile:
     """Return the export in ``path``, gzipped or not, if it is whole.
 
     Raises:
-        BadInput: it is none, or does not hold all of a log.
+        BadInput: it is none, or does not hold all of a log, or no file that can be read twice.
         SchemaNewer: a newer version of the program wrote it.
         IntegrityFailure: it was cut off.
         FileNotRead: it can't be read.
     """
+    if path.exists() and not path.is_file():
+        raise BadInput(
+            f"{path} is no regular file.",
+            hint="It is read more than once: write it to a file first.",
+        )
     first, last = b"", b""
     for line in _text(path):
         first, last = first or line, line or last
     head, end = _parsed(first), _parsed(last)
     if not isinstance(head, lines.Header):
+        _insist_on_format(first, path)
         raise BadInput(f"{path} is no export of a ledger.", hint=HOW)
     if head.schema > migrate.HEAD:
         raise SchemaNewer(
@@ -88,6 +98,18 @@ def read(path: Path) -> ExportFile:
     return ExportFile(path, head.last, end.chain, end.blobs)
 
 
+def _insist_on_format(line: bytes, path: Path) -> None:
+    try:
+        record = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return
+    if isinstance(record, dict) and record.get("record") == "export":
+        raise SchemaNewer(
+            f"{path} is of format {record.get('format')!r}, and this program knows {lines.FORMAT}.",
+            hint="Use the version of rollout-ledger that wrote it, or a newer one.",
+        )
+
+
 def _parsed(line: bytes) -> lines.Line | None:
     try:
         return lines.parse(line)
@@ -100,7 +122,7 @@ def _text(path: Path) -> Iterator[bytes]:
     opened = gzip.open if path.suffix == ".gz" else open
     try:
         with opened(path, "rb") as file:
-            for line in file:
+            while line := file.readline(LINE_BYTES_MAX):
                 yield line.rstrip(b"\n")
     except FileNotFoundError:
         raise BadInput(f"{path} does not exist.", hint="Correct the path.") from None

@@ -88,7 +88,7 @@ class Backup:
         path = self.path / file.name
         if path.is_symlink() or not path.is_file():
             raise _spoilt(f"{path} is missing.")
-        if path.stat().st_size != file.bytes or pieces.sha256_of(path) != file.sha256:
+        if path.stat().st_size != file.bytes or files.sha256_of(path) != file.sha256:
             raise _spoilt(f"{path} was changed since the backup was made.")
 
     def _check_places(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import zlib
 from collections.abc import Iterable, Iterator
@@ -11,7 +10,7 @@ from typing import Final
 
 from ledger import files
 from ledger.domain import lines
-from ledger.domain.errors import FileNotRead, IntegrityFailure
+from ledger.domain.errors import IntegrityFailure
 from ledger.service.backups.sealing import Opener, Seal
 
 COMPRESSION: Final = 1
@@ -46,25 +45,6 @@ def write(path: Path, content: bytes) -> None:
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
-
-
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file, in hex.
-
-    Raises:
-        FileNotRead: it can't be read.
-    """
-    digest = hashlib.sha256()
-    try:
-        with path.open("rb") as file:
-            while piece := file.read(READ_BYTES):
-                digest.update(piece)
-    except OSError as error:
-        raise FileNotRead(
-            f"{path} can't be read: {(error.strerror or 'it failed').lower()}.",
-            hint="Check the path, its permissions and the disk.",
-        ) from None
-    return digest.hexdigest()
 
 
 def unpacked(path: Path, opener: Opener, *, encrypted: bool) -> Iterator[lines.Line]:

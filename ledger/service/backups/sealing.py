@@ -56,6 +56,8 @@ class Opener:
         try:
             identity = _age().passphrase.decrypt(key, self.passphrase).decode()
         except _age().DecryptError:
+            if self.identities:  # one of them may open it
+                return self
             raise Refused(
                 f"The backup {backup} was made under another passphrase.",
                 hint="Give the one it was made with: --passphrase-file FILE",
