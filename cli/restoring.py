@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,7 @@ def restored(runtime: Runtime, source: Source, checkpoint_file: Path | None) -> 
     from ledger.store.restore import Restorer
 
     against = checkpoint.read(checkpoint_file) if checkpoint_file is not None else None
+    _refuse_where_it_is_used(runtime, source)
     inspect(source, against, Progress("recomputing", runtime.clock))
     store = PostgresStore(runtime.dsn)
     try:
@@ -43,3 +45,21 @@ def restored(runtime: Runtime, source: Source, checkpoint_file: Path | None) -> 
     if key_id is not None:
         say(f"secrets of this ledger are digested under the key {key_id}: put secret.key back too")
     return "restored" if changed else "skipped (it is here already)"
+
+
+def _refuse_where_it_is_used(runtime: Runtime, source: Source) -> None:
+    """Refuse before the long work, where that can be seen without making anything."""
+    from ledger.store import migrate
+    from ledger.store.embedded import EmbeddedPostgres
+    from ledger.store.postgres import PostgresStore
+    from ledger.store.restore import Restorer
+
+    settings = runtime.settings
+    dsn = settings.dsn or EmbeddedPostgres(settings.home).find()
+    if dsn is None or source.last < 1:
+        return
+    with closing(PostgresStore(dsn)) as store:
+        found = store.schema_revision()
+    if found == migrate.HEAD:
+        with Restorer(dsn) as restorer:
+            restorer.check(source.last, source.chain)

@@ -52,7 +52,8 @@ def _file(path: Path) -> Source:
 
 def _archive(runtime: Runtime, path: Path) -> Source:
     from cli.progress import Progress
-    from ledger.domain.errors import IntegrityFailure
+    from ledger.domain.errors import IntegrityFailure, SchemaNewer
+    from ledger.store import migrate
     from projections.archive import layout
     from projections.archive.reading import ArchivedLog
     from projections.archive.verify import verify
@@ -63,4 +64,12 @@ def _archive(runtime: Runtime, path: Path) -> Source:
         raise IntegrityFailure(
             f"{path}: {where}{report.problem.sentence}", hint="Nothing was imported."
         )
-    return ArchivedLog(layout.read(path))
+    archive = layout.read(path)
+    for each in archive.ranges:
+        if each.manifest.schema_ > migrate.HEAD:
+            raise SchemaNewer(
+                f"{each.path} was written by a newer rollout-ledger, {each.manifest.program} "
+                f"(migration {each.manifest.schema_}).",
+                hint="Upgrade rollout-ledger; nothing was changed.",
+            )
+    return ArchivedLog(archive)
