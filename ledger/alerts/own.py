@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
+from ledger.alerts.judge import NO_DATA_ALERT
 from ledger.domain import events
 from ledger.domain.state import SystemState
 
@@ -66,6 +67,33 @@ def seeing(state: SystemState, rule: str) -> list[events.Event]:
         return []
     recovered = events.EvaluationRecovered(rule=rule)
     return [recovered, *_over(state, f"{EVALUATION_FAILED}({rule})")]
+
+
+def forgotten(state: SystemState, guards: Collection[str]) -> list[events.Event]:
+    """Return the end of what is known of rules and sources that the plan no longer has.
+
+    ``guards`` are the names of those that it has. What fires stays: a person has to look at it.
+    """
+    gone = [key for key, known in state.pending.items() if known["rule"] not in guards]
+    gone += [
+        key
+        for key in state.no_data
+        if key not in state.pending and key not in state.alerts and _rule_of(key) not in guards
+    ]
+    gone += [
+        name
+        for name in state.alerts
+        if name.startswith(f"{NO_DATA_ALERT}(")
+        and _rule_of(name[len(NO_DATA_ALERT) + 1 : -1]) not in guards
+    ]
+    found: list[events.Event] = [events.AlertResolved(alert=key, how="expired") for key in gone]
+    for name in state.failing:
+        found += seeing(state, name) if name not in guards else []
+    return found
+
+
+def _rule_of(key: str) -> str:
+    return key.partition("{")[0]
 
 
 def _raised(state: SystemState, name: str, severity: str, message: str) -> list[events.Event]:

@@ -17,6 +17,8 @@ from ledger.notify.specs import Apprise, Channel, File, Webhook
 
 WAIT_SECONDS: Final = 1.0
 WAIT_SECONDS_MAX: Final = 30.0
+NOT_YET: Final = "0001-01-01T00:00:00Z"
+"""The end of what fires, as Alertmanager writes it."""
 RANK: Final = {"info": 0, "warning": 1, "critical": 2}
 
 
@@ -37,8 +39,9 @@ class Message:
     runbook: str = ""
     action: str = ""
     """What its rule does about it."""
+    ends_at: str = ""
     how: str = ""
-    """Of one that is resolved: why it ended."""
+    """Of one that is resolved: when it ended, and why."""
     times: int = 0
     """How often the channel was told of the occasion before."""
 
@@ -79,13 +82,17 @@ def body_of(messages: Sequence[Message]) -> dict[str, Any]:
     first = messages[0]
     labels = [one.shown_labels() for one in messages]
     annotations = [one.annotations() for one in messages]
+    common = _common(labels)
     return {
         "version": "4",
         "groupKey": f"{first.system}: {first.alert if len(messages) == 1 else first.name}",
         "idempotencyKey": idempotency_key(messages),
+        "truncatedAlerts": 0,
         "status": first.status,
         "receiver": "rollout-ledger",
-        "commonLabels": _common(labels),
+        "externalURL": "",
+        "groupLabels": {name: common[name] for name in ("system", "alertname") if name in common},
+        "commonLabels": common,
         "commonAnnotations": _common(annotations),
         "alerts": [
             {
@@ -93,6 +100,8 @@ def body_of(messages: Sequence[Message]) -> dict[str, Any]:
                 "labels": its_labels,
                 "annotations": its_annotations,
                 "startsAt": one.starts_at,
+                "endsAt": one.ends_at or NOT_YET,
+                "generatorURL": "",
                 "fingerprint": _digest(one.system, one.alert)[:16],
             }
             for one, its_labels, its_annotations in zip(messages, labels, annotations, strict=True)

@@ -135,6 +135,7 @@ def _message(
         starts_at=known["since"],
         labels=known.get("labels", {}),
         runbook=rule.runbook if rule else "",
+        ends_at=known.get("at", ""),
         how=known.get("how", ""),
     )
 

@@ -238,6 +238,8 @@ class Watch:
             incident = f"{incident_name(self._ledger, state)}{f'-{len(found)}' if found else ''}"
             found += self._judge(rule, state, look, incident)
         found += _sources(self._sources, readings, state)
+        guards = {*self._by_name, *(source_name(source) for source in self._sources)}
+        found += own.forgotten(state, guards)
         found += [*self._end_of_silence(state, now), *own.moot(state)]
         return found
 
@@ -300,13 +302,18 @@ class Watch:
         self._line.append(lambda _: Decision(tuple(stopped)))
 
 
+def source_name(source: Source) -> str:
+    """Return what a source is called where rules have names too."""
+    return f"source:{source.spec.name}"
+
+
 def _sources(
     sources: Sequence[Source], readings: Sequence[SourceReading], state: SystemState
 ) -> list[events.Event]:
     """Say once that a source can't be read, and once that it can be read again."""
     found: list[events.Event] = []
     for source, reading in zip(sources, readings, strict=True):
-        name = f"source:{source.spec.name}"
+        name = source_name(source)
         if reading.problem is not None and not reading.samples and name not in state.failing:
             found.append(events.EvaluationFailed(rule=name, explanation=reading.problem))
         elif reading.problem is None and name in state.failing:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ledger.domain.state import iso
 from tests.support.commands import KILLED, Rollout
 from tests.support.outages import away
 from tests.support.site import Handler, Site, open_site
@@ -159,7 +161,13 @@ def test_who_was_told_that_it_fires_is_told_that_it_is_over(desk: Paged) -> None
     assert desk.told() == [("LatencyOdd", "firing"), ("LatencyOdd", "resolved")]
     begun, ended = (json.loads(asked.body)["alerts"][0] for asked in desk.site.asked)
     assert begun["fingerprint"] == ended["fingerprint"]
-    assert begun["startsAt"] == ended["startsAt"]
+    assert (
+        begun["startsAt"]
+        == ended["startsAt"]
+        < ended["endsAt"]
+        == iso(desk.now - timedelta(seconds=15))
+    )
+    assert begun["endsAt"] == "0001-01-01T00:00:00Z"
     assert ended["annotations"]["resolved_because"] == "condition cleared"
     assert len(set(desk.keys())) == 2
 

@@ -77,6 +77,29 @@ def test_an_incident_names_everything_that_was_done_about_it() -> None:
     assert desk.acted(("pause", "done")) == ["AlertActionTaken", "IncidentMitigated"]
 
 
+def test_what_the_plan_no_longer_has_leaves_no_ghost() -> None:
+    """Nobody looks at it any more, so nothing else could end it; what fires waits for a person."""
+    desk = Desk()
+    desk.fire()
+    pending = 'Old{slice="a"}'
+    desk.record(
+        events.AlertPending(
+            alert=pending, rule="Old", severity="critical", active_since="2026-01-01T00:00:00Z"
+        ),
+        events.NoDataDetected(alert=pending, since="2026-01-01T00:00:00Z"),
+        events.AlertFired(alert=f"NoData({pending})", severity="warning", message="gone"),
+        events.NoDataDetected(alert="Older", since="2026-01-01T00:00:00Z"),
+        events.NoDataDetected(alert="Kept", since="2026-01-01T00:00:00Z"),
+        events.EvaluationFailed(rule="source:rows", explanation="no such file"),
+        *own.blind(desk.state, "Old", "infinite"),
+    )
+    desk.record(*own.forgotten(desk.state, {"Kept"}))
+    state = desk.state
+    assert (list(state.pending), list(state.no_data), list(state.failing)) == ([], ["Kept"], [])
+    assert list(state.alerts) == ["Slow"]
+    assert own.forgotten(desk.state, {"Kept"}) == []
+
+
 def test_a_rule_that_can_not_be_evaluated_is_told_once() -> None:
     """Lesson 9: a guard that is blind must not look like one that sees nothing wrong."""
     desk = Desk()

@@ -87,7 +87,7 @@ def _alert_resolved(state: SystemState, event: Recorded, data: Json) -> SystemSt
         alerts=without(state.alerts, data["alert"]),
         no_data=without(state.no_data, data["alert"]) if state.no_data else state.no_data,
         last_alert_at=_last_alert(state, event, known.get("severity", "")),
-        ended=_ended(state, known, data),
+        ended=_ended(state, event, known, data),
     )
 
 
@@ -96,13 +96,16 @@ SETTLED_MAX: Final = 30
 fires may be on its way still."""
 
 
-def _ended(state: SystemState, known: Json, data: Json) -> Mapping[str, Json]:
+def _ended(state: SystemState, event: Recorded, known: Json, data: Json) -> Mapping[str, Json]:
     """Return what has ended with ``known`` added: who was told that it fires has to hear of it."""
     if not known or (known.get("rule") or {}).get("action") == "record":
         return state.ended
     channels = [name for name, told in known.get("told", {}).items() if told["times"]]
     kept = {name: known[name] for name in ("severity", "message", "since", "labels", "rule")}
-    ended = {**kept, "alert": data["alert"], "how": data["how"], "channels": channels, "failed": {}}
+    ended = {
+        **kept, "alert": data["alert"], "how": data["how"], "at": iso(event.occurred_at),
+        "channels": channels, "failed": {},
+    }  # fmt: skip
     together = with_(state.ended, f"{data['alert']} {known['since']}", ended)
     for name in [name for name, one in together.items() if not one["channels"]][:-SETTLED_MAX]:
         together = without(together, name)
