@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from ledger.domain import canonical
@@ -213,6 +214,40 @@ def test_annotations(night: Rollout, tmp_path: Path) -> None:
     (rollback,) = [each for each in told if "rollback" in each["tags"]]
     assert rollback["text"].endswith("(completed) — ann: rejects")
     assert night("export", "annotations", "bot", "--until", "2001-01-01").json == []
+
+
+def test_no_secret_leaves_in_any_form(bot: Rollout, tmp_path: Path) -> None:
+    """I6: of a configuration that was put, and of one that was imported."""
+    secrets = ("9f8e7d6c5b4a39281706f5e4d3c2b1a0", "hunter2-but-longer-Xq7")
+    (tmp_path / "config.yaml").write_text(f"size: 10\napi_secret: {secrets[0]}\n")
+    bot("config", "put", "bot", tmp_path / "config.yaml", "--reason", "keys")
+    (tmp_path / "changes.jsonl").write_text(
+        json.dumps(
+            {
+                "timestamp": "2025-11-01T00:00:00Z",
+                "applied_by": "li.wei",
+                "diff": {"DB_PASSWORD": {"old": "x", "new": secrets[1]}},
+                "previous_config": {"DB_PASSWORD": "x"},
+            }
+        )
+        + "\n"
+    )
+    bot("import", "config-changes", "bot", tmp_path / "changes.jsonl")
+    out = tmp_path / "out"
+    out.mkdir()
+    for form in ("parquet", "jsonl", "csv", "cdevents", "annotations"):
+        bot("export", form, "--out", out / form)
+    told = [path.read_bytes() for path in out.rglob("*") if path.is_file()]
+    told += [base64.b64decode(line["bytes"]) for line in lines((out / "jsonl").read_text())
+             if line["record"] == "blob"]  # fmt: skip
+    with duckdb.connect() as connection:
+        for path in map(str, (out / "parquet").rglob("*.parquet")):
+            column = "bytes" if path.endswith("blobs.parquet") else "body"
+            rows = connection.execute(f"SELECT {column} FROM read_parquet(?)", [path]).fetchall()
+            told += [bytes(row[0]) for row in rows]
+    assert any(b"secret:hmac-sha256:" in text for text in told)
+    for secret in secrets:
+        assert not any(secret.encode() in text for text in told)
 
 
 def test_bad_input(night: Rollout, tmp_path: Path) -> None:
