@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ledger.domain.state import SystemState
     from ledger.profiles.phases import Phase
     from ledger.profiles.plan import Plan
+    from projections.base import Db
     from projections.reports.canary import Judged
     from projections.reports.words import Words
 
@@ -65,9 +66,11 @@ def canary(
         done += 1
         progress(done, model.STEPS + 1)
 
-    made = model.collect(
-        db, _judged(runtime, state, run_tag, now), now=now, by=runtime.settings.actor.name
-    )
+    with db.transaction():
+        # What is appended meanwhile must not be in one part of the report and not in another.
+        db.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        judged = _judged(runtime, db, state, run_tag, now)
+        made = model.collect(db, judged, now=now, by=runtime.settings.actor.name)
     step()
     files = model.files(made, words, step)
     wise = made.recommendation
@@ -99,7 +102,9 @@ def insist_on_known(state: SystemState) -> None:
     insist_on_registered(state)
 
 
-def _judged(runtime: Runtime, today: SystemState, run_tag: str | None, now: datetime) -> Judged:
+def _judged(
+    runtime: Runtime, db: Db, today: SystemState, run_tag: str | None, now: datetime
+) -> Judged:
     """Put the gate of then to the evidence of then."""
     from ledger.service import gating
     from ledger.service.planning import plan_of
@@ -107,7 +112,6 @@ def _judged(runtime: Runtime, today: SystemState, run_tag: str | None, now: date
     from projections.reports.canary import Judged
     from projections.reports.window import window_of
 
-    db = runtime.readmodel
     window = window_of(db, today, run_tag, now)
     then = today
     if window.ended:
