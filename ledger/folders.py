@@ -7,6 +7,7 @@ lives; one whose lock is free was left by a killed process, and the next write r
 from __future__ import annotations
 
 import fcntl
+import glob
 import os
 import shutil
 import tempfile
@@ -150,7 +151,7 @@ def _beside(folder: Path) -> Path:
 
 
 def _remove_leftovers(folder: Path) -> None:
-    _remove_abandoned(folder.parent.glob(f".{folder.name}.*{_SUFFIX}"))
+    _remove_abandoned(folder.parent.glob(f".{glob.escape(folder.name)}.*{_SUFFIX}"))
 
 
 def _remove_abandoned(folders: Iterator[Path]) -> None:

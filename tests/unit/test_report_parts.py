@@ -119,6 +119,16 @@ def test_a_folder_is_replaced_only_when_asked_and_only_a_report(tmp_path: Path) 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "file", "out"]
 
 
+@pytest.mark.parametrize("name", ["**", "[a]", "a*"])
+def test_a_folder_may_be_called_anything(tmp_path: Path, name: str) -> None:
+    """Its name is no pattern: neither refused, nor taken for the names of others."""
+    theirs = tmp_path / ".abc.0011.rollout-tmp"
+    theirs.mkdir()
+    folders.write_folder(tmp_path / name, {"a": b"1"})
+    assert theirs.exists()
+    assert (tmp_path / name / "a").read_bytes() == b"1"
+
+
 def test_what_a_killed_writer_left_goes_with_the_next_write(tmp_path: Path) -> None:
     """And what another writer is at work on stays."""
     left = tmp_path / ".out.0011.rollout-tmp"
