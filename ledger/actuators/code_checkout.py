@@ -6,6 +6,7 @@ repository could have it run besides is off: hooks, the file monitor, submodules
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import subprocess
@@ -197,6 +198,14 @@ class GitCheckout:
                 hint=f"git -C {self._repository} status shows how it stands",
             )
         return os.fsdecode(ended.stdout)
+
+
+def traces(repository: Path) -> tuple[Path, ...]:
+    """Return the files that git writes when somebody checks out, commits or stages: to be looked at often."""
+    place = repository / ".git"
+    with contextlib.suppress(OSError, UnicodeDecodeError):  # a folder, as a rule
+        place = repository / place.read_text().removeprefix("gitdir:").strip()
+    return place / "HEAD", place / "index"
 
 
 def _last_words(said: bytes) -> str:

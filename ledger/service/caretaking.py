@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from pathlib import Path
 
+from ledger.actuators.code_checkout import traces
 from ledger.domain.errors import LedgerError, LedgerUnreachable, StaleRevision
 from ledger.service import acting, mitigating, recovery
 from ledger.service.context import Ledger
@@ -63,7 +64,10 @@ class Caretaker:
         actuators = (self._line.state.registration or {}).get("actuators", {})
         paths = [file["path"] for file in actuators.get("config_files", ())]
         paths += [actuators["control_file"]] if actuators.get("control_file") else []
-        found: list[object] = [self._line.state.mode_position, self._line.state.fingerprint]
+        if actuators.get("code"):
+            paths += traces(Path(actuators["code"]["repository"]))
+        state = self._line.state
+        found: list[object] = [state.mode_position, state.fingerprint, state.code]
         for path in paths:
             try:
                 status = Path(path).stat()

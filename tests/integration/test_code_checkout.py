@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger.actuators.code_checkout import GitCheckout
+from ledger.actuators.code_checkout import GitCheckout, traces
 from ledger.domain.errors import FileNotRead, FileNotWritten, Refused, UnknownName
 from tests.support.checkouts import commit, git, two_releases
 
@@ -26,6 +26,25 @@ def test_a_changed_file_is_never_lost(bot: Path) -> None:
     assert (bot / "bot.py").read_text() == "print('fixed at night')\n"
     assert checkout.observe().commit == new
     assert checkout.observe().edited == ("bot.py",)
+
+
+@pytest.mark.parametrize("linked", [False, True])
+def test_whoever_looks_often_sees_that_it_moved(bot: Path, linked: bool) -> None:
+    """A watch compares only what has changed; of a checkout, git is not asked each time."""
+    old, new = two_releases(bot)
+    folder = bot
+    if linked:
+        folder = bot.parent / "linked"
+        git(bot, "worktree", "add", "--quiet", "--detach", str(folder), new)
+
+    def seen() -> list[tuple[int, int]]:
+        return [(one.stat().st_mtime_ns, one.stat().st_ino) for one in traces(folder)]
+
+    before = seen()
+    GitCheckout(folder).observe()
+    assert seen() == before
+    git(folder, "checkout", "--quiet", old)
+    assert seen() != before
 
 
 def test_a_file_that_git_does_not_know_is_never_overwritten(bot: Path) -> None:
