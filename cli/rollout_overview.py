@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -18,9 +19,21 @@ BAR_WIDTH: Final = 12
 VERDICT_MARKS: Final = {"GO": "✔", "WAIVED": "✔", "NO_GO": "✖", "INCONCLUSIVE": "?"}
 
 
-def rollout_record(state: SystemState, now: datetime) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """When the watch last showed, as far as this machine knows, and how long too long ago that is."""
+
+    last: datetime | None
+    silent_seconds: int | None
+
+
+def rollout_record(state: SystemState, now: datetime, sign: Sign) -> dict[str, Any]:
     """Return the same for programs."""
     status = rollout_status(state, now)
+    watch = {
+        "last_sign": iso(sign.last) if sign.last is not None else None,
+        "silent_seconds": sign.silent_seconds,
+    }
     return {
         "status": status.value if status is not None else None,
         "profile": state.profile["name"] if state.profile else None,
@@ -35,22 +48,23 @@ def rollout_record(state: SystemState, now: datetime) -> dict[str, Any]:
         "silences": {k: s for k, s in state.silences.items() if s["until"] > iso(now)},
         "failing": dict(state.failing),
         "run": dict(state.run) if state.run else None,
-        "watch": dict(state.watch) if state.watch else None,
+        "watch": {**state.watch, **watch} if state.watch else None,
     }
 
 
-def rollout_lines(state: SystemState, now: datetime) -> list[tuple[str, str]]:
+def rollout_lines(state: SystemState, now: datetime, sign: Sign) -> list[tuple[str, str]]:
     """Return (label, text) of each line; the children of the phase hang on it."""
     if state.profile is None:
-        return [*_alerts(state, now), *_others(state, now)]
+        return [*_alerts(state, now), *_others(state, now, sign)]
     profile = state.profile
     lines = [
         (
             "plan",
-            f"{profile['name']} ({short(profile['fingerprint'])}): {rollout_status(state, now)}",
+            f"{profile['name']} ({short(profile['fingerprint'])}): {rollout_status(state, now)}  "
+            f"{_path(state)}".rstrip(),
         )
     ]
-    children = [*_gates(state, now), *_alerts(state, now), *_others(state, now)]
+    children = [*_gates(state, now), *_alerts(state, now), *_others(state, now, sign)]
     if state.phase is not None:
         lines.append(("phase", _phase(state, now)))
     hung = [
@@ -64,7 +78,8 @@ def rollout_lines(state: SystemState, now: datetime) -> list[tuple[str, str]]:
 
 def _phase(state: SystemState, now: datetime) -> str:
     phase = state.phase or {}
-    lasted = (now - _moment(phase["since"])).total_seconds()
+    until = _moment(phase["left_at"]) if phase.get("left_at") else now
+    lasted = (until - _moment(phase["since"])).total_seconds()
     plan = next((p for p in (state.profile or {})["phases"] if p["name"] == phase["name"]), {})
     needed = plan.get("min_seconds", 0)
     bar = ""
@@ -75,7 +90,19 @@ def _phase(state: SystemState, now: datetime) -> str:
     limits = ", ".join(f"{key} ≤ {value}" for key, value in phase["limits"].items())
     scope = "; ".join(f"{key}: {', '.join(values)}" for key, values in phase["scope"].items())
     told = "; ".join(filter(None, (limits, scope)))
-    return f"{phase['name']} {_span(lasted)}{bar}{held}" + (f"  ({told})" if told else "")
+    over = f", {phase['status']}" if phase["status"] in {"aborted", "completed"} else ""
+    return f"{phase['name']} {_span(lasted)}{bar}{held}{over}" + (f"  ({told})" if told else "")
+
+
+def _path(state: SystemState) -> str:
+    """Return the phases in their order: those that were left forward, the present one, those to come."""
+    present = (state.phase or {}).get("name")
+    marks = (
+        (phase["name"], "✔" if phase["name"] in state.phases_done else
+         "●" if phase["name"] == present else "○")
+        for phase in (state.profile or {}).get("phases", ())
+    )  # fmt: skip
+    return " → ".join(f"{mark} {name}" for name, mark in marks)
 
 
 def _gates(state: SystemState, now: datetime) -> Iterator[tuple[str, str]]:
@@ -86,25 +113,38 @@ def _gates(state: SystemState, now: datetime) -> Iterator[tuple[str, str]]:
             f"{mark} {counts.get(result, 0)}"
             for result, mark in (("pass", "✔"), ("fail", "✖"), ("inconclusive", "?"))
         )
-        yield (
-            "gate",
-            f"{VERDICT_MARKS[gate['verdict']]} {gate['verdict']} {ago(_moment(gate['at']), now)}  {told}",
-        )
+        yield "gate", f"{_verdict(state, gate, now)}  {told}"
     if state.preflight is not None:
         last = state.preflight
         failed = f": {', '.join(last['failed'])}" if last["failed"] else ""
-        mark = VERDICT_MARKS[last["verdict"]]
-        yield "preflight", f"{mark} {last['verdict']} {ago(_moment(last['at']), now)}{failed}"
+        yield "preflight", f"{_verdict(state, last, now)}{failed}"
     for name, known in standing_waivers(state, now).items():
         yield (
             "waiver",
             f"! {name}: {known['subject']} until {known['until'][:16]} by {known['by']}: {known['reason']}",
         )
-    for name, known in state.approvals.items():
+    for name, known in _last_of_each(state.approvals).items():
         lacking = ", ".join(f"{n} × {role}" for role, n in missing(known).items())
         why = stale(state, known, now)
         told = why.replace("_", " ") if why else (f"missing {lacking}" if lacking else "approved")
         yield "approval", f"{name} {known['subject']}: {told}"
+
+
+def _verdict(state: SystemState, last: Mapping[str, Any], now: datetime) -> str:
+    """Return a verdict, when it was, and whether it is about what is in force."""
+    other = ""
+    if last["fingerprint"] != state.fingerprint:
+        other = ", for another configuration than the one in force"
+    elif last["profile"] != (state.profile or {}).get("fingerprint"):
+        other = ", by another plan than the one in force"
+    mark = "!" if other else VERDICT_MARKS[last["verdict"]]
+    return f"{mark} {last['verdict']} {ago(_moment(last['at']), now)}{other}"
+
+
+def _last_of_each(approvals: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the last request on each subject: those before it are over."""
+    by_subject = {known["subject"]: name for name, known in approvals.items()}
+    return {name: approvals[name] for name in by_subject.values()}
 
 
 def _alerts(state: SystemState, now: datetime) -> Iterator[tuple[str, str]]:
@@ -117,7 +157,7 @@ def _alerts(state: SystemState, now: datetime) -> Iterator[tuple[str, str]]:
             yield "no data", f"? {key} since {ago(_moment(since), now)}"
 
 
-def _others(state: SystemState, now: datetime) -> Iterator[tuple[str, str]]:
+def _others(state: SystemState, now: datetime, sign: Sign) -> Iterator[tuple[str, str]]:
     for known in state.mitigations.values():
         target = f" of {known['target']}" if known.get("target") else ""
         yield (
@@ -138,10 +178,10 @@ def _others(state: SystemState, now: datetime) -> Iterator[tuple[str, str]]:
         )
     if state.watch is not None:
         watch = state.watch
-        yield (
-            "watch",
-            f"by process {watch['pid']} on {watch['host']}, since {ago(_moment(watch['since']), now)}",
-        )
+        by = f"by process {watch['pid']} on {watch['host']}, since {ago(_moment(watch['since']), now)}"
+        if sign.silent_seconds is not None:
+            by = f"✖ nobody watches: no sign of life for {_span(sign.silent_seconds)} ({by})"
+        yield "watch", by
 
 
 def _span(seconds: float) -> str:

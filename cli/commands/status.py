@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from contextlib import suppress
 from datetime import datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -16,6 +16,10 @@ from cli.overview import overview_text
 from cli.wiring import Runtime, pass_runtime
 from projections import overview
 from projections.sentences import mode_text, short
+
+if TYPE_CHECKING:
+    from cli.rollout_overview import Sign
+    from ledger.domain.state import SystemState
 
 DEGRADED: Final = 3
 INTERRUPTED: Final = 130
@@ -77,8 +81,9 @@ def _show(
 
         state, now = overview.present_state(db, system), runtime.clock.now()
         seen = overview.overview(db, system, now)
-        found = [{**seen, "rollout": rollout_record(state, now)}]
-        text = overview_text(seen, now, rollout_lines(state, now))
+        sign = _sign(runtime, state, now)
+        found = [{**seen, "rollout": rollout_record(state, now, sign)}]
+        text = overview_text(seen, now, rollout_lines(state, now, sign))
     # On a screen the ages have to go on; a file of JSON lines shall hold changes only.
     shown = (found, text) if output.format == "table" and sys.stdout.isatty() else found
     if shown == before:
@@ -97,6 +102,19 @@ def _show(
         else:
             output.rows(found, columns)
     return found, shown
+
+
+def _sign(runtime: Runtime, state: SystemState, now: datetime) -> Sign:
+    """Return what this machine knows of the one who watches, if somebody should."""
+    from cli.rollout_overview import Sign
+    from ledger.service.heartbeat import last_beat, silent_for
+    from ledger.service.planning import plan_of
+
+    if state.watch is None or state.profile is None:
+        return Sign(None, None)
+    last = last_beat(runtime.settings.home, state.system)
+    allowed = plan_of(runtime.ledger, state).profile.watch.dead_man
+    return Sign(last, silent_for(last, now, allowed))
 
 
 def _row(row: dict[str, Any]) -> dict[str, Any]:

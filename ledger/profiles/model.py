@@ -120,6 +120,7 @@ class Preflight(Strict):
     """How checks are judged."""
 
     max_age: Duration = HALF_HOUR
+    """How fresh a GO has to be for a switch to real, where `modes` does not say it."""
     blocking: tuple[Literal["P0", "P1", "P2", "P3"], ...] = ("P0",)
     """Priorities whose failure is NO_GO."""
 
@@ -174,6 +175,14 @@ class Profile(Strict):
             wanted = did_you_mean(kill.mitigation, self.mitigations)
             told = f"there is no mitigation {kill.mitigation!r}"
             raise Misfit((*at, "mitigation"), f"{told}; {wanted}" if wanted else told)
+
+    @property
+    def guards(self) -> dict[Literal["mock", "real"], Guard]:
+        """What a switch to each mode needs: to real a fresh GO, unless it is said that it needs none."""
+        real = self.modes.get("real", Guard())
+        if self.checks and "preflight" not in real.model_fields_set:
+            real = real.model_copy(update={"preflight": self.preflight.max_age})
+        return self.modes if real == Guard() else {**self.modes, "real": real}
 
     def phase(self, name: str) -> Phase | None:
         """Return the phase of that name."""

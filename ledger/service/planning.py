@@ -49,7 +49,7 @@ def adopt(
             mode: events.ModeGuard(
                 preflight_seconds=_seconds(guard.preflight), approvals=_quorum(guard.approvals)
             )
-            for mode, guard in plan.profile.modes.items()
+            for mode, guard in plan.profile.guards.items()
         },
         changes=tuple(
             events.Change(key=change.key, old=change.old, new=change.new)

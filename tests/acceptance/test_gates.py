@@ -111,6 +111,23 @@ def test_real_needs_a_fresh_go_for_this_configuration_and_a_yes(desk: Desk) -> N
     desk("pause", "bot")  # and a pause needs nothing of all that
 
 
+def test_real_needs_a_go_wherever_there_are_checks(desk: Desk) -> None:
+    """I8: a plan that names no guard is guarded all the same; only one that says null needs none."""
+    path = desk.folder / "plan.yaml"
+    guard = "  real: {preflight: 30m, approvals: {roles: {ops_lead: 1}}}"
+    path.write_text(
+        PROFILE.replace(guard, "  mock: {}").replace("checks:", "preflight: {max_age: 5m}\nchecks:")
+    )
+    desk("profile", "adopt", "bot", path)
+    assert "none was run" in desk("switch", "bot", "--to", "real", exits=4).err
+    desk.preflight()
+    desk.advance(timedelta(minutes=6))
+    assert "not older than 5m" in desk("switch", "bot", "--to", "real", exits=3).err
+    path.write_text(PROFILE.replace(guard, "  real: {preflight: null}"))
+    desk("profile", "adopt", "bot", path)
+    desk("switch", "bot", "--to", "real")
+
+
 def test_a_skipped_p0_is_no_go(desk: Desk) -> None:
     """I8, scenario: PASS with skips is no PASS; a waiver by a person is another thing, and is shown."""
     desk.preflight("--skip", "backtest", exits=3)
@@ -199,6 +216,46 @@ def test_eight_minutes_are_not_a_day(desk: Desk) -> None:
     assert "entered the phase micro_live" in desk("log", "bot").out
 
 
+def test_a_phase_that_was_gone_back_to_has_to_be_left_anew(desk: Desk) -> None:
+    """I8: what was seen before somebody went back is no evidence for going on once more."""
+    desk("phase", "enter", "bot", "shadow")
+    desk("gate", "waive", "bot", "phase:shadow", "--break-glass", "--until", "1h")
+    desk("gate", "waive", "bot", "phase:micro_live", "--break-glass", "--until", "1h")
+    desk("phase", "advance", "bot")
+    desk("phase", "enter", "bot", "shadow")
+    told = desk("phase", "enter", "bot", "micro_live", exits=3)
+    assert "micro_live comes after shadow" in told.err
+    desk("phase", "abort", "bot")
+    desk("phase", "enter", "bot", "micro_live", exits=3)
+    desk("phase", "enter", "bot", "shadow")
+    desk("phase", "advance", "bot")
+
+
+def test_a_phase_lasts_as_long_as_the_plan_says_without_criteria_too(desk: Desk) -> None:
+    plan = PROFILE[: PROFILE.index("    success:")] + "  - name: micro_live\n    mode: real\n"
+    (desk.folder / "plan.yaml").write_text(plan)
+    desk("profile", "adopt", "bot", desk.folder / "plan.yaml")
+    desk("phase", "enter", "bot", "shadow")
+    desk.advance(timedelta(hours=23))
+    assert "has lasted 23h of the 1d" in desk("phase", "advance", "bot", exits=4).err
+    desk.advance(timedelta(hours=1))
+    desk("phase", "advance", "bot")
+
+
+def test_a_gate_that_opened_does_not_stay_open(desk: Desk) -> None:
+    """I8: a GO of this morning, or of the plan before, tells nothing of now."""
+    desk("phase", "enter", "bot", "shadow")
+    desk("gate", "waive", "bot", "phase:micro_live", "--break-glass", "--until", "7d")
+    desk.record(24 * 60, 10, 0.585)
+    desk("gate", "eval", "bot")
+    desk.record(61, 10, 0.585)
+    assert "not older than 1h" in desk("phase", "advance", "bot", exits=3).err
+    desk("gate", "eval", "bot")
+    (desk.folder / "plan.yaml").write_text(PROFILE.replace("0.58", "0.59"))
+    desk("profile", "adopt", "bot", desk.folder / "plan.yaml")
+    assert "by another plan" in desk("phase", "advance", "bot", exits=3).err
+
+
 def test_a_day_with_one_bad_hour_is_no_go(desk: Desk) -> None:
     """The worst slice counts, not the average: one look below the bar, and the gate says when."""
     desk("phase", "enter", "bot", "shadow")
@@ -277,6 +334,12 @@ def test_status_shows_where_the_rollout_stands(desk: Desk) -> None:
     assert "check:backtest until" in told
     assert "by ann: agreed" in told
     assert "missing 1 × dev_lead" in told
+    assert "● shadow → ○ micro_live" in told
     record = desk("status", "bot", "-o", "json").json["rollout"]
     assert record["status"] == "Baking"
     assert next(iter(record["waivers"].values()))["by"] == "ann"
+    (desk.folder / "config.yaml").write_text("size: 1\n")
+    desk("config", "put", "bot", desk.folder / "config.yaml", "--in-force")
+    assert "! WAIVED just now, for another configuration" in desk("status", "bot").out
+    desk("phase", "abort", "bot")
+    assert "shadow 6h / 1d ▓▓▓░░░░░░░░░, aborted" in desk("status", "bot").out

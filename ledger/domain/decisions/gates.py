@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from ledger.domain import events
 from ledger.domain.decisions import Decision, insist_on_registered
@@ -13,6 +13,9 @@ from ledger.domain.errors import BadInput, GateClosed, Inconclusive, Refused, Un
 from ledger.domain.gates import Verdict
 from ledger.domain.ids import Actor, ActorKind
 from ledger.domain.state import Json, SystemState, iso
+
+GATE_SECONDS: Final = 3600
+"""How long an exit gate's GO holds: what happened since is no part of it."""
 
 
 def insist_on_preflight(state: SystemState, what: str, max_age_seconds: int, now: datetime) -> None:
@@ -60,6 +63,8 @@ def insist_on_gate(state: SystemState, phase: Json, plan: Mapping[str, Any], now
             f"{name} has lasted {_span(lasted)} of the {_span(plan['min_seconds'])} that the plan wants.",
             hint=f"rollout status {state.system} shows how long it still takes",
         )
+    if not plan.get("gated"):
+        return
     last = state.gates.get(name)
     if last is None or last["position"] < phase["position"]:
         raise Inconclusive(
@@ -75,6 +80,9 @@ def insist_on_gate(state: SystemState, phase: Json, plan: Mapping[str, Any], now
             f"The exit gate of {name} judged another configuration than the one in force.",
             hint=evaluate,
         )
+    if last["profile"] != (state.profile["fingerprint"] if state.profile else None):
+        raise GateClosed(f"The exit gate of {name} judged by another plan.", hint=evaluate)
+    _insist_on_fresh(f"leaving {name}", "verdict", last, GATE_SECONDS, now, evaluate)
 
 
 def _insist_on_fresh(

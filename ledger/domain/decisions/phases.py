@@ -96,7 +96,7 @@ def advance(
     plan = planned(state, present["name"])
     following = next_phase(state)
     glass = waiver_for(state, f"break-glass:phase:{present['name']}", now)
-    if plan.get("gated") and glass is None:
+    if glass is None:
         insist_on_gate(state, present, plan, now)
     left = events.PhaseAdvanced(
         from_phase=present["name"],

@@ -40,7 +40,14 @@ def _entered(state: SystemState, event: Recorded, data: Json) -> SystemState:
     }
     if data.get("before") is not None:
         phase |= {"before": data["before"], "overlaid": state.fingerprint}
-    return replace(state, phase=phase)
+    return replace(state, phase=phase, phases_done=_done_before(state, data["phase"]))
+
+
+def _done_before(state: SystemState, entered: str) -> dict[str, Json]:
+    """Return what was left forward, without what comes from ``entered`` on: that has to be left anew."""
+    names = [phase["name"] for phase in (state.profile or {}).get("phases", ())]
+    again = names[names.index(entered) :] if entered in names else [entered]
+    return {name: known for name, known in state.phases_done.items() if name not in again}
 
 
 def _phase(state: SystemState, name: str, **changes: Any) -> SystemState:
