@@ -100,7 +100,10 @@ def _run(
         ledger = runtime.ledger
         _prepare(runtime, ledger, system, origin, out, backup=backup)
     except LedgerUnreachable as problem:
-        say(f"warning: {problem.message} The system is put into paused/halt.", colour="yellow")
+        say(
+            f"warning: {problem.message.rstrip('.')}. The system is put into paused/halt.",
+            colour="yellow",
+        )
         ledger = runtime.offline_ledger
         halted = running.halt_without_ledger(ledger, system, origin, problem, say)
     away = halted is not None

@@ -98,7 +98,8 @@ def _check(runtime: Runtime, system: str, output: Output) -> None:
     watched = last is not None and silent is None
     record = {"system": system, "watched": watched, "last": last, "silent_seconds": silent}
     told = "is watched" if watched else "is NOT watched"
-    output.record(record, f"{system} {told}; the last sign of life was at {last or 'no time'}")
+    when = f"{last:%Y-%m-%d %H:%M:%SZ}" if last is not None else "no time"
+    output.record(record, f"{system} {told}; the last sign of life was at {when}")
     click.get_current_context().exit(0 if watched else SILENT)
 
 

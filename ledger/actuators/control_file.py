@@ -46,7 +46,8 @@ class ControlFile:
             own: dict[str, object] = {"mode": mode.value}
             if kind is not None:
                 own["pause_kind"] = kind.value
-            own["message"] = f"{message[:_MESSAGE_CHARACTERS_MAX]} [operation {operation_id}]"
+            told = f" [operation {operation_id}]" if operation_id else ""
+            own["message"] = message[:_MESSAGE_CHARACTERS_MAX] + told
             files.write_atomically(
                 self.path,
                 _encoded(own | kept),

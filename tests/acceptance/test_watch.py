@@ -182,6 +182,20 @@ def test_one_at_a_time_and_the_watch_is_watched(desk: Desk) -> None:
     assert "WatchWasSilent" in desk("log", "bot").out
 
 
+def test_status_tells_of_a_watch_that_died(desk: Desk) -> None:
+    """Lesson 9: a watch that was killed says nothing itself, so the status does."""
+    with desk.watched() as process:
+        desk.until(lambda: "WatchStarted" in desk.happened())
+        assert "nobody watches" not in desk("status", "bot", exits=None).out
+        process.kill()
+    desk.advance(600)
+    told = desk("status", "bot", exits=None).out
+    assert "✖ nobody watches: no sign of life for 10m" in told
+    watch = desk("status", "bot", "-o", "json", exits=None).json["rollout"]["watch"]
+    assert watch["silent_seconds"] >= 600
+    assert watch["last_sign"].endswith("Z")
+
+
 def test_a_hand_made_edit_is_seen(desk: Desk) -> None:
     desk.once()
     (desk.folder / "config.yaml").write_text("size: 99\n")
