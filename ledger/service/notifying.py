@@ -155,8 +155,15 @@ class Notifier:
         self._done: queue.Queue[events.Event] = queue.Queue()
 
     def tell(self, notices: Iterable[Notice]) -> None:
-        """Have ``notices`` delivered, each once; what does not fit into the queue is due again later."""
-        for notice in together(one for one in notices if not self._occasions(one) <= self._taken):
+        """Have ``notices`` delivered, each once; what does not fit into the queue is due again later.
+
+        ``notices`` are all that is due by the log, with what became of those that were sent: a watch lives
+        for months, and only of what the log does not know yet it has to know itself.
+        """
+        waiting = list(notices)
+        if self._done.empty() and not self._at_work():
+            self._taken &= {occasion for one in waiting for occasion in self._occasions(one)}
+        for notice in together(one for one in waiting if not self._occasions(one) <= self._taken):
             line = self._line(notice.channel.name)
             if not line.full():
                 self._taken |= self._occasions(notice)
@@ -176,6 +183,9 @@ class Notifier:
             ).start()
         return self._lines[channel]
 
+    def _at_work(self) -> bool:
+        return any(line.unfinished_tasks for line in self._lines.values())
+
     def outcomes(self) -> list[events.Event]:
         """Return what came of notices since the last time."""
         found: list[events.Event] = []
@@ -189,7 +199,7 @@ class Notifier:
         """Give what waits a little time to be delivered; return what came of it."""
         clock = SystemClock()
         until = clock.monotonic() + seconds
-        while any(line.unfinished_tasks for line in self._lines.values()):
+        while self._at_work():
             if clock.monotonic() >= until:
                 break
             clock.sleep(0.02)

@@ -174,3 +174,22 @@ def test_a_channel_that_hangs_keeps_no_other_from_being_told(
         told = notifier.finish(20)
         assert [one.payload()["channel"] for one in told] == ["pager"]
         assert len(site.asked) == 1
+
+
+def test_a_watch_of_months_forgets_what_the_log_knows(tmp_path: Path) -> None:
+    """What was sent is sent once, and remembered for as long as the log does not say so, no longer."""
+    desk, log = Desk(), File(kind="file", name="log", path="told.jsonl")
+    notifier = Notifier(tmp_path)
+    for number in range(20):
+        alert = desk.fire(str(number))
+        notifier.tell(desk.due(log))
+        told = notifier.finish(20)
+        notifier.tell(desk.due(log))  # the log could not be written: nothing is sent again
+        assert notifier.finish(1) == []
+        desk.tell(*told)
+        desk.end(alert)
+        notifier.tell(desk.due(log))
+        desk.tell(*notifier.finish(20))
+    notifier.tell(desk.due(log))
+    assert len((tmp_path / "told.jsonl").read_text().splitlines()) == 40
+    assert not notifier._taken
