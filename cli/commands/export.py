@@ -58,6 +58,7 @@ def parquet(runtime: Runtime, out: Path, up_to: int | None, output: Output) -> N
     from cli.progress import Progress
     from projections.archive.seal import export as bring_up
 
+    runtime.store.insist_on_whole()
     done = bring_up(
         runtime.store_dsn,
         out,
@@ -261,6 +262,7 @@ def _wanted(runtime: Runtime, system: str | None, since: str | None, until: str 
     from projections.exports.source import Wanted
 
     now = runtime.clock.now()
+    runtime.store.insist_on_whole()
     if system is not None:
         _ = runtime.ledger.load(system)  # a name that is none is told, with the nearest one
     wanted = Wanted(

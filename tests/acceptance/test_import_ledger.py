@@ -126,6 +126,10 @@ def test_killed_on_the_way_it_goes_on(filled: Rollout, empty: Rollout, tmp_path:
     empty("import", "ledger", archive, fail_at="restore.after_batch")
     told = empty("import", "ledger", tmp_path / "later.jsonl", exits=3)
     assert "a restore of another log" in told.err
+    for words in (("jsonl",), ("csv", "bot"), ("parquet", "--out", tmp_path / "half")):
+        told = empty("export", *words, exits=9)
+        assert "this is not all of the log" in told.err
+    assert not (tmp_path / "half").exists()
     told = empty("import", "ledger", archive, "-o", "json").json
     assert told["outcome"] == "restored"
     assert empty("checkpoint").json["chain"] == told["chain"]
