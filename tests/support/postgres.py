@@ -96,7 +96,8 @@ def open_run() -> None:
     for old in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
         pid = old.name.removeprefix(PREFIX).partition("-")[0]
         if old.stat().st_uid == os.geteuid() and pid.isdigit() and not psutil.pid_exists(int(pid)):
-            _close(old)  # Of a run that was killed.
+            with contextlib.suppress(FileNotFoundError):  # another run may be clearing it, too
+                _close(old)  # Of a run that was killed.
     folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
     folder.chmod(0o711)
     os.environ[RUN_FOLDER] = str(folder)
