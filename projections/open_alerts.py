@@ -30,7 +30,11 @@ def open_alerts(db: Db, now: datetime, system: str | None = None) -> list[Json]:
         {"system": system},
     )
     states = {name: SystemState.from_json(orjson.loads(state)) for name, state in rows}
-    unsettled = [row for state in states.values() for row in unfired(state)]
+    unsettled: list[Json] = [
+        {**row, "flags": flags(state, row["alert"], now)} if row["status"] == "pending" else row
+        for state in states.values()
+        for row in unfired(state)
+    ]
     firing = [
         {**row, "flags": flags(states[row["system"]], row["alert"], now)}
         for row in alerts.list_alerts(db, system)
@@ -49,11 +53,8 @@ def unfired(state: SystemState) -> Iterator[Json]:
     for name, failure in state.failing.items():
         yield _row(state, name, "failing", failure["since"], failure["explanation"])
     for name, known in state.pending.items():
-        frozen = [f"no data since {state.no_data[name][:19]}Z"] if name in state.no_data else []
         row = _row(state, name, "pending", known["active_since"], "its condition holds")
-        yield row | {
-            "severity": known["severity"], "labels": dict(known["labels"]), "flags": frozen,
-        }  # fmt: skip
+        yield row | {"severity": known["severity"], "labels": dict(known["labels"])}
 
 
 def _row(state: SystemState, alert: str, status: str, since: str, message: str) -> Json:

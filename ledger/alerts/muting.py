@@ -76,9 +76,10 @@ def _all(matchers: Sequence[str]) -> Any:
 
 
 def labels_of(state: SystemState, alert: str) -> dict[str, str]:
-    """Return what matchers are put to: the labels of an alert that fires, and what it is."""
-    known: Mapping[str, Any] = state.alerts.get(alert) or {}
-    name = (known.get("rule") or {}).get("name", alert)
+    """Return what matchers are put to: the labels of an alert that fires or is pending, and what it is."""
+    known: Mapping[str, Any] = state.alerts.get(alert) or state.pending.get(alert) or {}
+    rule = known.get("rule")
+    name = rule if isinstance(rule, str) else (rule or {}).get("name", alert)
     severity = known.get("severity", "")
     return {
         **known.get("labels", {}), "alertname": name, "severity": severity, "system": state.system,
@@ -141,7 +142,7 @@ def silenced_by(
 
 
 def flags(state: SystemState, alert: str, now: datetime) -> list[str]:
-    """Return what else is to be known of an alert that fires, in words."""
+    """Return what else is to be known of an alert that fires or is pending, in words."""
     known: Mapping[str, Any] = state.alerts.get(alert) or {}
     found = [f"acknowledged by {known['acknowledged_by']}"] if known.get("acknowledged_by") else []
     silence = silenced_by(state, alert, now)

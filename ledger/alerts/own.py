@@ -46,10 +46,14 @@ def moot(state: SystemState) -> tuple[events.Event, ...]:
     return tuple(
         event
         for name in state.alerts
-        if name.startswith(f"{ACTION_FAILED}(")
-        and name.removeprefix(f"{ACTION_FAILED}(")[:-1] not in state.alerts
+        if acted_upon(name) not in state.alerts
         for event in _over(state, name)
     )
+
+
+def acted_upon(name: str) -> str:
+    """Return the alert whose action failed, of an alert that says so; of any other one itself."""
+    return name[len(ACTION_FAILED) + 1 : -1] if name.startswith(f"{ACTION_FAILED}(") else name
 
 
 def blind(state: SystemState, rule: str, why: str) -> list[events.Event]:

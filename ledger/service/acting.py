@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
+from ledger.alerts import own
 from ledger.alerts.muting import silenced_by
 from ledger.alerts.rules import AlertRule
 from ledger.alerts.series import SeriesStore
@@ -232,11 +233,12 @@ def provide(series: SeriesStore, state: SystemState, mode: str | None, now: date
 def open_seconds(state: SystemState, now: datetime) -> dict[str, float]:
     """Return, by severity, for how long the oldest alert that fires has been open; 0: none is.
 
-    An alert that goes by just that does not count: it would keep itself firing for ever.
+    An alert that goes by just that does not count, nor that its action failed: it would keep itself firing.
     """
     oldest = {"critical": 0.0, "warning": 0.0, "info": 0.0}
-    for alert in state.alerts.values():
-        if OPEN_SECONDS in (alert.get("rule") or {}).get("expr", ""):
+    for key, alert in state.alerts.items():
+        about: Mapping[str, Any] = state.alerts.get(own.acted_upon(key), alert)
+        if OPEN_SECONDS in (about.get("rule") or {}).get("expr", ""):
             continue
         age = (now - datetime.fromisoformat(alert["since"])) / timedelta(seconds=1)
         oldest[alert["severity"]] = max(oldest[alert["severity"]], age)

@@ -131,6 +131,18 @@ def test_a_silence_is_for_a_name_or_for_labels(matchers: dict[str, str], matches
     assert silenced_by(quiet, name, START + timedelta(hours=1)) is None
 
 
+def test_a_silence_is_seen_on_what_is_still_pending() -> None:
+    name = 'Slow{slice="tokyo"}'
+    known = {"rule": "Slow", "severity": "warning", "labels": {"slice": "tokyo"}}
+    silence = {"matchers": {"alert": "Slow"}, "until": LATER, "holds_actions": False, "by": "ann"}
+    waiting = SystemState(
+        "bot", pending={name: known}, silences={"S-1": silence}, no_data={name: iso(START)}
+    )
+    assert flags(waiting, name, START) == [
+        "silenced by ann until 2025-11-20T04:00Z (S-1)", "no data since 2025-11-20T03:00:00Z",
+    ]  # fmt: skip
+
+
 def test_everything_that_is_to_be_known_is_shown() -> None:
     known = {
         **alert("Slow"), "acknowledged_by": "bob", "inhibited_by": "Down",

@@ -6,6 +6,7 @@ from typing import Literal
 
 from ledger.alerts import own
 from ledger.domain import events
+from ledger.service.acting import OPEN_SECONDS, open_seconds
 from tests.support.stories import Story
 
 Outcome = Literal["done", "skipped", "failed"]
@@ -65,6 +66,21 @@ def test_it_ends_with_what_was_to_be_acted_upon() -> None:
     assert desk.record(*own.moot(desk.state)) == ["AlertResolved"]
     assert not desk.state.alerts
     assert own.moot(desk.state) == ()
+
+
+def test_an_escalation_that_fails_does_not_keep_itself_open() -> None:
+    """Its failure is critical too: counted among what is open, it would outlast its cause for ever."""
+    desk = Desk()
+    rule = events.Rule(name="Long", expr=f"{OPEN_SECONDS} > 1800", action="rollback")
+    desk.tell(events.AlertFired(alert="Long", severity="critical", message="long", rule=rule))
+    failed = events.AlertActionTaken(alert="Long", action="rollback", outcome="failed")
+    assert desk.record(*own.answered(desk.state, [failed]))[-1] == "AlertFired"
+    desk.clock.advance(3600)
+    assert open_seconds(desk.state, desk.clock.now())["critical"] == 0
+    desk.fire()
+    desk.acted(("pause", "failed"))
+    desk.clock.advance(3600)
+    assert open_seconds(desk.state, desk.clock.now())["critical"] >= 3600
 
 
 def test_an_incident_names_everything_that_was_done_about_it() -> None:
