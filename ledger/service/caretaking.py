@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
+from typing import Final
 
 from ledger.actuators.code_checkout import traces
-from ledger.domain.errors import LedgerError, LedgerUnreachable, StaleRevision
+from ledger.domain.errors import (
+    LedgerError,
+    LedgerUnreachable,
+    OperationInProgress,
+    StaleRevision,
+)
 from ledger.service import acting, mitigating, recovery
 from ledger.service.context import Ledger
 from ledger.service.lifeline import Lifeline
+
+WAIT_SECONDS: Final = 0.1
+"""A round must not wait for whoever is at work."""
 
 
 class Caretaker:
@@ -19,6 +28,8 @@ class Caretaker:
         self._ledger = ledger
         self._line = line
         self._seen_files: object = None
+        self._in_flight: set[str] = set()
+        self._tried: set[str] = set()
 
     def look_after(self, now: datetime) -> list[str]:
         """Do what is due at ``now``; return sentences on what was done and found."""
@@ -31,6 +42,7 @@ class Caretaker:
                 self._line.append(lambda state: acting.expired_silences(state, now))
             if acting.twin_incidents(self._line.state).events:
                 self._line.append(acting.twin_incidents)
+            told += self._finish()
             told += self._drift()
         except LedgerUnreachable as problem:
             self._line.lost(problem)
@@ -39,6 +51,28 @@ class Caretaker:
         except LedgerError as problem:
             told.append(problem.message)
         return told
+
+    def _finish(self) -> list[str]:
+        """Finish what a process that died had begun: for as long as it is in flight, nothing is compared.
+
+        A pause holds no lock for long: what has been in flight since the round before is nobody's. What
+        can't be finished is tried once, and then left to people.
+        """
+        operations = self._line.state.operations
+        in_flight = {operation for operation, known in operations.items() if known["kind"]}
+        stuck, self._in_flight = (in_flight & self._in_flight) - self._tried, in_flight
+        if not stuck:
+            return []
+        try:
+            with self._ledger.operating(self._line.system, "watch", wait_seconds=WAIT_SECONDS):
+                done = recovery.finish_dead_operations(
+                    self._ledger, self._line.system, self._line.origin
+                )
+        except OperationInProgress:
+            return []  # by somebody who takes his time
+        self._tried |= stuck
+        self._line.state = self._ledger.load(self._line.system)
+        return [sentence for sentences in done for sentence in sentences]
 
     def _drift(self) -> list[str]:
         """Compare the world with the ledger when a file changed, or nothing was compared yet."""

@@ -88,16 +88,18 @@ class Ledger:
         return found
 
     @contextlib.contextmanager
-    def operating(self, system: str, what: str) -> Iterator[None]:
+    def operating(
+        self, system: str, what: str, *, wait_seconds: float = LOCK_TIMEOUT_SECONDS
+    ) -> Iterator[None]:
         """Be the only one at work on ``system``: on this machine, and on all that share the ledger.
 
         Both locks end with the process, so whoever gets them and finds an operation in flight knows
-        that its process is dead.
+        that its process is dead. ``wait_seconds`` is for whoever is at work here to end.
 
         Raises:
             OperationInProgress: somebody else is at work.
         """
-        with self.alone_here(system, what):
+        with self.alone_here(system, what, wait_seconds=wait_seconds):
             if not self.recorder.store.try_lock(system):
                 raise OperationInProgress(
                     f"Somebody on another machine is at work on {system}.",
@@ -109,11 +111,11 @@ class Ledger:
                 with contextlib.suppress(LedgerError):
                     self.recorder.store.unlock(system)
 
-    def alone_here(self, system: str, what: str) -> contextlib.AbstractContextManager[object]:
+    def alone_here(
+        self, system: str, what: str, *, wait_seconds: float = LOCK_TIMEOUT_SECONDS
+    ) -> contextlib.AbstractContextManager[object]:
         """Be the only one on this machine at work on ``system``. Raises as `operating` does."""
-        return files.exclusive_lock(
-            self.lock_file(system), timeout_seconds=LOCK_TIMEOUT_SECONDS, what=what
-        )
+        return files.exclusive_lock(self.lock_file(system), timeout_seconds=wait_seconds, what=what)
 
     @contextlib.contextmanager
     def pausing(self, system: str) -> Iterator[None]:

@@ -112,3 +112,19 @@ def test_the_clock_of_a_condition_goes_by_the_log_and_not_by_an_older_sign_of_li
     killed_at(world, 5)
     assert [look(world) for _ in range(2)] == ["", ""]
     assert "LoadHigh is firing" in look(world)
+
+
+def test_what_a_killed_watch_had_begun_is_finished_by_the_next(world: World) -> None:
+    """I12: nobody has to know of recover; and while it was in flight, no edit by hand was seen."""
+    stats(world, latency=600)
+    killed_at(world, 8)  # the intent of the pause is on record
+    stats(world)
+    world.begin_watch()
+    assert world.ledger().load(SYSTEM).operations
+    look(world)
+    look(world)
+    assert not world.ledger().load(SYSTEM).operations
+    assert world.mode() == ("paused", "reduce_only")
+    world.write("mode.json", {"mode": "real"})
+    look(world)
+    assert "DriftDetected" in {event.type for event in world.control()}
