@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import hashlib
 import json
 import os
 import stat
@@ -149,6 +150,22 @@ def read_bounded(path: Path, *, bytes_max: int) -> bytes | None:
     if len(content) > bytes_max:
         raise FileNotRead(f"{path} is larger than {bytes_max} bytes", hint="correct the path")
     return content
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file, in hex.
+
+    Raises:
+        FileNotRead: it can't be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise FileNotRead(
+            f"{path} can't be read: {(error.strerror or 'it failed').lower()}.",
+            hint="Check the path, its permissions and the disk.",
+        ) from None
 
 
 def sync_folder(folder: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,7 +9,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from ledger.domain.errors import FileNotRead, LedgerError
+from ledger.domain.errors import LedgerError
+from ledger.files import sha256_of
 from ledger.folders import scratch_folder
 from projections.archive.layout import BLOBS, Manifest, SealedFile, damaged
 from projections.audit.verify import first_bad_position
@@ -24,7 +24,6 @@ COLUMNS: Final = {
     "stream": "VARCHAR", "type": "VARCHAR", "chain": "BLOB", "body": "BLOB",
 }  # fmt: skip
 BLOB_COLUMNS: Final = {"sha256": "BLOB", "bytes": "BLOB"}
-READ_BYTES: Final = 1 << 20
 
 _CONFIG: Final[dict[str, Any]] = {
     "memory_limit": "2GB",
@@ -61,25 +60,6 @@ def engine() -> Generator[DuckDBPyConnection]:
 def sql(name: str) -> str:
     """Return the text of ``sql/NAME``."""
     return files("projections.archive").joinpath("sql", name).read_text(encoding="utf-8")
-
-
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file, in hex.
-
-    Raises:
-        FileNotRead: it can't be read.
-    """
-    try:
-        digest = hashlib.sha256()
-        with path.open("rb") as file:
-            while piece := file.read(READ_BYTES):
-                digest.update(piece)
-    except OSError as error:
-        raise FileNotRead(
-            f"{path} can't be read: {(error.strerror or 'it failed').lower()}.",
-            hint="Check the path, its permissions and the disk.",
-        ) from None
-    return digest.hexdigest()
 
 
 class Checker:

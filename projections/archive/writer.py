@@ -18,7 +18,7 @@ from ledger.domain.state import iso
 from ledger.fail_points import reach
 from ledger.folders import scratch_folder, staged_folder
 from projections.archive import layout
-from projections.archive.check import COLUMNS, Checker, sha256_of, sql
+from projections.archive.check import COLUMNS, Checker, sql
 from projections.archive.layout import (
     BLOBS,
     FORMAT,
@@ -114,7 +114,7 @@ class RangeWriter:
                 raise _unsound(after, problem.position, problem.sentence)
             reach("archive.before_rename")
         reach("archive.after_rename")
-        return Range(manifest, sha256_of(path / MANIFEST), path)
+        return Range(manifest, files.sha256_of(path / MANIFEST), path)
 
     def _write_events(self, folder: Path) -> list[SealedFile]:
         connection = self._connection
@@ -201,7 +201,7 @@ def _written(folder: Path, name: str, rows: DuckDBPyRelation, count: int) -> Sea
         path=name,
         rows=count,
         bytes=path.stat().st_size,
-        sha256=sha256_of(path),
+        sha256=files.sha256_of(path),
     )
 
 
