@@ -89,9 +89,14 @@ def order_records(
 
 
 def configuration_changes(db: Db, system: str, period: Period) -> list[dict[str, Any]]:
-    """Return the keys that changed, oldest first: with who, why, and the fingerprint that they led to."""
+    """Return the keys that changed, oldest first: with who, why, and the fingerprint that they led to.
+
+    ``first`` is whether the system had no configuration before, so that all its keys are new.
+    """
     query = """
-        SELECT a.occurred_at, a.position, a.fingerprint, a.cause, a.actor, a.reason, c.key, c.old, c.new
+        SELECT a.occurred_at, a.position, a.fingerprint, a.cause, a.actor, a.reason, c.key, c.old, c.new,
+               NOT EXISTS (SELECT FROM readmodel.config_application AS e
+                               WHERE e.system = a.system AND e.position < a.position) AS first
             FROM readmodel.config_application AS a
                 LEFT JOIN readmodel.config_change AS c ON c.position = a.position
             WHERE a.system = %s AND a.occurred_at >= %s AND a.occurred_at < %s

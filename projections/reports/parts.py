@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
 from typing import Final
 
 from ledger.domain.state import SystemState
@@ -16,6 +18,7 @@ from projections.reports.order_records import PAUSED
 from projections.reports.orders import Activity
 from projections.reports.period import Period
 from projections.reports.sheet import Cell, Section, Table, facts, rows, term
+from projections.sentences import short
 
 FEW_SAMPLES: Final = 100
 """Below this, the 99th percentile is the largest sample."""
@@ -37,19 +40,19 @@ def modes_table(spent: list[Stretch]) -> Table:
 
 
 def changes_table(db: Db, system: str, period: Period) -> Table:
-    """Return the configuration keys that changed, with who and why."""
+    """Return the configuration keys that changed, with who and why; a first configuration in one row."""
     columns = ("at", "who", "why", "cause", "key", "old", "new", "fingerprint")
-    return Table(
-        "changes",
-        columns,
-        rows(
-            [
-                (row["occurred_at"], row["actor"], row["reason"], term(f"cause.{row['cause']}"),
-                 row["key"], row["old"], row["new"], row["fingerprint"])
-                for row in happened.configuration_changes(db, system, period)
-            ]
-        ),
-    )  # fmt: skip
+    changed = happened.configuration_changes(db, system, period)
+    found: list[tuple[Cell, ...]] = []
+    for _, group in groupby(changed, key=itemgetter("position")):
+        keys = list(group)
+        one = keys[0]
+        head = (one["occurred_at"], one["actor"], one["reason"], term(f"cause.{one['cause']}"))
+        what: list[tuple[Cell, ...]] = [(row["key"], row["old"], row["new"]) for row in keys]
+        if one["first"]:
+            what = [(term("word.first_configuration", count=len(keys)), None, None)]
+        found += [(*head, *each, short(one["fingerprint"])) for each in what]
+    return Table("changes", columns, rows(found))
 
 
 def trades_section(activity: Activity) -> Section:
