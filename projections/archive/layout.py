@@ -13,7 +13,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ledger import files
-from ledger.domain.errors import BadInput, IntegrityFailure
+from ledger.domain.errors import BadInput, IntegrityFailure, SchemaNewer
 
 FORMAT: Final = 1
 LIST: Final = "archive.json"
@@ -184,7 +184,8 @@ def read(path: Path) -> Archive:
     """Return the archive in ``path``, when its list and manifests follow from one another.
 
     Raises:
-        BadInput: it is no archive, or one of a format that this program does not know.
+        BadInput: it is no archive.
+        SchemaNewer: it is of a format that this program does not know.
         IntegrityFailure: a record is missing, changed, or does not follow from the one before.
         FileNotRead: a record can't be read.
     """
@@ -270,7 +271,7 @@ def _parsed(file: Path, content: bytes, model: type[R]) -> R:
     except orjson.JSONDecodeError as error:
         raise damaged(f"{file} is not what was written: {error}.") from None
     if isinstance(record, dict) and record.get("format") not in (None, FORMAT):
-        raise BadInput(
+        raise SchemaNewer(
             f"{file} is of format {record['format']!r}, and this program knows {FORMAT}.",
             hint="Use the version of rollout-ledger that wrote it, or a newer one.",
         )

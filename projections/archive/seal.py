@@ -54,6 +54,7 @@ def export(
 
     Raises:
         BadInput: ``path`` holds something else, or the log has no position ``up_to``.
+        SchemaNewer: the archive is of a format that this program does not know.
         IntegrityFailure: the archive or the log is damaged, or the log is no continuation of the archive.
         OperationInProgress: another process writes the archive.
         LedgerUnreachable, SchemaMissing: the log can't be read; the archive is as it was, or further.

@@ -52,6 +52,7 @@ def verify(
 
     Raises:
         BadInput: ``path`` is no archive.
+        SchemaNewer: it is of a format that this program does not know.
         FileNotRead: a file can't be read, so nothing can be said about it.
     """
     try:
