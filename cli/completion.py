@@ -1,4 +1,4 @@
-"""What the shell completes: systems, fingerprints and tags, from what this machine remembers.
+"""What the shell completes: systems, fingerprints, names of the plan, from what this machine remembers.
 
 Completion must be instant and silent, so it reads the local memory and never opens a connection.
 """
@@ -6,15 +6,19 @@ Completion must be instant and silent, so it reads the local memory and never op
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
+    from ledger.domain.state import SystemState
     from ledger.service.memory import LocalMemory
+
+    Completer: TypeAlias = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 
 
 def _memory(context: click.Context) -> LocalMemory:
@@ -53,17 +57,78 @@ def complete_fingerprint(
     return [item for item in tags + prints if item.value.startswith(incomplete)]
 
 
+def _completer(pick: Callable[[SystemState], Iterable[str]]) -> Completer:
+    """Return what completes a word by what ``pick`` takes from the state of the system before it."""
+
+    def complete(
+        context: click.Context, _parameter: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        from click.shell_completion import CompletionItem
+
+        system = context.params.get("system") or next(iter(context.args), "")
+        state = _memory(context).recall(system)
+        names = pick(state) if state is not None else ()
+        return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+    return complete
+
+
+def _phases(state: SystemState) -> list[str]:
+    return [phase["name"] for phase in (state.profile or {}).get("phases", ())]
+
+
+def _approved(state: SystemState) -> list[str]:
+    plan = state.profile or {}
+    modes = [mode for mode, guard in plan.get("guards", {}).items() if guard.get("approvals")]
+    phases = [one["name"] for one in plan.get("phases", ()) if one.get("approvals")]
+    return [*(f"phase:{name}" for name in phases), *(f"mode:{mode}" for mode in modes)]
+
+
+complete_phase = _completer(_phases)
+complete_approval = _completer(_approved)
+"""What the plan wants approvals of: phase:NAME, mode:NAME."""
+complete_request = _completer(
+    lambda state: (name for name, one in state.approvals.items() if one["status"] == "open")
+)
+complete_waiver = _completer(lambda state: state.waivers)
+complete_alert = _completer(lambda state: state.alerts)
+complete_incident = _completer(lambda state: state.incidents)
+
+
+def complete_waivable(
+    context: click.Context, _parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Return the checks, criteria, modes and phases of the plan of the system on the command line."""
+    from click.shell_completion import CompletionItem
+
+    plan = _plan(context)
+    phases = plan.get("phases", ())
+    names = [
+        *(f"check:{check['name']}" for check in plan.get("checks", ())),
+        *(f"criterion:{p['name']}/{one['name']}" for p in phases for one in p.get("success", ())),
+        *(f"mode:{mode}" for mode in plan.get("modes", {})),
+        *(f"phase:{phase['name']}" for phase in phases),
+    ]
+    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+
 def complete_mitigation(
     context: click.Context, _parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
     """Return the mitigations of the plan of the system on the command line."""
-    import orjson
     from click.shell_completion import CompletionItem
+
+    names = _plan(context).get("mitigations", {})
+    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+
+def _plan(context: click.Context) -> dict[str, Any]:
+    """Return the profile of the system on the command line as its file has it; empty if unknown."""
+    import orjson
 
     memory = _memory(context)
     state = memory.recall(context.params.get("system") or next(iter(context.args), ""))
     if state is None or state.profile is None:
-        return []
+        return {}
     content = memory.blob(state.profile["fingerprint"].removeprefix("sha256:"))
-    names = orjson.loads(content)["profile"].get("mitigations", {}) if content else {}
-    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+    return orjson.loads(content)["profile"] if content else {}

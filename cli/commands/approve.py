@@ -9,7 +9,7 @@ import click
 
 from cli import options
 from cli.commands.alert import told
-from cli.completion import complete_system
+from cli.completion import complete_approval, complete_request, complete_system
 from cli.output import Output
 from cli.wiring import Runtime, pass_runtime
 from ledger.domain.decisions import approvals
@@ -26,7 +26,7 @@ def approve() -> None:
 
 @approve.command("request")
 @system_argument
-@click.argument("subject", metavar="phase:NAME|mode:NAME")
+@click.argument("subject", metavar="phase:NAME|mode:NAME", shell_complete=complete_approval)
 @options.reason
 @options.output
 @pass_runtime
@@ -74,7 +74,7 @@ def _quorum(state: SystemState, subject: str) -> Any:
 
 @approve.command("grant")
 @system_argument
-@click.argument("name", metavar="REQUEST")
+@click.argument("name", metavar="REQUEST", shell_complete=complete_request)
 @click.option("--role", required=True, help="The role in which you say yes.")
 @click.option("--signed-on", metavar="DATE", help="The date you put to it. Default: today (UTC).")
 @options.reason
@@ -116,7 +116,7 @@ def grant(
 
 @approve.command("deny")
 @system_argument
-@click.argument("name", metavar="REQUEST")
+@click.argument("name", metavar="REQUEST", shell_complete=complete_request)
 @click.option("--role", required=True, help="The role in which you say no.")
 @options.reason
 @options.output

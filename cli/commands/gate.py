@@ -11,7 +11,7 @@ from cli import options
 from cli.commands.alert import told
 from cli.commands.modes import insist_on_yes
 from cli.commands.preflight import COLOURS, EXIT_CODES
-from cli.completion import complete_system
+from cli.completion import complete_system, complete_waivable, complete_waiver
 from cli.output import Output
 from cli.overview import styled
 from cli.wiring import Runtime, pass_runtime
@@ -105,7 +105,11 @@ def show(runtime: Runtime, system: str, output: Output) -> None:
 
 @gate.command("waive")
 @system_argument
-@click.argument("subject", metavar="check:NAME|criterion:PHASE/NAME|mode:real|phase:NAME")
+@click.argument(
+    "subject",
+    metavar="check:NAME|criterion:PHASE/NAME|mode:real|phase:NAME",
+    shell_complete=complete_waivable,
+)
 @click.option(
     "--until", required=True, metavar="TIME|DURATION", help="When it ends: 2h, or a time."
 )
@@ -198,7 +202,7 @@ def _until(text: str, now: datetime) -> datetime:
 
 @gate.command("revoke")
 @system_argument
-@click.argument("waiver")
+@click.argument("waiver", shell_complete=complete_waiver)
 @options.reason
 @options.output
 @pass_runtime

@@ -9,7 +9,7 @@ import click
 from cli import options
 from cli.commands.alert import told
 from cli.commands.modes import has_reason
-from cli.completion import complete_system
+from cli.completion import complete_incident, complete_system
 from cli.output import Output, say
 from cli.wiring import Runtime, pass_runtime
 from ledger.domain.decisions import alerts
@@ -97,7 +97,7 @@ def show(runtime: Runtime, name: str, output: Output) -> None:
 
 @incident.command("note")
 @system_argument
-@click.argument("name")
+@click.argument("name", shell_complete=complete_incident)
 @click.argument("note")
 @options.output
 @pass_runtime
@@ -121,7 +121,7 @@ def _mover(command: str, status: str, help_: str) -> None:
         help=f"{help_}\n\n\b\nExample:\n  rollout incident {command} bot INC-20260203234200-12 --reason done",
     )
     @system_argument
-    @click.argument("name")
+    @click.argument("name", shell_complete=complete_incident)
     @options.reason
     @options.output
     @pass_runtime

@@ -11,7 +11,7 @@ from cli import options
 from cli.commands.alert import told
 from cli.commands.modes import insist_on_yes, skip
 from cli.commands.rollback import show_rollback
-from cli.completion import complete_system
+from cli.completion import complete_phase, complete_system
 from cli.output import Output, say
 from cli.wiring import Runtime, pass_runtime
 from ledger.domain.decisions import Decision, phases
@@ -79,7 +79,7 @@ def list_(runtime: Runtime, system: str, output: Output) -> None:
 
 @phase.command("enter")
 @system_argument
-@click.argument("name", metavar="PHASE")
+@click.argument("name", metavar="PHASE", shell_complete=complete_phase)
 @options.reason
 @options.yes
 @options.dry_run

@@ -317,6 +317,24 @@ def test_a_plan_that_does_not_fit(desk: Desk) -> None:
     assert len(desk("log", "bot", "--type", "ProfileAdopted", "-o", "json").json) == 1
 
 
+def test_the_shell_completes_what_the_plan_names(desk: Desk) -> None:
+    """A mistyped name is found out by the program; an offered one is not mistyped."""
+    desk("approve", "request", "bot", "mode:real")
+    desk("incident", "open", "bot", "odd fills")
+    for words, offered in [
+        ("rollout phase enter bot ", {"shadow", "micro_live"}),
+        ("rollout approve request bot ", {"phase:micro_live", "mode:real"}),
+        ("rollout approve grant bot ", {"A-"}),
+        ("rollout gate waive bot c", {"check:backtest", "check:disk", "criterion:shadow/auc"}),
+        ("rollout incident ack bot INC", {"INC-"}),
+    ]:
+        told = desk(
+            _ROLLOUT_COMPLETE="bash_complete", COMP_WORDS=words, COMP_CWORD=str(words.count(" "))
+        )
+        found = {line.partition(",")[2] for line in told.out.splitlines()}
+        assert all(any(f.startswith(name) for f in found) for name in offered), (words, found)
+
+
 def test_status_shows_where_the_rollout_stands(desk: Desk) -> None:
     """The tree: phase and how far, gate, preflight, waivers with their person, approvals."""
     assert ": Pending" in desk("status", "bot").out
