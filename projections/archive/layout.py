@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, Final, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -30,8 +30,7 @@ _FILE: Final = re.compile(
 )
 _TEMPORARY: Final = ".rollout-tmp"
 
-Hash = str
-HASH: Final = Field(pattern=r"^[0-9a-f]{64}$")
+Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class _Record(BaseModel):
@@ -61,7 +60,7 @@ class SealedFile(_Record):
     path: str
     rows: int = Field(ge=0)
     bytes: int = Field(ge=0)
-    sha256: Hash = HASH
+    sha256: Hash
 
 
 class Manifest(_Record):
@@ -74,11 +73,11 @@ class Manifest(_Record):
     first: int = Field(ge=1)
     last: int
     events: int
-    chain_before: Hash = HASH
-    chain_after: Hash = HASH
+    chain_before: Hash
+    chain_after: Hash
     recorded_from: str
     recorded_to: str
-    previous: Hash | None = Field(pattern=r"^[0-9a-f]{64}$")
+    previous: Hash | None
     """SHA-256 of the manifest of the range before."""
     sealed_at: str
     sealed_by: By
@@ -103,8 +102,8 @@ class Listed(_Record):
     folder: str
     first: int
     last: int
-    chain: Hash = HASH
-    manifest: Hash = HASH
+    chain: Hash
+    manifest: Hash
     """SHA-256 of the range's manifest."""
 
 
@@ -115,7 +114,7 @@ class ArchiveList(_Record):
     ledger: str | None
     events: int
     last: int
-    chain: Hash = HASH
+    chain: Hash
     written_at: str
     ranges: tuple[Listed, ...] = Field(strict=False)
 
