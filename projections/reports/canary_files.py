@@ -213,12 +213,23 @@ def _slices(made: Canary, words: Words) -> dict[str, Any]:
         "text": words("canary.word.slices_passed", passed=found.passed, total=total)
         if total
         else None,
+        "asked": words("canary.word.slices_asked", asked=_asked(made)) if total else None,
         "metric": found.metric,
         "best": _extreme(found.best, words),
         "worst": _extreme(found.worst, words),
         "results": dict(sorted(results.items())),
         "rows": [_slice(made, row, words) for row in found.rows],
     }
+
+
+def _asked(made: Canary) -> str:
+    """Return what is asked of the slices: that 5 of 5 passed says nothing without it."""
+    asked = {
+        f"{row.metric} " + (target_text(row, made.limits) or f"({', '.join(row.judges)})")
+        for row in made.slices.rows
+        if row.judges
+    }
+    return "; ".join(sorted(asked)) or "—"
 
 
 def _extreme(row: Slice | None, words: Words) -> dict[str, Any]:

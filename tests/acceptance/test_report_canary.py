@@ -73,6 +73,8 @@ def test_a_whole_day_goes_on_when_somebody_approves(canary: Canary) -> None:
     assert report["verdict"] == "GO"
     assert {one["observed_s"] for one in report["slo"]} == {24 * 60 * 60}
     assert report["slices"]["text"] == "5 of 5 slices passed."
+    # Tokyo's 0.572 is below what the plan asks of the active slice, and above what it asks of each.
+    assert report["slices"]["asked"] == "Asked of them: slice_auc ≥ 0.55 (SliceAucLow)."
     assert report["slices"]["best"]["slice"] == "london"
     assert report["slices"]["worst"]["slice"] == "tokyo"
     wise = report["recommendation"]
