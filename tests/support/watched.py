@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from ledger.service.heartbeat import last_beat
 from tests.support.commands import Rollout, Told
 
 START = datetime(2025, 12, 1, tzinfo=UTC)
@@ -108,10 +109,11 @@ class Desk:
         return [row["type"] for row in self.rollout.log("bot", *types)]
 
     @contextmanager
-    def watched(self) -> Iterator[subprocess.Popen[str]]:
-        """Have a watch run as a process of its own."""
+    def watched(self, **more: str) -> Iterator[subprocess.Popen[str]]:
+        """Have a watch run as a process of its own, with ``more`` in its environment."""
         env = os.environ | self.environment | {"ROLLOUT_HOME": str(self.rollout.home)}
         env |= {"ROLLOUT_DSN": self.rollout.dsn} if self.rollout.dsn else {}
+        env |= more
         process = subprocess.Popen(
             [sys.executable, "-m", "cli.main", "watch", "bot", "--base", str(self.folder)],
             env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -121,6 +123,17 @@ class Desk:
         finally:
             process.kill()
             process.communicate()
+
+    def round(self, process: subprocess.Popen[str], seconds: float = 15) -> bool:
+        """Let time pass until the watch has looked once more; return whether it lives."""
+        self.advance(seconds)
+        deadline = time.monotonic() + 40
+        while (last_beat(self.rollout.home, "bot") or START) < self.now:
+            if process.poll() is not None:
+                return False
+            assert time.monotonic() < deadline, "it lives, and does not look"
+            time.sleep(0.02)
+        return True
 
     def until(self, holds: Callable[[], bool], seconds: float = 15) -> None:
         """Move the clock on, round by round, until ``holds``."""
