@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from ledger.configuration.strict import read_model
 from ledger.domain.errors import BadInput
-from ledger.profiles.model import json_schema
+from ledger.profiles.model import Profile, json_schema
 from ledger.profiles.plan import Plan, from_content, load
 
 PROFILES = Path(__file__).parents[2] / "profiles"
@@ -169,3 +171,18 @@ def test_the_schema_names_durations_as_they_are_written() -> None:
     watch = shipped["$defs"]["Watch"]["properties"]
     assert watch["interval"]["default"] == "15s"
     assert '"PT' not in json.dumps(shipped)
+
+
+def test_the_page_shows_every_key_of_every_metric_source() -> None:
+    """What stands on the page can be copied, and a key that nobody shows is a key that nobody finds."""
+    page = (PROFILES.parent / "docs" / "profiles.md").read_text()
+    (text,) = re.findall(r"```yaml\n(metrics:.*?)```", page, re.DOTALL)
+    head = "profile: p\nenvironment: staging\n"
+    sources = read_model((head + text).encode(), "page.yaml", Profile).metrics
+    shown: set[str] = set()
+    for source in sources:
+        shown |= source.model_fields_set
+    assert {source.kind for source in sources} == {
+        "prometheus_text", "prometheus_api", "json_file", "csv_file", "jsonl_file",
+    }  # fmt: skip
+    assert all(type(source).model_fields.keys() <= shown for source in sources)
