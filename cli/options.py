@@ -9,8 +9,21 @@ from typing import Any, TypeVar
 import click
 
 from cli.output import Output
+from ledger.domain.errors import BadInput
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+def pair(text: str, what: str, form: str = "KEY=VALUE") -> tuple[str, str]:
+    """Return the two sides of ``text``; ``what`` it is, such as "--label", is told where it has none.
+
+    Raises:
+        BadInput: it is not of that form.
+    """
+    name, separator, value = text.partition("=")
+    if not separator or not name:
+        raise BadInput(f"{what} {text!r} is not {form}.")
+    return name, value
 
 
 class NumberRange(click.FloatRange):

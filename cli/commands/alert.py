@@ -14,7 +14,6 @@ from cli.completion import complete_system
 from cli.output import Output
 from cli.wiring import Runtime, pass_runtime
 from ledger.domain.decisions import Decision, alerts
-from ledger.domain.errors import BadInput
 from ledger.domain.severities import SEVERITIES
 
 system_argument = click.argument("system", shell_complete=complete_system)
@@ -70,17 +69,10 @@ def raise_(
         runtime.origin(reason),
         severity=SEVERITIES[severity.lower()],
         message=message,
-        labels=dict(_label(label) for label in labels),
+        labels=dict(options.pair(label, "--label") for label in labels),
     )
     told(decision, output, f"{name} is firing", system)
     runtime.catch_up()
-
-
-def _label(text: str) -> tuple[str, str]:
-    key, separator, value = text.partition("=")
-    if not separator or not key:
-        raise BadInput(f"--label {text!r} is not KEY=VALUE.")
-    return key, value
 
 
 def told(decision: Decision, output: Output, said: str, system: str) -> None:

@@ -56,7 +56,7 @@ def put(
     """
     from ledger.service import sampling
 
-    pairs = dict(_pair(text) for text in labels)
+    pairs = dict(options.pair(text, "--label") for text in labels)
     now = runtime.clock.now()
     measured = [_sample(text, pairs, now) for text in samples]
     if file is not None:
@@ -81,7 +81,7 @@ def _sample(text: str, labels: Mapping[str, str], now: datetime) -> Measured:
     from ledger.metrics.sources import Measured
     from ledger.service.sampling import checked
 
-    name, value = _pair(text)
+    name, value = options.pair(text, "The sample", "NAME=VALUE")
     try:
         return checked(Measured(name, labels, value, now))
     except ValueError as error:
@@ -210,10 +210,3 @@ def list_(runtime: Runtime, system: str, since: str, output: Output) -> None:
         for row in rows:
             row["labels"] = ", ".join(f"{k}={v}" for k, v in sorted(row["labels"].items()))
     output.rows(rows, ["metric", "labels", "samples", "newest", "at"])
-
-
-def _pair(text: str) -> tuple[str, str]:
-    name, separator, value = text.partition("=")
-    if not separator or not name:
-        raise BadInput(f"{text!r} is not NAME=VALUE.")
-    return name, value

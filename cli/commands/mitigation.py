@@ -9,7 +9,7 @@ from cli.commands.modes import skip
 from cli.completion import complete_mitigation, complete_system
 from cli.output import Output, say
 from cli.wiring import Runtime, pass_runtime
-from ledger.domain.errors import BadInput, FileProblem, ReasonRequired
+from ledger.domain.errors import FileProblem, ReasonRequired
 
 system_argument = click.argument("system", shell_complete=complete_system)
 
@@ -91,7 +91,7 @@ def apply(
 
     ledger = runtime.ledger
     plan = planning.plan_of(ledger, ledger.load(system))
-    given = dict(_pair(text) for text in labels)
+    given = dict(options.pair(text, "--label") for text in labels)
     origin = runtime.origin(reason)
     outcome, told = mitigating.apply(ledger, plan, system, name, given, None, origin)
     runtime.catch_up()
@@ -99,13 +99,6 @@ def apply(
         skip(output, system, told)
         return
     output.record({"system": system, "outcome": "applied", "mitigation": told}, told)
-
-
-def _pair(text: str) -> tuple[str, str]:
-    key, separator, value = text.partition("=")
-    if not separator or not key:
-        raise BadInput(f"--label {text!r} is not KEY=VALUE.")
-    return key, value
 
 
 @mitigation.command("lift")

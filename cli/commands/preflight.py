@@ -12,7 +12,7 @@ from cli.completion import complete_system
 from cli.output import Output, say
 from cli.overview import styled
 from cli.wiring import Runtime, pass_runtime
-from ledger.domain.errors import BadInput, ReasonRequired, UnknownName
+from ledger.domain.errors import ReasonRequired, UnknownName
 from ledger.domain.gates import Verdict
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def run(
         runtime.ledger,
         system,
         runtime.origin(reason),
-        params=dict(_pair(text) for text in params),
+        params=dict(options.pair(text, "--param") for text in params),
         skips=dict.fromkeys(skips, f"skipped: {reason}"),
         base=base.absolute(),
         report=report,
@@ -75,13 +75,6 @@ def run(
     _show(done.completed.payload(), done.position, system, output)
     runtime.catch_up()
     click.get_current_context().exit(EXIT_CODES[done.verdict.value])
-
-
-def _pair(text: str) -> tuple[str, str]:
-    name, separator, value = text.partition("=")
-    if not separator or not name:
-        raise BadInput(f"--param {text!r} is not KEY=VALUE.")
-    return name, value
 
 
 def report(name: str, finding: Finding | None) -> None:

@@ -49,7 +49,7 @@ def silence(
     """
     if runtime.settings.actor.kind is not ActorKind.HUMAN or not (reason and reason.strip()):
         raise ReasonRequired("A silence needs a person and a reason.", hint="--reason TEXT")
-    matchers = dict(_pair(text) for text in matches)
+    matchers = dict(options.pair(text, "--match", "LABEL=VALUE") for text in matches)
     if name:
         matchers["alert"] = name
     if not matchers:
@@ -71,13 +71,6 @@ def silence(
     decision = _decide(runtime, system, silenced, reason)
     made = decision.events[0].payload()["silence"]
     told(decision, output, f"{made}: silent until {until}", system)
-
-
-def _pair(text: str) -> tuple[str, str]:
-    key, separator, value = text.partition("=")
-    if not separator or not key:
-        raise BadInput(f"--match {text!r} is not LABEL=VALUE.")
-    return key, value
 
 
 @click.command("unsilence")
