@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Final, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, Protocol, TypeVar
 
 import click
 
@@ -146,12 +147,9 @@ def jsonl(runtime: Runtime, out: Path | None, **given: Any) -> None:
 
     made = provenance(runtime)
 
-    def write(source: Source, wanted: Wanted, file: BinaryIO, progress: Progress) -> int:
-        return write_jsonl(
-            source, wanted, file,
-            by=made.by, at=made.clock.now(), program=made.program, schema=made.schema, progress=progress,
-        )  # fmt: skip
-
+    write = partial(
+        write_jsonl, by=made.by, at=made.clock.now(), program=made.program, schema=made.schema
+    )
     _stream(runtime, out, write, **given)
 
 
@@ -168,10 +166,7 @@ def csv(runtime: Runtime, out: Path | None, **given: Any) -> None:
     """
     from projections.exports.lines import write_csv
 
-    def write(source: Source, wanted: Wanted, file: BinaryIO, progress: Progress) -> int:
-        return write_csv(source, wanted, file, progress=progress)
-
-    _stream(runtime, out, write, **given)
+    _stream(runtime, out, write_csv, **given)
 
 
 @export.command("cdevents")
@@ -190,10 +185,7 @@ def cdevents(runtime: Runtime, out: Path | None, **given: Any) -> None:
     """
     from projections.exports.cdevents import write_cdevents
 
-    def write(source: Source, wanted: Wanted, file: BinaryIO, progress: Progress) -> int:
-        return write_cdevents(source, wanted, file, progress=progress)
-
-    _stream(runtime, out, write, **given)
+    _stream(runtime, out, write_cdevents, **given)
 
 
 @export.command("annotations")
@@ -230,7 +222,12 @@ def grafana(
         say(f"{out}: {counted(len(found), 'annotation')}")
 
 
-Writer = Callable[["Source", "Wanted", BinaryIO, "Progress"], int]
+class Writer(Protocol):
+    """Writes a selection of the log to a file; returns how many events it has."""
+
+    def __call__(
+        self, source: Source, wanted: Wanted, out: BinaryIO, /, *, progress: Progress
+    ) -> int: ...
 
 
 def _stream(
@@ -253,7 +250,7 @@ def _stream(
     with Source(runtime.store_dsn) as source:
         bounded = source.bounded(wanted)
         with _opened(out) as file:
-            count = write(source, bounded, file, Telling("exporting", runtime.clock))
+            count = write(source, bounded, file, progress=Telling("exporting", runtime.clock))
     if out is not None:
         say(f"{out}: {counted(count, 'event')}, as of position {bounded.last}")
 
