@@ -60,7 +60,8 @@ def _recovered(data: Data) -> str:
 
 
 def _switch_requested(data: Data) -> str:
-    return f"asked for {mode_text(data['to_mode'], data.get('to_kind'))}"
+    glass = f", the glass broken by {data['break_glass']}" if data.get("break_glass") else ""
+    return f"asked for {mode_text(data['to_mode'], data.get('to_kind'))}{glass}"
 
 
 def _switched(data: Data) -> str:

@@ -161,7 +161,9 @@ def test_breaking_the_glass(desk: Desk) -> None:
     assert "reason" in desk(*words, exits=2, ROLLOUT_REASON="").err
     desk(*words)
     desk("switch", "bot", "--to", "real")
-    assert "broke the glass for mode:real" in desk("log", "bot").out
+    told = desk("log", "bot").out
+    assert "broke the glass for mode:real" in told
+    assert "asked for real, the glass broken by W-" in told
 
 
 @pytest.mark.parametrize(

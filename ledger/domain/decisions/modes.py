@@ -103,12 +103,12 @@ def request(
         return Decision(
             (events.ModeSwitchRejected.model_validate({**switch, "explanation": explanation}),)
         )
+    glass = None
     if raises(state, target, kind, observed) and target is not Mode.PAUSED:
         _insist_on_yes(state, target, said_yes)
-        _insist_on_guard(state, target, now)
-    return Decision(
-        (events.ModeSwitchRequested.model_validate({**switch, "actuators": tuple(actuators)}),)
-    )
+        glass = _insist_on_guard(state, target, now)
+    asked = {**switch, "actuators": tuple(actuators), "break_glass": glass}
+    return Decision((events.ModeSwitchRequested.model_validate(asked),))
 
 
 def _insist_on_yes(state: SystemState, target: Mode, said_yes: Actor | None) -> None:
@@ -121,21 +121,23 @@ def _insist_on_yes(state: SystemState, target: Mode, said_yes: Actor | None) -> 
     insist_on_no_rule(said_yes, f"switching {state.system} to {target}")
 
 
-def _insist_on_guard(state: SystemState, target: Mode, now: datetime) -> None:
-    """Raise unless what the plan wants before ``target`` is there, or a person broke the glass."""
+def _insist_on_guard(state: SystemState, target: Mode, now: datetime) -> str | None:
+    """Raise unless what the plan wants before ``target`` is there; return the waiver that stands for it."""
     guard = (state.profile or {}).get("guards", {}).get(target.value)
     if guard is None:
-        return
+        return None
     # Here and not above: a pause needs none of it.
     from ledger.domain.decisions.approvals import insist_on_approvals
     from ledger.domain.decisions.gates import insist_on_preflight
     from ledger.domain.gates import waiver_for
 
-    if waiver_for(state, f"break-glass:mode:{target}", now) is not None:
-        return
+    glass = waiver_for(state, f"break-glass:mode:{target}", now)
+    if glass is not None:
+        return glass
     if guard.get("preflight_seconds") is not None:
         insist_on_preflight(state, f"The mode {target}", guard["preflight_seconds"], now)
     insist_on_approvals(state, f"mode:{target}", guard.get("approvals"), now)
+    return None
 
 
 def refusal(state: SystemState, target: Mode) -> TransitionRefused:

@@ -24,6 +24,8 @@ class ModeSwitchRequested(Event):
     to_mode: ModeName
     to_kind: PauseKindName | None = None
     actuators: tuple[str, ...]
+    break_glass: str | None = None
+    """The waiver by which it passed the guards of the mode."""
 
 
 class ModeSwitched(Event):
