@@ -141,7 +141,8 @@ def _where_to(
     if target is not None and last_stable:
         raise UsageError("Say either --last-stable, or --to FINGERPRINT|TAG|#N.")
     if target is not None or last_stable:
-        return target or LAST_STABLE, code
+        # Not "or": an empty variable of a script is no wish to go anywhere.
+        return (target if target is not None else LAST_STABLE), code
     if code is None:
         raise UsageError(
             "Say where to: --last-stable, --to FINGERPRINT|TAG|#N, --code REF, or --full."
