@@ -41,7 +41,7 @@ class Output:
     def record(self, record: Row, human: str | None = None) -> None:
         """Print one record: as ``human`` text (or key/value lines) for people, whole for programs."""
         if self.format == "table":
-            click.echo(human if human is not None else _pairs(record))
+            click.echo(printable(human, styled=True) if human is not None else _pairs(record))
         elif self.format == "csv":
             _csv([record], None)
         else:
@@ -62,8 +62,21 @@ _LONG_DIGEST: Final = re.compile(r"(secret:hmac-sha256:[0-9a-f]{8}:[0-9a-f]{8})[
 _WHOLE: Final = re.compile(r"|\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ?|#?\d{1,12}|[0-9a-f]{12}")
 
 
+# What a terminal obeys, or writes backwards: by it, a reason could hide the event that it stands in.
+_OBEYED: Final = r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
+_CONTROL: Final = re.compile(_OBEYED)
+_CONTROL_BUT_COLOUR: Final = re.compile(rf"(?!\x1b\[[0-9;]*m){_OBEYED}")
+
+
+def printable(text: str, *, styled: bool = False) -> str:
+    """Return ``text`` with control characters spelled out (``\\x1b``); ``styled`` leaves colours in it."""
+    control = _CONTROL_BUT_COLOUR if styled else _CONTROL
+    return control.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
+
+
 def say(message: str, *, colour: str | None = None) -> None:
     """Tell the person at the terminal something that is not data."""
+    message = printable(message, styled=True)
     click.echo(
         click.style(message, fg=colour) if colour and colours_wanted(sys.stderr) else message,
         err=True,
@@ -84,7 +97,7 @@ def colours_wanted(stream: Any = None) -> bool:
 
 def _pairs(record: Row) -> str:
     width = max((len(key) for key in record), default=0)
-    return "\n".join(f"{key:<{width}}  {_cell(value)}" for key, value in record.items())
+    return "\n".join(f"{key:<{width}}  {printable(_cell(value))}" for key, value in record.items())
 
 
 def _cell(value: Any) -> str:
@@ -123,7 +136,10 @@ def _table(rows: Sequence[Row], columns: Sequence[str] | None, title: str | None
         return
     if title:
         click.echo(title)
-    cells = [[_LONG_DIGEST.sub(r"\1…", _cell(row.get(name))) for name in names] for row in rows]
+    cells = [
+        [_LONG_DIGEST.sub(r"\1…", printable(_cell(row.get(name)))) for name in names]
+        for row in rows
+    ]
     table = Table(box=None, header_style="bold", pad_edge=False)
     for name, column in zip(names, zip(*cells, strict=True), strict=True):
         named = name == names[0] and max(map(len, column)) <= NAME_WIDTH

@@ -10,7 +10,7 @@ import orjson
 
 from cli import options
 from cli.completion import complete_fingerprint, complete_system
-from cli.output import Output, say
+from cli.output import Output, printable, say
 from cli.overview import event_line, recorded_apart
 from cli.times import parse_time, shown
 from cli.wiring import Runtime, pass_runtime
@@ -152,7 +152,7 @@ def _print(
             lines.rows(events, CSV_COLUMNS)
     elif following:
         for event in events:
-            click.echo(event_line(event))
+            click.echo(printable(event_line(event), styled=True))
     else:
         rows = [_row(event) for event in events]
         output.rows(rows, [name for name in COLUMNS if name not in _needless(rows, system)])

@@ -52,6 +52,21 @@ def test_a_dry_run_appends_nothing_touches_nothing_and_needs_no_yes(
     assert json.loads((tmp_path / "mode.json").read_text())["mode"] == "mock"
 
 
+def test_a_reason_can_not_hide_what_the_log_shows(bot: Rollout, tmp_path: Path) -> None:
+    """I11: no terminal obeys what a reason, a message or a name says; for programs it is there as it is."""
+    reason = "\x1b[2K\x1b]0;all is well\x07\x1b[1A\r\u202eback"
+    bot("pause", "bot", "--reason", reason)
+    bot("alert", "raise", "bot", "Odd", "-m", reason)
+    for command in (
+        ["log"], ["log", "bot"], ["status"], ["status", "bot"], ["explain", "bot"], ["alert", "list"],
+        ["incident", "list"], ["at", "bot", "now"], ["show", str(count(bot))],
+    ):  # fmt: skip
+        told = bot(*command)
+        assert not set("\x1b\x07\r\u202e") & set(told.out + told.err), command
+    rows = bot.log("bot", "ModeSwitchRequested")
+    assert rows[-1]["reason"] == reason
+
+
 SKIPS = [
     ["system", "add", "bot", "--control-file", "{here}/mode.json", "--config-file", "{here}/config.yaml"],
     ["config", "put", "bot", "{here}/config.yaml"],
