@@ -92,6 +92,7 @@ complete_request = _completer(
 )
 complete_waiver = _completer(lambda state: state.waivers)
 complete_alert = _completer(lambda state: state.alerts)
+complete_silence = _completer(lambda state: state.silences)
 complete_incident = _completer(lambda state: state.incidents)
 
 

@@ -10,7 +10,7 @@ import click
 from cli import options
 from cli.commands.modes import skip
 from cli.commands.silence import silence, unsilence
-from cli.completion import complete_system
+from cli.completion import complete_alert, complete_system
 from cli.output import Output
 from cli.wiring import Runtime, pass_runtime
 from ledger.domain.decisions import Decision, alerts
@@ -134,7 +134,7 @@ def _open_for(row: Mapping[str, Any]) -> str:
 
 @alert.command("ack")
 @system_argument
-@click.argument("name")
+@click.argument("name", shell_complete=complete_alert)
 @options.reason
 @options.output
 @pass_runtime
@@ -154,7 +154,7 @@ def ack(runtime: Runtime, system: str, name: str, reason: str | None, output: Ou
 
 @alert.command("resolve")
 @system_argument
-@click.argument("name")
+@click.argument("name", shell_complete=complete_alert)
 @options.reason
 @options.output
 @pass_runtime

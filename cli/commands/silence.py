@@ -7,8 +7,8 @@ from collections.abc import Callable
 import click
 
 from cli import options
-from cli.completion import complete_system
-from cli.output import Output
+from cli.completion import complete_alert, complete_silence, complete_system
+from cli.output import Output, say
 from cli.wiring import Runtime, pass_runtime
 from ledger.domain import events
 from ledger.domain.decisions import Decision, insist_on_registered
@@ -22,7 +22,7 @@ system_argument = click.argument("system", shell_complete=complete_system)
 
 @click.command("silence")
 @system_argument
-@click.argument("name", metavar="ALERT", required=False)
+@click.argument("name", metavar="ALERT", required=False, shell_complete=complete_alert)
 @click.option("--match", "matches", multiple=True, metavar="LABEL=VALUE", help="Repeatable.")
 @click.option("--for", "span", required=True, metavar="DURATION", help="How long: 2h, 30m.")
 @click.option(
@@ -71,11 +71,32 @@ def silence(
     decision = _decide(runtime, system, silenced, reason)
     made = decision.events[0].payload()["silence"]
     told(decision, output, f"{made}: silent until {until}", system)
+    if name:
+        _note_if_unknown(runtime, system, name)
+
+
+def _note_if_unknown(runtime: Runtime, system: str, name: str) -> None:
+    """Say so where nothing is called ``name`` yet: a mistyped silence would keep nothing quiet."""
+    from ledger.configuration.strict import did_you_mean
+    from ledger.service.planning import plan_of
+    from ledger.service.rule_sets import rules_of
+
+    state = runtime.ledger.load(system)
+    keys = (*state.alerts, *state.pending)
+    known = {*keys, *(key.partition("{")[0] for key in keys)}
+    if state.profile is not None:
+        known |= {rule.name for rule in rules_of(plan_of(runtime.ledger, state))}
+    if name not in known and not name.startswith("NoData("):
+        wanted = did_you_mean(name, sorted(known))
+        say(
+            f"note: {system} has no rule and no alert {name!r} now"
+            + (f"; {wanted}" if wanted else "")
+        )
 
 
 @click.command("unsilence")
 @system_argument
-@click.argument("name", metavar="SILENCE")
+@click.argument("name", metavar="SILENCE", shell_complete=complete_silence)
 @options.reason
 @options.output
 @pass_runtime

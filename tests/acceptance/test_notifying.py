@@ -253,6 +253,14 @@ def test_a_silence_quiets_and_protects_all_the_same(desk: Paged) -> None:
     assert desk.happened("SilenceLifted") == ["SilenceLifted"]
 
 
+def test_a_mistyped_silence_is_told(desk: Paged) -> None:
+    """It is taken, for an alert may come from elsewhere; but nobody has to find out at three."""
+    words = ("alert", "silence", "bot", "LatncyHigh", "--for", "10m", "--reason", "maintenance")
+    assert "did you mean 'LatencyHigh'?" in desk(*words).err
+    words = ("alert", "silence", "bot", "LatencyHigh", "--for", "10m", "--reason", "maintenance")
+    assert "note:" not in desk(*words).err
+
+
 def test_a_silence_may_hold_the_action_too(desk: Paged) -> None:
     """Only where a person says so; when it ends, the rule acts."""
     desk("alert", "silence", "bot", "LatencyHigh", "--for", "10m", "--hold-actions")
