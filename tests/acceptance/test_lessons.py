@@ -89,11 +89,13 @@ def test_a_rollback_that_can_not_be_done_is_a_pause_and_does_not_flap(
 ) -> None:
     """Lesson 7; I9, I10: nothing is guessed, something gives; and within its cooldown a rule acts once."""
     desk = Desk(tmp_path, rollout, "ofi-cvd-canary", GOOD)
+    desk.put_file("config/ofi_cvd/prod.yaml", GOOD)
     desk.of("config", "put", tmp_path / "config.yaml", "--in-force")
     desk.adopt()
     desk.of("phase", "enter", "canary")
     with desk.trading() as bot, desk.watched():
         desk.of("switch", "--to", "mock")
+        assert desk.preflight()["verdict"] == "GO"
         desk.of("switch", "--to", "real")
         bot.measures(platt_ece=0.05)
         desk.rounds(2)
