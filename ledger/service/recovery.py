@@ -8,11 +8,13 @@ from typing import Any, Final
 from uuid import UUID
 
 from ledger.domain import events
+from ledger.domain.actuation import Observed
 from ledger.domain.decisions import Decision, modes
 from ledger.domain.decisions.configurations import short
 from ledger.domain.errors import LedgerError, LedgerUnreachable, Refused, StaleRevision
 from ledger.domain.events.base import Event
 from ledger.domain.ids import Channel
+from ledger.domain.modes import Mode, PauseKind, exposure
 from ledger.domain.state import SystemState, iso
 from ledger.service import applying, configuring, mitigating, rolling_back, switching
 from ledger.service.context import Ledger
@@ -148,7 +150,7 @@ def _finish_switch(
     reading = observed.safe if observed is not None and observed.agrees else None
     if record["overtaken"]:
         why = "begun and not done; somebody has decided otherwise since"
-    elif not modes.raises(state, target, kind, observed):
+    elif not modes.raises(state, target, kind, observed) or _lowers(observed, target, kind):
         result = switching.carry_out(ledger, world, state, operation, origin)
         return result.outcome == "switched", f"{target} {result.outcome}"
     elif reading is not None and reading.tells(target, kind):
@@ -163,6 +165,20 @@ def _finish_switch(
     )
     ledger.recorder.end(state.system, operation, lambda _: [abandoned], origin)
     return False, f"{target} was {why}"
+
+
+def _lowers(observed: Observed | None, target: Mode, kind: PauseKind | None) -> bool:
+    """Tell whether a pause lowers what every source says, though the ledger thinks of a graver one.
+
+    So after a switch that reached the world and was not recorded: the pause was decided later.
+    """
+    stands = observed.safe if observed is not None else None
+    return (
+        target is Mode.PAUSED
+        and stands is not None
+        and stands.mode is not None
+        and exposure(target, kind) < exposure(stands.mode, stands.pause_kind)
+    )
 
 
 def _finish_apply(

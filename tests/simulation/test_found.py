@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from ledger.domain import events
 from ledger.domain.decisions import Decision
 from ledger.domain.modes import Mode, PauseKind
 from ledger.domain.state import iso
-from ledger.service import offline, switching
+from ledger.service import offline, recovery, switching
 from tests.simulation.world import SYSTEM, Crash, World, killable
 
 
@@ -128,3 +129,26 @@ def test_what_a_killed_watch_had_begun_is_finished_by_the_next(world: World) -> 
     world.write("mode.json", {"mode": "real"})
     look(world)
     assert "DriftDetected" in {event.type for event in world.control()}
+
+
+def test_a_pause_after_a_resume_that_was_not_recorded_is_finished(world: World) -> None:
+    """I12: both were killed. The world says mock, the last that was decided is a pause: it is carried out."""
+
+    def dies_at(name: str) -> Callable[[str], None]:
+        def reach(place: str) -> None:
+            if place == name:
+                raise Crash
+
+        return reach
+
+    paused(world, PauseKind.HALT)
+    ann = world.human("ann")
+    with killable(dies_at("switch.after_act")), pytest.raises(Crash):
+        switching.switch(world.ledger(), SYSTEM, Mode.MOCK, None, ann, said_yes=ann.actor)
+    assert world.mode() == ("mock", None)
+    with killable(dies_at("switch.after_intent")), pytest.raises(Crash):
+        paused(world, PauseKind.REDUCE_ONLY)
+    recovery.recover(world.ledger(), SYSTEM, ann)
+    assert world.mode() == ("paused", "reduce_only")
+    state = world.ledger().load(SYSTEM)
+    assert (state.mode, state.pause_kind, state.operations) == ("paused", "reduce_only", {})
