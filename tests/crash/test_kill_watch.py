@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.commands import KILLED, Rollout
 from tests.support.outages import give_back, take_away
-from tests.support.watched import Desk
+from tests.support.watched import PROFILE, Desk
 
 PAUSING = ("watch.after_evaluate", "watch.before_act", "switch.after_intent", "switch.after_act",
            "switch.after_outcome", "watch.after_act")  # fmt: skip
@@ -22,7 +22,9 @@ ALONE = ("watch.after_evaluate", "watch.before_act", "pause.after_spool_intent",
 
 @pytest.fixture
 def desk(tmp_path: Path, embedded_dsn: str) -> Desk:
-    return Desk(tmp_path, Rollout(tmp_path / "home", embedded_dsn))
+    # `recover` sends what a killed watch has not sent, and knows no --base.
+    profile = PROFILE.replace("path: told.jsonl", f"path: {tmp_path / 'told.jsonl'}")
+    return Desk(tmp_path, Rollout(tmp_path / "home", embedded_dsn), profile=profile)
 
 
 def pauses(desk: Desk) -> int:
