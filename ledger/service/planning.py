@@ -9,7 +9,7 @@ from ledger.configuration.source import decode, read_bytes
 from ledger.domain import events
 from ledger.domain.decisions import Decision, insist_on_registered
 from ledger.domain.decisions.configurations import short
-from ledger.domain.errors import BadInput, UnknownName
+from ledger.domain.errors import BadInput, ReasonRequired, UnknownName
 from ledger.domain.state import SystemState
 from ledger.profiles.phases import Approvals
 from ledger.profiles.plan import Plan, from_content, load
@@ -30,6 +30,7 @@ def adopt(
 
     Raises:
         BadInput: the profile or a rule file does not fit, or holds a secret, or is for another environment.
+        ReasonRequired: it takes the place of another plan, and nobody said why.
         NameTaken: another system is reached in a way that the profile names: the name may be mistyped.
     """
     plan = load(path)
@@ -62,6 +63,12 @@ def adopt(
         if state.profile is not None and state.profile["fingerprint"] == plan.fingerprint:
             return Decision(
                 skipped=f"{plan.profile.profile} ({short(plan.fingerprint)}) is the plan already"
+            )
+        if state.profile is not None and not origin.reason:
+            # The first plan can only add guards; the next may take some away (I9, I11).
+            raise ReasonRequired(
+                f"{plan.profile.profile} takes the place of another plan: that needs a reason.",
+                hint="Say why: --reason TEXT",
             )
         return Decision((adopted,))
 

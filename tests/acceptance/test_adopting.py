@@ -110,3 +110,14 @@ def test_actuators_that_could_not_be_registered_are_refused(
     )
     assert said in adopt(desk, exits=2).err
     assert desk("system", "list", "-o", "json").json == []
+
+
+def test_another_plan_needs_a_reason(desk: Rollout, tmp_path: Path) -> None:
+    """I9, I11: the plan that takes the place of another may ask for less, so it is told why it did."""
+    adopt(desk)
+    (tmp_path / "plan.yaml").write_text(PLAN.replace("A grid", "One grid"))
+    told = desk("profile", "adopt", "grid", "plan.yaml", exits=2)
+    assert "grid takes the place of another plan: that needs a reason." in told.err
+    assert "--reason TEXT" in told.err
+    assert len(desk("log", "grid", "--type", "ProfileAdopted", "-o", "json").json) == 1
+    assert "another plan" not in adopt(desk).err
