@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -63,6 +64,12 @@ output_or_parquet = click.option(
 )
 reason = click.option(
     "-r", "--reason", envvar="ROLLOUT_REASON", show_envvar=True, help="Why. Recorded."
+)
+base = click.option(
+    "--base",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path(),
+    help="Folder that the plan's relative paths begin at. Default: here.",
 )
 dry_run = click.option(
     "--dry-run", is_flag=True, help="Show what would be done and recorded; change nothing."

@@ -120,8 +120,7 @@ def _lines(
 @click.option("--plan", "file", type=click.Path(path_type=Path, dir_okay=False),
               help="A profile that is not adopted yet; needs no ledger.")  # fmt: skip
 @click.option("--source", "names", multiple=True, help="Only this one. Repeatable.")
-@click.option("--base", type=click.Path(path_type=Path, file_okay=False), default=Path(),
-              help="Folder that the plan's relative paths begin at. Default: here.")  # fmt: skip
+@options.base
 @options.output
 @pass_runtime
 def sample(

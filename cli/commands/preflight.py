@@ -37,8 +37,7 @@ def preflight() -> None:
               help="Another value for a parameter of the plan. Repeatable.")  # fmt: skip
 @click.option("--skip", "skips", multiple=True, metavar="CHECK",
               help="Leave a check out; needs --reason. A skipped P0 is NO_GO. Repeatable.")  # fmt: skip
-@click.option("--base", type=click.Path(path_type=Path, file_okay=False), default=Path(),
-              help="Folder that relative paths begin at. Default: here.")  # fmt: skip
+@options.base
 @options.reason
 @options.output
 @pass_runtime

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -22,10 +23,13 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("system", required=False, shell_complete=complete_system)
+@options.base
 @options.reason
 @options.output
 @pass_runtime
-def recover(runtime: Runtime, system: str | None, reason: str | None, output: Output) -> None:
+def recover(
+    runtime: Runtime, system: str | None, base: Path, reason: str | None, output: Output
+) -> None:
     """Finish or give up what a crash left, append what was journalled, compare the world with the ledger.
 
     Mitigations whose time is over end, and people are told what a watch that died did not tell them.
@@ -53,7 +57,7 @@ def recover(runtime: Runtime, system: str | None, reason: str | None, output: Ou
                 raise
             rows.append({"system": name, "spooled": count, "problems": [problem.message]})
             continue
-        told = _told_people(ledger, result.state, runtime.origin(reason))
+        told = _told_people(ledger, result.state, runtime.origin(reason), base.absolute())
         mode = f"{result.mode}/{result.pause_kind}" if result.pause_kind else result.mode
         rows.append(
             {
@@ -77,12 +81,10 @@ def recover(runtime: Runtime, system: str | None, reason: str | None, output: Ou
         click.get_current_context().exit(3)
 
 
-def _told_people(ledger: Ledger, state: SystemState, origin: Origin) -> list[str]:
+def _told_people(ledger: Ledger, state: SystemState, origin: Origin, base: Path) -> list[str]:
     """Send what a watch that died did not send; one that lives does that itself."""
     if state.profile is None or not (state.alerts or state.ended):
         return []
-    from pathlib import Path
-
     from ledger.service import notifying, planning
     from ledger.service.lifeline import lease_of
 
@@ -91,7 +93,7 @@ def _told_people(ledger: Ledger, state: SystemState, origin: Origin) -> list[str
         return []
     try:
         plan = planning.plan_of(ledger, state)
-        return notifying.catch_up(ledger, plan, state.system, origin, Path.cwd())
+        return notifying.catch_up(ledger, plan, state.system, origin, base)
     finally:
         store.unlock(lease)
 

@@ -28,8 +28,7 @@ SILENT: Final = 3
 
 @click.command()
 @click.argument("system", shell_complete=complete_system)
-@click.option("--base", type=click.Path(path_type=Path, file_okay=False), default=Path(),
-              help="Folder that the plan's relative paths begin at. Default: here.")  # fmt: skip
+@options.base
 @click.option("--once", is_flag=True, help="One round, then end.")
 @click.option("--check", is_flag=True,
               help="Only look whether somebody watches; exit 3 if not.")  # fmt: skip

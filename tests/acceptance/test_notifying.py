@@ -368,3 +368,15 @@ def test_recover_leaves_it_to_a_watch_that_lives(desk: Paged) -> None:
     desk.site.says(200)
     desk.advance(301)
     assert "pager was told that FeedDown is firing" in desk("recover", "bot").out
+
+
+def test_recover_finds_a_channel_s_file_where_the_watch_would(
+    tmp_path: Path, rollout: Rollout
+) -> None:
+    """A plan's relative paths begin at the same folder for all who read them."""
+    desk = Desk(tmp_path, rollout)
+    desk.stats(ece=0.05, latency=400)
+    desk.once(exits=KILLED, ROLLOUT_FAIL_AT="notify.before_send")
+    told = desk("recover", "bot", "--base", tmp_path)
+    assert "desk was told that LatencyOdd is firing" in told.out
+    assert "LatencyOdd" in (tmp_path / "told.jsonl").read_text()
