@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import os
 import re
+import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -56,10 +57,8 @@ class Output:
 _LINE = orjson.OPT_UTC_Z
 _JSON = orjson.OPT_INDENT_2 | _LINE
 WIDTH_OF_A_PIPE: Final = 200
-NAME_WIDTH: Final = 24
 _LONG_DIGEST: Final = re.compile(r"(secret:hmac-sha256:[0-9a-f]{8}:[0-9a-f]{8})[0-9a-f]{56}")
-# What can't be read any more when it is broken over two lines: times, positions, fingerprints.
-_WHOLE: Final = re.compile(r"|\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ?|#?\d{1,12}|[0-9a-f]{12}")
+_TIME: Final = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:\.\d+)?(?:Z|\+00:00)")
 
 
 # What a terminal obeys, or writes backwards: by it, a reason could hide the event that it stands in.
@@ -126,9 +125,7 @@ def _csv(rows: Sequence[Row], columns: Sequence[str] | None) -> None:
 
 
 def _table(rows: Sequence[Row], columns: Sequence[str] | None, title: str | None) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+    from cli.tables import laid_out
 
     names = _columns(rows, columns)
     if not rows:
@@ -136,20 +133,14 @@ def _table(rows: Sequence[Row], columns: Sequence[str] | None, title: str | None
         return
     if title:
         click.echo(title)
-    cells = [
-        [_LONG_DIGEST.sub(r"\1…", printable(_cell(row.get(name)))) for name in names]
-        for row in rows
-    ]
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for name, column in zip(names, zip(*cells, strict=True), strict=True):
-        named = name == names[0] and max(map(len, column)) <= NAME_WIDTH
-        whole = named or all(_WHOLE.fullmatch(cell) for cell in column)
-        table.add_column(name, no_wrap=whole, overflow="fold")
-    for row_cells in cells:
-        table.add_row(*map(Text, row_cells))
-    width = None if sys.stdout.isatty() else WIDTH_OF_A_PIPE
-    console = Console(width=width, no_color=not colours_wanted())
-    with console.capture() as capture:
-        console.print(table)
-    # Cells are padded to their column's width; the blanks at a line's end only make it wrap elsewhere.
-    click.echo("\n".join(line.rstrip() for line in capture.get().splitlines()))
+    cells = [[_for_people(_cell(row.get(name))) for name in names] for row in rows]
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else WIDTH_OF_A_PIPE
+    header, *lines = laid_out(names, cells, width)
+    click.echo("\n".join([click.style(header, bold=True) if colours_wanted() else header, *lines]))
+
+
+def _for_people(cell: str) -> str:
+    """Return ``cell`` as a table shows it: no control characters, digests cut, times as all others."""
+    if time := _TIME.fullmatch(cell):
+        return f"{time[1]} {time[2]}Z"
+    return _LONG_DIGEST.sub(r"\1…", printable(cell))
