@@ -317,11 +317,14 @@ def _moment(text: str) -> datetime:
 _TEMPLATE: Final = re.compile(r"{{\s*\$(value|labels\.(\w+))(?:\s*\|\s*\w+)?\s*}}")
 
 
-def filled(text: str, labels: Labels, value: float) -> str:
-    """Return ``text`` with {{ $value }} and {{ $labels.NAME }} filled in; other templates stay."""
+def filled(text: str, labels: Labels, value: float, number: str | None = None) -> str:
+    """Return ``text`` with {{ $value }} and {{ $labels.NAME }} filled in; other templates stay.
+
+    ``number`` is ``value`` as it is to be written; absent: in six digits.
+    """
     named = dict(labels)
 
     def fill(match: re.Match[str]) -> Any:
-        return f"{value:.6g}" if match[1] == "value" else named.get(match[2], "")
+        return (number or f"{value:.6g}") if match[1] == "value" else named.get(match[2], "")
 
     return _TEMPLATE.sub(fill, text)

@@ -64,6 +64,8 @@ class AlertRule:
     """(mode | phase | environment, value): all have to be so."""
     notify: tuple[str, ...] = ()
     runbook: str = ""
+    annotations: tuple[tuple[str, str], ...] = ()
+    """All of them, as they are written."""
 
 
 @dataclass(frozen=True)
@@ -186,6 +188,7 @@ class _Reader:
             applies_in=self._applies(ours.get("applies_in", "")),
             notify=tuple(re.findall(r"[^\s,]+", ours.get("notify", ""))),
             runbook=annotations.get("runbook_url", ""),
+            annotations=tuple(sorted(annotations.items())),
         )
 
     def _ours(self) -> dict[str, str]:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 from pydantic import Field
 
-from ledger.alerts.judge import Look, concerns, judge, record
+from ledger.alerts.judge import Look, concerns, filled, judge, record
+from ledger.alerts.promql import Moment
 from ledger.alerts.rules import AlertRule, RecordingRule, load_rules
-from ledger.alerts.series import SeriesStore
+from ledger.alerts.series import Labels, SeriesStore
 from ledger.configuration.source import read_bytes
 from ledger.configuration.strict import Strict, read_model
 from ledger.domain import events
@@ -33,6 +36,7 @@ ORIGIN: Final = Origin(Actor("replay", "replay", ActorKind.SERVICE), Channel.SCH
 AS_REAL: Final[Mapping[str, str]] = {"mode": "real"}
 """Unit tests are of what happens when it counts."""
 START: Final = datetime(1970, 1, 1, tzinfo=UTC)
+GO_EXPONENT_FROM: Final = 1e21
 _SERIES_VALUE: Final = re.compile(
     r"(?P<start>-?[\d.]+(?:e-?\d+)?|_|stale|NaN|[+-]?Inf)(?:(?P<step>[+-][\d.]+))?(?:x(?P<times>\d+))?"
 )
@@ -209,12 +213,19 @@ def _run_case(
         while at <= until:
             replay.look(at)
             at += interval
-        yield _compared(name, test, replay.state)
+        named = [rule for rule in rules if rule.name == test.alertname]
+        yield _compared(name, test, named, Moment(series, until.timestamp()), replay.state)
 
 
-def _compared(case: str, test: _AlertTest, state: SystemState) -> Tested:
+def _compared(
+    case: str, test: _AlertTest, rules: Sequence[AlertRule], moment: Moment, state: SystemState
+) -> Tested:
+    """Compare labels and annotations, both as a whole: what is not expected must not be there either."""
     got = [
-        {"severity": alert["severity"], **alert["labels"]}
+        (
+            {"severity": alert["severity"], **alert["labels"]},
+            _annotations(rules, moment, alert["labels"], alert["observed"]),
+        )
         for alert in state.alerts.values()
         if (alert.get("rule") or {}).get("name") == test.alertname
     ]
@@ -222,16 +233,47 @@ def _compared(case: str, test: _AlertTest, state: SystemState) -> Tested:
     for expected in test.exp_alerts or ():
         labels = {k: v for k, v in expected.exp_labels.items() if k != "alertname"}
         severity = SEVERITIES.get(labels.pop("severity", "info").lower(), "info")
-        wanted.append({"severity": severity, **labels})
+        wanted.append(({"severity": severity, **labels}, expected.exp_annotations))
+    expects, has = sorted(map(_shown, wanted)), sorted(map(_shown, got))
     return Tested(
-        case, test.alertname, test.eval_time,
-        sorted(map(str, got)) == sorted(map(str, wanted)),
-        "; ".join(map(_shown, wanted)) or "nothing", "; ".join(map(_shown, got)) or "nothing",
+        case, test.alertname, test.eval_time, expects == has,
+        "; ".join(expects) or "nothing", "; ".join(has) or "nothing",
     )  # fmt: skip
 
 
-def _shown(labels: Mapping[str, str]) -> str:
-    return ", ".join(f"{name}={value}" for name, value in sorted(labels.items()))
+def _annotations(
+    rules: Sequence[AlertRule], moment: Moment, alert: Mapping[str, str], observed: str
+) -> dict[str, str]:
+    """Return the annotations of an alert as Prometheus fills them in: by the series as it is just now."""
+    for rule in rules:
+        for labels, element in rule.expression.evaluate(moment).items():
+            if {**dict(labels), **dict(rule.labels)} == alert:
+                return _filled(rule, labels, element.value)
+    # The series is gone, and the alert holds: what is known of it is what it fired by.
+    rule = next(rule for rule in rules if dict(rule.labels).items() <= alert.items())
+    return _filled(rule, tuple(sorted(alert.items())), float(observed))
+
+
+def _filled(rule: AlertRule, labels: Labels, value: float) -> dict[str, str]:
+    number = _as_go(value)
+    return {name: filled(text, labels, value, number) for name, text in rule.annotations}
+
+
+def _as_go(value: float) -> str:
+    """Return a number as Go's templates write it: the shortest that is exact."""
+    if not math.isfinite(value):
+        return "NaN" if math.isnan(value) else f"{value:+.0f}".replace("inf", "Inf")
+    text = repr(value)
+    if abs(value) >= GO_EXPONENT_FROM or "e-" in text:
+        return text
+    return f"{Decimal(text):f}".removesuffix(".0")
+
+
+def _shown(alert: tuple[Mapping[str, str], Mapping[str, str]]) -> str:
+    labels, annotations = (
+        ", ".join(f"{name}={value}" for name, value in sorted(part.items())) for part in alert
+    )
+    return f"{labels} [{annotations}]" if annotations else labels
 
 
 def _selector(text: str) -> tuple[str, dict[str, str]]:

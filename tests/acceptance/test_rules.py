@@ -20,7 +20,7 @@ groups:
         expr: avg_over_time(ece[4m30s]) > 0.1
         for: 2m
         labels: {severity: critical}
-        annotations: {summary: "{{ $labels.slice }}"}
+        annotations: {summary: "{{ $labels.slice }} at {{ $value }}{{ $labels.team }}", rollout_action: pause}
       - alert: Errors
         expr: rate(errors_total[4m30s]) > 0.05 and on(host) up == 1
         labels: {severity: warning}
@@ -47,7 +47,8 @@ tests:
       - eval_time: 12m
         alertname: High
         exp_alerts:
-          - {exp_labels: {severity: critical, slice: tokyo}, exp_annotations: {summary: tokyo}}
+          - exp_labels: {severity: critical, slice: tokyo}
+            exp_annotations: {summary: tokyo at 0.3, rollout_action: pause}
       - eval_time: 12m
         alertname: Errors
         exp_alerts: [{exp_labels: {severity: warning, host: a}}]
@@ -98,6 +99,21 @@ def test_an_expectation_that_is_not_met(folder: Path, rollout: Rollout) -> None:
     assert "FAIL" in told.out
     assert "slice=tokyo" in told.out
     assert "slice=osaka" in told.out
+
+
+@pytest.mark.parametrize(
+    "expected", ["summary: osaka at 0.3, rollout_action: pause", "summary: tokyo at 0.3"]
+)
+def test_annotations_are_compared_as_a_whole(folder: Path, rollout: Rollout, expected: str) -> None:
+    """What promtool finds wrong is wrong here: another text, and one that nobody expected."""
+    text = TESTS.replace("summary: tokyo at 0.3, rollout_action: pause", expected)
+    (folder / "tests.yaml").write_text(text)
+    words = [str(shutil.which("promtool")), "test", "rules", "tests.yaml"]
+    assert subprocess.run(words, cwd=folder, capture_output=True, check=False).returncode == 1
+    rows = rollout("rules", "test", folder / "tests.yaml", "-o", "json", exits=1).json
+    (failed,) = [row for row in rows if row["result"] == "FAIL"]
+    assert "rollout_action=pause, summary=tokyo at 0.3" in failed["got"]
+    assert expected.partition(",")[0].replace(": ", "=") in failed["expected"]
 
 
 def test_a_file_of_another_kind(tmp_path: Path, rollout: Rollout) -> None:
