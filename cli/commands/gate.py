@@ -9,13 +9,13 @@ import click
 
 from cli import options
 from cli.commands.alert import told
-from cli.commands.modes import insist_on_yes
+from cli.commands.modes import insist_on_yes, skip
 from cli.commands.preflight import COLOURS, EXIT_CODES
 from cli.completion import complete_system, complete_waivable, complete_waiver
 from cli.output import Output
 from cli.overview import styled
 from cli.wiring import Runtime, pass_runtime
-from ledger.domain.decisions import gates
+from ledger.domain.decisions import Decision, gates
 from ledger.domain.durations import parse_duration
 from ledger.domain.errors import BadInput, UnknownName
 
@@ -40,6 +40,7 @@ def eval_(runtime: Runtime, system: str, reason: str | None, output: Output) -> 
     """Put the exit gate of the present phase to what was recorded.
 
     Exit code 0: GO (or WAIVED), 3: NO_GO, 4: INCONCLUSIVE: something is missing, and the table says what.
+    A phase without criteria has no gate: what it may be left by is told, or, with 4, that there is nothing.
 
     \b
     Example:
@@ -47,7 +48,11 @@ def eval_(runtime: Runtime, system: str, reason: str | None, output: Output) -> 
     """
     from ledger.service import gating
 
-    evaluated, position = gating.evaluate(runtime.ledger, system, runtime.origin(reason))
+    found = gating.evaluate(runtime.ledger, system, runtime.origin(reason))
+    if isinstance(found, Decision):
+        skip(output, system, found.skipped or "")
+        return
+    evaluated, position = found
     data = evaluated.payload()
     rows = [
         {

@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 from ledger.alerts.promql import Expression, Moment, compile_expression
 from ledger.alerts.series import SeriesStore
 from ledger.domain import events
-from ledger.domain.decisions import Decision, phases
+from ledger.domain.decisions import Decision, gates, phases
 from ledger.domain.durations import duration_text
 from ledger.domain.events.base import decimal_text
 from ledger.domain.gates import of_criteria, waiver_for
@@ -27,13 +27,17 @@ RANK: Final = {"info": 0, "warning": 1, "critical": 2}
 Result = Literal["pass", "warn", "fail", "inconclusive"]
 
 
-def evaluate(ledger: Ledger, system: str, origin: Origin) -> tuple[events.GateEvaluated, int]:
+def evaluate(
+    ledger: Ledger, system: str, origin: Origin
+) -> tuple[events.GateEvaluated, int] | Decision:
     """Put the exit gate of the present phase to what was recorded, and append what it says.
 
-    Returns the event and its position.
+    Returns the event and its position; for a phase without criteria, which has no gate to evaluate, a
+    skipped decision that says by what it may be left.
 
     Raises:
         UnknownName, Refused: the system has no plan, or is in no phase.
+        Inconclusive: the phase has no criteria, and may not be left (see `gates.left_by`).
     """
     state = ledger.load(system)
     present = phases.present_phase(state)
@@ -43,6 +47,10 @@ def evaluate(ledger: Ledger, system: str, origin: Origin) -> tuple[events.GateEv
         phases.planned(state, present["name"])
         raise AssertionError  # planned() has told that the plan has no such phase
     now = ledger.recorder.clock.now()
+    planned = phases.planned(state, phase.name)
+    if not planned.get("gated"):
+        following = phases.next_phase(state)
+        return Decision(skipped=gates.left_by(state, present, planned, following, now))
     criteria = judged(ledger, state, phase, _moment(present["since"]), now)
     evaluated = events.GateEvaluated(
         phase=phase.name,

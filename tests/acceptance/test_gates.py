@@ -244,6 +244,30 @@ def test_a_phase_lasts_as_long_as_the_plan_says_without_criteria_too(desk: Desk)
     desk("phase", "advance", "bot")
 
 
+def test_a_phase_that_nothing_is_asked_of_has_shown_nothing(desk: Desk) -> None:
+    """I8: the gate and the step forward never disagree, and both say what to do."""
+    path = desk.folder / "plan.yaml"
+    bare = PROFILE[: PROFILE.index("    min_duration:")] + "  - name: micro_live\n    mode: real\n"
+    path.write_text(bare)
+    desk("profile", "adopt", "bot", path)
+    desk("phase", "enter", "bot", "shadow")
+    for words in [("gate", "eval", "bot"), ("phase", "advance", "bot")]:
+        told = desk(*words, exits=4).err
+        assert "The plan asks nothing of shadow, and nothing before micro_live" in told
+        assert "Say under success in the plan" in told
+    path.write_text(bare + "    entry: {approvals: {roles: {ops_lead: 1}}}\n")
+    desk("profile", "adopt", "bot", path)
+    assert "micro_live needs the approval of ops_lead" in desk("gate", "eval", "bot").out
+    assert "needs approval" in desk("phase", "advance", "bot", exits=8).err
+    path.write_text(bare)
+    desk("profile", "adopt", "bot", path)
+    desk("gate", "waive", "bot", "phase:shadow", "--break-glass", "--until", "1h")
+    assert "the glass is broken for shadow, by W-" in desk("gate", "eval", "bot").out
+    desk("phase", "advance", "bot")
+    assert "micro_live is the last phase" in desk("gate", "eval", "bot").out
+    assert "is complete" in desk("phase", "advance", "bot").out
+
+
 def test_a_gate_that_opened_does_not_stay_open(desk: Desk) -> None:
     """I8: a GO of this morning, or of the plan before, tells nothing of now."""
     desk("phase", "enter", "bot", "shadow")

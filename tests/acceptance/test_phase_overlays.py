@@ -122,6 +122,7 @@ def test_what_the_phase_wants_first_is_wanted_before_anything_is_written(grid: G
 def test_a_limit_holds_for_the_overlay_too(grid: Grid) -> None:
     grid.sign()
     grid("phase", "advance", "bot")
+    grid("gate", "waive", "bot", "phase:small", "--break-glass", "--until", "1h")
     told = grid("phase", "advance", "bot", exits=3)
     assert "grid.max_levels is 50, more than the 10" in told.err
     assert grid("phase", "advance", "bot", "--dry-run", exits=3).err == told.err

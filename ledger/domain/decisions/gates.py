@@ -10,7 +10,7 @@ from ledger.domain import events
 from ledger.domain.decisions import Decision, insist_on_registered
 from ledger.domain.durations import duration_text
 from ledger.domain.errors import BadInput, GateClosed, Inconclusive, Refused, UnknownName
-from ledger.domain.gates import Verdict
+from ledger.domain.gates import Verdict, waiver_for
 from ledger.domain.ids import Actor, ActorKind
 from ledger.domain.state import Json, SystemState, iso
 
@@ -48,23 +48,28 @@ def insist_on_preflight(state: SystemState, what: str, max_age_seconds: int, now
     _insist_on_fresh(what, "preflight", last, max_age_seconds, now, run)
 
 
-def insist_on_gate(state: SystemState, phase: Json, plan: Mapping[str, Any], now: datetime) -> None:
+def insist_on_gate(
+    state: SystemState,
+    phase: Json,
+    plan: Mapping[str, Any],
+    following: Mapping[str, Any] | None,
+    now: datetime,
+) -> None:
     """Raise unless the exit gate of the present phase said GO, in this stay, for what runs.
+
+    ``plan`` is what the plan says of the phase, ``following`` what it says of the next one.
 
     Raises:
         GateClosed: it said no, or it judged something else.
-        Inconclusive: it could not tell, was never asked, or the phase has not lasted long enough.
+        Inconclusive: it could not tell, was never asked, or the phase has not lasted long enough, or
+            nothing is asked of it.
     """
+    if not plan.get("gated"):
+        left_by(state, phase, plan, following, now)
+        return
+    _insist_on_lasting(state, phase, plan, now)
     name = phase["name"]
     evaluate = f"rollout gate eval {state.system}"
-    lasted = (now - datetime.fromisoformat(phase["since"])).total_seconds()
-    if lasted < plan.get("min_seconds", 0):
-        raise Inconclusive(
-            f"{name} has lasted {_span(lasted)} of the {_span(plan['min_seconds'])} that the plan wants.",
-            hint=f"rollout status {state.system} shows how long it still takes",
-        )
-    if not plan.get("gated"):
-        return
     last = state.gates.get(name)
     if last is None or last["position"] < phase["position"]:
         raise Inconclusive(
@@ -83,6 +88,52 @@ def insist_on_gate(state: SystemState, phase: Json, plan: Mapping[str, Any], now
     if last["profile"] != (state.profile["fingerprint"] if state.profile else None):
         raise GateClosed(f"The exit gate of {name} judged by another plan.", hint=evaluate)
     _insist_on_fresh(f"leaving {name}", "verdict", last, GATE_SECONDS, now, evaluate)
+
+
+def left_by(
+    state: SystemState,
+    phase: Json,
+    plan: Mapping[str, Any],
+    following: Mapping[str, Any] | None,
+    now: datetime,
+) -> str:
+    """Return by what a phase without success criteria may be left: `gate eval` and `phase advance` go by it.
+
+    Raises:
+        Inconclusive: it has not lasted long enough, or the plan asks for nothing at all, so there is no
+            evidence (I8).
+    """
+    name = phase["name"]
+    glass = waiver_for(state, f"break-glass:phase:{name}", now)
+    if glass is not None:
+        return f"the glass is broken for {name}, by {glass}"
+    _insist_on_lasting(state, phase, plan, now)
+    if following is None:
+        return f"{name} is the last phase, and no criteria are asked of it"
+    if plan.get("min_seconds"):
+        return f"all that is asked of {name} is to last {_span(plan['min_seconds'])}, and it has"
+    entry = ["a preflight"] if following.get("preflight_seconds") is not None else []
+    roles = (following.get("approvals") or {}).get("roles", {})
+    entry += [f"the approval of {', '.join(roles)}"] if roles else []
+    if entry:
+        return f"no criteria are asked of {name}; {following['name']} needs {' and '.join(entry)}"
+    raise Inconclusive(
+        f"The plan asks nothing of {name}, and nothing before {following['name']}: nothing to go by.",
+        hint=f"Say under success in the plan what {name} has to show; or: "
+        f"rollout gate waive {state.system} phase:{name} --break-glass --until 1h --reason …",
+    )
+
+
+def _insist_on_lasting(
+    state: SystemState, phase: Json, plan: Mapping[str, Any], now: datetime
+) -> None:
+    lasted = (now - datetime.fromisoformat(phase["since"])).total_seconds()
+    if lasted < plan.get("min_seconds", 0):
+        raise Inconclusive(
+            f"{phase['name']} has lasted {_span(lasted)} of the {_span(plan['min_seconds'])} that the plan "
+            "wants.",
+            hint=f"rollout status {state.system} shows how long it still takes",
+        )
 
 
 def _insist_on_fresh(

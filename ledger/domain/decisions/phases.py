@@ -97,7 +97,7 @@ def advance(
     following = next_phase(state)
     glass = waiver_for(state, f"break-glass:phase:{present['name']}", now)
     if glass is None:
-        insist_on_gate(state, present, plan, now)
+        insist_on_gate(state, present, plan, following, now)
     left = events.PhaseAdvanced(
         from_phase=present["name"],
         to_phase=following["name"] if following else None,
