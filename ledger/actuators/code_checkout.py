@@ -147,9 +147,10 @@ class GitCheckout:
     def _make_way(self, commit: str) -> None:
         """Let go of what git would stumble over, and nobody would miss (see `insist_on_clean`)."""
         root = self._root()
-        back = list(self._changed(root))
-        if back:
-            self._git("checkout", "--quiet", "HEAD", "--", *back, folder=root, writes=True)
+        back = self._changed(root)
+        if back:  # by standard input: a command line holds only so many names
+            self._git("checkout", "--quiet", "--pathspec-from-file=-", "--pathspec-file-nul", "HEAD",
+                      folder=root, writes=True, given="\0".join(back))  # fmt: skip
         for path in self._untracked(root, commit):
             (root / path).unlink()
 
@@ -159,8 +160,9 @@ class GitCheckout:
         folder: Path | None = None,
         ok: Sequence[int] = (0,),
         writes: bool = False,
+        given: str = "",
     ) -> str:
-        """Run git and return what it says.
+        """Run git, which reads ``given``, and return what it says.
 
         Raises:
             FileNotRead, FileNotWritten: it failed, or can't be started, or did not end.
@@ -177,7 +179,7 @@ class GitCheckout:
                 cwd=folder or self._repository,
                 env=environment
                 | {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"},
-                stdin=subprocess.DEVNULL,
+                input=os.fsencode(given),
                 capture_output=True,
                 timeout=GIT_SECONDS_MAX,
                 check=False,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -77,6 +79,27 @@ def test_the_configuration_files_may_differ(bot: Path) -> None:
         checkout.insist_on_clean(target)
         checkout.check_out(target)
         assert checkout.observe().commit == target
+
+
+LITTLE_ROOM = """
+import resource, sys
+from pathlib import Path
+from ledger.actuators.code_checkout import GitCheckout
+resource.setrlimit(resource.RLIMIT_STACK, (2**20, 2**20))  # a command line is a quarter of it
+assert GitCheckout(Path(sys.argv[1])).check_out(sys.argv[2])
+"""
+
+
+def test_more_files_than_a_command_line_holds(bot: Path) -> None:
+    """I12: what a crash left half done is finished, however many files that is."""
+    two_releases(bot)
+    names = [f"{'models' * 30}/{'weights' * 25}/{number:05}.txt" for number in range(800)]
+    old = commit(bot, dict.fromkeys(names, "old"), "many")
+    commit(bot, dict.fromkeys(names, "new"), "more")
+    for name in names:
+        (bot / name).write_text("old")
+    subprocess.run([sys.executable, "-c", LITTLE_ROOM, str(bot), old], check=True)
+    assert not GitCheckout(bot).observe().edited
 
 
 def test_a_checkout_that_was_cut_off_is_completed(bot: Path) -> None:
