@@ -6,7 +6,7 @@ what lies on a disk by now.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,8 @@ class Plan:
     profile: Profile
     content: bytes
     source: str = ""
+    written: tuple[Source, ...] = field(default=(), repr=False, compare=False)
+    """The files as they were read, once: the profile first. Empty for a plan out of the ledger."""
 
     @property
     def fingerprint(self) -> str:
@@ -64,10 +66,13 @@ def load(path: Path) -> Plan:
         where = place_of(source, ("checks", index))
         check_placeholders(check, profile.params, f"{where}: ")
     _check_expressions(source, profile)
-    texts: dict[str, Value] = {}
-    for index, name in enumerate(profile.rules):
-        texts[name] = _rule_text(path, name, place_of(source, ("rules", index)))
-    plan = Plan(profile, canonical({"profile": value, "rules": texts}), str(path))
+    rules = {
+        name: _rule_file(path, name, place_of(source, ("rules", index)))
+        for index, name in enumerate(profile.rules)
+    }
+    texts: dict[str, Value] = {name: file.text for name, file in rules.items()}
+    content = canonical({"profile": value, "rules": texts})
+    plan = Plan(profile, content, str(path), (source, *rules.values()))
     _check_rules(plan, path)
     return plan
 
@@ -82,7 +87,7 @@ def _check_expressions(source: Source, profile: Profile) -> None:
                     compile_expression(one.expr, f"{where}, {phase.name}/{one.name}")
 
 
-def _rule_text(path: Path, name: str, where: str) -> str:
+def _rule_file(path: Path, name: str, where: str) -> Source:
     place = path.parent / name
     if not place.is_relative_to(path.parent) or ".." in Path(name).parts:
         raise BadInput(
@@ -95,7 +100,7 @@ def _rule_text(path: Path, name: str, where: str) -> str:
             f"{where}: rules: there is no file {name!r} beside the profile.",
             hint=did_you_mean(name, beside) or "Correct the path.",
         )
-    return decode(place.name, read_bytes(place)).text
+    return decode(place.name, read_bytes(place))
 
 
 def _check_rules(plan: Plan, path: Path) -> None:

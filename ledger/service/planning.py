@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
-from ledger.configuration.source import decode, read_bytes
 from ledger.domain import events
 from ledger.domain.decisions import Decision, insist_on_registered
 from ledger.domain.decisions.configurations import short
@@ -34,7 +33,7 @@ def adopt(
         NameTaken: another system is reached in a way that the profile names: the name may be mistyped.
     """
     plan = load(path)
-    _insist_on_no_secret(ledger, plan, path)
+    _insist_on_no_secret(ledger, plan)
     registered = enlisting.enlist(ledger, system, plan.profile, origin, change=register)
     state = ledger.load(system)
     _insist_on_environment(state, plan, path)
@@ -90,13 +89,13 @@ def plan_of(ledger: Ledger, state: SystemState) -> Plan:
     return from_content(content, f"the plan {state.profile['name']}")
 
 
-def _insist_on_no_secret(ledger: Ledger, plan: Plan, path: Path) -> None:
-    """A plan is kept and shown as it is, so no secret may stand in it (I6)."""
-    files = [path, *(path.parent / name for name in plan.profile.rules)]
-    for file in files:
-        for number, line in enumerate(
-            decode(file.name, read_bytes(file)).text.splitlines(), start=1
-        ):
+def _insist_on_no_secret(ledger: Ledger, plan: Plan) -> None:
+    """A plan is kept and shown as it is, so no secret may stand in it (I6).
+
+    What was read is looked at, not the file again: that may have become another one meanwhile.
+    """
+    for file in plan.written:
+        for number, line in enumerate(file.text.splitlines(), start=1):
             if ledger.recorder.clean(line) != line:
                 raise BadInput(
                     f"{file.name}, line {number}: this looks like a secret, and a plan is recorded as it is.",

@@ -186,3 +186,19 @@ def test_the_page_shows_every_key_of_every_metric_source() -> None:
         "prometheus_text", "prometheus_api", "json_file", "csv_file", "jsonl_file",
     }  # fmt: skip
     assert all(type(source).model_fields.keys() <= shown for source in sources)
+
+
+def test_what_is_looked_at_for_secrets_is_what_was_read(tmp_path: Path) -> None:
+    """I6: a file that becomes another one meanwhile is recorded as it was looked at."""
+    rules = "groups: [{name: g, rules: [{alert: A, expr: up == 0}]}]\n"
+    profile = "profile: p\nenvironment: staging\nrules: [rules.yaml]\n"
+    (tmp_path / "plan.yaml").write_text(profile)
+    (tmp_path / "rules.yaml").write_text(rules)
+    plan = load(tmp_path / "plan.yaml")
+    for name in ("plan.yaml", "rules.yaml"):
+        (tmp_path / name).write_text("another\n")
+    assert [(file.name, file.text) for file in plan.written] == [
+        ("plan.yaml", profile),
+        ("rules.yaml", rules),
+    ]
+    assert json.loads(plan.content)["rules"] == {"rules.yaml": plan.written[1].text}
