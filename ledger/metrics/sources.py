@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, TextIO, cast
 
 from ledger import files, web
 from ledger.domain.clock import Clock
@@ -24,6 +24,9 @@ from ledger.metrics.specs import (
     PrometheusText,
 )  # fmt: skip
 from ledger.metrics.tailing import Place, Tail, Taken
+
+if TYPE_CHECKING:
+    from prometheus_client.samples import Sample
 
 DOCUMENT_BYTES_MAX: Final = 16 * 2**20
 PROBLEM_CHARS_MAX: Final = 300
@@ -106,18 +109,14 @@ class Source:
         return answer.body
 
     def _prometheus_text(self, spec: PrometheusText) -> SourceReading:
-        from prometheus_client.parser import text_string_to_metric_families
-
         now = self.clock.now()
-        text = self._asked(spec.url).decode()
         wanted = frozenset(spec.metrics)
         found: list[Measured] = []
-        for family in text_string_to_metric_families(text):
-            for sample in family.samples:
-                name = spec.rename.get(sample.name, sample.name)
-                if math.isnan(sample.value) or (wanted and name not in wanted):
-                    continue
-                found.append(self._measured(name, sample.value, sample.labels, now))
+        for sample in _text_format(self._asked(spec.url)):
+            name = spec.rename.get(sample.name, sample.name)
+            if math.isnan(sample.value) or (wanted and name not in wanted):
+                continue
+            found.append(self._measured(name, sample.value, sample.labels, now))
         return self._bounded(found)
 
     def _bounded(self, found: list[Measured]) -> SourceReading:
@@ -260,6 +259,33 @@ def measured_of(record: Any, now: datetime, labels: Mapping[str, str] | None = N
         raise TypeError("its labels are no names with values")
     given = {str(k): str(v) for k, v in named.items()}
     return Measured(record["metric"], {**given, **(labels or {})}, decimal_text(value), at)
+
+
+def _text_format(body: bytes) -> Iterator[Sample]:
+    """Yield the samples of Prometheus' text format.
+
+    Raises:
+        LedgerError: a line is none of it; its number, and what was expected.
+    """
+    from prometheus_client.parser import text_fd_to_metric_families
+
+    number = 0
+
+    def lines() -> Iterator[str]:
+        nonlocal number
+        for number, line in enumerate(body.split(b"\n"), start=1):  # noqa: B007 -- told on failure
+            yield line.decode()
+
+    try:
+        for family in text_fd_to_metric_families(
+            cast("TextIO", lines())
+        ):  # it only goes through it
+            yield from family.samples
+    except (ValueError, LookupError, TypeError, AttributeError):
+        raise LedgerError(
+            f"line {number} is not in Prometheus' text format; expected: "
+            'name{label="value"} number, # TYPE name kind, or # HELP name text'
+        ) from None
 
 
 def _error_in(body: bytes) -> str:
