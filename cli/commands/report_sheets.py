@@ -86,8 +86,7 @@ def daily(
 @click.command("stop")
 @system_argument
 @click.option(
-    "--run",
-    "run_tag",
+    "--run-tag",
     metavar="TAG",
     help="Which run: its tag (the last run that had it), or '#POSITION' of its start. Default: the last.",
 )
@@ -109,7 +108,7 @@ def stop(
 
     \b
     Example:
-      rollout report stop polyarb-x --run 20260201_090000_polyarb-x
+      rollout report stop polyarb-x --run-tag 20260201_090000_polyarb-x
     """
     now = runtime.clock.now()
     asked = asked_of_run(runtime, system, run_tag, now)

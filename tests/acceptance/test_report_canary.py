@@ -199,7 +199,7 @@ def test_of_two_runs_with_one_tag_the_report_says_which(canary: Canary) -> None:
         assert f"started at {chosen}. The others: {other}" in doubt["text"]
     assert report["window"]["since"].startswith("2025-10-22T04:27:00")
     stop = canary.folder / "stop"
-    canary("report", "stop", SYSTEM, "--run", first, "--out", stop)
+    canary("report", "stop", SYSTEM, "--run-tag", first, "--out", stop)
     facts = json.loads((stop / "stop.json").read_bytes())["sections"]["run"]["facts"]
     assert (facts["position"], facts["namesakes"]) == (first, second)
 

@@ -346,7 +346,7 @@ def test_a_run_that_goes_on_and_one_whose_end_nobody_saw(desk: Desk) -> None:
     assert facts(running, "run")["ended"] == "it runs still"
     desk("run", "bot", "--out", desk.folder / "runtime", "--countdown", "0", "--run-tag", "t2", "--",
          sys.executable, "-c", "pass")  # fmt: skip
-    _, killed = desk.report("stop", "bot", "--run", "t1")
+    _, killed = desk.report("stop", "bot", "--run-tag", "t1")
     told = facts(killed, "run")
     assert (told["ended"], told["lasted"]) == ("it crashed: nobody had asked it to stop", None)
     assert "the supervisor was found dead" in killed["sections"]["run"]["remarks"][0]
