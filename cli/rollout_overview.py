@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from cli.times import ago
+from cli.times import ago, shown
 from ledger.domain.decisions.approvals import missing, stale
 from ledger.domain.durations import duration_text
 from ledger.domain.gates import standing_waivers
@@ -105,6 +105,12 @@ def _path(state: SystemState) -> str:
     return " → ".join(f"{mark} {name}" for name, mark in marks)
 
 
+def _named(checks: Sequence[str], most: int = 4) -> str:
+    """Return a few of the checks that failed, and how many there are besides."""
+    more = f" and {len(checks) - most} more" if len(checks) > most else ""
+    return f": {', '.join(checks[:most])}{more}" if checks else ""
+
+
 def _gates(state: SystemState, now: datetime) -> Iterator[tuple[str, str]]:
     gate = state.gates.get((state.phase or {}).get("name", ""))
     if gate is not None:
@@ -116,12 +122,12 @@ def _gates(state: SystemState, now: datetime) -> Iterator[tuple[str, str]]:
         yield "gate", f"{_verdict(state, gate, now)}  {told}"
     if state.preflight is not None:
         last = state.preflight
-        failed = f": {', '.join(last['failed'])}" if last["failed"] else ""
-        yield "preflight", f"{_verdict(state, last, now)}{failed}"
+        yield "preflight", f"{_verdict(state, last, now)}{_named(last['failed'])}"
     for name, known in standing_waivers(state, now).items():
+        until = shown(_moment(known["until"]))
         yield (
             "waiver",
-            f"! {name}: {known['subject']} until {known['until'][:16]} by {known['by']}: {known['reason']}",
+            f"! {name}: {known['subject']} until {until} by {known['by']}: {known['reason']}",
         )
     for name, known in _last_of_each(state.approvals).items():
         lacking = ", ".join(f"{n} × {role}" for role, n in missing(known).items())
@@ -162,12 +168,15 @@ def _others(state: SystemState, now: datetime, sign: Sign) -> Iterator[tuple[str
         target = f" of {known['target']}" if known.get("target") else ""
         yield (
             "mitigation",
-            f"↓ {known['mitigation']}{target}, {known['status']}, until {known['until'][:19]}Z",
+            f"↓ {known['mitigation']}{target}, {known['status']}, until {shown(_moment(known['until']))}",
         )
     for name, known in state.silences.items():
         if known["until"] > iso(now):
             what = ", ".join(f"{key}={value}" for key, value in known["matchers"].items())
-            yield "silence", f"{name}: {what} until {known['until'][:16]} by {known['by']}"
+            yield (
+                "silence",
+                f"{name}: {what} until {shown(_moment(known['until']))} by {known['by']}",
+            )
     for name, failure in state.failing.items():
         yield "failing", f"✖ {name}: {failure['explanation']}"
     if state.run is not None:

@@ -11,7 +11,7 @@ import click
 
 from cli import options
 from cli.completion import complete_system
-from cli.output import Output, say
+from cli.output import Output, counted, say
 from cli.wiring import Runtime, pass_runtime
 from ledger.domain.errors import BadInput, UnknownName
 
@@ -71,7 +71,7 @@ def put(
     position = runtime.store.head().position
     output.record(
         {"system": system, "position": position, "samples": len(measured), "events": events},
-        f"{len(measured)} values recorded at #{position}",
+        f"{counted(len(measured), 'value')} recorded at #{position}",
     )
 
 

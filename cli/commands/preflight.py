@@ -72,6 +72,19 @@ def run(
         report=report,
     )
     _show(done.completed.payload(), done.position, system, output)
+    if done.verdict is Verdict.NO_GO:
+        worst = min(
+            (
+                each
+                for each in done.completed.results
+                if each.result not in {"PASS", "WARN"} and not each.waived_by
+            ),
+            key=lambda each: each.priority,
+        )
+        say(
+            "  next: put right what failed, and run this again; or take a check on yourself for a while: "
+            f"rollout gate waive {system} check:{worst.name} --until 2h --reason …"
+        )
     runtime.catch_up()
     click.get_current_context().exit(EXIT_CODES[done.verdict.value])
 

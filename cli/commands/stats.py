@@ -151,7 +151,9 @@ def _shown(row: dict[str, Any]) -> dict[str, Any]:
         text = "—"
     elif unit == "s":
         text = (
-            duration_text(timedelta(seconds=round(value)), parts=2) if value >= 1 else f"{value:g}s"
+            duration_text(timedelta(seconds=round(value)), parts=2)
+            if value >= 1
+            else f"{value:.2g}s"
         )
     else:
         text = f"{value:.1%}" if unit == "ratio" else f"{value:g}"

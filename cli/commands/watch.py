@@ -105,6 +105,11 @@ def _check(runtime: Runtime, system: str, output: Output) -> None:
 def _watch(runtime: Runtime, watching: Watch, output: Output, *, once: bool) -> None:
     ended = _Ended()
     told: object = None
+    if not once:
+        from ledger.domain.durations import duration_text
+
+        every = duration_text(watching.plan.profile.watch.interval)
+        _say(f"watching over {watching.system}, a look every {every}; Ctrl-C ends it")
     while True:
         done = watching.round()
         told = _tell(done, output, told)

@@ -54,7 +54,9 @@ def judged_age(age: timedelta, max_age: str | None, warn_age: str | None) -> Res
 
 
 def age_text(age: timedelta) -> str:
-    """Return ``2h5m old``, or that it lies in the future."""
+    """Return ``2h5m old``, or that it lies in the future. From a second on, no parts of one are told."""
+    if abs(age) >= timedelta(seconds=1):
+        age = timedelta(seconds=round(age.total_seconds()))
     if age < timedelta():
         return f"{duration_text(-age, parts=2)} in the future"
     return f"{duration_text(age, parts=2)} old"

@@ -38,9 +38,12 @@ def yaml_parses(check: YamlParses, context: CheckContext) -> Outcome:
         except BadInput as error:
             problems.append(error.message)
     unread = len(problems)
+    files = "1 file" if len(paths) == 1 else f"{len(paths)} files"
     return Outcome(
         Result.FAIL if problems else Result.PASS,
-        f"{len(paths)} files, {unread} problems" if unread else f"{len(paths)} files parse",
+        f"{files}, {unread} problem{'s' * (unread > 1)}"
+        if unread
+        else f"{files} parse{'s' * (len(paths) == 1)}",
         "all parse",
         "\n".join(problems),
     )
