@@ -177,13 +177,16 @@ def _slo(made: Canary, one: CriterionResult, words: Words) -> dict[str, Any]:
     if one.result == "inconclusive":
         key, about = evidence.missing(one)
         lacks = words(f"canary.missing.{key}", **about | {"detail": said(one.detail, words)})
+    # A look reaches back a little: what it finds before the report's time is not of this time.
+    before = one.samples == 0 and written is not None and written.expr is not None
+    actual = "" if before else one.measured
     return {
         "name": one.name,
         "title": written.title if written is not None else "",
         "target": one.threshold,
         "target_text": said(one.threshold, words),
-        "actual": one.measured or None,
-        "actual_text": said(one.measured, words) or words("canary.word.nothing_measured"),
+        "actual": actual or None,
+        "actual_text": said(actual, words) or words("canary.word.nothing_measured"),
         "samples": one.samples,
         "samples_needed": written.min_samples if written is not None else 1,
         "observed_s": one.observed_seconds,

@@ -67,7 +67,7 @@ class Compared:
 
     def delta(self, row: Slice) -> Decimal | None:
         """Return how far the mean of ``row`` is from that of the best slice; None where that says nothing."""
-        if self.best is None or row.metric != self.metric:
+        if self.best is None or not row.metric or _family(row.metric) != self.metric:
             return None
         best, own = _mean(self.best), _mean(row)
         return None if best is None or own is None else own - best

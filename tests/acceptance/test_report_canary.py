@@ -141,11 +141,14 @@ def test_numbers_that_equal_the_day_before_are_named(canary: Canary) -> None:
 
 
 def test_a_run_without_data_says_so(canary: Canary) -> None:
-    """I8: nothing measured is a report that says so, in every file, and no number in it."""
+    """I8: nothing measured is a report that says so, in every file, and no number in it.
+
+    Not what was measured a minute before the run began either, where a look at its end still finds it.
+    """
     canary("phase", "enter", SYSTEM, "canary")
     empty = canary.folder / "none.jsonl"
-    empty.write_text('{"metric": "other", "value": 1, "at": "2025-01-01T00:00:00Z"}\n')
-    canary.run(8, empty)
+    empty.write_text('{"metric": "ece", "value": 0.08, "at": "2025-10-22T04:26:00Z"}\n')
+    canary.run(1, empty)
     canary.report("out", "--run-tag", TAG, "--lang", "zh")
     folder = canary.folder / "out"
     text = (folder / "T+0_final_report.md").read_text()

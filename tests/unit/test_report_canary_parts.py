@@ -79,6 +79,8 @@ def test_slices_that_stand_in_the_metrics_name(plan: Plan) -> None:
     assert found.passed == 1
     assert found.best is not None
     assert (found.best.name, found.worst.name if found.worst else None) == ("active", "quiet")
+    deltas = {row.name: found.delta(row) for row in found.rows}
+    assert deltas == {"active": 0, "quiet": Decimal("-0.06"), "tokyo": None}
     short = judged(plan, series_of("slice_auc_active_period", *[0.58] * 8))
     assert short.results["active"] == "inconclusive"
     dipped = judged(plan, series_of("slice_auc_active_period", *[0.58] * 100, *[0.5] * 20))
