@@ -12,6 +12,7 @@ from cli.output import say
 from cli.progress import Progress
 from cli.wiring import Runtime
 from ledger.domain.errors import LedgerError
+from ledger.domain.state import iso
 
 if TYPE_CHECKING:
     from ledger.service.backups.creating import Made
@@ -139,7 +140,7 @@ def verified_at(runtime: Runtime) -> dict[str, str] | None:
     except LedgerError as problem:
         say(f"warning: {problem.message}")
         return None
-    return {each["backup"]: each["verified_at"].isoformat() for each in known}
+    return {each["backup"]: iso(each["verified_at"]) for each in known}
 
 
 def row(path: Path, metadata: Metadata) -> dict[str, Any]:

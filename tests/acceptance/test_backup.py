@@ -183,6 +183,8 @@ def spoil(made: dict[str, Any], how: str) -> None:
         metadata.unlink()
     elif how == "half metadata":
         metadata.write_bytes(metadata.read_bytes()[:300])
+    elif how == "fewer events":
+        metadata.write_text(json.dumps({**record, "events": 5}))
     elif how == "another end":
         metadata.write_text(json.dumps({**record, "chain": "00" * 32}))
     elif how == "cooked":  # an event rewritten, its file hashed anew: only the chain can tell
@@ -210,6 +212,7 @@ SPOILT = {
     "extra": "does not belong to the backup",
     "no metadata": "metadata.json is missing",
     "half metadata": "is not what was written",
+    "fewer events": "events is 5, and its files hold",
     "another end": "the log ends at position",
     "cooked": "is not what was recorded",
     "unnamed blob": "which are missing or changed",

@@ -105,7 +105,7 @@ def parsed(content: bytes, name: str) -> Metadata:
         record: Any = orjson.loads(content)
         newer = _newer_than_this(record)
         if newer is None:
-            return Metadata.model_validate_json(content)
+            return _adding_up(Metadata.model_validate_json(content))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"]))
@@ -116,6 +116,20 @@ def parsed(content: bytes, name: str) -> Metadata:
         f"The backup {name} was made by a newer rollout-ledger, {record.get('program')} ({newer}).",
         hint="Upgrade rollout-ledger; nothing was changed.",
     )
+
+
+def _adding_up(metadata: Metadata) -> Metadata:
+    """Raise IntegrityFailure where it contradicts itself: nobody is told a count that isn't so."""
+    said = {
+        "events": metadata.events, "blobs": metadata.blobs, "order_lines": metadata.order_lines
+    }  # fmt: skip
+    for kind, count in said.items():
+        lines = sum(file.lines for file in metadata.files if file.kind == kind)
+        if count != lines:
+            raise _damaged(metadata.backup, f"{kind} is {count}, and its files hold {lines}")
+    if metadata.events != metadata.last:
+        raise _damaged(metadata.backup, f"{metadata.events} events end at #{metadata.last}")
+    return metadata
 
 
 def _newer_than_this(record: dict[str, Any]) -> str | None:
