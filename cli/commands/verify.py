@@ -109,6 +109,7 @@ def verify(
         "events": report.events,
         "chain": report.chain.hex(),
         "blobs": report.blobs,
+        "restoring_to": report.to_come,
         "engine": engine,
         "seconds": round(seconds, 3),
         "bad_position": problem.position if problem else None,
@@ -123,6 +124,9 @@ def verify(
             hint="Keep the database as it is, as evidence, and restore from a backup that verifies.",
         )
     output.record(record, _said(report.first, report.last, report.chain, report.blobs))
+    if report.to_come is not None:
+        say(f"This is half a restore: positions {report.last + 1} to {report.to_come} are still to come.\n"
+            "  next: repeat the restore; it goes on where it was")  # fmt: skip
 
 
 def _said(first: int, last: int, chain: bytes, blobs: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any, Final
 
@@ -52,6 +52,8 @@ class Report:
     blobs: int
     """How many of the configuration files and canonical forms that events name were hashed again."""
     problem: Problem | None
+    to_come: int | None = None
+    """The position that a restore under way has to come to; None: the log is not being restored."""
 
     @property
     def events(self) -> int:
@@ -82,9 +84,14 @@ def verify(
     with closing(PostgresStore(dsn, role=role)) as store:
         verification = _Verification(store, dsn, role, engine, blobs, tell)
         try:
-            return verification.run(checkpoint, first)
+            return replace(verification.run(checkpoint, first), to_come=_to_come(store))
         except psycopg.Error as error:
             raise translated(error) from error
+
+
+def _to_come(store: PostgresStore) -> int | None:
+    row = store.connection.execute("SELECT position FROM ledger.restoring").fetchone()
+    return int(row[0]) if row else None
 
 
 @dataclass(frozen=True, slots=True)

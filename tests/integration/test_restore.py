@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import LiteralString
 
 import psycopg
@@ -22,6 +23,7 @@ from ledger.store.postgres import PostgresStore
 from ledger.store.restore import Restorer
 from ledger.store.verify import verify
 from tests.support.builders import an_event
+from tests.support.commands import Rollout
 from tests.support.logs import assert_sound
 from tests.support.postgres import PostgresServer
 
@@ -73,14 +75,20 @@ def test_a_restored_log_is_the_log(original: list[Recorded], target: str) -> Non
     store.close()
 
 
-def test_a_restore_goes_on_where_it_was(original: list[Recorded], target: str) -> None:
-    """I12: each batch is there as a whole; another process asks how far it is, and goes on."""
+def test_a_restore_goes_on_where_it_was(
+    original: list[Recorded], target: str, tmp_path: Path
+) -> None:
+    """I12, I3: each batch is there as a whole; another process asks how far it is, and goes on."""
     with begun(target, original) as restorer:
         restorer.put(original[:20])
+    told = Rollout(tmp_path, target)("verify")
+    assert "Positions 1 to 20 are as they were recorded" in told.out
+    assert "This is half a restore: positions 21 to 60 are still to come." in told.err
     with Restorer(target) as restorer:
         assert restorer.begin(COUNT, original[-1].chain) == 20
         assert restorer.put(original[20:]) == COUNT
     assert events_in(target) == original
+    assert "half a restore" not in Rollout(tmp_path, target)("verify").err
 
 
 def test_a_server_that_goes_away_in_a_restore(original: list[Recorded], target: str) -> None:
