@@ -166,6 +166,8 @@ class Checker:
             bads.append(
                 Problem(gap, "revision", "There, the revision does not follow its stream's last.")
             )
+        # A position outside of the range is itself what was changed; the one it took is missing.
+        bads = [bad for bad in bads if manifest.first <= (bad.position or 0) <= manifest.last]
         if bads:
             return min(bads, key=lambda bad: bad.position or 0)
         (chain,) = _row(

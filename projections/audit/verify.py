@@ -48,7 +48,11 @@ def first_bad_position(
             "SELECT chain FROM log.event WHERE position = $1", [through]
         ).fetchone()
         if row is None:
-            return BadPosition(_end(connection) + 1, "a row is missing")
+            (reached,) = connection.execute(
+                "SELECT coalesce(max(position), $1 - 1) FROM log.event WHERE position BETWEEN $1 AND $2",
+                [first, through],
+            ).fetchone() or (first - 1,)
+            return BadPosition(int(reached) + 1, "a row is missing")
         before = bytes(row[0])
         if progress is not None:
             progress(through, last)

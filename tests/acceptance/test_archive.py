@@ -109,6 +109,7 @@ def test_whatever_is_tampered_with_is_named(
         shutil.rmtree(copy.parent)
     second = json.loads((ranges(archive)[1] / "manifest.json").read_bytes())["first"]
     assert positions["rows swapped"] == positions["events missing"] == second
+    assert positions["a position"] == second - 1  # where it was, not what stands there now
     assert positions["an extra file"] is None
     assert positions["a range missing"] == 1
     assert positions["the newest missing"] == second

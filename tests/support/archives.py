@@ -79,6 +79,14 @@ def _swap_rows(path: Path) -> None:
     )
 
 
+def _misplace_row(path: Path) -> None:
+    change_rows(
+        path,
+        "SELECT * REPLACE (CASE position WHEN (SELECT max(position) FROM old) THEN -position "
+        "ELSE position END AS position) FROM old ORDER BY position",
+    )
+
+
 def _swap(one: Path, other: Path) -> None:
     aside = one.rename(one.with_name("aside"))
     other.rename(one)
@@ -109,6 +117,10 @@ def _manifest(archive: Path) -> Path:
 
 TAMPERINGS: dict[str, tuple[Callable[[Path], object], str]] = {
     "a byte of events": (lambda a: _flip(the_event_files(a)[0]), "was changed since it was sealed"),
+    "a position": (
+        lambda a: _misplace_row(the_event_files(a)[0]),
+        "was changed since it was sealed",
+    ),
     "events cut off": (lambda a: the_event_files(a)[0].write_bytes(b""), "was changed since"),
     "events truncated": (
         lambda a: os.truncate(the_event_files(a)[0], 100),
