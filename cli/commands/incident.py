@@ -115,10 +115,11 @@ def note_(runtime: Runtime, system: str, name: str, note: str, output: Output) -
     runtime.catch_up()
 
 
-def _mover(command: str, status: str, help_: str) -> None:
+def _mover(command: str, status: str, help_: str, example: str) -> None:
     @incident.command(
         command,
-        help=f"{help_}\n\n\b\nExample:\n  rollout incident {command} bot INC-20260203234200-12 --reason done",
+        help=f"{help_}\n\n\b\nExample:\n"
+        f"  rollout incident {command} bot INC-20260203234200-12 --reason {example}",
     )
     @system_argument
     @click.argument("name", shell_complete=complete_incident)
@@ -135,9 +136,16 @@ def _mover(command: str, status: str, help_: str) -> None:
         runtime.catch_up()
 
 
-_mover("ack", "acknowledged", "Take an incident on.")
-_mover("resolve", "resolved", "Say that what was wrong is right again.")
-_mover("close", "closed", "Say that nothing is left to do about a resolved incident.")
+_mover("ack", "acknowledged", "Take an incident on.", "looking")
+_mover(
+    "resolve", "resolved", "Say that what was wrong is right again.", '"rejects are back to normal"'
+)
+_mover(
+    "close",
+    "closed",
+    "Say that nothing is left to do about a resolved incident.",
+    '"exchange has fixed it"',
+)
 
 
 @incident.command("export")

@@ -110,8 +110,10 @@ def convert(file: Path, out: Path | None) -> None:
 
 @rules.command("replay")
 @click.argument("system", shell_complete=complete_system)
-@click.option("--from", "since", required=True, metavar="TIME", help="A time, or: 7 days ago.")
-@click.option("--to", "until", metavar="TIME", help="Default: now.")
+@click.option(
+    "--since", "--from", "since", required=True, metavar="TIME", help="A time, or: 7 days ago."
+)
+@click.option("--until", "--to", "until", metavar="TIME", help="Default: now.")
 @click.option("--rules", "files", multiple=True, type=click.Path(path_type=Path),
               help="These rule files, instead of the plan's. Repeatable.")  # fmt: skip
 @click.option(
@@ -134,7 +136,7 @@ def replay(
 
     \b
     Example:
-      rollout rules replay bot --from "7 days ago" --rules next.yaml
+      rollout rules replay bot --since "7 days ago" --rules next.yaml
     """
     from datetime import timedelta
 

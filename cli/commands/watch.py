@@ -105,6 +105,8 @@ def _check(runtime: Runtime, system: str, output: Output) -> None:
 def _watch(runtime: Runtime, watching: Watch, output: Output, *, once: bool) -> None:
     ended = _Ended()
     told: object = None
+    for lacking in _unreachable(watching):
+        _say(f"warning: {lacking}: nobody is told by it")
     if not once:
         from ledger.domain.durations import duration_text
 
@@ -121,6 +123,24 @@ def _watch(runtime: Runtime, watching: Watch, output: Output, *, once: bool) -> 
     watching.finish(ended.why or "one round was asked for")
     if watching.away is None:
         runtime.catch_up()
+
+
+def _unreachable(watching: Watch) -> Iterator[str]:
+    """Yield why a channel of the plan can tell nobody: better known now than when an alert fires."""
+    from ledger import web
+    from ledger.notify.specs import File, Webhook
+
+    for channel in watching.plan.profile.notify:
+        if isinstance(channel, File):
+            continue
+        try:
+            for text in (
+                channel.url,
+                *(channel.headers.values() if isinstance(channel, Webhook) else ()),
+            ):
+                _ = web.with_variables(text, os.environ, f"the channel {channel.name}")
+        except LedgerError as problem:
+            yield problem.message.removesuffix(".")
 
 
 class _Ended:

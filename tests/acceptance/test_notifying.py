@@ -370,6 +370,15 @@ def test_recover_leaves_it_to_a_watch_that_lives(desk: Paged) -> None:
     assert "pager was told that FeedDown is firing" in desk("recover", "bot").out
 
 
+def test_a_watch_says_at_once_that_a_channel_can_tell_nobody(desk: Paged) -> None:
+    """A pager whose variable was forgotten is known when the watch begins, not at the first alert."""
+    told = desk.once(PAGER_TOKEN="")
+    assert (
+        "the channel pager: the variable PAGER_TOKEN is not set: nobody is told by it" in told.err
+    )
+    assert "nobody is told by it" not in desk.once().err
+
+
 def test_recover_finds_a_channel_s_file_where_the_watch_would(
     tmp_path: Path, rollout: Rollout
 ) -> None:
