@@ -78,11 +78,13 @@ endif
 # The lock covers setuptools, which builds the project, so the second step fetches nothing.
 # A plain path entry (compat) spares each start of the command the import of a finder.
 .venv/installed: .venv/made-in requirements.txt pyproject.toml
-	$(PIP) install --require-hashes --requirement requirements.txt
-	$(PIP) install --no-deps --no-index --no-build-isolation --config-settings editable_mode=compat \
+	@echo "Installing into .venv: about half a minute, once"
+	@$(PIP) install --require-hashes --requirement requirements.txt
+	@$(PIP) install --no-deps --no-index --no-build-isolation --config-settings editable_mode=compat \
 	  --editable .
 	@touch $@
 
 .venv/tools-installed: .venv/installed requirements-dev.txt
-	$(PIP) install --require-hashes --requirement requirements-dev.txt
+	@echo "Installing what tests and checks need into .venv: a minute, once"
+	@$(PIP) install --require-hashes --requirement requirements-dev.txt
 	@touch $@
