@@ -140,7 +140,8 @@ def _told(error: psycopg.Error) -> LedgerError:
     if error.sqlstate == NOT_EMPTY:
         return Refused(
             f"Only an empty ledger can be restored: {said}.",
-            hint="Name a new home (ROLLOUT_HOME) or a new database (ROLLOUT_DSN).",
+            hint="Name a new home (ROLLOUT_HOME) or a new database (ROLLOUT_DSN), and restore before "
+            "any other command there: the first one begins a ledger.",
         )
     if error.sqlstate == ANOTHER:
         return Refused(

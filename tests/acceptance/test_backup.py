@@ -142,6 +142,7 @@ def test_only_an_empty_ledger_is_restored(filled: Rollout, tmp_path: Path, home:
     told = other("backup", "restore", made["path"], exits=3)
     assert "Only an empty ledger can be restored" in told.err
     assert "new home" in told.err
+    assert "before any other command there" in told.err
 
 
 def test_a_database_with_settings_of_its_own(filled: Rollout) -> None:
