@@ -27,7 +27,9 @@ class Sign:
     silent_seconds: int | None
 
 
-def rollout_record(state: SystemState, now: datetime, sign: Sign) -> dict[str, Any]:
+def rollout_record(
+    state: SystemState, now: datetime, sign: Sign, judged_with: str = ""
+) -> dict[str, Any]:
     """Return the same for programs."""
     status = rollout_status(state, now)
     watch = {
@@ -38,7 +40,7 @@ def rollout_record(state: SystemState, now: datetime, sign: Sign) -> dict[str, A
         "status": status.value if status is not None else None,
         "profile": state.profile["name"] if state.profile else None,
         "phase": dict(state.phase) if state.phase else None,
-        "preflight": dict(state.preflight) if state.preflight else None,
+        "preflight": {**state.preflight, "judged_with": judged_with} if state.preflight else None,
         "gates": dict(state.gates),
         "waivers": {name: dict(known) for name, known in standing_waivers(state, now).items()},
         "approvals": {name: dict(known) for name, known in state.approvals.items()},
@@ -52,8 +54,13 @@ def rollout_record(state: SystemState, now: datetime, sign: Sign) -> dict[str, A
     }
 
 
-def rollout_lines(state: SystemState, now: datetime, sign: Sign) -> list[tuple[str, str]]:
-    """Return (label, text) of each line; the children of the phase hang on it."""
+def rollout_lines(
+    state: SystemState, now: datetime, sign: Sign, judged_with: str = ""
+) -> list[tuple[str, str]]:
+    """Return (label, text) of each line; the children of the phase hang on it.
+
+    ``judged_with`` says by what the last preflight departed from the plan.
+    """
     if state.profile is None:
         return [*_alerts(state, now), *_others(state, now, sign)]
     profile = state.profile
@@ -64,7 +71,7 @@ def rollout_lines(state: SystemState, now: datetime, sign: Sign) -> list[tuple[s
             f"{_path(state)}".rstrip(),
         )
     ]
-    children = [*_gates(state, now), *_alerts(state, now), *_others(state, now, sign)]
+    children = [*_gates(state, now, judged_with), *_alerts(state, now), *_others(state, now, sign)]
     if state.phase is not None:
         lines.append(("phase", _phase(state, now)))
     hung = [
@@ -111,7 +118,7 @@ def _named(checks: Sequence[str], most: int = 4) -> str:
     return f": {', '.join(checks[:most])}{more}" if checks else ""
 
 
-def _gates(state: SystemState, now: datetime) -> Iterator[tuple[str, str]]:
+def _gates(state: SystemState, now: datetime, judged_with: str) -> Iterator[tuple[str, str]]:
     gate = state.gates.get((state.phase or {}).get("name", ""))
     if gate is not None:
         counts = gate["counts"]
@@ -122,7 +129,8 @@ def _gates(state: SystemState, now: datetime) -> Iterator[tuple[str, str]]:
         yield "gate", f"{_verdict(state, gate, now)}  {told}"
     if state.preflight is not None:
         last = state.preflight
-        yield "preflight", f"{_verdict(state, last, now)}{_named(last['failed'])}"
+        told = f", {judged_with}" if judged_with else ""
+        yield "preflight", f"{_verdict(state, last, now)}{told}{_named(last['failed'])}"
     for name, known in standing_waivers(state, now).items():
         until = shown(_moment(known["until"]))
         yield (

@@ -71,7 +71,7 @@ def run(
         base=base.absolute(),
         report=report,
     )
-    _show(done.completed.payload(), done.position, system, output)
+    _show(runtime, done.completed.payload(), done.position, system, output)
     if done.verdict is Verdict.NO_GO:
         worst = min(
             (
@@ -116,10 +116,13 @@ def show(runtime: Runtime, system: str, output: Output) -> None:
     event = runtime.store.get(position)
     if event is None:
         raise UnknownName(f"#{position} is not in the log.", hint="Run: rollout verify")
-    _show(event.data, position, system, output)
+    _show(runtime, event.data, position, system, output)
 
 
-def _show(data: Any, position: int, system: str, output: Output) -> None:
+def _show(runtime: Runtime, data: Any, position: int, system: str, output: Output) -> None:
+    from ledger.service.preflighting import departures, departures_text
+
+    departed = departures(runtime.ledger, position)
     verdict = Verdict(data["verdict"])
     rows = [{"check": result["name"], **result} for result in data["results"]]
     if output.format == "table":
@@ -129,8 +132,11 @@ def _show(data: Any, position: int, system: str, output: Output) -> None:
         output.rows(rows, list(COLUMNS))
         click.echo(f"{styled(verdict.value, COLOURS[verdict.value], bold=True)}  {_sums(data['results'])}  "
                    f"#{position}")  # fmt: skip
+        if departed:
+            click.echo(styled(departures_text(departed), "yellow"))
     elif output.format in {"json", "jsonl"}:
-        output.record({"system": system, "position": position, **data})
+        plan = {name: planned for name, (_, planned) in departed.items()}
+        output.record({"system": system, "position": position, **data, "params_of_plan": plan})
     else:
         output.rows(rows, list(COLUMNS))
 

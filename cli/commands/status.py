@@ -63,6 +63,15 @@ def status(
     context.exit(DEGRADED if any(row["health"] == "degraded" for row in found) else 0)
 
 
+def _judged_with(runtime: Runtime, state: SystemState) -> str:
+    """Return by what the last preflight judged otherwise than the plan says."""
+    if state.preflight is None:
+        return ""
+    from ledger.service.preflighting import departures, departures_text
+
+    return departures_text(departures(runtime.ledger, int(state.preflight["position"])))
+
+
 def _show(
     runtime: Runtime,
     system: str | None,
@@ -82,8 +91,9 @@ def _show(
         state, now = overview.present_state(db, system), runtime.clock.now()
         seen = overview.overview(db, system, now)
         sign = _sign(runtime, state, now)
-        found = [{**seen, "rollout": rollout_record(state, now, sign)}]
-        text = overview_text(seen, now, rollout_lines(state, now, sign))
+        judged = _judged_with(runtime, state)
+        found = [{**seen, "rollout": rollout_record(state, now, sign, judged)}]
+        text = overview_text(seen, now, rollout_lines(state, now, sign, judged))
     # On a screen the ages have to go on; a file of JSON lines shall hold changes only.
     shown = (found, text) if output.format == "table" and sys.stdout.isatty() else found
     if shown == before:

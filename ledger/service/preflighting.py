@@ -84,6 +84,33 @@ def run(
     return Preflight(verdict, completed, int(last.get("position", 0)))
 
 
+def departures(ledger: Ledger, position: int) -> dict[str, tuple[str, str | None]]:
+    """Return the parameters by which the preflight at ``position`` judged otherwise than its plan says.
+
+    Name -> what it judged with, and what the plan says (None: it leaves that open).
+    """
+    event = ledger.recorder.store.get(position)
+    if event is None or event.data.get("profile") is None:
+        return {}
+    content = ledger.blob(event.data["profile"].removeprefix("sha256:"))
+    # Not through the model: a plan of another version is no reason to tell nothing.
+    planned: dict[str, Any] = orjson.loads(content)["profile"].get("params", {})
+    said = {name: None if value is None else str(value) for name, value in planned.items()}
+    return {
+        name: (value, said.get(name))
+        for name, value in event.data.get("params", {}).items()
+        if value != said.get(name)
+    }
+
+
+def departures_text(departed: Mapping[str, tuple[str, str | None]]) -> str:
+    """Return ``judged with min_sharpe=0.1 (plan: 0.2)``; nothing where all was as planned."""
+    told = ", ".join(
+        f"{name}={value} (plan: {plan or 'none'})" for name, (value, plan) in departed.items()
+    )
+    return f"judged with {told}" if told else ""
+
+
 def _result(finding: Finding, state: SystemState, now: datetime) -> events.CheckResult:
     waiver = None
     if finding.result.value in {"FAIL", "ERROR", "SKIP"}:

@@ -149,8 +149,16 @@ def test_the_measured_value_stands_beside_the_threshold(desk: Desk) -> None:
     assert backtest["result"] == "FAIL"
     assert "0.15" in backtest["measured"]
     assert "0.2" in backtest["threshold"]
-    desk.preflight("--param", "min_sharpe=0.1")
-    assert desk("preflight", "show", "bot", "-o", "json").json["params"] == {"min_sharpe": "0.1"}
+    assert "judged with" not in desk("status", "bot").out
+    lowered = "judged with min_sharpe=0.1 (plan: 0.2)"
+    assert lowered in desk.preflight("--param", "min_sharpe=0.1").out
+    assert lowered in desk("preflight", "show", "bot").out
+    assert f"GO just now, {lowered}" in desk("status", "bot").out
+    shown = desk("preflight", "show", "bot", "-o", "json").json
+    assert (shown["params"], shown["params_of_plan"]) == (
+        {"min_sharpe": "0.1"},
+        {"min_sharpe": "0.2"},
+    )
     assert "did you mean 'min_sharpe'" in desk.preflight("--param", "min_sharp=1", exits=2).err
 
 
