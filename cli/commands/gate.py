@@ -20,7 +20,7 @@ from ledger.domain.durations import parse_duration
 from ledger.domain.errors import BadInput, UnknownName
 
 if TYPE_CHECKING:
-    from ledger.service.context import Ledger
+    from ledger.profiles.model import Profile
 
 system_argument = click.argument("system", shell_complete=complete_system)
 COLUMNS = ["criterion", "result", "measured", "threshold", "samples", "observed", "detail"]
@@ -99,8 +99,8 @@ def show(runtime: Runtime, system: str, output: Output) -> None:
     rows += [
         {
             "what": f"waiver {name}: {known['subject']}",
-            "verdict": f"until {known['until']}" if name in standing else "expired",
-            "at": "",
+            "verdict": "waived until" if name in standing else "expired",
+            "at": known["until"],
             "by": f"{known['by']}: {known['reason']}",
         }
         for name, known in state.waivers.items()
@@ -136,6 +136,8 @@ def waive(
 ) -> None:
     """Let SUBJECT pass for a while. You take it on yourself, and it is shown wherever the verdict is.
 
+    The plan says how long that may be: 7 days, unless it says otherwise (waivers: longest).
+
     \b
     Example:
       rollout gate waive okx check:backtest --until 2h --reason "no run on Sundays"
@@ -149,8 +151,11 @@ def waive(
             f"{subject} is passed by breaking the glass, and a check or a criterion by a waiver.",
             hint="Add --break-glass" if axis in {"mode", "phase"} else "Leave --break-glass out",
         )
+    from ledger.service.planning import plan_of
+
     ledger = runtime.ledger
-    _insist_on_known(ledger, system, subject)
+    profile = plan_of(ledger, ledger.load(system)).profile
+    _insist_on_known(profile, system, subject)
     insist_on_yes(f"{subject} of {system} is let pass", reason, yes=yes)
     now = runtime.clock.now()
     end = _until(until, now)
@@ -162,6 +167,7 @@ def waive(
             waiver,
             subject=f"break-glass:{subject}" if break_glass else subject,
             until=end,
+            longest=profile.waivers.longest,
             break_glass=break_glass,
             actor=runtime.settings.actor,
             reason=reason,
@@ -175,12 +181,10 @@ def waive(
     runtime.catch_up()
 
 
-def _insist_on_known(ledger: Ledger, system: str, subject: str) -> None:
+def _insist_on_known(profile: Profile, system: str, subject: str) -> None:
     """Raise unless the plan has ``subject``: a waiver of a mistyped name would let nothing pass."""
     from ledger.configuration.strict import did_you_mean
-    from ledger.service.planning import plan_of
 
-    profile = plan_of(ledger, ledger.load(system)).profile
     known = [
         *(f"check:{check.name}" for check in profile.checks),
         *(f"criterion:{p.name}/{one.name}" for p in profile.phases for one in p.success),

@@ -116,6 +116,13 @@ class Reports(Strict):
     """The language of the stop report that `rollout run` writes at the end. None: it writes none."""
 
 
+class Waivers(Strict):
+    """What a person may take on themselves."""
+
+    longest: Duration = timedelta(days=7)
+    """How long a waiver lasts at most, a broken glass too."""
+
+
 class Preflight(Strict):
     """How checks are judged."""
 
@@ -136,6 +143,7 @@ class Profile(Strict):
     actuators: ActuatorPlaces = ActuatorPlaces()
     modes: dict[Literal["mock", "real"], Guard] = {}
     preflight: Preflight = Preflight()
+    waivers: Waivers = Waivers()
     checks: Checks = ()
     phases: tuple[Phase, ...] = ()
     rules: tuple[str, ...] = ()

@@ -167,6 +167,9 @@ def test_breaking_the_glass(desk: Desk) -> None:
     words = ("gate", "waive", "bot", "mode:real", "--break-glass", "--until", "30m")
     assert "no person" in desk(*words, exits=3, ROLLOUT_ACTOR="rule:x").err
     assert "reason" in desk(*words, exits=2, ROLLOUT_REASON="").err
+    told = desk(*words[:-1], "9000d", exits=3).err
+    assert "a waiver lasts 7d at most, and this one would last 9000d" in told
+    assert "Say --until 7d or less" in told
     desk(*words)
     desk("switch", "bot", "--to", "real")
     told = desk("log", "bot").out

@@ -155,6 +155,7 @@ def waive(
     *,
     subject: str,
     until: datetime,
+    longest: timedelta,
     break_glass: bool,
     actor: Actor,
     reason: str | None,
@@ -163,7 +164,7 @@ def waive(
     """Let something pass for a while: by a person, for a reason, until a time.
 
     Raises:
-        Refused: no person asks for it, or no reason is given.
+        Refused: no person asks for it, or no reason is given, or it would last longer than ``longest``.
         BadInput: the time has passed already.
     """
     insist_on_registered(state)
@@ -173,6 +174,13 @@ def waive(
         raise Refused("A waiver needs a reason.", hint="Say why: --reason …")
     if until <= now:
         raise BadInput(f"A waiver until {iso(until)} would be over already.")
+    if until - now > longest:
+        most = duration_text(longest, parts=2)
+        raise Refused(
+            f"By the plan a waiver lasts {most} at most, and this one would last "
+            f"{_span((until - now).total_seconds())}.",
+            hint=f"Say --until {most} or less, and renew it then; or set waivers: longest in the plan",
+        )
     waived = events.GateWaived(
         waiver=waiver, subject=subject, until=iso(until), break_glass=break_glass
     )
