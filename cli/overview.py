@@ -104,7 +104,7 @@ def event_line(event: Json) -> str:
     mark = "".join(f" [{name}]" for name in ("backfilled", "spooled") if event[name])
     return (
         f"#{event['position']} {shown(event['occurred_at'])}{_recorded(event)}{mark}{system} "
-        f"{event['actor']} {event['sentence']}{_because(event['reason'])}"
+        f"{event['actor']} {event['sentence'].removesuffix('.')}{_because(event['reason'])}"
     )
 
 
@@ -170,6 +170,6 @@ def _drift(subject: str, drift: Json) -> str:
 
 def _event(event: Json, now: datetime) -> str:
     return (
-        f"#{event['position']} {ago(event['occurred_at'], now)}: {event['actor']} {event['sentence']}"
-        f"{_because(event['reason'])}"
+        f"#{event['position']} {ago(event['occurred_at'], now)}: {event['actor']} "
+        f"{event['sentence'].removesuffix('.')}{_because(event['reason'])}"
     )

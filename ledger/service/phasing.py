@@ -98,7 +98,7 @@ def preview(ledger: Ledger, system: str, name: str | None, actor: Actor) -> Prev
         if decided.events:
             _insist_on_configuration(ledger, state, phase)
         return Preview(decided)
-    _insist(phase, wanted.snapshot.canonical)
+    _insist(system, phase, wanted.snapshot.canonical)
     return Preview(decided, wanted.changes, wanted.paths)
 
 
@@ -144,7 +144,7 @@ def _go(ledger: Ledger, system: str, name: str | None, origin: Origin) -> Decisi
     if phase is not None and decide(state).events and entering.overlaid(ledger, state, phase):
         return entering.enter(
             ledger, system, phase, decide, origin,
-            lambda overlaid: _insist(phase, overlaid.snapshot.canonical),
+            lambda overlaid: _insist(system, phase, overlaid.snapshot.canonical),
         )  # fmt: skip
 
     def decide_on_what_is_in_force(state: SystemState) -> Decision:
@@ -219,14 +219,14 @@ def _insist_on_configuration(ledger: Ledger, state: SystemState, phase: Phase | 
             f"{phase.name} has limits, and {state.system} has no configuration in force.",
             hint=f"rollout config put {state.system} FILE… --in-force",
         )
-    _insist(phase, ledger.blob(state.fingerprint.removeprefix("sha256:")))
+    _insist(state.system, phase, ledger.blob(state.fingerprint.removeprefix("sha256:")))
 
 
-def _insist(phase: Phase, canonical: bytes) -> None:
+def _insist(system: str, phase: Phase, canonical: bytes) -> None:
     configuration: Mapping[str, Any] = orjson.loads(canonical)
     found = breaches(phase, configuration)
     if found:
         raise GateClosed(
             f"The configuration is not that of {phase.name}: {'; '.join(found)}.",
-            hint="rollout config put SYSTEM FILE…, then rollout config apply",
+            hint=f"rollout config put {system} FILE…, then rollout config apply {system} FINGERPRINT",
         )
