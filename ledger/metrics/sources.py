@@ -188,7 +188,7 @@ class Source:
         at = moment_of(record[spec.time])
         labels = {name: record[name] for name in spec.label_columns}
         numbers = {
-            metric: float(record[column])
+            metric: _parsed(record[column])
             for metric, column in spec.metrics.items()
             if record[column].strip()
         }
@@ -332,6 +332,14 @@ def _steps(where: str) -> Iterator[str | int]:
             yield part
 
 
+def _parsed(text: str) -> float:
+    """Return the number that ``text`` is; one beyond all bounds is no infinity that anybody measured."""
+    number = float(text)
+    if math.isinf(number) and "inf" not in text.lower():
+        raise ValueError("the number is too large")
+    return number
+
+
 def _number(value: Any, texts: Mapping[str, float]) -> float | None:
     if isinstance(value, bool):
         return float(value)
@@ -345,7 +353,7 @@ def _number(value: Any, texts: Mapping[str, float]) -> float | None:
         if value in texts:
             return texts[value]
         try:
-            number = float(value)
+            number = _parsed(value)
         except ValueError:
             return None
         return None if math.isnan(number) else number

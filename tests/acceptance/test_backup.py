@@ -412,19 +412,17 @@ def test_names_of_nothing(filled: Rollout, tmp_path: Path) -> None:
 def test_ctrl_c_ends_a_trial_and_leaves_nothing(filled: Rollout) -> None:
     """An interrupt is exit 130; the scratch database is dropped, and nothing is recorded."""
     create(filled)
-    with psycopg.connect(filled.dsn or "", autocommit=True) as connection:
-        environment = os.environ | {
-            "ROLLOUT_HOME": str(filled.home), "ROLLOUT_DSN": filled.dsn or "", "ROLLOUT_ACTOR": "ann",
-        }  # fmt: skip
-        with subprocess.Popen(
-            [sys.executable, "-m", "cli.main", "backup", "verify"], env=environment,
-            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-        ) as process:  # fmt: skip
-            made = "SELECT 1 FROM pg_database WHERE starts_with(datname, 'rollout_scratch_')"
-            while connection.execute(made).fetchone() is None:
-                assert process.poll() is None
-            process.send_signal(signal.SIGINT)
-            _, said = process.communicate(timeout=60)
+    environment = os.environ | {
+        "ROLLOUT_HOME": str(filled.home), "ROLLOUT_DSN": filled.dsn or "", "ROLLOUT_ACTOR": "ann",
+    }  # fmt: skip
+    with subprocess.Popen(
+        [sys.executable, "-m", "cli.main", "backup", "verify"], env=environment,
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        while not scratch_databases(filled.dsn or ""):
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
     assert process.returncode == 130, said
     assert scratch_databases(filled.dsn or "") == []
     assert [event["type"] for event in backup_events(filled)] == ["BackupCreated"]

@@ -307,7 +307,7 @@ BAD_INPUT = [
     (["metrics", "put", "bot", "x=abc"], 2, "no number"),
     (["sql", "SELEC 1"], 2, "SELEC"),
     (["frobnicate"], 2, "frobnicate"),
-    (["statsu"], 2, "status"),
+    (["rolback"], 2, "rollback"),
 ]
 
 

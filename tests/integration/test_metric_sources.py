@@ -38,7 +38,15 @@ def test_a_document_that_is_none(tmp_path: Path, content: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["1e300,0.2", "-1e18,0.2", "0x,0.2", "1764547200," + "9" * 200_000, "1764547200"]
+    "line",
+    [
+        "1e300,0.2",
+        "-1e18,0.2",
+        "0x,0.2",
+        "1764547200," + "9" * 200_000,
+        "1764547200," + "9" * 400,
+        "1764547200",
+    ],
 )
 def test_a_line_that_is_none_costs_that_line(tmp_path: Path, line: str) -> None:
     """The lines before it count."""

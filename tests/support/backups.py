@@ -67,9 +67,10 @@ def log_of(dsn: str) -> list[tuple[Any, ...]]:
 
 
 def scratch_databases(dsn: str) -> list[str]:
-    """Return the scratch databases that there are."""
+    """Return the scratch databases of the ledger at ``dsn``; the server may have others'."""
     with psycopg.connect(dsn) as connection:
         rows = connection.execute(
-            "SELECT datname FROM pg_database WHERE starts_with(datname, 'rollout_scratch_')"
+            "SELECT datname FROM pg_database WHERE starts_with(datname, 'rollout_scratch_' || "
+            "left(encode(sha256(current_database()::text::bytea), 'hex'), 10))"
         )
         return [row[0] for row in rows]
