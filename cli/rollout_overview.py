@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from cli.times import ago, shown
 from ledger.domain.decisions.approvals import missing, stale
+from ledger.domain.decisions.gates import failed_in_words
 from ledger.domain.durations import duration_text
 from ledger.domain.gates import standing_waivers
 from ledger.domain.rollout_status import rollout_status
@@ -112,12 +113,6 @@ def _path(state: SystemState) -> str:
     return " → ".join(f"{mark} {name}" for name, mark in marks)
 
 
-def _named(checks: Sequence[str], most: int = 4) -> str:
-    """Return a few of the checks that failed, and how many there are besides."""
-    more = f" and {len(checks) - most} more" if len(checks) > most else ""
-    return f": {', '.join(checks[:most])}{more}" if checks else ""
-
-
 def _gates(state: SystemState, now: datetime, judged_with: str) -> Iterator[tuple[str, str]]:
     gate = state.gates.get((state.phase or {}).get("name", ""))
     if gate is not None:
@@ -130,7 +125,7 @@ def _gates(state: SystemState, now: datetime, judged_with: str) -> Iterator[tupl
     if state.preflight is not None:
         last = state.preflight
         told = f", {judged_with}" if judged_with else ""
-        yield "preflight", f"{_verdict(state, last, now)}{told}{_named(last['failed'])}"
+        yield "preflight", f"{_verdict(state, last, now)}{told}{failed_in_words(last)}"
     for name, known in standing_waivers(state, now).items():
         until = shown(_moment(known["until"]))
         yield (

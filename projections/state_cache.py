@@ -12,7 +12,7 @@ from psycopg import Connection, errors
 
 from ledger.domain.state import SystemState
 
-VERSION: Final = 6
+VERSION: Final = 7
 """Of the projection of states; raise it when the fold or its form changes."""
 
 

@@ -16,6 +16,8 @@ from ledger.domain.state import Json, SystemState, iso
 
 GATE_SECONDS: Final = 3600
 """How long an exit gate's GO holds: what happened since is no part of it."""
+FAILED_NAMED: Final = 4
+"""Of so many checks the names are told in a sentence."""
 
 
 def insist_on_preflight(state: SystemState, what: str, max_age_seconds: int, now: datetime) -> None:
@@ -33,8 +35,8 @@ def insist_on_preflight(state: SystemState, what: str, max_age_seconds: int, now
     if verdict is Verdict.INCONCLUSIVE:
         raise Inconclusive(f"{what} needs a GO, and the last preflight could not tell.", hint=run)
     if not verdict.opens:
-        failed = ", ".join(last["failed"]) or "see rollout preflight show"
-        raise GateClosed(f"{what} needs a GO, and the last preflight is NO_GO: {failed}.", hint=run)
+        told = f"{what} needs a GO, and the last preflight is NO_GO{failed_in_words(last)}."
+        raise GateClosed(told, hint=f"rollout preflight show {state.system} has all; then {run}")
     if last["fingerprint"] != state.fingerprint:
         raise GateClosed(
             f"{what} needs a GO for the configuration in force, and the last preflight was made for another.",
@@ -46,6 +48,13 @@ def insist_on_preflight(state: SystemState, what: str, max_age_seconds: int, now
             hint=run,
         )
     _insist_on_fresh(what, "preflight", last, max_age_seconds, now, run)
+
+
+def failed_in_words(preflight: Json) -> str:
+    """Return the gravest of the checks that failed, and how many there are besides."""
+    checks = preflight["failed"]
+    more = f" and {len(checks) - FAILED_NAMED} more" if len(checks) > FAILED_NAMED else ""
+    return f": {', '.join(checks[:FAILED_NAMED])}{more}" if checks else ""
 
 
 def insist_on_gate(

@@ -111,7 +111,7 @@ def _judged(event: Recorded, data: Json) -> dict[str, Any]:
 def _preflight(state: SystemState, event: Recorded, data: Json) -> SystemState:
     failed = [
         result["name"]
-        for result in data["results"]
+        for result in sorted(data["results"], key=lambda result: result["priority"])
         if result["result"] in {"FAIL", "ERROR", "SKIP"} and not result.get("waived_by")
     ]
     return replace(state, preflight={**_judged(event, data), "failed": failed})
