@@ -197,12 +197,39 @@ def _from_the_database(error: Exception) -> LedgerError | None:
 
 
 def _fail(message: str, hint: str | None, code: int) -> Any:
+    _tell(message, hint)
+    sys.exit(code)
+
+
+def _tell(message: str, hint: str | None) -> None:
     from cli.output import say
 
     say(f"rollout: {message}", colour="red")
     if hint:
         say(f"  next: {hint}")
-    sys.exit(code)
+
+
+def _written_out(code: int | str | None) -> int | str | None:
+    """Write what is still held back; return the exit code, which a failure to do so may change."""
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except BrokenPipeError:
+        code = 141
+    except OSError as error:
+        if not code:
+            code = 1
+            message, hint, _ = _known(error) or (
+                f"What it prints can't be written: {error}.",
+                None,
+                1,
+            )
+            _tell(message, hint)
+    else:
+        return code
+    # What could not be written is held still, and Python would try it again at exit.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return code
 
 
 def run() -> None:
@@ -216,14 +243,10 @@ def run() -> None:
         main()
     except SystemExit as ended:
         code = ended.code
+    code = _written_out(code)
     # Daemons, like the watchdog of a pause, are not waited for in any case.
     if any(t is not threading.main_thread() and not t.daemon for t in threading.enumerate()):
         sys.exit(code)
-    try:
-        sys.stdout.flush()
-        sys.stderr.flush()
-    except BrokenPipeError:
-        code = 141
     os._exit(code if isinstance(code, int) else 0 if code is None else 1)
 
 
