@@ -5,7 +5,7 @@ SHELL := /bin/sh
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet
 PYTHON ?=
-WORKERS ?= 2
+WORKERS ?= 3
 SEEDS ?= 0-999
 ARGS ?=
 
@@ -21,7 +21,7 @@ demo: .venv/installed ## play a whole rollout on an embedded Postgres, and show 
 	@$(BIN)/rollout demo $(ARGS)
 
 test: .venv/tools-installed ## run every test (ARGS="-k pause" runs some)
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 simulate: .venv/tools-installed ## play random stories against the promises (SEEDS=0-999, or one of them)
 	ROLLOUT_TEST_SEEDS=$(SEEDS) $(BIN)/python -m pytest --numprocesses $(WORKERS) tests/simulation/test_stories.py $(ARGS)
