@@ -38,7 +38,7 @@ def restored(runtime: Runtime, source: Source, checkpoint_file: Path | None) -> 
         migrate.upgrade(runtime.dsn)
     finally:
         store.close()
-    with Restorer(runtime.dsn) as restorer:
+    with closing(Restorer(runtime.dsn)) as restorer:
         changed = restore(restorer, source, Progress("restoring", runtime.clock))
     runtime.catch_up()
     key_id, _ = adopted_key(runtime.store)
@@ -61,5 +61,5 @@ def _refuse_where_it_is_used(runtime: Runtime, source: Source) -> None:
     with closing(PostgresStore(dsn)) as store:
         found = store.schema_revision()
     if found == migrate.HEAD:
-        with Restorer(dsn) as restorer:
+        with closing(Restorer(dsn)) as restorer:
             restorer.check(source.last, source.chain)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, Protocol, TypeVar
@@ -247,7 +247,7 @@ def _stream(
     from projections.exports.source import Source
 
     wanted = replace(_wanted(runtime, system, since, until), first=first, last=last)
-    with Source(runtime.store_dsn) as source:
+    with closing(Source(runtime.store_dsn)) as source:
         bounded = source.bounded(wanted)
         with _opened(out) as file:
             count = write(source, bounded, file, progress=Telling("exporting", runtime.clock))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from types import TracebackType
 from typing import Any, Final
 
 import psycopg
@@ -49,15 +48,8 @@ class Restorer:
         self._connection: Final[Connection[tuple[Any, ...]]] = open_connection(dsn, role=OWNER)
         self._blobs: Final = PostgresStore(dsn, role=OWNER)
 
-    def __enter__(self) -> Restorer:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """End the connection."""
         self._connection.close()
         self._blobs.close()
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import closing
-
 from alembic import op
 
-from migrations.sql import load
+from migrations.sql import execute
 
 revision = "0001"
 down_revision = None
@@ -32,10 +30,7 @@ OBJECTS = (
 
 def upgrade() -> None:
     """Make the log, the functions that guard it, and the roles."""
-    # The driver's own cursor: the files hold several statements each, and ':' and '%' of their own.
-    with closing(op.get_bind().connection.cursor()) as cursor:
-        for name in OBJECTS:
-            cursor.execute(load(name))
+    execute(op.get_bind(), OBJECTS)
 
 
 def downgrade() -> None:

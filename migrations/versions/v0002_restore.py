@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import closing
-
 from alembic import op
 
-from migrations.sql import load
+from migrations.sql import execute
 
 revision = "0002"
 down_revision = "0001"
@@ -25,9 +23,7 @@ OBJECTS = (
 
 def upgrade() -> None:
     """Make the functions that restore, and the table that says how far one is."""
-    with closing(op.get_bind().connection.cursor()) as cursor:
-        for name in OBJECTS:
-            cursor.execute(load(name))
+    execute(op.get_bind(), OBJECTS)
 
 
 def downgrade() -> None:

@@ -11,7 +11,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Generator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -61,7 +61,7 @@ def export(
         FileNotWritten: and why; what is sealed stays sealed.
     """
     # A connection that copies events can't be asked for anything else meanwhile.
-    with LogReader(dsn) as log, LogReader(dsn) as blobs:
+    with closing(LogReader(dsn)) as log, closing(LogReader(dsn)) as blobs:
         end = _end(log, up_to)
         ledger = log.ledger_id()
         with _locked(path) as made, _taken_back_if_empty(path, made=made):

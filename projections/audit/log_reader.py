@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
-from types import TracebackType
 from typing import Final
 
 import psycopg
@@ -70,15 +69,8 @@ class LogReader:
         """
         self._connection: Final = open_connection(dsn, role=AUDITOR)
 
-    def __enter__(self) -> LogReader:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """End the connection."""
         self._connection.close()
 
     def head(self) -> Head:

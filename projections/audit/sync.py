@@ -70,7 +70,7 @@ def sync(
     lock = files.exclusive_lock(
         home / "audit.lock", timeout_seconds=lock_timeout_seconds, what="rollout sql, synchronising"
     )
-    with lock, LogReader(dsn) as log, replica.told(path):
+    with lock, closing(LogReader(dsn)) as log, replica.told(path):
         _make_empty(scratch)
         try:
             if not path.exists():

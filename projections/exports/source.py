@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from types import TracebackType
 from typing import Any, Final
 
 from ledger.domain import canonical
@@ -55,15 +54,8 @@ class Source:
         """
         self._connection: Final = open_connection(dsn, role=AUDITOR)
 
-    def __enter__(self) -> Source:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """End the connection."""
         self._connection.close()
 
     def bounded(self, wanted: Wanted) -> Wanted:

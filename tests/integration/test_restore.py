@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -63,7 +64,7 @@ def begun(dsn: str, log: Sequence[Recorded]) -> Restorer:
 
 def test_a_restored_log_is_the_log(original: list[Recorded], target: str) -> None:
     """I3: positions, times, bytes and hashes are those of the original; the next event goes on with them."""
-    with begun(target, original) as restorer:
+    with closing(begun(target, original)) as restorer:
         assert [restorer.put(original[at : at + 7]) for at in range(0, COUNT, 7)][-1] == COUNT
         assert restorer.begin(COUNT, original[-1].chain) == COUNT
     assert events_in(target) == original
@@ -79,12 +80,12 @@ def test_a_restore_goes_on_where_it_was(
     original: list[Recorded], target: str, tmp_path: Path
 ) -> None:
     """I12, I3: each batch is there as a whole; another process asks how far it is, and goes on."""
-    with begun(target, original) as restorer:
+    with closing(begun(target, original)) as restorer:
         restorer.put(original[:20])
     told = Rollout(tmp_path, target)("verify")
     assert "Positions 1 to 20 are as they were recorded" in told.out
     assert "This is half a restore: positions 21 to 60 are still to come." in told.err
-    with Restorer(target) as restorer:
+    with closing(Restorer(target)) as restorer:
         assert restorer.begin(COUNT, original[-1].chain) == 20
         assert restorer.put(original[20:]) == COUNT
     assert events_in(target) == original
@@ -93,7 +94,7 @@ def test_a_restore_goes_on_where_it_was(
 
 def test_a_server_that_goes_away_in_a_restore(original: list[Recorded], target: str) -> None:
     """I12: a full disk brings a server down; that is told as what it is, and the rest is put in later."""
-    with begun(target, original) as restorer:
+    with closing(begun(target, original)) as restorer:
         restorer.put(original[:20])
         with psycopg.connect(target, autocommit=True) as other:
             others = "datname = current_database() AND pid <> pg_backend_pid()"
@@ -103,7 +104,7 @@ def test_a_server_that_goes_away_in_a_restore(original: list[Recorded], target: 
         with pytest.raises(LedgerUnreachable, match="Postgres went away") as told:
             restorer.put(original[20:])
     assert "it goes on where it was" in str(told.value.hint)
-    with begun(target, original) as restorer:
+    with closing(begun(target, original)) as restorer:
         assert restorer.put(original[20:]) == COUNT
     assert events_in(target) == original
 
@@ -112,9 +113,12 @@ def test_a_ledger_that_is_not_empty_is_left_alone(original: list[Recorded], targ
     """I1: what was recorded is never mixed with another log."""
     store = PostgresStore(target)
     store.append([an_event()])
-    with Restorer(target) as restorer, pytest.raises(Refused, match="it has 1 events"):
+    with closing(Restorer(target)) as restorer, pytest.raises(Refused, match="it has 1 events"):
         restorer.begin(COUNT, original[-1].chain)
-    with Restorer(target) as restorer, pytest.raises(Refused, match="no restore is under way"):
+    with (
+        closing(Restorer(target)) as restorer,
+        pytest.raises(Refused, match="no restore is under way"),
+    ):
         restorer.put(original)
     assert store.head().position == 1
     store.close()
@@ -122,7 +126,7 @@ def test_a_ledger_that_is_not_empty_is_left_alone(original: list[Recorded], targ
 
 def test_one_restore_at_a_time(original: list[Recorded], target: str) -> None:
     """I1: two logs can't be restored into one ledger, nor more of one than was announced."""
-    with begun(target, original[:30]) as restorer:
+    with closing(begun(target, original[:30])) as restorer:
         with pytest.raises(Refused, match="another log, up to position 30"):
             restorer.begin(COUNT, original[-1].chain)
         with pytest.raises(Refused, match="ends at position 30"):
@@ -135,7 +139,7 @@ def test_nothing_is_appended_while_a_restore_is_under_way(
     original: list[Recorded], target: str
 ) -> None:
     """I3: an event in between would take the place of a recorded one."""
-    with begun(target, original) as restorer:
+    with closing(begun(target, original)) as restorer:
         store = PostgresStore(target)
         for batch in ([an_event()], [an_event(), an_event()]):
             with pytest.raises(LedgerUnreachable, match="restore into this ledger is under way"):
@@ -173,7 +177,10 @@ def test_nothing_forged_enters(original: list[Recorded], target: str) -> None:
         ),
     }
     end = "SELECT max(position) FROM ledger.event"
-    with begun(target, original) as restorer, psycopg.connect(target, autocommit=True) as reader:
+    with (
+        closing(begun(target, original)) as restorer,
+        psycopg.connect(target, autocommit=True) as reader,
+    ):
         restorer.put(original[:5])
         for name, event in spoilt.items():
             with pytest.raises(IntegrityFailure, match="position 10 "):
@@ -209,13 +216,13 @@ def test_only_the_owner_restores(
             grant = sql.SQL("GRANT EXECUTE ON FUNCTION {} TO {}")
             admin.execute(grant.format(sql.SQL(name), sql.Identifier(role)))
     monkeypatch.setattr(restore, "OWNER", role)
-    with Restorer(target) as another, pytest.raises(RightMissing) as told:
+    with closing(Restorer(target)) as another, pytest.raises(RightMissing) as told:
         another.begin(COUNT, original[-1].chain)
     assert "GRANT ledger_owner" in (told.value.hint or "")
     monkeypatch.undo()
-    begun(target, original).__exit__(None, None, None)
+    begun(target, original).close()
     monkeypatch.setattr(restore, "OWNER", role)
-    with Restorer(target) as another, pytest.raises(RightMissing):
+    with closing(Restorer(target)) as another, pytest.raises(RightMissing):
         another.put(original)
     with open_connection(target, role=role) as connection:
         for statement in GUARDS:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -51,7 +52,7 @@ def verify(backup: Backup, scratch: str, read_models: ReadModels, tell: Tell) ->
             problem.message,
             hint="Verify on the embedded PostgreSQL: --scratch embedded; or GRANT ledger_owner TO <login>",
         ) from problem
-    with Restorer(scratch) as restorer:
+    with closing(Restorer(scratch)) as restorer:
         restore(restorer, backup, tell("restoring"))
     fail_points.reach("verify.after_restore")
     report = verify_chain(scratch, tell=tell("recomputing the restored chain"))
