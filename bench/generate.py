@@ -19,9 +19,9 @@ from itertools import islice
 from typing import Any, Final
 from uuid import UUID
 
-from ledger.domain import canonical
-from ledger.domain.envelope import NewEvent
-from ledger.domain.ids import control_stream, metrics_stream, orders_stream
+from ledger.domain.log import canonical
+from ledger.domain.log.envelope import NewEvent
+from ledger.domain.log.ids import control_stream, metrics_stream, orders_stream
 from ledger.store.postgres import PostgresStore
 
 BATCH: Final = 1000

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Final
 
-from ledger.domain import canonical
-from ledger.domain.envelope import NewEvent
-from ledger.domain.ids import uuid7
+from ledger.domain.log import canonical
+from ledger.domain.log.envelope import NewEvent
+from ledger.domain.log.ids import uuid7
 
 STREAMS: Final = 100
 BODY_BYTES: Final = 256

@@ -11,7 +11,7 @@ from time import perf_counter
 
 from ledger.clock import SystemClock
 from ledger.store.connect import PROJECTOR, open_connection
-from projections.runner import Projector
+from projections.engine.runner import Projector
 
 
 def main(dsn: str) -> None:

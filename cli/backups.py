@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from ledger.service.backups.creating import Made
     from ledger.service.backups.metadata import Metadata, TableDigest
     from ledger.service.backups.sealing import Opener
-    from ledger.service.recorder import Origin
-    from projections.base import Db
+    from ledger.service.core.recorder import Origin
+    from projections.engine.base import Db
 
 FOLDER: Final = "backups"
 FOLDER_VARIABLE: Final = "ROLLOUT_BACKUPS"
@@ -187,7 +187,7 @@ def read_models(runtime: Runtime, dsn: str) -> tuple[int, Sequence[TableDigest]]
     from functools import partial
 
     from ledger.store.connect import PROJECTOR, open_connection
-    from projections.runner import Projector
+    from projections.engine.runner import Projector
 
     connect = partial(open_connection, dsn, role=PROJECTOR)
     projector = Projector(connect, runtime.clock, report=say)

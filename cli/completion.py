@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
     from ledger.domain.state import SystemState
-    from ledger.service.memory import LocalMemory
+    from ledger.service.core.local_cache import LocalMemory
 
     Completer: TypeAlias = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 
 
 def _memory(context: click.Context) -> LocalMemory:
-    from ledger.service.memory import memory_at
+    from ledger.service.core.local_cache import memory_at
     from ledger.store.dsn import place_of
     from ledger.store.embedded import default_home
 

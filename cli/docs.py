@@ -126,17 +126,18 @@ def errors_page() -> str:
 
 def events_page() -> str:
     """Return the catalogue: each event type, the parts that their fields are made of, and the types."""
-    from ledger.domain.events import base, catalogue
+    from ledger.domain.events import catalogue
+    from ledger.domain.log import event
 
     events = catalogue()
     introduction = (
         "What the log records. Each event's body also says who, through which channel and why "
         "(see [the hash layout](../hash-layout.md)). A field that was not given is left out.\n"
     )
-    parts = sorted(set(base.Part.__subclasses__()) - {base.Event}, key=lambda part: part.__name__)
+    parts = sorted(set(event.Part.__subclasses__()) - {event.Event}, key=lambda part: part.__name__)
     types = [
         ast.unparse(statement)
-        for statement in ast.parse(inspect.getsource(base)).body
+        for statement in ast.parse(inspect.getsource(event)).body
         if isinstance(statement, ast.Assign)
     ]
     return "\n".join(

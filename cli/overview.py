@@ -11,8 +11,8 @@ import click
 from cli.output import colours_wanted
 from cli.times import ago, shown
 from ledger.domain.state import SystemState
-from projections.overview import problems_of
-from projections.sentences import CAUSES, changes_text, mode_text, short
+from projections.queries.overview import problems_of
+from projections.words.sentences import CAUSES, changes_text, mode_text, short
 
 Json = Mapping[str, Any]
 LABEL_WIDTH: Final = 13
@@ -28,7 +28,7 @@ def styled(text: str, colour: str | None, *, bold: bool = False) -> str:
 
 
 def overview_text(seen: Json, now: datetime, rollout: Sequence[tuple[str, str]] = ()) -> str:
-    """Return `projections.overview.overview` as lines, the most important one first.
+    """Return `projections.queries.overview.overview` as lines, the most important one first.
 
     ``rollout``: the lines of `cli.rollout_overview`, label and text.
     """

@@ -93,7 +93,7 @@ def _record(
 ) -> int | None:
     """Append `ReportGenerated`; a login that may only read gets its report all the same."""
     from ledger.domain.events import ReportGenerated
-    from ledger.domain.ids import control_stream
+    from ledger.domain.log.ids import control_stream
 
     generated = ReportGenerated(
         report=made.report,  # type: ignore[arg-type] -- one of the four

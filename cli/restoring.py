@@ -23,7 +23,7 @@ def restored(runtime: Runtime, source: Source, checkpoint_file: Path | None) -> 
         Refused: the ledger is not empty, or the source is none to restore from.
     """
     from ledger.service.backups.restoring import inspect, restore
-    from ledger.service.configuring import adopted_key
+    from ledger.service.configurations.registration import adopted_key
     from ledger.store import checkpoint, migrate
     from ledger.store.postgres import PostgresStore
     from ledger.store.restore import Restorer

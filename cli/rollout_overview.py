@@ -8,13 +8,13 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from cli.times import ago, shown
-from ledger.domain.decisions.approvals import missing, stale
-from ledger.domain.decisions.gates import failed_in_words
-from ledger.domain.durations import duration_text
-from ledger.domain.gates import standing_waivers
-from ledger.domain.rollout_status import rollout_status
+from ledger.domain.approvals.decide import missing, stale
+from ledger.domain.gates.decide import failed_in_words
+from ledger.domain.gates.verdicts import standing_waivers
+from ledger.domain.plans.rollout_status import rollout_status
 from ledger.domain.state import SystemState, iso
-from projections.sentences import short
+from ledger.domain.values.durations import duration_text
+from projections.words.sentences import short
 
 BAR_WIDTH: Final = 12
 VERDICT_MARKS: Final = {"GO": "✔", "WAIVED": "✔", "NO_GO": "✖", "INCONCLUSIVE": "?"}

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ledger.domain.errors import BadInput
-from ledger.domain.ids import Actor, ActorKind
+from ledger.domain.log.ids import Actor, ActorKind
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,16 +16,16 @@ from cli.output import say
 from cli.settings import Settings, resolve_actor
 from ledger.clock import clock_of
 from ledger.domain.errors import FileProblem, LedgerError, LedgerUnreachable, RightMissing
-from ledger.domain.ids import Channel
-from ledger.service.context import Ledger
-from ledger.service.recorder import Origin, Recorder
+from ledger.domain.log.ids import Channel
+from ledger.service.core.recorder import Origin, Recorder
+from ledger.service.core.session import Ledger
 from ledger.store.connect import AUDITOR
 from ledger.store.postgres import PostgresStore
 
 if TYPE_CHECKING:
     from ledger.configuration.keys import SecretKey
-    from ledger.service.memory import LocalMemory
-    from projections.runner import Projector
+    from ledger.service.core.local_cache import LocalMemory
+    from projections.engine.runner import Projector
 
 TIMEOUT_SECONDS: Final = 10
 PAUSE_TIMEOUT_SECONDS: Final = 2
@@ -110,7 +110,7 @@ class Runtime:
         try:
             migrate.check(store.schema_revision())
         except SchemaMissing:
-            from ledger.service.setup import create_ledger
+            from ledger.service.core.creation import create_ledger
 
             migrate.upgrade(self.dsn)
             create_ledger(self.recorder_for(store), self.origin())
@@ -135,7 +135,7 @@ class Runtime:
     @cached_property
     def _key(self) -> SecretKey:
         from ledger.configuration.keys import load_key
-        from ledger.service.configuring import adopted_key, insist_on_key
+        from ledger.service.configurations.registration import adopted_key, insist_on_key
 
         # A key is made for a ledger that has none yet: under another, every secret would look changed.
         store = self.__dict__.get("store")
@@ -166,7 +166,7 @@ class Runtime:
         return self.recorder_for(self.store)
 
     def _cached_state(self, system: str) -> Any:
-        from projections.state_cache import cached_state
+        from projections.engine.state_cache import cached_state
 
         connection = self.store.connection
         try:
@@ -177,7 +177,7 @@ class Runtime:
     @property
     def ledger_without_draining(self) -> Ledger:
         """What use cases work with, for commands that look after the spool themselves."""
-        from ledger.service.memory import memory_of
+        from ledger.service.core.local_cache import memory_of
 
         first = self.store.get(1)
         name = str(first.event_id) if first is not None else None
@@ -206,7 +206,7 @@ class Runtime:
         Raises:
             LedgerUnreachable: the embedded server can't be started.
         """
-        from ledger.service.memory import memory_at
+        from ledger.service.core.local_cache import memory_at
 
         store = PostgresStore(self.dsn, timeout_seconds=self._timeout_seconds)
         return self._ledger_over(
@@ -232,7 +232,7 @@ class Runtime:
     @cached_property
     def offline_ledger(self) -> Ledger:
         """The same without a database: for what still works while Postgres is away."""
-        from ledger.service.memory import memory_at
+        from ledger.service.core.local_cache import memory_at
         from ledger.store.memory import MemoryStore
 
         recorder = Recorder(
@@ -262,7 +262,7 @@ class Runtime:
     def projector(self) -> Projector:
         """What keeps the read models up to the log."""
         from ledger.store.connect import PROJECTOR, open_connection
-        from projections.runner import Projector
+        from projections.engine.runner import Projector
 
         # A partial, since a rebuild sends it to a second process.
         return Projector(
@@ -285,7 +285,7 @@ class Runtime:
         import hashlib
 
         from ledger import files
-        from projections import incidents
+        from projections.models import incidents
 
         path = self.settings.home / "incidents.json"
         wanted = incidents.export_sha256(self.projector.db)
@@ -316,7 +316,7 @@ class Runtime:
         return self.projector.db
 
     def _readmodel_as_it_stands(self, problem: RightMissing) -> Connection[tuple[Any, ...]]:
-        from projections import checkpoint
+        from projections.engine import checkpoint
 
         db = self.store.connection
         stands = checkpoint.standing(db)

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar, Protocol
 
-from ledger.domain.actuation import Carried, CodeStanding, Observed, Written
-from ledger.domain.modes import Mode, PauseKind
+from ledger.domain.values.actuation import Carried, CodeStanding, Observed, Written
+from ledger.domain.values.modes import Mode, PauseKind
 
 
 class ModeActuator(Protocol):

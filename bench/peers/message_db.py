@@ -14,7 +14,7 @@ from psycopg import Connection
 from bench import payload
 from bench.measure import rate_of_crowd
 from bench.peers import PeerMissing
-from ledger.domain.ids import uuid7
+from ledger.domain.log.ids import uuid7
 
 NAME: Final = "message-db"
 PACKAGE: Final = "@eventide/message-db"

@@ -14,8 +14,8 @@ from bench.measure import Bar, Row, percentile
 from ledger.clock import SystemClock
 from ledger.domain.errors import BadInput
 from ledger.store.connect import PROJECTOR, open_connection
-from projections.as_of import Moment, state_at
-from projections.runner import Projector
+from projections.engine.runner import Projector
+from projections.queries.as_of import Moment, state_at
 
 SYSTEMS: Final = 100
 

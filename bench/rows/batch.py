@@ -13,8 +13,8 @@ import psycopg
 from bench import payload
 from bench.context import Bench, unless_missing
 from bench.measure import Bar, Row, compared, in_turns
-from ledger.domain.canonical import microseconds
-from ledger.domain.envelope import NewEvent
+from ledger.domain.log.canonical import microseconds
+from ledger.domain.log.envelope import NewEvent
 from ledger.store.postgres import PostgresStore
 
 WORK: Final = "a batch of 1,000"

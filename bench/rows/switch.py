@@ -11,11 +11,11 @@ from bench.context import Bench
 from bench.measure import Bar, Row, percentile
 from cli.settings import Settings
 from cli.wiring import Runtime
-from ledger.domain.decisions import systems
-from ledger.domain.events.systems import Actuators
-from ledger.domain.ids import Actor, ActorKind
-from ledger.domain.modes import Mode
-from ledger.service.switching import switch
+from ledger.domain.log.ids import Actor, ActorKind
+from ledger.domain.systems import decide as systems
+from ledger.domain.systems.events import Actuators
+from ledger.domain.values.modes import Mode
+from ledger.service.modes.switch import switch
 
 SYSTEM: Final = "bot"
 LOOK_EVERY: Final = 30

@@ -13,8 +13,9 @@ from cli.commands.silence import silence, unsilence
 from cli.completion import complete_alert, complete_system
 from cli.output import Output
 from cli.wiring import Runtime, pass_runtime
-from ledger.domain.decisions import Decision, alerts
-from ledger.domain.severities import SEVERITIES
+from ledger.domain.alerts import decide as alerts
+from ledger.domain.decision import Decision
+from ledger.domain.values.severities import SEVERITIES
 
 system_argument = click.argument("system", shell_complete=complete_system)
 
@@ -59,10 +60,10 @@ def raise_(
     Example:
       rollout alert raise bot HIGH_REJECT_RATE --severity critical -m "12 % of orders rejected"
     """
-    from ledger.service import alerting
+    from ledger.service.alerts import manual
 
     ledger = runtime.ledger
-    decision = alerting.fire(
+    decision = manual.fire(
         ledger,
         system,
         ledger.recorder.insist_on_plain(name, "alert's name"),
@@ -106,8 +107,8 @@ def list_(runtime: Runtime, system: str | None, everything: bool, output: Output
     Example:
       rollout alert list bot --all
     """
-    from projections import alerts as alerts_model
-    from projections.open_alerts import open_alerts
+    from projections.models import alerts as alerts_model
+    from projections.queries.open_alerts import open_alerts
 
     if system is not None:
         runtime.ledger.load(system)

@@ -12,7 +12,7 @@ from cli.commands.alert import told
 from cli.completion import complete_approval, complete_request, complete_system
 from cli.output import Output
 from cli.wiring import Runtime, pass_runtime
-from ledger.domain.decisions import approvals
+from ledger.domain.approvals import decide as approvals
 from ledger.domain.errors import BadInput
 from ledger.domain.state import SystemState
 

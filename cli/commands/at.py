@@ -10,7 +10,7 @@ from cli.output import Output
 from cli.overview import state_text
 from cli.times import parse_time, shown
 from cli.wiring import Runtime, pass_runtime
-from projections.as_of import Moment, state_at
+from projections.queries.as_of import Moment, state_at
 
 
 @click.command()

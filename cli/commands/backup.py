@@ -337,7 +337,7 @@ def _judged_row(each: Judged, verb: str) -> dict[str, Any]:
 
 
 def _retention(runtime: Runtime, systems: list[str]) -> timedelta:
-    from ledger.service.planning import plan_of
+    from ledger.service.plans.adoption import plan_of
 
     states = [runtime.ledger.recorder.load(system) for system in systems]
     said = [

@@ -16,13 +16,14 @@ from cli.commands.modes import insist_on_yes, skip
 from cli.completion import complete_fingerprint
 from cli.output import Output, counted, say
 from cli.wiring import Runtime, pass_runtime
-from ledger.domain.decisions import Decision, configurations
-from ledger.domain.decisions.configurations import short
-from ledger.domain.events.configurations import Change
-from ledger.domain.ids import check_tag_name
+from ledger.domain.configurations import decide as configurations
+from ledger.domain.configurations.decide import short
+from ledger.domain.configurations.events import Change
+from ledger.domain.decision import Decision
+from ledger.domain.log.ids import check_tag_name
 
 if TYPE_CHECKING:
-    from ledger.service.applying import ApplyResult
+    from ledger.service.configurations.apply import ApplyResult
 
 
 @click.group()
@@ -74,10 +75,10 @@ def put(
     Example:
       rollout config put bot config.yaml profiles/live.yaml --tag v2.0-prod --reason "raise max_levels"
     """
-    from ledger.service import configuring
+    from ledger.service.configurations import registration
 
     before = runtime.ledger.load(system).fingerprint
-    result = configuring.put(
+    result = registration.put(
         runtime.ledger,
         system,
         files,
@@ -171,8 +172,8 @@ def show(
     """
     import orjson
 
-    from ledger.domain.configuration import flatten
     from ledger.domain.errors import UnknownName
+    from ledger.domain.values.fingerprints import flatten
 
     state = runtime.ledger.load(system)
     full = configurations.resolve(state, fingerprint)
@@ -207,7 +208,7 @@ def diff(runtime: Runtime, system: str, old: str, new: str, output: Output) -> N
     Example:
       rollout config diff bot v1.9-prod v2.0-prod
     """
-    from ledger.service.configuring import changes_between
+    from ledger.service.configurations.registration import changes_between
 
     state = runtime.ledger.load(system)
     left, right = configurations.resolve(state, old), configurations.resolve(state, new)
@@ -252,9 +253,9 @@ def apply_(
     Example:
       rollout config apply bot v2.0-prod --reason "go-live, phase 2" --yes
     """
-    from ledger.service import applying
+    from ledger.service.configurations import apply
 
-    decision, full, changes = applying.plan(
+    decision, full, changes = apply.plan(
         runtime.ledger, system, fingerprint, override_quarantine=override_quarantine
     )
     if decision.skipped is not None:
@@ -264,7 +265,7 @@ def apply_(
         show_plan(decision, changes, output, f"→ {short(full)}", ["ConfigApplied"])
         return
     insist_on_yes(f"{system} gets {short(full)}, {_count(changes)}", reason, yes=yes)
-    result = applying.apply(
+    result = apply.apply(
         runtime.ledger,
         system,
         full,
@@ -346,7 +347,7 @@ def verify(runtime: Runtime, system: str, fingerprint: str | None, output: Outpu
       rollout config verify bot
     """
     from ledger.domain.errors import IntegrityFailure
-    from ledger.service.configuring import verify_kept
+    from ledger.service.configurations.registration import verify_kept
 
     state = runtime.ledger.load(system)
     names = [configurations.resolve(state, fingerprint)] if fingerprint else list(state.configs)

@@ -12,7 +12,7 @@ from cli import options
 from cli.commands.config_marks import system_argument
 from cli.output import Output
 from cli.wiring import Runtime, pass_runtime
-from projections.sentences import short
+from projections.words.sentences import short
 
 REASON_WIDTH: Final = 60
 """Of a reason in a table; JSON has all of it."""
@@ -31,7 +31,7 @@ def blame(runtime: Runtime, system: str, key: str | None, output: Output) -> Non
       rollout config blame bot grid.max_levels
     """
     from ledger.domain.errors import UnknownName
-    from projections import config_changes
+    from projections.models import config_changes
 
     runtime.ledger.load(system)
     rows = config_changes.blame(runtime.readmodel, system, key)

@@ -11,9 +11,10 @@ from cli.commands.modes import skip
 from cli.completion import complete_fingerprint, complete_system
 from cli.output import Output
 from cli.wiring import Runtime, pass_runtime
-from ledger.domain.decisions import Decision, configurations
-from ledger.domain.decisions.configurations import short
-from ledger.domain.ids import check_tag_name
+from ledger.domain.configurations import decide as configurations
+from ledger.domain.configurations.decide import short
+from ledger.domain.decision import Decision
+from ledger.domain.log.ids import check_tag_name
 from ledger.domain.state import SystemState
 
 system_argument = click.argument("system", shell_complete=complete_system)

@@ -13,7 +13,7 @@ from cli.output import Output
 from cli.overview import styled
 from cli.times import ago, shown
 from cli.wiring import Runtime, pass_runtime
-from projections import explain as model
+from projections.queries import explain as model
 
 
 @click.command()

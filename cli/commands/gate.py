@@ -15,9 +15,10 @@ from cli.completion import complete_system, complete_waivable, complete_waiver
 from cli.output import Output
 from cli.overview import styled
 from cli.wiring import Runtime, pass_runtime
-from ledger.domain.decisions import Decision, gates
-from ledger.domain.durations import parse_duration
+from ledger.domain.decision import Decision
 from ledger.domain.errors import BadInput, UnknownName
+from ledger.domain.gates import decide as gates
+from ledger.domain.values.durations import parse_duration
 
 if TYPE_CHECKING:
     from ledger.profiles.model import Profile
@@ -46,9 +47,9 @@ def eval_(runtime: Runtime, system: str, reason: str | None, output: Output) -> 
     Example:
       rollout gate eval ofi-cvd
     """
-    from ledger.service import gating
+    from ledger.service.gates import evaluation
 
-    found = gating.evaluate(runtime.ledger, system, runtime.origin(reason))
+    found = evaluation.evaluate(runtime.ledger, system, runtime.origin(reason))
     if isinstance(found, Decision):
         skip(output, system, found.skipped or "")
         return
@@ -58,7 +59,7 @@ def eval_(runtime: Runtime, system: str, reason: str | None, output: Output) -> 
         {
             "criterion": one["name"],
             **one,
-            "observed": gating.observed_text(one),
+            "observed": evaluation.observed_text(one),
         }
         for one in data["criteria"]
     ]
@@ -83,7 +84,7 @@ def show(runtime: Runtime, system: str, output: Output) -> None:
     Example:
       rollout gate show ofi-cvd
     """
-    from ledger.domain.gates import standing_waivers
+    from ledger.domain.gates.verdicts import standing_waivers
 
     state = runtime.ledger.load(system)
     standing = standing_waivers(state, runtime.clock.now())
@@ -151,7 +152,7 @@ def waive(
             f"{subject} is passed by breaking the glass, and a check or a criterion by a waiver.",
             hint="Add --break-glass" if axis in {"mode", "phase"} else "Leave --break-glass out",
         )
-    from ledger.service.planning import plan_of
+    from ledger.service.plans.adoption import plan_of
 
     ledger = runtime.ledger
     profile = plan_of(ledger, ledger.load(system)).profile

@@ -17,7 +17,7 @@ from cli.output import Output, say
 from cli.wiring import Runtime, pass_runtime
 
 if TYPE_CHECKING:
-    from ledger.domain.envelope import NewEvent
+    from ledger.domain.log.envelope import NewEvent
     from ledger.service.imports.base import Imported, Progress
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -12,7 +12,7 @@ from cli.commands.modes import has_reason
 from cli.completion import complete_incident, complete_system
 from cli.output import Output, say
 from cli.wiring import Runtime, pass_runtime
-from ledger.domain.decisions import alerts
+from ledger.domain.alerts import decide as alerts
 from ledger.domain.errors import BadInput
 
 system_argument = click.argument("system", shell_complete=complete_system)
@@ -45,11 +45,11 @@ def open_(
     Example:
       rollout incident open bot "orders stuck at the exchange" --severity critical
     """
-    from ledger.service import alerting
+    from ledger.service.alerts import manual
 
     if not has_reason(title):
         raise BadInput("The incident's title is blank.", hint="Say what is wrong, in some words.")
-    decision = alerting.open_incident(
+    decision = manual.open_incident(
         runtime.ledger, system, runtime.origin(reason), title=title, severity=severity
     )
     told(decision, output, "recorded", system)
@@ -68,7 +68,7 @@ def list_(runtime: Runtime, system: str | None, everything: bool, output: Output
     Example:
       rollout incident list bot --all
     """
-    from projections import incidents as model
+    from projections.models import incidents as model
 
     if system is not None:
         runtime.ledger.load(system)
@@ -90,7 +90,7 @@ def show(runtime: Runtime, name: str, output: Output) -> None:
     Example:
       rollout incident show INC-20260203234200-12
     """
-    from projections import incidents as model
+    from projections.models import incidents as model
 
     output.record(model.show_incident(runtime.readmodel, name))
 
@@ -127,9 +127,9 @@ def _mover(command: str, status: str, help_: str, example: str) -> None:
     @options.output
     @pass_runtime
     def move(runtime: Runtime, system: str, name: str, reason: str | None, output: Output) -> None:
-        from ledger.service import alerting
+        from ledger.service.alerts import manual
 
-        decision = alerting.move_incident(
+        decision = manual.move_incident(
             runtime.ledger, system, name, status, runtime.origin(reason), resolution=reason or ""
         )
         told(decision, output, f"{name} is {status}", system)
@@ -160,7 +160,7 @@ def export(runtime: Runtime, system: str | None, out: Path | None, schema: bool)
     Example:
       rollout incident export --out incidents.json
     """
-    from projections import incidents as model
+    from projections.models import incidents as model
 
     if system is not None:
         runtime.ledger.load(system)

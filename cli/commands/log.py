@@ -14,8 +14,8 @@ from cli.output import Output, printable, say
 from cli.overview import event_line, recorded_apart
 from cli.times import parse_time, shown
 from cli.wiring import Runtime, pass_runtime
-from ledger.domain.envelope import Recorded
 from ledger.domain.errors import BadInput, IntegrityFailure, UnknownName
+from ledger.domain.log.envelope import Recorded
 from ledger.domain.state import iso
 
 LIMIT: Final = 100
@@ -70,7 +70,7 @@ def log(
       rollout log bot --key grid.max_levels
       rollout log --actor li.wei --type 'Mode*' -o jsonl
     """
-    from projections.timeline import Filter, select
+    from projections.models.timeline import Filter, select
 
     now = runtime.clock.now()
     wanted = Filter(
@@ -100,7 +100,7 @@ def _fingerprint(runtime: Runtime, system: str | None, given: str | None) -> str
     """Return the fingerprint that ``given`` means: a tag or the first digits; without a system, digits."""
     if given is None or system is None:
         return given
-    from ledger.domain.decisions.configurations import resolve
+    from ledger.domain.configurations.decide import resolve
 
     return resolve(runtime.ledger.load(system), given)
 
@@ -109,8 +109,8 @@ def _with_changes(db: Any, wanted: Any, events: list[dict[str, Any]]) -> list[di
     """Where one key is asked for, let each event say what it changed of that, and nothing else."""
     if wanted.key is None:
         return events
-    from projections.config_changes import changes_at
-    from projections.sentences import changes_text
+    from projections.models.config_changes import changes_at
+    from projections.words.sentences import changes_text
 
     changes = changes_at(db, [event["position"] for event in events], wanted.key)
     for event in events:
@@ -124,8 +124,8 @@ def _with_changes(db: Any, wanted: Any, events: list[dict[str, Any]]) -> list[di
 def _follow(runtime: Runtime, wanted: Any, output: Output) -> None:
     from dataclasses import replace
 
-    from projections.checkpoint import reached_in
-    from projections.timeline import select
+    from projections.engine.checkpoint import reached_in
+    from projections.models.timeline import select
 
     seen = reached_in(runtime.readmodel)
     while True:
@@ -218,7 +218,7 @@ def _event_key(text: str) -> int | UUID:
 
 def _hash_problem(runtime: Runtime, event: Recorded) -> str | None:
     """Return what is wrong with an event's own hashes, recomputed from its bytes, or None."""
-    from ledger.domain import canonical
+    from ledger.domain.log import canonical
     from ledger.store.base import chain_after
 
     if canonical.body_hash(event.body) != event.body_hash:
@@ -233,7 +233,7 @@ def _hash_problem(runtime: Runtime, event: Recorded) -> str | None:
 
 
 def _record(event: Recorded, problem: str | None) -> dict[str, Any]:
-    from projections.sentences import sentence
+    from projections.words.sentences import sentence
 
     envelope = {name: value for name, value in event.decoded.items() if name != "data"}
     return {

@@ -54,7 +54,7 @@ def put(
       rollout metrics put bot reject_rate=0.12 latency_p95=480 --label slice=london
       my-exporter | rollout metrics put bot --file -
     """
-    from ledger.service import sampling
+    from ledger.service.core import sampling
 
     pairs = dict(options.pair(text, "--label") for text in labels)
     now = runtime.clock.now()
@@ -79,7 +79,7 @@ def _sample(text: str, labels: Mapping[str, str], now: datetime) -> Measured:
     from pydantic import ValidationError
 
     from ledger.metrics.sources import Measured
-    from ledger.service.sampling import checked
+    from ledger.service.core.sampling import checked
 
     name, value = options.pair(text, "The sample", "NAME=VALUE")
     try:
@@ -96,7 +96,7 @@ def _lines(
     import json
 
     from ledger.metrics.sources import measured_of
-    from ledger.service.sampling import checked
+    from ledger.service.core.sampling import checked
 
     found: list[Measured] = []
     for number, line in enumerate(file, start=1):
@@ -144,14 +144,14 @@ def sample(
 
     from ledger.metrics.sources import Source
     from ledger.profiles.plan import load
-    from ledger.service import planning
+    from ledger.service.plans import adoption
 
     if (system is None) == (file is None):
         raise BadInput("Name a system, or a profile with --plan.")
     if file is not None:
         plan = load(file)
     else:
-        plan = planning.plan_of(runtime.ledger, runtime.ledger.load(str(system)))
+        plan = adoption.plan_of(runtime.ledger, runtime.ledger.load(str(system)))
     known = [spec.name for spec in plan.profile.metrics]
     for name in set(names) - set(known):
         raise UnknownName(
@@ -193,7 +193,7 @@ def list_(runtime: Runtime, system: str, since: str, output: Output) -> None:
       rollout metrics list bot --since "2 hours ago"
     """
     from cli.times import parse_time
-    from ledger.service.sampling import read_samples
+    from ledger.service.core.sampling import read_samples
 
     now = runtime.clock.now()
     runtime.ledger.load(system)

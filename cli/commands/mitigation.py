@@ -30,7 +30,8 @@ def list_(runtime: Runtime, system: str, output: Output) -> None:
     Example:
       rollout mitigation list bot
     """
-    from ledger.service import mitigating, planning
+    from ledger.service.mitigations import mitigation as mitigating
+    from ledger.service.plans import adoption
 
     ledger, now = runtime.ledger, runtime.clock.now()
     state = ledger.load(system)
@@ -54,7 +55,7 @@ def list_(runtime: Runtime, system: str, output: Output) -> None:
         }
         for key, known in state.mitigations.items()
     ]
-    plan = planning.plan_of(ledger, state) if state.profile is not None else None
+    plan = adoption.plan_of(ledger, state) if state.profile is not None else None
     used = {known["mitigation"] for known in state.mitigations.values()}
     for name, spec in (plan.profile.mitigations if plan is not None else {}).items():
         if name not in used:
@@ -87,10 +88,11 @@ def apply(
     Example:
       rollout mitigation apply bot down-weight-slice --label slice=tokyo --reason "odd fills"
     """
-    from ledger.service import mitigating, planning
+    from ledger.service.mitigations import mitigation as mitigating
+    from ledger.service.plans import adoption
 
     ledger = runtime.ledger
-    plan = planning.plan_of(ledger, ledger.load(system))
+    plan = adoption.plan_of(ledger, ledger.load(system))
     given = dict(options.pair(text, "--label") for text in labels)
     origin = runtime.origin(reason)
     outcome, told = mitigating.apply(ledger, plan, system, name, given, None, origin)
@@ -116,7 +118,7 @@ def lift(
     Example:
       rollout mitigation lift bot down-weight-slice tokyo --reason "the feed was the cause, and is back"
     """
-    from ledger.service import mitigating
+    from ledger.service.mitigations import mitigation as mitigating
 
     if not (reason and reason.strip()):
         raise ReasonRequired("Lifting a mitigation needs a reason.", hint="--reason TEXT")

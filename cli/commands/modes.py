@@ -21,11 +21,11 @@ from ledger.domain.errors import (
     TimedOut,
     Unreachable,
 )
-from ledger.domain.modes import Mode, PauseKind, full_kind
-from ledger.service.switching import SwitchResult
+from ledger.domain.values.modes import Mode, PauseKind, full_kind
+from ledger.service.modes.switch import SwitchResult
 
 if TYPE_CHECKING:
-    from ledger.domain.events.systems import Actuators
+    from ledger.domain.systems.events import Actuators
 
 NOBODY = "nothing"  # as `carried_by`: no way to the system is registered
 KINDS = [kind.value.replace("_", "-") for kind in PauseKind]
@@ -121,7 +121,7 @@ def pause(
     if control_file or http_admin:
         from pathlib import Path
 
-        from ledger.domain.events.systems import Actuators
+        from ledger.domain.systems.events import Actuators
 
         path = str(Path(control_file).absolute()) if control_file else None
         by_hand = Actuators(control_file=path, http_admin=http_admin)
@@ -141,7 +141,7 @@ def resume(runtime: Runtime, system: str, reason: str | None, yes: bool, output:
     Example:
       rollout resume bot --reason "exchange is back, rehearsing first"
     """
-    from ledger.service import switching
+    from ledger.service.modes import switch as switching
 
     state, _, observed = switching.survey(runtime.ledger, system, Mode.MOCK, None)
     by_hand = (
@@ -156,8 +156,8 @@ def resume(runtime: Runtime, system: str, reason: str | None, yes: bool, output:
 def _switch(
     runtime: Runtime, system: str, mode: Mode, reason: str | None, output: Output, *, yes: bool
 ) -> None:
-    from ledger.domain.decisions import modes
-    from ledger.service import switching
+    from ledger.domain.modes import decide as modes
+    from ledger.service.modes import switch as switching
 
     ledger = runtime.ledger
     state, _, observed = switching.survey(ledger, system, mode, None)
@@ -220,8 +220,8 @@ def _show_plan(
     runtime: Runtime, system: str, mode: Mode, kind: PauseKind | None, output: Output
 ) -> None:
     """Decide as the switch would, and show the events that it would append."""
-    from ledger.domain.decisions import modes
-    from ledger.service import switching
+    from ledger.domain.modes import decide as modes
+    from ledger.service.modes import switch as switching
 
     state, world, observed = switching.survey(runtime.ledger, system, mode, kind)
     decision = modes.request(

@@ -14,9 +14,10 @@ from cli.commands.rollback import show_rollback
 from cli.completion import complete_phase, complete_system
 from cli.output import Output, say
 from cli.wiring import Runtime, pass_runtime
-from ledger.domain.decisions import Decision, phases
-from ledger.domain.decisions.configurations import short
+from ledger.domain.configurations.decide import short
+from ledger.domain.decision import Decision
 from ledger.domain.errors import BadInput
+from ledger.domain.plans import decide as phases
 from ledger.domain.state import SystemState
 
 system_argument = click.argument("system", shell_complete=complete_system)
@@ -53,7 +54,7 @@ def list_(runtime: Runtime, system: str, output: Output) -> None:
     """
     from datetime import timedelta
 
-    from ledger.domain.durations import duration_text
+    from ledger.domain.values.durations import duration_text
 
     state = runtime.ledger.load(system)
     present = state.phase or {}
@@ -102,7 +103,7 @@ def enter(
     Example:
       rollout phase enter polyarb-x shadow --reason "plan agreed on Monday"
     """
-    from ledger.service import phasing
+    from ledger.service.plans import phases as phasing
 
     if dry_run:
         _preview(runtime, system, name, output)
@@ -131,7 +132,7 @@ def advance(
     Example:
       rollout phase advance polyarb-x --reason "7 days without CRITICAL, signed by all"
     """
-    from ledger.service import phasing
+    from ledger.service.plans import phases as phasing
 
     if dry_run:
         _preview(runtime, system, None, output)
@@ -151,7 +152,7 @@ def _would_append(decision: Decision) -> dict[str, Any]:
 def _preview(runtime: Runtime, system: str, name: str | None, output: Output) -> None:
     """Show what entering a phase would change, write and append."""
     from cli.commands.config import show_changes
-    from ledger.service import phasing
+    from ledger.service.plans import phases as phasing
 
     found = phasing.preview(runtime.ledger, system, name, runtime.settings.actor)
     if found.decision.skipped is not None:
@@ -222,7 +223,7 @@ def abort(runtime: Runtime, system: str, reason: str | None, dry_run: bool, outp
     Example:
       rollout phase abort polyarb-x --reason "the strategy does not carry its costs"
     """
-    from ledger.service import phasing
+    from ledger.service.plans import phases as phasing
 
     if dry_run:
         state = runtime.ledger.load(system)

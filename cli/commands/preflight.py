@@ -13,7 +13,7 @@ from cli.output import Output, say
 from cli.overview import styled
 from cli.wiring import Runtime, pass_runtime
 from ledger.domain.errors import ReasonRequired, UnknownName
-from ledger.domain.gates import Verdict
+from ledger.domain.gates.verdicts import Verdict
 
 if TYPE_CHECKING:
     from ledger.preflight.finding import Finding
@@ -58,7 +58,7 @@ def run(
     Example:
       rollout preflight run okx --param min_sharpe=0.3 --skip backtest --reason "no run on Sunday"
     """
-    from ledger.service import preflighting
+    from ledger.service.gates import preflight as preflighting
 
     if skips and not (reason and reason.strip()):
         raise ReasonRequired("Leaving a check out needs a reason.", hint="Say why: --reason TEXT")
@@ -120,7 +120,7 @@ def show(runtime: Runtime, system: str, output: Output) -> None:
 
 
 def _show(runtime: Runtime, data: Any, position: int, system: str, output: Output) -> None:
-    from ledger.service.preflighting import departures, departures_text
+    from ledger.service.gates.preflight import departures, departures_text
 
     departed = departures(runtime.ledger, position)
     verdict = Verdict(data["verdict"])

@@ -43,9 +43,9 @@ def adopt(
     Example:
       rollout profile adopt polyarb-x profiles/polyarb-x.yaml --reason "go-live plan, as agreed"
     """
-    from ledger.service import planning
+    from ledger.service.plans import adoption
 
-    plan, decision, registered = planning.adopt(
+    plan, decision, registered = adoption.adopt(
         runtime.ledger, system, file, runtime.origin(reason), register=register
     )
     for event in registered.events:
@@ -85,10 +85,10 @@ def show(runtime: Runtime, system: str, output: Output) -> None:
     """
     import orjson
 
-    from ledger.service import planning
+    from ledger.service.plans import adoption
 
     state = runtime.ledger.load(system)
-    plan = planning.plan_of(runtime.ledger, state)
+    plan = adoption.plan_of(runtime.ledger, state)
     document = orjson.loads(plan.content)
     text = orjson.dumps(document["profile"], option=orjson.OPT_INDENT_2).decode()
     output.record({"fingerprint": plan.fingerprint, **document}, text)

@@ -30,7 +30,7 @@ def status(runtime: Runtime, output: Output) -> None:
     Example:
       rollout projections status
     """
-    from projections.checkpoint import details
+    from projections.engine.checkpoint import details
 
     _ = runtime.store
     rows = details(runtime.projector.db)
@@ -71,7 +71,7 @@ def verify(runtime: Runtime, output: Output) -> None:
     Example:
       rollout projections verify
     """
-    from projections.verify import verify as run
+    from projections.engine.verify import verify as run
 
     runtime.catch_up()
     found = run(runtime.projector)

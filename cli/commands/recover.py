@@ -12,13 +12,13 @@ from cli import options
 from cli.completion import complete_system
 from cli.output import Output, say
 from cli.wiring import Runtime, pass_runtime
-from ledger.domain.decisions.configurations import short
+from ledger.domain.configurations.decide import short
 from ledger.domain.errors import LedgerError, LedgerUnreachable, Refused
 
 if TYPE_CHECKING:
     from ledger.domain.state import SystemState
-    from ledger.service.context import Ledger
-    from ledger.service.recorder import Origin
+    from ledger.service.core.recorder import Origin
+    from ledger.service.core.session import Ledger
 
 
 @click.command()
@@ -39,7 +39,7 @@ def recover(
     Example:
       rollout recover bot
     """
-    from ledger.domain.ids import control_stream
+    from ledger.domain.log.ids import control_stream
     from ledger.service import recovery
     from ledger.service.offline import drain
 
@@ -85,15 +85,16 @@ def _told_people(ledger: Ledger, state: SystemState, origin: Origin, base: Path)
     """Send what a watch that died did not send; one that lives does that itself."""
     if state.profile is None or not (state.alerts or state.ended):
         return []
-    from ledger.service import notifying, planning
-    from ledger.service.lifeline import lease_of
+    from ledger.service.alerts import notifications
+    from ledger.service.plans import adoption
+    from ledger.service.watch.store_and_forward import lease_of
 
     store, lease = ledger.recorder.store, lease_of(state.system)
     if not store.try_lock(lease):
         return []
     try:
-        plan = planning.plan_of(ledger, state)
-        return notifying.catch_up(ledger, plan, state.system, origin, base)
+        plan = adoption.plan_of(ledger, state)
+        return notifications.catch_up(ledger, plan, state.system, origin, base)
     finally:
         store.unlock(lease)
 

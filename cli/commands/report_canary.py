@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ledger.domain.state import SystemState
     from ledger.profiles.phases import Phase
     from ledger.profiles.plan import Plan
-    from projections.base import Db
+    from projections.engine.base import Db
     from projections.reports.canary import Judged
     from projections.reports.words import Words
 
@@ -97,7 +97,7 @@ def insist_on_known(state: SystemState) -> None:
     Raises:
         UnknownName: it does not.
     """
-    from ledger.domain.decisions import insist_on_registered
+    from ledger.domain.decision import insist_on_registered
 
     insist_on_registered(state)
 
@@ -106,9 +106,9 @@ def _judged(
     runtime: Runtime, db: Db, today: SystemState, run_tag: str | None, now: datetime
 ) -> Judged:
     """Put the gate of then to the evidence of then."""
-    from ledger.service import gating
-    from ledger.service.planning import plan_of
-    from projections import as_of
+    from ledger.service.gates import evaluation
+    from ledger.service.plans.adoption import plan_of
+    from projections.queries import as_of
     from projections.reports.canary import Judged
     from projections.reports.window import window_of
 
@@ -119,7 +119,7 @@ def _judged(
     plan = plan_of(runtime.ledger, then) if then.profile is not None else None
     phase, in_phase = _phase(plan, then)
     criteria = (
-        gating.judged(runtime.ledger, then, phase, window.since, window.until)
+        evaluation.judged(runtime.ledger, then, phase, window.since, window.until)
         if phase is not None
         else ()
     )

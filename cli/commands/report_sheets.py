@@ -16,7 +16,7 @@ from cli.output import Output
 from cli.wiring import Runtime, pass_runtime
 
 if TYPE_CHECKING:
-    from projections.base import Db
+    from projections.engine.base import Db
     from projections.reports.happened import Progress
     from projections.reports.period import Period
     from projections.reports.sheet import Sheet
@@ -132,10 +132,10 @@ def monitoring(
     Example:
       rollout report monitoring ofi-cvd --lang zh
     """
-    from ledger.domain.modes import Mode
-    from ledger.service import acting
-    from ledger.service.planning import plan_of
-    from ledger.service.rule_sets import rules_of
+    from ledger.domain.values.modes import Mode
+    from ledger.service.alerts import actions
+    from ledger.service.alerts.rule_sets import rules_of
+    from ledger.service.plans.adoption import plan_of
     from projections.reports import monitoring_sheet as report
 
     now = runtime.clock.now()
@@ -143,9 +143,9 @@ def monitoring(
     state = runtime.ledger.load(system)
     plan = plan_of(runtime.ledger, state) if state.profile is not None else None
     rules = rules_of(plan) if plan is not None else ()
-    ages = acting.open_seconds(state, now)
+    ages = actions.open_seconds(state, now)
     own = {
-        acting.OPEN_SECONDS: [((("severity", name),), age) for name, age in ages.items()],
+        actions.OPEN_SECONDS: [((("severity", name),), age) for name, age in ages.items()],
         "rollout_mode": [((("mode", mode),), float(state.mode == mode)) for mode in Mode],
     }
     watched = report.Watched(state, plan, rules, own, now)

@@ -12,10 +12,10 @@ from cli.commands.modes import has_reason, skip
 from cli.completion import complete_fingerprint, complete_system
 from cli.output import Output, say
 from cli.wiring import Runtime, pass_runtime
-from ledger.domain.decisions import rollbacks
-from ledger.domain.decisions.configurations import short
-from ledger.domain.decisions.rollbacks import LAST_STABLE, unfinished
+from ledger.domain.configurations.decide import short
 from ledger.domain.errors import LedgerUnreachable, ReasonRequired, Refused, UsageError
+from ledger.domain.rollbacks import decide as rollbacks
+from ledger.domain.rollbacks.decide import LAST_STABLE, unfinished
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -100,7 +100,8 @@ def to(
       rollout rollback bot --last-stable --reason "reject rate tripled"
       rollout rollback bot --to v2.0 --code v2.0.0 --reason "the new code is wrong"
     """
-    from ledger.service import offline, rolling_back
+    from ledger.service import offline
+    from ledger.service.rollbacks import rollback as rolling_back
 
     selector, code = _where_to(runtime, system, target, code, last_stable=last_stable, full=full)
     if dry_run:
@@ -133,7 +134,7 @@ def _where_to(
 ) -> tuple[str, str | None]:
     """Return the configuration and the code to go back to."""
     if full:
-        from ledger.service.checking_out import full_rollback
+        from ledger.service.rollbacks.checkout import full_rollback
 
         if target or last_stable or code:
             raise UsageError("--full says it all: leave --to, --last-stable and --code out.")
@@ -160,7 +161,7 @@ def show_rollback(
     runtime: Runtime, system: str, selector: str, code: str | None, output: Output
 ) -> None:
     """Print what a rollback would change, write and append."""
-    from ledger.service import rolling_back
+    from ledger.service.rollbacks import rollback as rolling_back
 
     actor = runtime.settings.actor
     decision, changes = rolling_back.plan(runtime.ledger, system, selector, actor, code=code)
@@ -245,7 +246,7 @@ def abandon(runtime: Runtime, system: str, reason: str | None, output: Output) -
     Example:
       rollout rollback abandon bot --reason "fixed by hand"
     """
-    from ledger.service import rolling_back
+    from ledger.service.rollbacks import rollback as rolling_back
 
     if not has_reason(reason):
         raise ReasonRequired("Giving up a rollback needs a reason.", hint="Say why: --reason TEXT")

@@ -33,7 +33,7 @@ def check(files: tuple[Path, ...], output: Output) -> None:
     """
     from ledger.alerts.rules import load_rules
     from ledger.configuration.source import read_bytes
-    from ledger.domain.durations import duration_text
+    from ledger.domain.values.durations import duration_text
 
     rows = [
         {
@@ -62,7 +62,7 @@ def test(files: tuple[Path, ...], output: Output) -> None:
     Example:
       rollout rules test profiles/rules/tests/slo_test.yaml
     """
-    from ledger.service.replaying import run_tests
+    from ledger.service.backtest.replay import run_tests
 
     done = [(file, one) for file in files for one in run_tests(file)]
     output.rows(
@@ -143,15 +143,16 @@ def replay(
     from cli.times import parse_time
     from ledger.alerts.rules import load_rules
     from ledger.configuration.source import read_bytes
-    from ledger.domain.durations import parse_duration
-    from ledger.service import hindsight, planning
-    from ledger.service.rule_sets import rules_of
-    from projections.sentences import sentence
+    from ledger.domain.values.durations import parse_duration
+    from ledger.service.alerts.rule_sets import rules_of
+    from ledger.service.backtest import backtest
+    from ledger.service.plans import adoption
+    from projections.words.sentences import sentence
 
     now = runtime.clock.now()
     start, end = parse_time(since, now), parse_time(until, now) if until else now
     state = runtime.ledger.load(system)
-    plan = planning.plan_of(runtime.ledger, state) if state.profile else None
+    plan = adoption.plan_of(runtime.ledger, state) if state.profile else None
     named = [load_rules(read_bytes(file), file.name) for file in files]
     found = [rule for file in named for rule in file.rules] if files else (
         list(rules_of(plan)) if plan else []
@@ -169,7 +170,7 @@ def replay(
             "what": sentence(step.event.type, step.event.payload()),
             "action": _action(step.event.payload()),
         }
-        for step in hindsight.replayed(
+        for step in backtest.replayed(
             runtime.store, system, found, recordings, start=start, end=end, interval=interval
         )
     ]

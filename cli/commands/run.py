@@ -25,9 +25,9 @@ from ledger.domain.errors import (
 if TYPE_CHECKING:
     from ledger.domain.events import RunStarted
     from ledger.domain.state import SystemState
-    from ledger.service.context import Ledger
-    from ledger.service.recorder import Origin
-    from ledger.service.supervising import Ended
+    from ledger.service.core.recorder import Origin
+    from ledger.service.core.session import Ledger
+    from ledger.service.runs.supervisor import Ended
 
 COUNTDOWN_SECONDS: Final = 5
 NOT_STARTED: Final = 126
@@ -66,9 +66,9 @@ def run(
     Example:
       rollout run polyarb-x --reason "phase 1, day 1" -- python src/main.py
     """
-    from ledger.service import running, supervising
+    from ledger.service.runs import run as running, supervisor
 
-    supervising.insist_on_program(command)
+    supervisor.insist_on_program(command)
     now = runtime.clock.now()
     tag = run_tag or f"{now:%Y%m%d_%H%M%S}_{system.replace('/', '-')}"
     runtime.offline_ledger.recorder.insist_on_plain(tag, "run tag")
@@ -93,7 +93,7 @@ def _run(
     backup: bool,
 ) -> int:
     from ledger.domain.events import RunStopped
-    from ledger.service import running, supervising
+    from ledger.service.runs import run as running, supervisor
 
     halted: str | None = None
     try:
@@ -116,7 +116,7 @@ def _run(
     click.echo(running.first_line(told))
     started = _started(ledger, state, tag, command, mode)
     environment = {**os.environ, **_variables(told, state)}
-    with supervising.Program(command, environment, runtime.clock, say, lock) as program:
+    with supervisor.Program(command, environment, runtime.clock, say, lock) as program:
         try:
             ended = program.run(
                 lambda: running.record_start(ledger, system, started, origin, away=away)
@@ -133,8 +133,10 @@ def _prepare(
     runtime: Runtime, ledger: Ledger, system: str, origin: Origin, out: Path, *, backup: bool
 ) -> None:
     """Finish what a crash left, run the checks, keep a way back, show what is at stake."""
-    from ledger.service import recovery, running, saving
-    from ledger.service.world import world_of
+    from ledger.service import recovery
+    from ledger.service.configurations import snapshots
+    from ledger.service.core.actuators import world_of
+    from ledger.service.runs import run as running
 
     state = ledger.load(system)
     running.insist_on_alone(ledger, state)
@@ -150,7 +152,7 @@ def _prepare(
     _insist_on_go(runtime, state, origin)
     world = world_of(state.registration or {}, ledger.recorder.clock)
     if world.configs is not None:
-        saving.save_unknown(ledger, state, world, origin)
+        snapshots.save_unknown(ledger, state, world, origin)
     if backup:
         _backup(runtime, origin)
     _backup_point(ledger, out)
@@ -159,13 +161,13 @@ def _prepare(
 
 def _insist_on_go(runtime: Runtime, state: SystemState, origin: Origin) -> None:
     from cli.commands.preflight import report
-    from ledger.domain.gates import Verdict
-    from ledger.service import preflighting
-    from ledger.service.planning import plan_of
+    from ledger.domain.gates.verdicts import Verdict
+    from ledger.service.gates import preflight
+    from ledger.service.plans.adoption import plan_of
 
     if state.profile is None or not plan_of(runtime.ledger, state).profile.checks:
         return
-    done = preflighting.run(
+    done = preflight.run(
         runtime.ledger, state.system, origin, params={}, skips={}, base=Path.cwd(), report=report
     )
     say(f"preflight: {done.verdict} (#{done.position})")
@@ -194,8 +196,8 @@ def _backup(runtime: Runtime, origin: Origin) -> None:
 
 def _backup_point(ledger: Ledger, out: Path) -> None:
     """Note how far the log has come: with the configurations in it, that is what to go back to."""
-    from ledger.service import running
     from ledger.service.backups import recording
+    from ledger.service.runs import run as running
 
     point = recording.point(ledger.recorder.store)
     running.write_out(out, {"backup_point.json": running.as_json(point)})
@@ -208,7 +210,7 @@ def _show_risk(ledger: Ledger, state: SystemState) -> None:
     """Show what the phase limits, and what the configuration says of it."""
     import orjson
 
-    from ledger.domain.configuration import flatten
+    from ledger.domain.values.fingerprints import flatten
 
     if state.phase is None or not state.phase["limits"]:
         return
@@ -243,7 +245,7 @@ def _started(
     ledger: Ledger, state: SystemState, tag: str, command: tuple[str, ...], mode: str
 ) -> RunStarted:
     from ledger.domain.events import RunStarted
-    from ledger.service.checking_out import commit_of
+    from ledger.service.rollbacks.checkout import commit_of
 
     name, _, kind = mode.partition("/")
     return RunStarted(
@@ -272,7 +274,7 @@ def _stop(
     away: bool,
 ) -> None:
     """Record how it ended; whatever else goes wrong from here on, the exit code is the program's."""
-    from ledger.service import running
+    from ledger.service.runs import run as running
 
     try:
         after = running.record(
@@ -297,7 +299,7 @@ def _stop(
 def _report(runtime: Runtime, state: SystemState, tag: str, out: Path) -> None:
     """Write the stop report, if the plan asks for one."""
     from cli.commands.report_sheets import write_stop_report
-    from ledger.service.planning import plan_of
+    from ledger.service.plans.adoption import plan_of
 
     if state.profile is None:
         return

@@ -12,7 +12,7 @@ from cli import options
 from cli.output import Output, say
 from cli.wiring import Runtime, pass_runtime
 from ledger.domain.errors import LedgerError
-from ledger.service.setup import PROGRAM_VERSION
+from ledger.service.core.creation import PROGRAM_VERSION
 
 
 @click.command()
@@ -25,7 +25,7 @@ def init(runtime: Runtime, output: Output) -> None:
     Example:
       ROLLOUT_DSN=postgresql://admin@db/ledger rollout init
     """
-    from ledger.service.setup import create_ledger
+    from ledger.service.core.creation import create_ledger
     from ledger.store import migrate
     from ledger.store.postgres import PostgresStore
 
@@ -106,7 +106,7 @@ def _roles(runtime: Runtime) -> str:
 
 def _secret_key(runtime: Runtime) -> str | None:
     """Return the id of this machine's key for secrets; insist that it is the ledger's, if both have one."""
-    from ledger.service.configuring import adopted_key, insist_on_key
+    from ledger.service.configurations.registration import adopted_key, insist_on_key
 
     mine, (adopted, _) = runtime.secret_key_id(), adopted_key(runtime.store)
     if adopted is None:

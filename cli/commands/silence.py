@@ -11,11 +11,11 @@ from cli.completion import complete_alert, complete_silence, complete_system
 from cli.output import Output, say
 from cli.wiring import Runtime, pass_runtime
 from ledger.domain import events
-from ledger.domain.decisions import Decision, insist_on_registered
-from ledger.domain.durations import parse_duration
+from ledger.domain.decision import Decision, insist_on_registered
 from ledger.domain.errors import BadInput, ReasonRequired, UnknownName
-from ledger.domain.ids import ActorKind
+from ledger.domain.log.ids import ActorKind
 from ledger.domain.state import SystemState, iso
+from ledger.domain.values.durations import parse_duration
 
 system_argument = click.argument("system", shell_complete=complete_system)
 
@@ -78,8 +78,8 @@ def silence(
 def _note_if_unknown(runtime: Runtime, system: str, name: str) -> None:
     """Say so where nothing is called ``name`` yet: a mistyped silence would keep nothing quiet."""
     from ledger.configuration.strict import did_you_mean
-    from ledger.service.planning import plan_of
-    from ledger.service.rule_sets import rules_of
+    from ledger.service.alerts.rule_sets import rules_of
+    from ledger.service.plans.adoption import plan_of
 
     state = runtime.ledger.load(system)
     keys = (*state.alerts, *state.pending)

@@ -13,13 +13,13 @@ from cli.completion import complete_system
 from cli.output import Output, say
 from cli.times import parse_time
 from cli.wiring import Runtime, pass_runtime
-from ledger.domain.durations import duration_text
 from ledger.domain.errors import UsageError
 from ledger.domain.state import iso
+from ledger.domain.values.durations import duration_text
 
 if TYPE_CHECKING:
     from projections.audit.log_reader import Head
-    from projections.statistics import Number, Statistics
+    from projections.queries.statistics import Number, Statistics
 
 TIMEOUT_SECONDS: Final = 300.0
 COLUMNS: Final = ["system", "measure", "value", "from", "note"]
@@ -47,7 +47,7 @@ def stats(
       rollout stats -o json
     """
     from cli.commands.sql import bring_up, questioner
-    from projections.statistics import statistics
+    from projections.queries.statistics import statistics
 
     now = runtime.clock.now()
     begin = parse_time(since, now) if since else None

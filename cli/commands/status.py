@@ -14,8 +14,8 @@ from cli.completion import complete_system
 from cli.output import Output
 from cli.overview import overview_text
 from cli.wiring import Runtime, pass_runtime
-from projections import overview
-from projections.sentences import mode_text, short
+from projections.queries import overview
+from projections.words.sentences import mode_text, short
 
 if TYPE_CHECKING:
     from cli.rollout_overview import Sign
@@ -67,7 +67,7 @@ def _judged_with(runtime: Runtime, state: SystemState) -> str:
     """Return by what the last preflight judged otherwise than the plan says."""
     if state.preflight is None:
         return ""
-    from ledger.service.preflighting import departures, departures_text
+    from ledger.service.gates.preflight import departures, departures_text
 
     return departures_text(departures(runtime.ledger, int(state.preflight["position"])))
 
@@ -117,8 +117,8 @@ def _show(
 def _sign(runtime: Runtime, state: SystemState, now: datetime) -> Sign:
     """Return what this machine knows of the one who watches, if somebody should."""
     from cli.rollout_overview import Sign
-    from ledger.service.heartbeat import last_beat, silent_for
-    from ledger.service.planning import plan_of
+    from ledger.service.plans.adoption import plan_of
+    from ledger.service.watch.heartbeat import last_beat, silent_for
 
     if state.watch is None or state.profile is None:
         return Sign(None, None)

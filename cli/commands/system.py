@@ -12,7 +12,7 @@ from cli.output import Output
 from cli.wiring import Runtime, pass_runtime
 from ledger.actuators import DEFAULT_CONTROL_FILE
 from ledger.domain.errors import UsageError
-from ledger.domain.events.systems import Actuators, CodePlace, ConfigFile
+from ledger.domain.systems.events import Actuators, CodePlace, ConfigFile
 
 
 @click.group()
@@ -89,7 +89,7 @@ def add(
       rollout system add polyarb-x --http-admin http://127.0.0.1:8001 \\
           --control-file data/control/mode.json --config-file config/config.yaml
     """
-    from ledger.service.registering import register
+    from ledger.service.systems.registration import register
 
     actuators = Actuators(
         control_file=str(Path(control_file).absolute()) if control_file else None,

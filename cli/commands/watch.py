@@ -21,7 +21,7 @@ from cli.wiring import Runtime, pass_runtime
 from ledger.domain.errors import LedgerError, LedgerUnreachable, OperationInProgress
 
 if TYPE_CHECKING:
-    from ledger.service.watching import Round, Watch
+    from ledger.service.watch.loop import Round, Watch
 
 SILENT: Final = 3
 
@@ -50,10 +50,10 @@ def watch(
     if check:
         _check(runtime, system, output)
         return
-    from ledger.domain.ids import Actor, ActorKind, Channel
-    from ledger.service import watch_start
-    from ledger.service.lifeline import lease_of
-    from ledger.service.recorder import Origin
+    from ledger.domain.log.ids import Actor, ActorKind, Channel
+    from ledger.service.core.recorder import Origin
+    from ledger.service.watch import start
+    from ledger.service.watch.store_and_forward import lease_of
 
     actor = Actor(f"watch@{socket.gethostname()}", "watch", ActorKind.SERVICE)
     origin = Origin(actor, Channel.SCHEDULER)
@@ -69,9 +69,7 @@ def watch(
             hint=f"rollout log {system} --type WatchStarted says who; two would act twice",
         )
     with _here_alone(runtime, system):
-        watching = watch_start.begin(
-            ledger, system, origin, base=base.absolute(), say=_say, away=away
-        )
+        watching = start.begin(ledger, system, origin, base=base.absolute(), say=_say, away=away)
         _watch(runtime, watching, output, once=once)
     _let_go()
 
@@ -87,8 +85,8 @@ def _here_alone(runtime: Runtime, system: str) -> Iterator[None]:
 
 
 def _check(runtime: Runtime, system: str, output: Output) -> None:
-    from ledger.service.heartbeat import last_beat, silent_for
-    from ledger.service.planning import plan_of
+    from ledger.service.plans.adoption import plan_of
+    from ledger.service.watch.heartbeat import last_beat, silent_for
 
     state = runtime.ledger.load(system)
     allowed = plan_of(runtime.ledger, state).profile.watch.dead_man
@@ -108,7 +106,7 @@ def _watch(runtime: Runtime, watching: Watch, output: Output, *, once: bool) -> 
     for lacking in _unreachable(watching):
         _say(f"warning: {lacking}: nobody is told by it")
     if not once:
-        from ledger.domain.durations import duration_text
+        from ledger.domain.values.durations import duration_text
 
         every = duration_text(watching.plan.profile.watch.interval)
         _say(f"watching over {watching.system}, a look every {every}; Ctrl-C ends it")
@@ -170,7 +168,7 @@ def _wait(runtime: Runtime, until: datetime, ended: _Ended) -> bool:
 
 def _plan_again(runtime: Runtime, watching: Watch) -> None:
     """Take up a plan that was adopted meanwhile."""
-    from ledger.service.planning import plan_of
+    from ledger.service.plans.adoption import plan_of
 
     state = watching.state
     if watching.away is not None or state.profile is None:

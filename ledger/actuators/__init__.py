@@ -1,7 +1,7 @@
 """The world-facing side: what carries a decision into a running system, and reads it back.
 
 `mode_actuators` makes what a system is configured with. Nothing here decides: whether a switch is
-allowed is `ledger.domain.modes`' business, and recording it is the service's.
+allowed is `ledger.domain.values.modes`' business, and recording it is the service's.
 """
 
 from __future__ import annotations

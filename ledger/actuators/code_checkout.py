@@ -14,8 +14,8 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Final
 
-from ledger.domain.actuation import CodeStanding
 from ledger.domain.errors import FileNotRead, FileNotWritten, IntegrityFailure, Refused, UnknownName
+from ledger.domain.values.actuation import CodeStanding
 
 GIT_SECONDS_MAX: Final = 300.0
 SHORT: Final = 12

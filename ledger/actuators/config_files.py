@@ -8,8 +8,8 @@ from typing import Final
 
 from ledger import files as durable
 from ledger.actuators.recording import compare, insist_on_known
-from ledger.domain.actuation import Written
 from ledger.domain.errors import IntegrityFailure
+from ledger.domain.values.actuation import Written
 
 CONFIG_FILE_BYTES_MAX: Final = 16 * 1024 * 1024
 # Not for everybody: a configuration may hold the secrets that a rollback put back.

@@ -9,10 +9,10 @@ from typing import ClassVar, Final, cast
 from ledger import files
 from ledger.actuators.status import told_mode
 from ledger.clock import SystemClock
-from ledger.domain.actuation import Attempt, Carried, NotCarried, Observed, Outcome, Reading
 from ledger.domain.clock import Clock
 from ledger.domain.errors import FileProblem
-from ledger.domain.modes import Mode, PauseKind, full_kind
+from ledger.domain.values.actuation import Attempt, Carried, NotCarried, Observed, Outcome, Reading
+from ledger.domain.values.modes import Mode, PauseKind, full_kind
 
 # Readable by all: the system often runs as another user, and nothing in it is secret.
 _NEW_FILE_MODE: Final = 0o644

@@ -14,9 +14,9 @@ from ledger.actuators.http_exchange import (
 )
 from ledger.actuators.status import told_mode
 from ledger.clock import SystemClock
-from ledger.domain.actuation import Attempt, Carried, NotCarried, Observed, Outcome, Reading
 from ledger.domain.clock import Clock
-from ledger.domain.modes import Mode, PauseKind, full_kind
+from ledger.domain.values.actuation import Attempt, Carried, NotCarried, Observed, Outcome, Reading
+from ledger.domain.values.modes import Mode, PauseKind, full_kind
 
 _CONFIRM_POLL_SECONDS: Final = 0.1
 _OK: Final = 200

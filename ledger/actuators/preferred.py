@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar, Final
 
-from ledger.domain.actuation import Attempt, Carried, NotCarried, Observed, Outcome
 from ledger.domain.errors import invariant
-from ledger.domain.modes import Mode, PauseKind
+from ledger.domain.values.actuation import Attempt, Carried, NotCarried, Observed, Outcome
+from ledger.domain.values.modes import Mode, PauseKind
 from ledger.ports import ModeActuator
 
 

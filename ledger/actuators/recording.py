@@ -6,7 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
-from ledger.domain.actuation import (
+from ledger.domain.errors import BadInput, Refused, UnknownName
+from ledger.domain.values.actuation import (
     Attempt,
     Carried,
     CodeStanding,
@@ -15,8 +16,7 @@ from ledger.domain.actuation import (
     Reading,
     Written,
 )
-from ledger.domain.errors import BadInput, Refused, UnknownName
-from ledger.domain.modes import Mode, PauseKind, full_kind
+from ledger.domain.values.modes import Mode, PauseKind, full_kind
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Final, cast
 
-from ledger.domain.actuation import Reading
-from ledger.domain.modes import Mode, PauseKind
+from ledger.domain.values.actuation import Reading
+from ledger.domain.values.modes import Mode, PauseKind
 
 _QUOTED_CHARACTERS_MAX: Final = 20
 

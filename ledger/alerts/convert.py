@@ -9,7 +9,7 @@ import yaml
 from pydantic import Field
 
 from ledger.configuration.strict import Strict, read_model
-from ledger.domain.severities import SEVERITIES
+from ledger.domain.values.severities import SEVERITIES
 
 ACTIONS: Final = {"stop_trading": "pause", "webhook": "notify", "log": "record"}
 RANK: Final = ("record", "notify", "pause")

@@ -19,7 +19,7 @@ from ledger.alerts.rules import AlertRule, RecordingRule
 from ledger.alerts.series import Labels, SeriesStore
 from ledger.alerts.vectors import Element
 from ledger.domain import events
-from ledger.domain.events.base import decimal_text
+from ledger.domain.log.event import decimal_text
 from ledger.domain.state import SystemState, iso
 
 NO_DATA_ALERT: Final = "NoData"

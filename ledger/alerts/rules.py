@@ -19,9 +19,9 @@ from ledger.alerts.promql import Expression, compile_expression
 from ledger.configuration.loader import parse
 from ledger.configuration.source import Source, decode
 from ledger.configuration.strict import Strict, fit, line_of
-from ledger.domain.durations import parse_duration
 from ledger.domain.errors import BadInput
-from ledger.domain.severities import SEVERITIES
+from ledger.domain.values.durations import parse_duration
+from ledger.domain.values.severities import SEVERITIES
 
 ActionName: TypeAlias = Literal["record", "notify", "pause", "mitigate", "rollback"]
 PREFIX: Final = "rollout_"

@@ -16,7 +16,8 @@ from typing import Any, Final, cast
 from ledger.configuration import lexing
 from ledger.configuration.source import Source
 from ledger.configuration.times import tagged
-from ledger.domain.configuration import (
+from ledger.domain.errors import BadInput
+from ledger.domain.values.fingerprints import (
     DEPTH_MAX,
     INTEGER_BITS_MAX,
     TAGS,
@@ -25,7 +26,6 @@ from ledger.domain.configuration import (
     merge,
     shortened,
 )
-from ledger.domain.errors import BadInput
 
 _JSON_NOT_FINITE: Final = re.compile(r"-?(?:NaN|Infinity|\d[\d.]*[eE]\+?\d{3,})")
 _TOML_NOT_FINITE: Final = re.compile(r"[+-]?(?:inf|nan|\d[\d_.]*[eE]\+?\d{3,})")

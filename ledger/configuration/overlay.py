@@ -16,7 +16,8 @@ from typing import Any, Final, TypeAlias, cast
 
 from ledger.configuration import loader, places
 from ledger.configuration.source import Source, decode
-from ledger.domain.configuration import (
+from ledger.domain.errors import BadInput
+from ledger.domain.values.fingerprints import (
     Value,
     canonical,
     flatten,
@@ -24,7 +25,6 @@ from ledger.domain.configuration import (
     leaf_text,
     shortened,
 )
-from ledger.domain.errors import BadInput
 
 Plain: TypeAlias = "str | int | float | bool | None"
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from ledger.configuration import lexing, loader
 from ledger.configuration.patterns import Span
 from ledger.configuration.source import Source
-from ledger.domain.configuration import Value, leaf_text
 from ledger.domain.errors import BadInput
+from ledger.domain.values.fingerprints import Value, leaf_text
 
 if TYPE_CHECKING:
     from ledger.configuration.yaml_tree import Node

@@ -21,8 +21,8 @@ from ledger.configuration.keys import SecretKey
 from ledger.configuration.patterns import Span
 from ledger.configuration.secrets import TOKEN, Findings, known_pattern, text_of, token, united
 from ledger.configuration.source import Source
-from ledger.domain.configuration import Value, key_path, shortened
 from ledger.domain.errors import BadInput
+from ledger.domain.values.fingerprints import Value, key_path, shortened
 
 Edit: TypeAlias = tuple[int, int, str]
 

@@ -18,8 +18,8 @@ from ledger.configuration.keys import KEY_FILE, KEY_VARIABLE, HomeKey, SecretKey
 from ledger.configuration.redaction import Redactor
 from ledger.configuration.secrets import DIGEST
 from ledger.configuration.source import Source, decode
-from ledger.domain.configuration import ROOT_KEY, Value, child_key, shortened
 from ledger.domain.errors import BadInput, IntegrityFailure, SecretMissing
+from ledger.domain.values.fingerprints import ROOT_KEY, Value, child_key, shortened
 
 _PLACE: Final = re.compile(rf'"{DIGEST}/[0-9a-f]{{64}}"|{DIGEST}(?:~[0-9a-f]{{64}})?')
 _QUOTED: Final = re.compile(r"\"((?:[^\"\\\n]|\\.)*)\"|'((?:[^'\n]|'')*)'")

@@ -15,8 +15,8 @@ from ledger.configuration import names, patterns
 from ledger.configuration.keys import KeyProvider, SecretKey
 from ledger.configuration.names import Hint
 from ledger.configuration.patterns import Span
-from ledger.domain.configuration import Value, key_path, leaf_text, shortened, tag_of
 from ledger.domain.errors import BadInput, LedgerError
+from ledger.domain.values.fingerprints import Value, key_path, leaf_text, shortened, tag_of
 
 Path: TypeAlias = tuple[str | int, ...]
 

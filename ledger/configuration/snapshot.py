@@ -14,8 +14,8 @@ from ledger.configuration import loader
 from ledger.configuration.keys import HomeKey, KeyProvider
 from ledger.configuration.redaction import Redactor, without_spellings
 from ledger.configuration.source import BYTES_MAX, decode
-from ledger.domain import configuration
 from ledger.domain.errors import BadInput
+from ledger.domain.values import fingerprints
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,15 +85,15 @@ def snapshot_under(contents: Iterable[tuple[str, bytes]], keys: KeyProvider) -> 
             else _file(name, raw)
             for (name, raw), s, r in zip(pairs, sources, redacted, strict=True)
         ]
-    canonical = configuration.canonical(loader.resolve(values))
-    return Snapshot(configuration.fingerprint_of(canonical), canonical, tuple(files))
+    canonical = fingerprints.canonical(loader.resolve(values))
+    return Snapshot(fingerprints.fingerprint_of(canonical), canonical, tuple(files))
 
 
 def fingerprint_of_redacted(contents: Iterable[tuple[str, bytes]]) -> str:
     """The fingerprint computed anew from (name, stored bytes): it must be that of their snapshot."""
     sources = [decode(name, raw) for name, raw in contents]
     values = [(s.name, without_spellings(loader.parse(s))) for s in sources]
-    return configuration.fingerprint(loader.resolve(values))
+    return fingerprints.fingerprint(loader.resolve(values))
 
 
 def _check(pairs: list[tuple[str, bytes]]) -> None:

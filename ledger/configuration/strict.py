@@ -15,8 +15,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ledger.configuration.loader import parse
 from ledger.configuration.source import Source, decode
-from ledger.domain.configuration import Value, key_path
 from ledger.domain.errors import BadInput
+from ledger.domain.values.fingerprints import Value, key_path
 
 PROBLEMS_SHOWN: Final = 8
 Model = TypeVar("Model", bound=BaseModel)

@@ -6,7 +6,7 @@ import base64
 import datetime as dt
 from typing import cast
 
-from ledger.domain.configuration import Value
+from ledger.domain.values.fingerprints import Value
 
 
 def tagged(value: object) -> Value:

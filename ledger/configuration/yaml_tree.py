@@ -17,7 +17,8 @@ import yaml
 
 from ledger.configuration.source import Source
 from ledger.configuration.times import tagged
-from ledger.domain.configuration import (
+from ledger.domain.errors import BadInput
+from ledger.domain.values.fingerprints import (
     DEPTH_MAX,
     INTEGER_BITS_MAX,
     ROOT_KEY,
@@ -27,7 +28,6 @@ from ledger.domain.configuration import (
     number_text,
     shortened,
 )
-from ledger.domain.errors import BadInput
 
 ALIAS_NODES_MAX: Final = 200_000
 """How many scalars, lists and mappings aliases may add to what is written out."""

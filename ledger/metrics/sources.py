@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, TextIO, cast
 from ledger import files, web
 from ledger.domain.clock import Clock
 from ledger.domain.errors import LedgerError
-from ledger.domain.events.base import decimal_text
+from ledger.domain.log.event import decimal_text
 from ledger.metrics.specs import (
     CsvFile,
     JsonFile,

@@ -8,7 +8,7 @@ from typing import Annotated, Final, Literal
 from pydantic import Field
 
 from ledger.configuration.strict import Strict
-from ledger.domain.spans import Duration
+from ledger.domain.values.spans import Duration
 
 NAME_PATTERN: Final = r"^[a-zA-Z_:][a-zA-Z0-9_:]*$"
 """Of a metric, as Prometheus has it: no rule could name another one."""

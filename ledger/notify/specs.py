@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field
 
 from ledger.configuration.strict import Strict
-from ledger.domain.durations import parse_duration
-from ledger.domain.spans import Duration
+from ledger.domain.values.durations import parse_duration
+from ledger.domain.values.spans import Duration
 
 _VARIABLE: Final = re.compile(r"\$\{\w+\}")
 _TOKEN: Final = re.compile(r"(?=.*\d)[\w-]{16,}")

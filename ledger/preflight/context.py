@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from ledger.domain.clock import Clock
-from ledger.domain.configuration import Value
+from ledger.domain.values.fingerprints import Value
 from ledger.preflight.guard import Guard
 
 Scalar: TypeAlias = bool | int | float | str

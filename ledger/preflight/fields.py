@@ -19,8 +19,8 @@ from pydantic import (
 )
 
 from ledger.configuration.strict import Strict
-from ledger.domain.durations import parse_duration
 from ledger.domain.errors import BadInput
+from ledger.domain.values.durations import parse_duration
 
 PLACEHOLDER: Final = re.compile(r"\$\$|\$\{([^{}]*)\}")
 """`${name}`; and `$$`, which means one `$`."""

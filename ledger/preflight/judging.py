@@ -8,8 +8,8 @@ from decimal import Decimal
 from typing import Any, Final
 
 from ledger.configuration.names import Hint, hint_of
-from ledger.domain.configuration import child_key, leaf_text, tag_of
-from ledger.domain.durations import duration_text, parse_duration
+from ledger.domain.values.durations import duration_text, parse_duration
+from ledger.domain.values.fingerprints import child_key, leaf_text, tag_of
 from ledger.preflight.fields import Bounds
 from ledger.preflight.finding import Result
 

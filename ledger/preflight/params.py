@@ -11,8 +11,8 @@ from pydantic import ValidationError
 
 from ledger.configuration import patterns
 from ledger.configuration.names import Hint, hint_of
-from ledger.domain.configuration import child_key, key_path
 from ledger.domain.errors import BadInput
+from ledger.domain.values.fingerprints import child_key, key_path
 from ledger.preflight.context import Scalar
 from ledger.preflight.fields import PLACEHOLDER, RESOLVED
 from ledger.preflight.specs import Check

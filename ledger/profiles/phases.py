@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from ledger.configuration.strict import Strict
-from ledger.domain.spans import Duration
+from ledger.domain.values.spans import Duration
 from ledger.profiles.parts import Name, PauseKindName, Plain, Severity
 
 WEEK = timedelta(days=7)

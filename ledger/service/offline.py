@@ -12,20 +12,21 @@ import orjson
 
 from ledger import fail_points
 from ledger.domain import events
-from ledger.domain.decisions import alerts, modes
-from ledger.domain.envelope import NewEvent
+from ledger.domain.alerts import decide as alerts
 from ledger.domain.errors import LedgerError, LedgerUnreachable, UnknownName, UsageError
-from ledger.domain.events.base import Event
-from ledger.domain.ids import check_system_name, control_stream, uuid7
-from ledger.domain.modes import Mode, PauseKind, full_kind
+from ledger.domain.log.envelope import NewEvent
+from ledger.domain.log.event import Event
+from ledger.domain.log.ids import check_system_name, control_stream, uuid7
+from ledger.domain.modes import decide as modes
 from ledger.domain.state import SystemState, replace
-from ledger.service.context import Ledger
-from ledger.service.recorder import Origin, within
-from ledger.service.switching import SwitchResult, act, begin, told_as
-from ledger.service.world import world_of
+from ledger.domain.values.modes import Mode, PauseKind, full_kind
+from ledger.service.core.actuators import world_of
+from ledger.service.core.recorder import Origin, within
+from ledger.service.core.session import Ledger
+from ledger.service.modes.switch import SwitchResult, act, begin, told_as
 
 if TYPE_CHECKING:
-    from ledger.service.applying import ApplyResult
+    from ledger.service.configurations.apply import ApplyResult
 
 
 def pause(
@@ -241,13 +242,14 @@ def rollback(
         SecretMissing, FileNotWritten: a secret can't be put back, or it can't be journalled; nothing was
             touched.
     """
-    from ledger.domain.decisions import rollbacks
-    from ledger.service import applying, configuring, rolling_back, saving
-    from ledger.service.applying import ApplyResult
+    from ledger.domain.rollbacks import decide as rollbacks
+    from ledger.service.configurations import apply, registration, snapshots
+    from ledger.service.configurations.apply import ApplyResult
+    from ledger.service.rollbacks import rollback as rolling_back
 
     with ledger.alone_here(system, "rollback"):
         state = remembered(ledger, system, None, unreachable)
-        world = applying.insist_on_files(
+        world = apply.insist_on_files(
             world_of(state.registration or {}, ledger.recorder.clock), system
         )
         if selector.startswith("#"):
@@ -255,14 +257,14 @@ def rollback(
                 f"{unreachable.message} And {selector} can't be looked up without it.",
                 hint="Name a fingerprint or a tag, or say --last-stable.",
             )
-        standing = configuring.in_place(ledger, state, world)
+        standing = registration.in_place(ledger, state, world)
         decision = rollbacks.request(state, selector, in_place=standing)
         if decision.skipped is not None:
             return ApplyResult(system, state.fingerprint or "", "skipped", decision.skipped)
         intent = decision.events[0].payload()
         target = intent["to_fingerprint"]
         try:
-            contents = applying.restored(ledger, state, target, intent["snapshot"], world)
+            contents = apply.restored(ledger, state, target, intent["snapshot"], world)
             outcome = rolling_back.outcome(ledger, state, intent)
         except UnknownName:
             raise LedgerUnreachable(
@@ -271,11 +273,11 @@ def rollback(
             ) from None
         operation = uuid7()
         origin = within(origin, operation)
-        saving.copy_unknown(ledger, state, world)
+        snapshots.copy_unknown(ledger, state, world)
         spool_events(ledger, system, decision.events, origin)
         written: list[str] = []
-        applying.write_files(world, contents, written, "rollback.after_file")
-        applying.insist_in_place(ledger, world, target, contents)
+        apply.write_files(world, contents, written, "rollback.after_file")
+        apply.insist_in_place(ledger, world, target, contents)
         steps = [
             events.RollbackStepCompleted(
                 step=number,

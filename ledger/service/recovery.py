@@ -8,18 +8,22 @@ from typing import Any, Final
 from uuid import UUID
 
 from ledger.domain import events
-from ledger.domain.actuation import Observed
-from ledger.domain.decisions import Decision, modes
-from ledger.domain.decisions.configurations import short
+from ledger.domain.configurations.decide import short
+from ledger.domain.decision import Decision
 from ledger.domain.errors import LedgerError, LedgerUnreachable, Refused, StaleRevision
-from ledger.domain.events.base import Event
-from ledger.domain.ids import Channel
-from ledger.domain.modes import Mode, PauseKind, exposure
+from ledger.domain.log.event import Event
+from ledger.domain.log.ids import Channel
+from ledger.domain.modes import decide as modes
 from ledger.domain.state import SystemState, iso
-from ledger.service import applying, configuring, mitigating, rolling_back, switching
-from ledger.service.context import Ledger
-from ledger.service.recorder import Origin, within
-from ledger.service.world import World, world_of
+from ledger.domain.values.actuation import Observed
+from ledger.domain.values.modes import Mode, PauseKind, exposure
+from ledger.service.configurations import apply, registration
+from ledger.service.core.actuators import World, world_of
+from ledger.service.core.recorder import Origin, within
+from ledger.service.core.session import Ledger
+from ledger.service.mitigations import mitigation
+from ledger.service.modes import switch
+from ledger.service.rollbacks import rollback
 
 DRIFT_ATTEMPTS_MAX: Final = 5
 EDITED_SHOWN_MAX: Final = 5
@@ -85,16 +89,16 @@ def _settle_mitigations(
 ) -> None:
     """Tell the system of mitigations that it was not told of, and end those whose time is over."""
     state, now = ledger.load(system), ledger.recorder.clock.now()
-    if not mitigating.due(state, now):
+    if not mitigation.due(state, now):
         return
     try:
-        mitigating.tell(ledger, system, replace(origin, channel=Channel.RECOVERY))
+        mitigation.tell(ledger, system, replace(origin, channel=Channel.RECOVERY))
     except LedgerUnreachable:
         raise
     except LedgerError as problem:
         problems.append(f"the mitigations could not be told: {problem.message}")
         return
-    standing = mitigating.in_force(state, iso(now))
+    standing = mitigation.in_force(state, iso(now))
     over = [key for key in state.mitigations if key not in standing]
     told = ", ".join(standing) or "none"
     completed.append(
@@ -145,18 +149,18 @@ def _finish_switch(
 ) -> tuple[bool, str]:
     """A switch that the world has done is recorded; one that lowers exposure is done; a raise is given up."""
     record = state.operations[str(operation)]
-    target, kind = switching.asked_for(record["intent"])
+    target, kind = switch.asked_for(record["intent"])
     observed = world.modes.observe() if world.modes is not None else None
     reading = observed.safe if observed is not None and observed.agrees else None
     if record["overtaken"]:
         why = "begun and not done; somebody has decided otherwise since"
     elif not modes.raises(state, target, kind, observed) or _lowers(observed, target, kind):
-        result = switching.carry_out(ledger, world, state, operation, origin)
+        result = switch.carry_out(ledger, world, state, operation, origin)
         return result.outcome == "switched", f"{target} {result.outcome}"
     elif reading is not None and reading.tells(target, kind):
         # Only recorded: carrying it out again would raise the exposure a second time.
-        outcome = switching.arrived(record["intent"], reading.actuator)
-        _, given_up = switching.record(ledger, state.system, operation, outcome, origin)
+        outcome = switch.arrived(record["intent"], reading.actuator)
+        _, given_up = switch.record(ledger, state.system, operation, outcome, origin)
         return given_up is None, f"{target} {given_up or 'had been carried out'}"
     else:
         why = "begun and not done; raising the exposure again needs a person"
@@ -196,7 +200,7 @@ def _finish_apply(
         why = "begun, and somebody has decided otherwise since"
     else:
         try:
-            contents = applying.restored(
+            contents = apply.restored(
                 ledger, state, fingerprint, record["intent"]["snapshot"], world
             )
         except LedgerUnreachable:
@@ -207,10 +211,10 @@ def _finish_apply(
     changed = _changed_by(state, record["intent"])
     written = [standing.get(name) == contents[name] for name in contents if name in changed]
     done = any(written)
-    if contents and not applying.still_wanted(state, operation):
+    if contents and not apply.still_wanted(state, operation):
         done, why = all(written), "begun, and its phase was decided against since"
     if done:
-        applying.complete_apply(ledger, world, state, operation, contents, origin)
+        apply.complete_apply(ledger, world, state, operation, contents, origin)
         return True, f"{short(fingerprint)} is in place"
     failed = events.ConfigApplyFailed(fingerprint=fingerprint, explanation=f"{why}; given up")
     ledger.recorder.end(state.system, operation, lambda _: [failed], origin)
@@ -237,8 +241,8 @@ def _finish_rollback(
         given_up = events.RollbackAbandoned(explanation=why)
         ledger.recorder.end(state.system, operation, lambda _: [given_up], origin)
         return False, f"to {short(intent['to_fingerprint'])} was {why}"
-    contents = applying.restored(ledger, state, intent["to_fingerprint"], intent["snapshot"], world)
-    rolling_back.complete(ledger, world, state, operation, contents, origin)
+    contents = apply.restored(ledger, state, intent["to_fingerprint"], intent["snapshot"], world)
+    rollback.complete(ledger, world, state, operation, contents, origin)
     return True, f"back on {short(intent['to_fingerprint'])}"
 
 
@@ -339,11 +343,11 @@ def _mode_text(mode: str, kind: str | None) -> str:
 def _config_drift(ledger: Ledger, world: World, state: SystemState) -> events.DriftDetected | None:
     import orjson
 
-    from ledger.domain.configuration import diff
+    from ledger.domain.values.fingerprints import diff
 
     expected = str(state.fingerprint)
     try:
-        standing = configuring.standing_in(ledger, world, configuring.names_in_force(state))
+        standing = registration.standing_in(ledger, world, registration.names_in_force(state))
     except (Refused, LedgerUnreachable):
         raise
     except LedgerError as problem:

@@ -12,8 +12,8 @@ from psycopg.generators import execute
 from psycopg.pq import ExecStatus
 from psycopg.pq.abc import PGresult
 
-from ledger.domain.canonical import microseconds, moment
-from ledger.domain.envelope import Appended, NewEvent
+from ledger.domain.log.canonical import microseconds, moment
+from ledger.domain.log.envelope import Appended, NewEvent
 from ledger.store import arrays
 
 _BINARY: Final = 1

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from ledger.domain.canonical import microseconds, moment
+from ledger.domain.log.canonical import microseconds, moment
 
 _HEADER: Final = struct.Struct(">iiiii")
 _HEADER_BYTES: Final = 20

@@ -8,9 +8,9 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from ledger.domain import canonical
-from ledger.domain.envelope import Appended, NewEvent, Recorded
 from ledger.domain.errors import IntegrityFailure
+from ledger.domain.log import canonical
+from ledger.domain.log.envelope import Appended, NewEvent, Recorded
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from typing import Final
 
 import psycopg
 
-from ledger.domain.canonical import FORMAT
+from ledger.domain.log.canonical import FORMAT
 from ledger.store.connect import open_connection
 from ledger.store.wire import DATA, DONE, ERROR, TRAILER_LENGTH, error_text, pieces
 

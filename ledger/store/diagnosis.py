@@ -7,9 +7,9 @@ from typing import Any, LiteralString
 
 from psycopg import Connection
 
-from ledger.domain import canonical
-from ledger.domain.envelope import Recorded
 from ledger.domain.errors import LedgerError
+from ledger.domain.log import canonical
+from ledger.domain.log.envelope import Recorded
 from ledger.store.base import chain_after
 from ledger.store.postgres import PostgresStore
 

@@ -18,8 +18,8 @@ from types import TracebackType
 from typing import Any, Final
 
 from ledger.domain.clock import Clock
-from ledger.domain.envelope import Appended, NewEvent
 from ledger.domain.errors import LedgerError, LedgerUnreachable
+from ledger.domain.log.envelope import Appended, NewEvent
 from ledger.store.base import EventStore
 
 ITEMS_MAX: Final = 512

@@ -8,9 +8,9 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
-from ledger.domain import canonical
 from ledger.domain.clock import Clock
-from ledger.domain.envelope import Appended, NewEvent, Recorded
+from ledger.domain.log import canonical
+from ledger.domain.log.envelope import Appended, NewEvent, Recorded
 from ledger.store.base import Head, chain_after, checked
 
 

@@ -11,9 +11,9 @@ from uuid import UUID
 import psycopg
 from psycopg import Connection, errors as pg_errors, sql
 
-from ledger.domain import canonical
-from ledger.domain.envelope import Appended, NewEvent, Recorded
 from ledger.domain.errors import LedgerError, LedgerUnreachable, RightMissing, SchemaMissing
+from ledger.domain.log import canonical
+from ledger.domain.log.envelope import Appended, NewEvent, Recorded
 from ledger.store.append import Appender
 from ledger.store.base import Head, checked
 from ledger.store.connect import open_connection

@@ -10,7 +10,6 @@ from psycopg import Connection
 from psycopg.errors import error_from_result
 from psycopg.pq import ConnStatus, ExecStatus
 
-from ledger.domain.envelope import Recorded
 from ledger.domain.errors import (
     IntegrityFailure,
     LedgerError,
@@ -18,6 +17,7 @@ from ledger.domain.errors import (
     Refused,
     RightMissing,
 )
+from ledger.domain.log.envelope import Recorded
 from ledger.store import arrays
 from ledger.store.connect import OWNER, open_connection
 from ledger.store.postgres import PostgresStore, translated

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 import psycopg
 
-from ledger.domain import canonical
 from ledger.domain.errors import BadInput
+from ledger.domain.log import canonical
 from ledger.store.chain_scan import Stretch
 from ledger.store.checkpoint import Checkpoint, ledger_id
 from ledger.store.connect import AUDITOR

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC
 from typing import Final
 
-from ledger.domain.envelope import Recorded
+from ledger.domain.log.envelope import Recorded
 from projections.archive.check import Checker, engine, pattern
 from projections.archive.layout import BLOBS, Archive
 

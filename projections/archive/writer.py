@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from ledger import files
 from ledger.domain.clock import Clock
 from ledger.domain.errors import IntegrityFailure
-from ledger.domain.ids import Actor
+from ledger.domain.log.ids import Actor
 from ledger.domain.state import iso
 from ledger.fail_points import reach
 from ledger.folders import scratch_folder, staged_folder

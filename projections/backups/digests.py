@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
-from projections import checkpoint
-from projections.base import Db
-from projections.registry import tables
+from projections.engine import checkpoint
+from projections.engine.base import Db
+from projections.models.registry import tables
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,9 @@ from urllib.parse import quote
 
 import orjson
 
-from ledger.domain.envelope import Recorded
+from ledger.domain.log.envelope import Recorded
 from ledger.domain.state import iso
-from projections.base import MERELY_OBSERVED
+from projections.engine.base import MERELY_OBSERVED
 from projections.exports.source import Source, Wanted, said
 
 SPEC: Final = "0.4.1"

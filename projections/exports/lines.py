@@ -9,13 +9,13 @@ from datetime import datetime
 from io import StringIO
 from typing import BinaryIO, Final
 
-from ledger.domain import lines
-from ledger.domain.envelope import Recorded
-from ledger.domain.ids import Actor
+from ledger.domain.log import lines
+from ledger.domain.log.envelope import Recorded
+from ledger.domain.log.ids import Actor
 from ledger.domain.state import iso
-from projections.base import MERELY_OBSERVED
+from projections.engine.base import MERELY_OBSERVED
 from projections.exports.source import Source, Wanted, said
-from projections.sentences import sentence
+from projections.words.sentences import sentence
 
 COLUMNS: Final = (
     "position", "occurred_at", "recorded_at", "system", "type", "sentence", "actor_id", "actor",

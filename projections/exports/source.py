@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from ledger.domain import canonical
-from ledger.domain.envelope import Recorded
 from ledger.domain.errors import BadInput, IntegrityFailure, SchemaMissing
-from ledger.domain.ids import control_stream, metrics_stream, orders_stream
+from ledger.domain.log import canonical
+from ledger.domain.log.envelope import Recorded
+from ledger.domain.log.ids import control_stream, metrics_stream, orders_stream
 from ledger.store.connect import AUDITOR, open_connection
 
 PAGE_EVENTS: Final = 2000

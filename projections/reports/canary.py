@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from ledger.domain.events import CriterionResult
-from ledger.domain.gates import of_criteria
+from ledger.domain.gates.verdicts import of_criteria
 from ledger.domain.state import SystemState
 from ledger.profiles.phases import Phase
 from ledger.profiles.plan import Plan
-from projections import alerts, incidents, mode_changes
-from projections.base import Db
+from projections.engine.base import Db
+from projections.models import alerts, incidents, mode_changes
 from projections.reports import canary_files, dashboard, evidence, monitoring, plots, render
 from projections.reports.evidence import Doubt
 from projections.reports.handled import Handled, handled

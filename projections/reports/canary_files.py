@@ -17,7 +17,7 @@ from projections.reports.render import csv_bytes
 from projections.reports.samples import Summary
 from projections.reports.slices import Slice, target_text
 from projections.reports.words import Words
-from projections.sentences import mode_text, short
+from projections.words.sentences import mode_text, short
 
 if TYPE_CHECKING:
     from projections.reports.canary import Canary

@@ -16,7 +16,7 @@ from ledger.alerts.judge import key_of
 from ledger.alerts.promql import Moment
 from ledger.alerts.rules import AlertRule
 from ledger.alerts.vectors import Vector
-from ledger.domain.events.base import decimal_text
+from ledger.domain.log.event import decimal_text
 from ledger.domain.state import SystemState
 from projections.reports.figures import Figure, absent, finite, rounded
 

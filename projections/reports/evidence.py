@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
-from ledger.domain.durations import duration_text
 from ledger.domain.events import CriterionResult
-from ledger.domain.ids import metrics_stream
-from projections.base import Db
+from ledger.domain.log.ids import metrics_stream
+from ledger.domain.values.durations import duration_text
+from projections.engine.base import Db
 from projections.reports import figures
 from projections.reports.limits import Limit
 from projections.reports.samples import Labels, Series, read, summary

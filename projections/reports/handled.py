@@ -10,7 +10,7 @@ from typing import Any, Final
 import orjson
 
 from ledger.domain.state import iso
-from projections.base import Db
+from projections.engine.base import Db
 from projections.reports.window import Window, control_events
 from projections.reports.words import Words
 

@@ -11,14 +11,15 @@ from typing import Any, Final, LiteralString
 import orjson
 from psycopg.rows import dict_row
 
-from ledger.domain.configuration import flatten
-from ledger.domain.envelope import Recorded
 from ledger.domain.errors import BadInput
-from ledger.domain.ids import control_stream, orders_stream
+from ledger.domain.log.envelope import Recorded
+from ledger.domain.log.ids import control_stream, orders_stream
 from ledger.domain.state import SystemState
-from projections import log, mode_changes
-from projections.as_of import Moment, state_at
-from projections.base import Db
+from ledger.domain.values.fingerprints import flatten
+from projections.engine import log
+from projections.engine.base import Db
+from projections.models import mode_changes
+from projections.queries.as_of import Moment, state_at
 from projections.reports.orders import Record
 from projections.reports.period import Period
 

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from ledger.alerts.rules import AlertRule
-from ledger.domain.durations import duration_text
 from ledger.domain.state import SystemState, iso
+from ledger.domain.values.durations import duration_text
 from ledger.profiles.phases import Phase
 from ledger.profiles.plan import Plan
 from projections.reports.figures import Figure, absent

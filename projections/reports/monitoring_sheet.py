@@ -10,10 +10,10 @@ from typing import Final
 from ledger.alerts.judge import record
 from ledger.alerts.promql import LOOKBACK_SECONDS, Moment
 from ledger.alerts.rules import AlertRule
-from ledger.domain.durations import duration_text
 from ledger.domain.state import SystemState, iso
+from ledger.domain.values.durations import duration_text
 from ledger.profiles.plan import Plan
-from projections.base import Db
+from projections.engine.base import Db
 from projections.reports import parts
 from projections.reports.conditions import Condition, condition, facts_of
 from projections.reports.figures import of

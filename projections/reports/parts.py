@@ -9,7 +9,7 @@ from operator import itemgetter
 from typing import Final
 
 from ledger.domain.state import SystemState
-from projections.base import Db
+from projections.engine.base import Db
 from projections.reports import happened, order_figures, orders
 from projections.reports.figures import of
 from projections.reports.happened import Stretch
@@ -18,7 +18,7 @@ from projections.reports.order_records import PAUSED
 from projections.reports.orders import Activity
 from projections.reports.period import Period
 from projections.reports.sheet import Cell, Section, Table, facts, rows, term
-from projections.sentences import short
+from projections.words.sentences import short
 
 FEW_SAMPLES: Final = 100
 """Below this, the 99th percentile is the largest sample."""

@@ -6,10 +6,10 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final, LiteralString
 
-from ledger.domain.ids import control_stream, metrics_stream, orders_stream
+from ledger.domain.log.ids import control_stream, metrics_stream, orders_stream
 from ledger.domain.state import iso
-from projections.base import Db
-from projections.registry import PROJECTIONS
+from projections.engine.base import Db
+from projections.models.registry import PROJECTIONS
 
 FORMAT: Final = 1
 """Raised whenever the same log would give other files."""

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from ledger.domain.events import CriterionResult
-from ledger.domain.gates import Verdict, of_criteria
+from ledger.domain.gates.verdicts import Verdict, of_criteria
 from ledger.domain.state import SystemState, iso
 from ledger.profiles.phases import Phase
 from ledger.profiles.plan import Plan

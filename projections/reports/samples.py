@@ -12,10 +12,10 @@ from typing import Final, LiteralString, TypeAlias
 import orjson
 
 from ledger.alerts.series import SeriesStore
-from ledger.domain.ids import metrics_stream
-from ledger.domain.upcast import upcast
-from projections.base import Db
-from projections.metric_blocks import BLOCK
+from ledger.domain.log.ids import metrics_stream
+from ledger.domain.log.upcast import upcast
+from projections.engine.base import Db
+from projections.models.metric_blocks import BLOCK
 from projections.reports import figures
 from projections.reports.figures import Figure
 

@@ -6,9 +6,9 @@ import shlex
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from ledger.domain.envelope import Recorded
 from ledger.domain.errors import UnknownName
-from projections.base import Db
+from ledger.domain.log.envelope import Recorded
+from projections.engine.base import Db
 from projections.reports import happened, order_figures, orders, parts
 from projections.reports.figures import of
 from projections.reports.happened import Progress

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from ledger.domain.envelope import Recorded
 from ledger.domain.errors import UnknownName
-from ledger.domain.ids import control_stream
+from ledger.domain.log.envelope import Recorded
+from ledger.domain.log.ids import control_stream
 from ledger.domain.state import SystemState
-from projections import log
-from projections.base import Db
+from projections.engine import log
+from projections.engine.base import Db
 
 ENDS: Final = ("RunStopped", "CrashDetected")
 

@@ -97,7 +97,7 @@ def test_asked_to_stop_before_it_began(tmp_path: Path) -> None:
     """A Ctrl-C between the record and the start: a program that trades is not started to be stopped."""
     code = (
         "import os, signal, sys; from ledger.clock import SystemClock\n"
-        "from ledger.service.supervising import Program\n"
+        "from ledger.service.runs.supervisor import Program\n"
         "with Program(['touch', sys.argv[1]], os.environ, SystemClock(), print, 0) as program:\n"
         "    ended = program.run(lambda: os.kill(os.getpid(), signal.SIGINT))\n"
         "print(ended.told, ended.asked, ended.crashed)"

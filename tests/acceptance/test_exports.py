@@ -15,7 +15,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from ledger.domain import canonical
+from ledger.domain.log import canonical
 from ledger.store.base import chain_after
 from ledger.store.postgres import PostgresStore
 from tests.support.builders import an_event

@@ -15,10 +15,10 @@ import psycopg
 import pytest
 
 from ledger.clock import SystemClock
-from ledger.domain.decisions import Decision
+from ledger.domain.decision import Decision
 from ledger.domain.events import DriftCleared
-from ledger.domain.ids import Actor, ActorKind, Channel
-from ledger.service.recorder import Origin, Recorder
+from ledger.domain.log.ids import Actor, ActorKind, Channel
+from ledger.service.core.recorder import Origin, Recorder
 from ledger.store.postgres import PostgresStore
 from tests.support.admin_server import Handler, obey, running_system
 from tests.support.commands import Rollout

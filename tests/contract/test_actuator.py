@@ -25,9 +25,9 @@ from ledger.actuators.recording import (
     RecordingConfigActuator,
     RecordingModeActuator,
 )
-from ledger.domain.actuation import Outcome
 from ledger.domain.errors import BadInput, Refused, UnknownName
-from ledger.domain.modes import Mode, PauseKind, full_kind
+from ledger.domain.values.actuation import Outcome
+from ledger.domain.values.modes import Mode, PauseKind, full_kind
 from ledger.ports import CodeActuator, ConfigActuator, ModeActuator
 from tests.support.admin_server import running_system
 from tests.support.checkouts import two_releases

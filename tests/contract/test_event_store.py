@@ -10,9 +10,9 @@ from uuid import uuid4
 
 import pytest
 
-from ledger.domain import canonical
-from ledger.domain.envelope import Appended, NewEvent
-from ledger.domain.ids import uuid7
+from ledger.domain.log import canonical
+from ledger.domain.log.envelope import Appended, NewEvent
+from ledger.domain.log.ids import uuid7
 from ledger.store.base import EventStore, Head, chain_after
 from tests.support.builders import NOON, an_event, events
 from tests.support.logs import append_one, assert_sound, outcomes

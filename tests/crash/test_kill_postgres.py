@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from ledger.clock import SystemClock
-from ledger.domain.envelope import NewEvent
+from ledger.domain.log.envelope import NewEvent
 from ledger.store import migrate
 from ledger.store.embedded import EmbeddedPostgres, ServerState
 from ledger.store.group_commit import GroupCommitter

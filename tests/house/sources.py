@@ -57,7 +57,12 @@ class Source:
 @cache
 def texts() -> tuple[Source, ...]:
     """Return every text file of the project."""
-    found = [path for path in ROOT.iterdir() if path.is_file() and path.suffix in TEXTS]
+    found = [
+        path
+        for path in ROOT.iterdir()
+        # In a linked work tree .git is a file that names the folder of the repository.
+        if path.is_file() and path.suffix in TEXTS and path.name != ".git"
+    ]
     for folder in FOLDERS:
         found += [path for path in (ROOT / folder).rglob("*") if path.is_file()]
     return tuple(

@@ -41,7 +41,7 @@ def test_folders_of_the_project_are_in_the_map() -> None:
     page = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
     folders = sorted(
         path.name
-        for parent in ("ledger", "ledger/service", "projections")
+        for parent in ("ledger", "ledger/domain", "ledger/service", "projections")
         for path in (ROOT / parent).iterdir()
         if (path / "__init__.py").exists()
     )

@@ -9,7 +9,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from ledger.domain.events import base, catalogue
+from ledger.domain.events import catalogue
+from ledger.domain.log import event
 
 # ModeSwitched, ModeSwitchUnconfirmed, FingerprintMarkedStable.
 PAST = re.compile(r"(ed|Begun|Given|Held|Pending|Put|Found|Taken)([A-Z]|$)")
@@ -40,10 +41,10 @@ def test_no_event_holds_a_float() -> None:
 def test_a_float_would_be_seen() -> None:
     """The test above can fail: a float two levels down is found."""
 
-    class Inner(base.Part):
+    class Inner(event.Part):
         value: tuple[float, ...] | None = None
 
-    class Outer(base.Event):
+    class Outer(event.Event):
         inner: dict[str, Inner]
 
     assert float in _types_in(Outer)
@@ -73,10 +74,10 @@ def test_every_event_of_the_modules_is_in_the_catalogue() -> None:
     """I3: an event that is written must be readable by name."""
     catalogue()
     defined = {
-        model.__name__ for model in _below(base.Event) if model.__module__.startswith("ledger.")
+        model.__name__ for model in _below(event.Event) if model.__module__.startswith("ledger.")
     }
     assert defined == catalogue().keys()
 
 
-def _below(model: type[base.Event]) -> set[type[base.Event]]:
+def _below(model: type[event.Event]) -> set[type[event.Event]]:
     return set(model.__subclasses__()).union(*(_below(child) for child in model.__subclasses__()))

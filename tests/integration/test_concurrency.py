@@ -19,9 +19,9 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from ledger.domain import canonical
-from ledger.domain.envelope import Appended
 from ledger.domain.errors import LedgerError, LedgerUnreachable
+from ledger.domain.log import canonical
+from ledger.domain.log.envelope import Appended
 from ledger.store.append import Appender
 from ledger.store.base import chain_after
 from ledger.store.connect import open_connection

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from ledger.actuators.control_file import ControlFile
-from ledger.domain.actuation import NotCarried, Outcome
-from ledger.domain.modes import Mode, PauseKind
+from ledger.domain.values.actuation import NotCarried, Outcome
+from ledger.domain.values.modes import Mode, PauseKind
 from tests.support.switching import outcomes, switch
 
 

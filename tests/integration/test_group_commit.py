@@ -14,8 +14,8 @@ import psycopg
 import pytest
 
 from ledger.clock import SystemClock
-from ledger.domain.envelope import NewEvent
 from ledger.domain.errors import LedgerError, LedgerUnreachable
+from ledger.domain.log.envelope import NewEvent
 from ledger.store import group_commit
 from ledger.store.group_commit import GroupCommitter
 from ledger.store.memory import MemoryStore

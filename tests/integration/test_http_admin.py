@@ -10,9 +10,9 @@ from collections.abc import Iterator
 import pytest
 
 from ledger.actuators.http_admin import HttpAdmin
-from ledger.domain.actuation import NotCarried, Outcome
 from ledger.domain.errors import BadInput
-from ledger.domain.modes import Mode, PauseKind
+from ledger.domain.values.actuation import NotCarried, Outcome
+from ledger.domain.values.modes import Mode, PauseKind
 from tests.support import admin_server
 from tests.support.admin_server import System, break_off, drip, hang, ignore, running_system, says
 from tests.support.fakes import FrozenClock

@@ -13,9 +13,9 @@ import pytest
 
 from ledger.domain.errors import AmbiguousName, UnknownName
 from ledger.store.postgres import PostgresStore
-from projections import incident_record
-from projections.incidents import export, list_incidents, show_incident
-from projections.runner import Projector
+from projections.engine.runner import Projector
+from projections.models import incident_record
+from projections.models.incidents import export, list_incidents, show_incident
 from tests.support.builders import NOON
 from tests.support.histories import FINGERPRINTS, happened, metrics
 from tests.support.readmodel import contents, projector

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from ledger import web
-from ledger.domain.durations import parse_duration
 from ledger.domain.errors import Unreachable
+from ledger.domain.values.durations import parse_duration
 from ledger.metrics.sources import DOCUMENT_BYTES_MAX, Source, SourceReading
 from ledger.metrics.specs import PrometheusApi, PrometheusText
 from tests.support.fakes import START, FrozenClock

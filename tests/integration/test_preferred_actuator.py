@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from ledger.actuators import mode_actuators
-from ledger.domain.actuation import NotCarried, Outcome
 from ledger.domain.errors import BadInput
-from ledger.domain.modes import Mode
+from ledger.domain.values.actuation import NotCarried, Outcome
+from ledger.domain.values.modes import Mode
 from ledger.ports import ModeActuator
 from tests.support import admin_server
 from tests.support.admin_server import System, break_off, ignore, running_system, says

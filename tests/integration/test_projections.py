@@ -15,12 +15,12 @@ from bench.generate import events as realistic_events
 from ledger.domain.errors import IntegrityFailure, InvariantViolated, OperationInProgress
 from ledger.store.connect import AUDITOR, PROJECTOR, WRITER, open_connection
 from ledger.store.postgres import PostgresStore
-from projections import checkpoint, fresh, runner
-from projections.incidents import export
-from projections.registry import tables
-from projections.runner import Projector
-from projections.state_cache import cached_state
-from projections.verify import verify
+from projections.engine import checkpoint, fresh, runner
+from projections.engine.runner import Projector
+from projections.engine.state_cache import cached_state
+from projections.engine.verify import verify
+from projections.models.incidents import export
+from projections.models.registry import tables
 from tests.support.histories import REGISTERED, happened
 from tests.support.readmodel import contents, projector
 

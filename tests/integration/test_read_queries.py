@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, timedelta
 
-from ledger.domain.envelope import NewEvent
+from ledger.domain.log.envelope import NewEvent
 from ledger.store.postgres import PostgresStore
-from projections import mode_changes, timeline
-from projections.config_changes import blame, history
-from projections.operations import list_operations
+from projections.models import mode_changes, timeline
+from projections.models.config_changes import blame, history
+from projections.models.operations import list_operations
 from tests.support.builders import NOON
 from tests.support.histories import FINGERPRINTS, REGISTERED, happened
 from tests.support.readmodel import projector

@@ -13,10 +13,10 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from ledger.domain import canonical
-from ledger.domain.envelope import Recorded
 from ledger.domain.errors import IntegrityFailure, LedgerUnreachable, Refused, RightMissing
-from ledger.domain.ids import uuid7
+from ledger.domain.log import canonical
+from ledger.domain.log.envelope import Recorded
+from ledger.domain.log.ids import uuid7
 from ledger.store import restore
 from ledger.store.base import chain_after
 from ledger.store.connect import AUDITOR, PROJECTOR, WRITER, open_connection

@@ -8,7 +8,7 @@ import pytest
 
 from ledger.store.postgres import PostgresStore
 from projections.audit.sync import sync
-from projections.statistics import Statistics, statistics
+from projections.queries.statistics import Statistics, statistics
 from tests.support.audit import BLUE, GREEN, RED, RULE, a_day, asking, minutes
 from tests.support.histories import happened
 from tests.support.postgres import PostgresServer

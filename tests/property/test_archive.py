@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from ledger.clock import SystemClock
-from ledger.domain.ids import Actor, ActorKind
+from ledger.domain.log.ids import Actor, ActorKind
 from ledger.store.postgres import PostgresStore
 from projections.archive import layout
 from projections.archive.seal import Provenance, export

@@ -8,7 +8,7 @@ from uuid import UUID
 import psycopg
 from hypothesis import given, strategies as st
 
-from ledger.domain.canonical import microseconds
+from ledger.domain.log.canonical import microseconds
 from ledger.store import arrays
 
 LONGS = st.integers(-(2**63), 2**63 - 1)

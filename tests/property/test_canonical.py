@@ -9,7 +9,7 @@ import pytest
 import rfc8785
 from hypothesis import given, strategies as st
 
-from ledger.domain import canonical
+from ledger.domain.log import canonical
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 INTEGERS = st.integers(-canonical.SAFE_INTEGER_MAX, canonical.SAFE_INTEGER_MAX)

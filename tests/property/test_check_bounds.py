@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from hypothesis import given, strategies as st
 
-from ledger.domain.configuration import flatten, leaf_text
+from ledger.domain.values.fingerprints import flatten, leaf_text
 from ledger.preflight.fields import Bounds, parse_size
 from ledger.preflight.finding import Result
 from ledger.preflight.judging import judged, judged_age, nodes, number_in, number_text

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from ledger.configuration.restore import restore
 from ledger.configuration.secrets import Findings
 from ledger.configuration.snapshot import fingerprint_of_redacted, snapshot_of_files
-from ledger.domain.configuration import Value, diff, flatten
+from ledger.domain.values.fingerprints import Value, diff, flatten
 from tests.support.configurations import KEY, as_toml, attempt, leaves, read, snapshot
 
 HOME = Path(tempfile.gettempdir()) / "rollout-ledger-tests-have-no-key-here"

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 from hypothesis import assume, example, given, settings, strategies as st
 
-from ledger.domain.configuration import (
+from ledger.domain.values.fingerprints import (
     TAGS,
     Value,
     canonical,

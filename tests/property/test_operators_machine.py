@@ -14,19 +14,17 @@ from hypothesis import settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from ledger.domain import events
-from ledger.domain.decisions import (
-    Decision,
-    configurations,
-    modes as mode_decisions,
-    rollbacks,
-    systems,
-)
+from ledger.domain.configurations import decide as configurations
+from ledger.domain.decision import Decision
 from ledger.domain.errors import NothingStable, Refused
 from ledger.domain.evolve import fold
-from ledger.domain.ids import Actor, ActorKind, Channel, uuid7
-from ledger.domain.modes import Mode, PauseKind
+from ledger.domain.log.ids import Actor, ActorKind, Channel, uuid7
+from ledger.domain.modes import decide as mode_decisions
+from ledger.domain.rollbacks import decide as rollbacks
 from ledger.domain.state import SystemState
-from ledger.service.recorder import Origin, Recorder, within
+from ledger.domain.systems import decide as systems
+from ledger.domain.values.modes import Mode, PauseKind
+from ledger.service.core.recorder import Origin, Recorder, within
 from ledger.store.memory import MemoryStore
 from tests.support.fakes import FrozenClock
 

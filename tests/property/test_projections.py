@@ -10,15 +10,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from ledger.domain.evolve import fold
-from ledger.domain.ids import control_stream
+from ledger.domain.log.ids import control_stream
 from ledger.domain.state import SystemState
 from ledger.store.postgres import PostgresStore
-from projections import fresh, runner, system_state
-from projections.as_of import Moment, state_at
-from projections.incidents import export, export_sha256
-from projections.runner import Projector
-from projections.state_cache import cached_state
-from projections.verify import verify
+from projections.engine import fresh, runner
+from projections.engine.runner import Projector
+from projections.engine.state_cache import cached_state
+from projections.engine.verify import verify
+from projections.models import system_state
+from projections.models.incidents import export, export_sha256
+from projections.queries.as_of import Moment, state_at
 from tests.support.builders import NOON
 from tests.support.histories import history
 from tests.support.readmodel import contents, projector

@@ -14,8 +14,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from ledger.domain import canonical
-from ledger.domain.envelope import NewEvent
+from ledger.domain.log import canonical
+from ledger.domain.log.envelope import NewEvent
 from ledger.store.base import chain_after
 from ledger.store.memory import MemoryStore
 from ledger.store.postgres import PostgresStore

@@ -11,23 +11,23 @@ from typing import Any, Final
 import orjson
 
 from ledger.domain import events
-from ledger.domain.decisions import Decision, alerts, approvals, configurations, phases
-from ledger.domain.decisions.rollbacks import LAST_STABLE
+from ledger.domain.alerts import decide as alerts
+from ledger.domain.approvals import decide as approvals
+from ledger.domain.configurations import decide as configurations
+from ledger.domain.decision import Decision
 from ledger.domain.errors import LedgerError, LedgerUnreachable
 from ledger.domain.evolve import fold
-from ledger.domain.modes import Mode, PauseKind
+from ledger.domain.plans import decide as phases
+from ledger.domain.rollbacks.decide import LAST_STABLE
 from ledger.domain.state import SystemState, iso
-from ledger.service import (
-    applying,
-    configuring,
-    offline,
-    phasing,
-    preflighting,
-    recovery,
-    rolling_back,
-    switching,
-)
-from ledger.service.context import Ledger
+from ledger.domain.values.modes import Mode, PauseKind
+from ledger.service import offline, recovery
+from ledger.service.configurations import apply, registration
+from ledger.service.core.session import Ledger
+from ledger.service.gates import preflight
+from ledger.service.modes import switch
+from ledger.service.plans import phases as phasing
+from ledger.service.rollbacks import rollback
 from ledger.store.base import chain_after
 from tests.simulation.books import Auditor
 from tests.simulation.world import SYSTEM, Crash, World, killable
@@ -60,7 +60,7 @@ class Story:
         self.fingerprints: list[str] = []
         for number in range(CONFIGS):
             path = self.world.config(number, "next.yaml")
-            put = configuring.put(
+            put = registration.put(
                 self.world.ledger(), SYSTEM, [path], self.world.human("ann"), names=["config.yaml"],
                 stable=number == 0, declare=number == 0,
             )  # fmt: skip
@@ -127,7 +127,7 @@ class Story:
         ann = self.world.human("ann")
         if target is Mode.PAUSED:
             return self._paused(kind or PauseKind.HALT)
-        result = switching.switch(
+        result = switch.switch(
             self.world.ledger(), SYSTEM, target, kind, ann, said_yes=ann.actor if said_yes else None
         )
         return f"{result.outcome} {target}"
@@ -164,7 +164,7 @@ class Story:
 
     def _apply(self) -> str:
         number = self.random.randrange(CONFIGS)
-        result = applying.apply(
+        result = apply.apply(
             self.world.ledger(), SYSTEM, self.fingerprints[number], self.world.human("ann")
         )
         return f"{result.outcome} {number}"
@@ -180,7 +180,7 @@ class Story:
         selector = self.random.choice([LAST_STABLE, LAST_STABLE, *self.fingerprints])
         ann = self.world.human("ann")
         try:
-            result = rolling_back.rollback(self.world.ledger(), SYSTEM, selector, ann)
+            result = rollback.rollback(self.world.ledger(), SYSTEM, selector, ann)
         except LedgerUnreachable as problem:
             result = offline.rollback(self.world.cut_off(), SYSTEM, selector, ann, problem)
         return result.outcome
@@ -199,7 +199,7 @@ class Story:
         return self._ann(self._granted, "bob") if what == "grant" else what
 
     def _check(self) -> None:
-        preflighting.run(
+        preflight.run(
             self.world.ledger(), SYSTEM, self.world.human("ann"), params={}, skips={},
             base=self.world.folder,
         )  # fmt: skip

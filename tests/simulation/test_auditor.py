@@ -12,10 +12,12 @@ import pytest
 
 from ledger.alerts import judge
 from ledger.domain import events
-from ledger.domain.decisions import modes, rollbacks
 from ledger.domain.errors import LedgerUnreachable
+from ledger.domain.modes import decide as modes
+from ledger.domain.rollbacks import decide as rollbacks
 from ledger.domain.state import SystemState
-from ledger.service import acting, offline, recovery
+from ledger.service import offline, recovery
+from ledger.service.alerts import actions
 from tests.simulation.stories import play
 
 SEEDS: Final = 60
@@ -33,18 +35,18 @@ def a_rule_raises_exposure(patch: pytest.MonkeyPatch) -> None:
         Path(path).write_text('{"mode": "real"}')
         return "done", "better so"
 
-    patch.setattr(acting, "_pause", to_real)
+    patch.setattr(actions, "_pause", to_real)
 
 
 def a_rule_overrides_a_person(patch: pytest.MonkeyPatch) -> None:
-    act = acting.act
+    act = actions.act
 
     def stubborn(
         ledger: Any, plan: Any, rules: Any, state: SystemState, *rest: Any, **named: Any
     ) -> Any:
         return act(ledger, plan, rules, replace(state, human_position=0), *rest, **named)
 
-    patch.setattr(acting, "act", stubborn)
+    patch.setattr(actions, "act", stubborn)
 
 
 def a_crash_is_never_finished(patch: pytest.MonkeyPatch) -> None:

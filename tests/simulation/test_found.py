@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from ledger.domain import events
-from ledger.domain.decisions import Decision
-from ledger.domain.modes import Mode, PauseKind
+from ledger.domain.decision import Decision
 from ledger.domain.state import iso
-from ledger.service import offline, recovery, switching
+from ledger.domain.values.modes import Mode, PauseKind
+from ledger.service import offline, recovery
+from ledger.service.modes import switch
 from tests.simulation.world import SYSTEM, Crash, World, killable
 
 
@@ -20,7 +21,7 @@ def world(tmp_path: Path) -> World:
     """A bot in mock, under watch, and all is well."""
     world = World(tmp_path)
     ann = world.human("ann")
-    switching.switch(world.ledger(), SYSTEM, Mode.MOCK, None, ann, said_yes=ann.actor)
+    switch.switch(world.ledger(), SYSTEM, Mode.MOCK, None, ann, said_yes=ann.actor)
     world.begin_watch()
     look(world)
     return world
@@ -144,7 +145,7 @@ def test_a_pause_after_a_resume_that_was_not_recorded_is_finished(world: World) 
     paused(world, PauseKind.HALT)
     ann = world.human("ann")
     with killable(dies_at("switch.after_act")), pytest.raises(Crash):
-        switching.switch(world.ledger(), SYSTEM, Mode.MOCK, None, ann, said_yes=ann.actor)
+        switch.switch(world.ledger(), SYSTEM, Mode.MOCK, None, ann, said_yes=ann.actor)
     assert world.mode() == ("mock", None)
     with killable(dies_at("switch.after_intent")), pytest.raises(Crash):
         paused(world, PauseKind.REDUCE_ONLY)

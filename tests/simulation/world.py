@@ -14,17 +14,19 @@ from typing import Any, TypeVar
 
 from ledger import fail_points
 from ledger.domain import events
-from ledger.domain.decisions import systems
-from ledger.domain.envelope import Appended, NewEvent, Recorded
 from ledger.domain.errors import LedgerUnreachable
 from ledger.domain.evolve import fold
-from ledger.domain.ids import Actor, ActorKind, Channel, control_stream
+from ledger.domain.log.envelope import Appended, NewEvent, Recorded
+from ledger.domain.log.ids import Actor, ActorKind, Channel, control_stream
 from ledger.domain.state import SystemState
-from ledger.service import offline, planning, watch_start
-from ledger.service.context import Ledger
-from ledger.service.memory import LocalMemory
-from ledger.service.recorder import Origin, Recorder
-from ledger.service.watching import Watch
+from ledger.domain.systems import decide as systems
+from ledger.service import offline
+from ledger.service.core.local_cache import LocalMemory
+from ledger.service.core.recorder import Origin, Recorder
+from ledger.service.core.session import Ledger
+from ledger.service.plans import adoption
+from ledger.service.watch import start
+from ledger.service.watch.loop import Watch
 from ledger.store.memory import MemoryStore
 from tests.support.fakes import FrozenClock
 
@@ -163,7 +165,7 @@ class World:
             ),
             ann,
         )
-        planning.adopt(ledger, SYSTEM, folder / "plan.yaml", ann)
+        adoption.adopt(ledger, SYSTEM, folder / "plan.yaml", ann)
 
     # --- processes ---
 
@@ -203,7 +205,7 @@ class World:
         origin = Origin(Actor("watch", "watch", ActorKind.SERVICE), Channel.SCHEDULER)
         away = LedgerUnreachable("Postgres is away.") if self.store.away else None
         ledger = self._over(self.store) if away else self.ledger()
-        self.watch = watch_start.begin(
+        self.watch = start.begin(
             ledger, SYSTEM, origin, base=self.folder, say=self.said.append, away=away
         )
         return self.watch

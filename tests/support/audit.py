@@ -11,8 +11,8 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from ledger.domain.envelope import NewEvent
-from ledger.domain.ids import orders_stream
+from ledger.domain.log.envelope import NewEvent
+from ledger.domain.log.ids import orders_stream
 from projections.audit import replica, shut_in, verify
 from projections.audit.ask import Parameters, Questioner
 from tests.support.builders import NOON

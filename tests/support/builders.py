@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from ledger.domain import canonical
-from ledger.domain.envelope import NewEvent
-from ledger.domain.ids import uuid7
+from ledger.domain.log import canonical
+from ledger.domain.log.envelope import NewEvent
+from ledger.domain.log.ids import uuid7
 
 NOON = datetime(2025, 11, 20, 12, 0, tzinfo=UTC)
 

@@ -12,8 +12,8 @@ from ledger.configuration import loader
 from ledger.configuration.keys import SecretKey
 from ledger.configuration.snapshot import Snapshot, snapshot_under
 from ledger.configuration.source import decode
-from ledger.domain.configuration import Value
 from ledger.domain.errors import BadInput
+from ledger.domain.values.fingerprints import Value
 
 T = TypeVar("T")
 

@@ -9,9 +9,9 @@ from uuid import UUID
 
 from hypothesis import strategies as st
 
-from ledger.domain import canonical
-from ledger.domain.envelope import NewEvent
-from ledger.domain.ids import control_stream, metrics_stream, uuid7
+from ledger.domain.log import canonical
+from ledger.domain.log.envelope import NewEvent
+from ledger.domain.log.ids import control_stream, metrics_stream, uuid7
 from tests.support.builders import NOON
 
 FINGERPRINTS = [f"sha256:{digit * 64}" for digit in "abc"]

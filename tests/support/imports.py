@@ -11,17 +11,17 @@ from ledger.clock import SystemClock
 from ledger.configuration.keys import HomeKey
 from ledger.configuration.secrets import redact_text
 from ledger.domain import events
-from ledger.domain.decisions import systems
-from ledger.domain.envelope import Recorded
-from ledger.domain.ids import Actor, ActorKind, Channel, control_stream, orders_stream
+from ledger.domain.log.envelope import Recorded
+from ledger.domain.log.ids import Actor, ActorKind, Channel, control_stream, orders_stream
 from ledger.domain.state import SystemState
-from ledger.service.context import Ledger
+from ledger.domain.systems import decide as systems
+from ledger.service.core.creation import create_ledger
+from ledger.service.core.local_cache import LocalMemory
+from ledger.service.core.recorder import Origin, Recorder
+from ledger.service.core.session import Ledger
 from ledger.service.imports import importing
 from ledger.service.imports.base import Imported
 from ledger.service.imports.importing import Manner
-from ledger.service.memory import LocalMemory
-from ledger.service.recorder import Origin, Recorder
-from ledger.service.setup import create_ledger
 from ledger.store.postgres import PostgresStore
 from tests.support.pasts import Repository
 

@@ -8,9 +8,9 @@ from ledger.alerts.judge import Look, judge
 from ledger.alerts.rules import AlertRule, load_rules
 from ledger.alerts.series import SeriesStore
 from ledger.domain import events
-from ledger.domain.decisions import Decision
-from ledger.domain.ids import Actor, ActorKind, Channel
-from ledger.service.recorder import Origin, Recorder
+from ledger.domain.decision import Decision
+from ledger.domain.log.ids import Actor, ActorKind, Channel
+from ledger.service.core.recorder import Origin, Recorder
 from ledger.store.memory import MemoryStore
 from tests.support.fakes import FrozenClock
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 
-from ledger.domain import canonical
-from ledger.domain.envelope import Appended, NewEvent
+from ledger.domain.log import canonical
+from ledger.domain.log.envelope import Appended, NewEvent
 from ledger.store.base import EventStore, chain_after
 
 

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from ledger.service.heartbeat import last_beat
+from ledger.service.watch.heartbeat import last_beat
 from tests.support.bot import CONTROL_FILE, MITIGATIONS, ROOT, Bot, started, two_free_ports
 from tests.support.commands import Rollout, Told
 

@@ -11,8 +11,8 @@ from psycopg import sql
 
 from ledger.clock import SystemClock
 from ledger.store.connect import PROJECTOR, open_connection
-from projections.registry import tables
-from projections.runner import Projector
+from projections.engine.runner import Projector
+from projections.models.registry import tables
 
 
 @contextmanager

@@ -6,11 +6,11 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from ledger.domain.events.base import Event
 from ledger.domain.evolve import fold
-from ledger.domain.ids import Actor, ActorKind, Channel
+from ledger.domain.log.event import Event
+from ledger.domain.log.ids import Actor, ActorKind, Channel
 from ledger.domain.state import SystemState
-from ledger.service.recorder import Origin, Recorder
+from ledger.service.core.recorder import Origin, Recorder
 from ledger.store.memory import MemoryStore
 from tests.support.fakes import FrozenClock
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ledger.domain.actuation import Carried, NotCarried, Outcome
-from ledger.domain.modes import Mode, PauseKind
+from ledger.domain.values.actuation import Carried, NotCarried, Outcome
+from ledger.domain.values.modes import Mode, PauseKind
 from ledger.ports import ModeActuator
 
 

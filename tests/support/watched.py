@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from ledger.service.heartbeat import last_beat
+from ledger.service.watch.heartbeat import last_beat
 from tests.support.commands import Rollout, Told
 
 START = datetime(2025, 12, 1, tzinfo=UTC)

@@ -13,8 +13,8 @@ from uuid import UUID
 
 import pytest
 
-from ledger.domain import canonical
-from ledger.domain.envelope import Recorded
+from ledger.domain.log import canonical
+from ledger.domain.log.envelope import Recorded
 from ledger.store.base import chain_after
 
 ROOT = Path(__file__).parents[2]

@@ -10,8 +10,8 @@ import pytest
 
 from ledger.configuration import loader
 from ledger.configuration.source import BYTES_MAX, decode, read_bytes
-from ledger.domain.configuration import Value, canonical
 from ledger.domain.errors import BadInput
+from ledger.domain.values.fingerprints import Value, canonical
 
 
 def read(name: str, text: str | bytes) -> Value:

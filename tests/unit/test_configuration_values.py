@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from ledger.domain.configuration import (
+from ledger.domain.errors import BadInput
+from ledger.domain.values.fingerprints import (
     Change,
     Value,
     canonical,
@@ -16,7 +17,6 @@ from ledger.domain.configuration import (
     key_path,
     merge,
 )
-from ledger.domain.errors import BadInput
 
 
 def test_the_canonical_form_is_rfc_8785() -> None:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import rfc8785
 
-from ledger.domain import canonical, upcast
 from ledger.domain.events import Event, catalogue
+from ledger.domain.log import canonical, upcast
 
 VECTORS: list[dict[str, Any]] = json.loads(
     (Path(__file__).parents[1] / "vectors/events.json").read_bytes()

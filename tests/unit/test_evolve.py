@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ledger.domain import events
-from ledger.domain.events.base import Event
-from ledger.domain.ids import uuid7
+from ledger.domain.log.event import Event
+from ledger.domain.log.ids import uuid7
 from tests.support.stories import Story
 
 FINGERPRINT = "sha256:" + "a" * 64

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ledger.domain.errors import BadInput
-from ledger.domain.ids import ActorKind
+from ledger.domain.log.ids import ActorKind
 from ledger.service.imports import config_changes, jsonl, risk_events
 from ledger.service.imports.actors import git_author, named
 from ledger.service.imports.base import BadRecord, Problem, Told, record_id

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from ledger.domain.errors import BadInput
-from ledger.domain.modes import (
+from ledger.domain.values.modes import (
     Mode,
     PauseKind,
     Transition,

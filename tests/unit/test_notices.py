@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from ledger.domain import events
-from ledger.domain.durations import parse_duration
-from ledger.domain.evolve.alerts import SETTLED_MAX
+from ledger.domain.alerts.evolve import SETTLED_MAX
+from ledger.domain.values.durations import parse_duration
 from ledger.notify.deliver import body_of, idempotency_key
 from ledger.notify.specs import Channel, File, Webhook
-from ledger.service.notifying import END_TRIES, Notice, Notifier, due, together
+from ledger.service.alerts.notifications import END_TRIES, Notice, Notifier, due, together
 from tests.support.site import open_site
 from tests.support.stories import Story
 

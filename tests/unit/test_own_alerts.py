@@ -6,7 +6,7 @@ from typing import Literal
 
 from ledger.alerts import own
 from ledger.domain import events
-from ledger.service.acting import OPEN_SECONDS, open_seconds
+from ledger.service.alerts.actions import OPEN_SECONDS, open_seconds
 from tests.support.stories import Story
 
 Outcome = Literal["done", "skipped", "failed"]

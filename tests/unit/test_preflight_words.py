@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from ledger.domain import events
-from ledger.domain.decisions.gates import insist_on_preflight
 from ledger.domain.errors import GateClosed
-from ledger.domain.events.gates import CheckResult
+from ledger.domain.gates.decide import insist_on_preflight
+from ledger.domain.gates.events import CheckResult
 from tests.support.stories import Story
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ledger.domain.events import catalogue
-from projections.sentences import _TELL, changes_text, mode_text, sentence, short
+from projections.words.sentences import _TELL, changes_text, mode_text, sentence, short
 
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "events.json").read_bytes())
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from cli.commands.alert import alert
-from ledger.domain.severities import SEVERITIES
+from ledger.domain.values.severities import SEVERITIES
 
 
 def test_the_words_of_the_guides_are_understood_by_hand_as_in_rules() -> None:

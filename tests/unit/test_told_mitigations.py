@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ledger.domain.state import SystemState
-from ledger.service.mitigating import told_of
+from ledger.service.mitigations.mitigation import told_of
 
 NOW = "2025-11-20T12:00:00.000000Z"
 LATER = "2025-11-20T13:00:00.000000Z"

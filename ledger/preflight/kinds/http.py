@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from urllib.request import BaseHandler, HTTPRedirectHandler, ProxyHandler, Request, build_opener
 
 from ledger.clock import SystemClock
-from ledger.domain.configuration import leaf_text
+from ledger.domain.values.fingerprints import leaf_text
 from ledger.preflight.context import CheckContext
 from ledger.preflight.fields import Bounds, seconds_of
 from ledger.preflight.finding import Outcome, Result

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Final
 
-from ledger.domain.configuration import leaf_text
-from ledger.domain.durations import duration_text, parse_duration
+from ledger.domain.values.durations import duration_text, parse_duration
+from ledger.domain.values.fingerprints import leaf_text
 from ledger.preflight.context import CheckContext, OpenAlert
 from ledger.preflight.finding import CheckError, Outcome, Result, worst
 from ledger.preflight.judging import (

@@ -15,8 +15,8 @@ from ledger.configuration.loader import parse
 from ledger.configuration.names import Hint, hint_of
 from ledger.configuration.secrets import Findings
 from ledger.configuration.source import SUFFIXES, decode
-from ledger.domain.configuration import key_path, shortened
 from ledger.domain.errors import BadInput, FileProblem
+from ledger.domain.values.fingerprints import key_path, shortened
 from ledger.files import read_bounded
 from ledger.preflight.context import CheckContext
 from ledger.preflight.fields import parse_size

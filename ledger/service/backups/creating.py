@@ -14,10 +14,10 @@ from typing import Final, Protocol
 import orjson
 
 from ledger import fail_points, files
-from ledger.domain import canonical, lines
 from ledger.domain.clock import Clock
 from ledger.domain.errors import FileNotRead, IntegrityFailure, LedgerError
-from ledger.domain.ids import Actor
+from ledger.domain.log import canonical, lines
+from ledger.domain.log.ids import Actor
 from ledger.domain.state import iso
 from ledger.service.backups import pieces
 from ledger.service.backups.metadata import (
@@ -30,7 +30,7 @@ from ledger.service.backups.metadata import (
     TableDigest,
 )
 from ledger.service.backups.sealing import Seal
-from ledger.service.setup import PROGRAM_VERSION
+from ledger.service.core.creation import PROGRAM_VERSION
 from ledger.store import migrate
 from ledger.store.base import EventStore, chain_after
 from ledger.store.checkpoint import ledger_id

@@ -11,9 +11,9 @@ from typing import Final
 
 import orjson
 
-from ledger.domain import lines
-from ledger.domain.envelope import Recorded
 from ledger.domain.errors import BadInput, FileNotRead, IntegrityFailure, SchemaNewer
+from ledger.domain.log import lines
+from ledger.domain.log.envelope import Recorded
 from ledger.service.backups import pieces
 from ledger.store import migrate
 

@@ -10,7 +10,7 @@ import orjson
 from pydantic import Field, ValidationError
 
 from ledger.domain.errors import IntegrityFailure, SchemaNewer
-from ledger.domain.events.base import Count, Part, Sha256
+from ledger.domain.log.event import Count, Part, Sha256
 from ledger.store import migrate
 
 FORMAT: Final = 1

@@ -9,9 +9,9 @@ from datetime import datetime
 from pathlib import Path
 
 from ledger import files
-from ledger.domain import lines
-from ledger.domain.envelope import Recorded
 from ledger.domain.errors import FileNotRead, IntegrityFailure, LedgerError, UnknownName
+from ledger.domain.log import lines
+from ledger.domain.log.envelope import Recorded
 from ledger.service.backups import pieces
 from ledger.service.backups.metadata import (
     KEY,

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from ledger import files
-from ledger.domain import lines
 from ledger.domain.errors import IntegrityFailure
+from ledger.domain.log import lines
 from ledger.service.backups.sealing import Opener, Seal
 
 COMPRESSION: Final = 1

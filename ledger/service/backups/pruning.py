@@ -9,11 +9,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from ledger import files
-from ledger.domain.durations import duration_text
 from ledger.domain.state import SystemState
+from ledger.domain.values.durations import duration_text
 from ledger.service.backups.opening import Entry
-from ledger.service.context import Ledger
-from ledger.service.planning import plan_of
+from ledger.service.core.session import Ledger
+from ledger.service.plans.adoption import plan_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ledger.domain import events
-from ledger.domain.ids import LEDGER_STREAM
+from ledger.domain.log.ids import LEDGER_STREAM
 from ledger.service.backups.metadata import Metadata
-from ledger.service.recorder import Origin, Recorder
+from ledger.service.core.recorder import Origin, Recorder
 from ledger.store.base import EventStore
 
 CREATED = "BackupCreated"

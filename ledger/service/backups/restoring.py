@@ -7,9 +7,9 @@ from itertools import islice
 from typing import Protocol
 
 from ledger import fail_points
-from ledger.domain import canonical
-from ledger.domain.envelope import Recorded
 from ledger.domain.errors import IntegrityFailure, Refused
+from ledger.domain.log import canonical
+from ledger.domain.log.envelope import Recorded
 from ledger.store.base import chain_after
 from ledger.store.checkpoint import Checkpoint
 from ledger.store.restore import Restorer

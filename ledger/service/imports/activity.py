@@ -19,11 +19,12 @@ from typing import Final
 
 from ledger import fail_points
 from ledger.domain import events
-from ledger.domain.envelope import NewEvent
 from ledger.domain.errors import FileNotRead
-from ledger.domain.ids import Channel, orders_stream
-from ledger.service.configuring import adopt_key
-from ledger.service.context import Ledger
+from ledger.domain.log.envelope import NewEvent
+from ledger.domain.log.ids import Channel, orders_stream
+from ledger.service.configurations.registration import adopt_key
+from ledger.service.core.recorder import Origin
+from ledger.service.core.session import Ledger
 from ledger.service.imports.actors import system_itself
 from ledger.service.imports.base import (
     Imported,
@@ -43,7 +44,6 @@ from ledger.service.imports.fields import Inexact, field_texts
 from ledger.service.imports.jsonl import Activity, exactly
 from ledger.service.imports.lines import Lines
 from ledger.service.imports.times import Zone
-from ledger.service.recorder import Origin
 
 BATCH_EVENTS: Final = 1000
 EQUAL_WINDOW: Final = 65_536

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from ledger.domain.ids import Actor, ActorKind
+from ledger.domain.log.ids import Actor, ActorKind
 
 UNKNOWN: Final = Actor("unknown", "unknown", ActorKind.IMPORTER)
 """For a change that left its trace and no record: an importer found it, and nobody knows who made it."""

@@ -17,10 +17,10 @@ from uuid import UUID
 
 from ledger import fail_points
 from ledger.domain import events
-from ledger.domain.envelope import NewEvent
 from ledger.domain.errors import BadInput, EventIdReused
-from ledger.domain.ids import control_stream
-from ledger.service.recorder import Origin, Recorder
+from ledger.domain.log.envelope import NewEvent
+from ledger.domain.log.ids import control_stream
+from ledger.service.core.recorder import Origin, Recorder
 from ledger.store.base import EventStore
 
 T = TypeVar("T")

@@ -18,14 +18,15 @@ from uuid import UUID
 
 from ledger import fail_points
 from ledger.domain import events
-from ledger.domain.configuration import diff_flat, flatten
-from ledger.domain.decisions import insist_on_registered
-from ledger.domain.envelope import NewEvent, Recorded
+from ledger.domain.decision import insist_on_registered
 from ledger.domain.evolve import evolve
-from ledger.domain.ids import Actor, Channel, control_stream
+from ledger.domain.log.envelope import NewEvent, Recorded
+from ledger.domain.log.ids import Actor, Channel, control_stream
 from ledger.domain.state import SystemState
-from ledger.service.configuring import adopt_key, registration_of
-from ledger.service.context import Ledger
+from ledger.domain.values.fingerprints import diff_flat, flatten
+from ledger.service.configurations.registration import adopt_key, registration_of
+from ledger.service.core.recorder import Origin, Recorder
+from ledger.service.core.session import Ledger
 from ledger.service.imports.actors import UNKNOWN
 from ledger.service.imports.base import (
     Imported,
@@ -40,7 +41,6 @@ from ledger.service.imports.base import (
     record_id,
     summary_of,
 )
-from ledger.service.recorder import Origin, Recorder
 
 if TYPE_CHECKING:
     from ledger.configuration.snapshot import Snapshot

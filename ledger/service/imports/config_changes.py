@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, NoReturn
 
-from ledger.domain.configuration import Value, canonical, shortened
 from ledger.domain.errors import BadInput
+from ledger.domain.values.fingerprints import Value, canonical, shortened
 from ledger.service.imports.base import BadRecord, Problem, Told, shown
 from ledger.service.imports.lines import decoded
 from ledger.service.imports.times import Zone

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from ledger.domain.errors import BadInput, FileNotRead
 from ledger.domain.state import SystemState
-from ledger.service.context import Ledger
+from ledger.service.core.recorder import Origin
+from ledger.service.core.session import Ledger
 from ledger.service.imports import activity, changes, config_changes, jsonl, risk_events
 from ledger.service.imports.actors import named
 from ledger.service.imports.base import (
@@ -27,7 +28,6 @@ from ledger.service.imports.changes import Step
 from ledger.service.imports.config_changes import REPEAT_WINDOW_SECONDS, ConfigChange
 from ledger.service.imports.lines import Lines
 from ledger.service.imports.times import UTC_ZONE, Zone
-from ledger.service.recorder import Origin
 
 if TYPE_CHECKING:
     from ledger.configuration.snapshot import Snapshot

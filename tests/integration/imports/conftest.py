@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger.service.context import Ledger
+from ledger.service.core.session import Ledger
 from tests.support.imports import close, open_ledger, register
 from tests.support.pasts import Repository
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from ledger.domain.errors import BadInput
-from ledger.service.context import Ledger
+from ledger.service.core.session import Ledger
 from ledger.service.imports import changes
 from tests.support.imports import (
     head,

@@ -9,7 +9,7 @@ import pytest
 from dulwich.objects import Commit
 
 from ledger.domain.errors import BadInput
-from ledger.service.context import Ledger
+from ledger.service.core.session import Ledger
 from ledger.service.imports import importing
 from ledger.service.imports.importing import Manner
 from tests.support.imports import (

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ledger.domain.errors import BadInput
-from ledger.service.context import Ledger
+from ledger.service.core.session import Ledger
 from ledger.service.imports import activity, importing
 from ledger.service.imports.times import zone_named
 from tests.support.imports import (

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from ledger.domain.errors import BadInput, UnknownName
-from ledger.service.context import Ledger
+from ledger.service.core.session import Ledger
 from ledger.service.imports import importing
 from ledger.service.imports.importing import Manner
 from ledger.service.imports.times import zone_named

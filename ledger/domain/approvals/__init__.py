@@ -1,0 +1,1 @@
+"""Approvals: who has to say yes, and who did."""

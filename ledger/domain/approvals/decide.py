@@ -1,0 +1,185 @@
+"""Approvals: n people of named roles, never the one who asks, for one configuration and one plan."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from ledger.domain import events
+from ledger.domain.decision import Decision, insist_on_registered
+from ledger.domain.errors import ApprovalNeeded, BadInput, Refused, UnknownName
+from ledger.domain.log.ids import Actor, ActorKind
+from ledger.domain.state import SystemState, iso
+
+
+def request(
+    state: SystemState, subject: str, quorum: Mapping[str, Any], name: str, now: datetime
+) -> Decision:
+    """Ask for the yes of those whom the plan names for ``subject``."""
+    insist_on_registered(state)
+    known = open_request(state, subject, now)
+    if known is not None:
+        return Decision(skipped=f"{known} asks for that already")
+    asked = events.ApprovalRequested(
+        request=name,
+        subject=subject,
+        roles=dict(quorum["roles"]),
+        fingerprint=state.fingerprint,
+        profile=state.profile["fingerprint"] if state.profile else None,
+        expires_at=iso(now + timedelta(seconds=quorum["expires_seconds"])),
+    )
+    return Decision((*_stale_ones(state, subject, now), asked))
+
+
+def grant(
+    state: SystemState, request_: str, role: str, actor: Actor, signed_on: date, now: datetime
+) -> Decision:
+    """Say yes as ``role``.
+
+    Raises:
+        UnknownName: there is no such request, or it asks for no such role.
+        Refused: the request is over or stale, the actor asked for it, or is no person.
+        BadInput: signed on a day to come.
+    """
+    known = _usable(state, request_, role, now)
+    _insist_on_another_person(known, actor)
+    if signed_on > now.date():
+        raise BadInput(f"{signed_on} is a day to come.", hint="Sign with a date that has been.")
+    said = actor.id.casefold()
+    before = next((one for one in known["granted"] if one["id"].casefold() == said), None)
+    if before is not None:
+        return Decision(skipped=f"{actor.name} has said yes already, as {before['role']}")
+    if missing(known).get(role, 0) == 0:
+        return Decision(skipped=f"nobody more is needed as {role}")
+    granted = events.ApprovalGranted(request=request_, role=role, signed_on=str(signed_on))
+    return Decision((granted,))
+
+
+def deny(state: SystemState, request_: str, role: str, actor: Actor, now: datetime) -> Decision:
+    """Say no as ``role``: the request is over. Raises as `grant` does, but for the asker: who asks may."""
+    _usable(state, request_, role, now)
+    _insist_on_a_person(actor)
+    return Decision((events.ApprovalDenied(request=request_, role=role),))
+
+
+def missing(known: Mapping[str, Any]) -> dict[str, int]:
+    """Return how many more of each role have to say yes."""
+    given: dict[str, int] = {}
+    for one in known["granted"]:
+        given[one["role"]] = given.get(one["role"], 0) + 1
+    return {
+        role: count - given.get(role, 0)
+        for role, count in known["roles"].items()
+        if count > given.get(role, 0)
+    }
+
+
+def stale(state: SystemState, known: Mapping[str, Any], now: datetime) -> str | None:
+    """Return why a request counts no more, or None."""
+    if known["status"] != "open":
+        return str(known["status"])
+    if known["expires_at"] <= iso(now):
+        return "expired"
+    if known["fingerprint"] != state.fingerprint:
+        return "fingerprint_changed"
+    if known["profile"] != (state.profile["fingerprint"] if state.profile else None):
+        return "profile_changed"
+    return None
+
+
+def open_request(state: SystemState, subject: str, now: datetime) -> str | None:
+    """Return the request on ``subject`` that still counts, if there is one."""
+    return next(
+        (
+            name
+            for name, known in state.approvals.items()
+            if known["subject"] == subject and stale(state, known, now) is None
+        ),
+        None,
+    )
+
+
+def insist_on_approvals(
+    state: SystemState, subject: str, quorum: Mapping[str, Any] | None, now: datetime
+) -> None:
+    """Raise unless all whom the plan names have said yes to this, as it is now.
+
+    Raises:
+        ApprovalNeeded: somebody has not, or what they said yes to was something else.
+    """
+    if not quorum or not quorum["roles"]:
+        return
+    request_ = open_request(state, subject, now)
+    if request_ is None:
+        asked = [known for known in state.approvals.values() if known["subject"] == subject]
+        last = asked[-1] if asked else None
+        why = _told(stale(state, last, now)) if last is not None else "nobody has asked for it"
+        raise ApprovalNeeded(
+            f"{subject} of {state.system} needs approval ({_roles(quorum['roles'])}), and {why}.",
+            hint=f"rollout approve request {state.system} {subject}",
+        )
+    lacking = missing(state.approvals[request_])
+    if lacking:
+        raise ApprovalNeeded(
+            f"{subject} of {state.system} still needs the yes of {_roles(lacking)}.",
+            hint=f"rollout approve grant {state.system} {request_} --role {next(iter(lacking))}",
+        )
+
+
+def _roles(roles: Mapping[str, int]) -> str:
+    return ", ".join(role if count == 1 else f"{count} × {role}" for role, count in roles.items())
+
+
+def _told(why: str | None) -> str:
+    return {
+        "denied": "it was denied",
+        "expired": "the approval has expired",
+        "fingerprint_changed": "the configuration has changed since it was given",
+        "profile_changed": "the plan has changed since it was given",
+    }.get(why or "", "it no longer counts")
+
+
+def _stale_ones(state: SystemState, subject: str, now: datetime) -> tuple[events.Event, ...]:
+    """Say of requests on ``subject`` that they went stale, where the log does not say so yet."""
+    return tuple(
+        events.ApprovalInvalidated(request=name, why=why)  # type: ignore[arg-type] -- of those `stale` gives
+        for name, known in state.approvals.items()
+        if known["subject"] == subject and known["status"] == "open"
+        if (why := stale(state, known, now)) is not None
+    )
+
+
+def _usable(state: SystemState, request_: str, role: str, now: datetime) -> Mapping[str, Any]:
+    insist_on_registered(state)
+    known = state.approvals.get(request_)
+    if known is None:
+        raise UnknownName(
+            f"{state.system} has no request {request_!r}.",
+            hint=f"rollout approve list {state.system} shows them",
+        )
+    why = stale(state, known, now)
+    if why is not None:
+        raise Refused(
+            f"{request_} can't be answered any more: {_told(why)}.",
+            hint=f"Ask again: rollout approve request {state.system} {known['subject']}",
+        )
+    if role not in known["roles"]:
+        raise UnknownName(
+            f"{request_} asks for no {role!r}.", hint=f"It asks for: {_roles(known['roles'])}"
+        )
+    return known
+
+
+def _insist_on_a_person(actor: Actor) -> None:
+    if actor.kind is not ActorKind.HUMAN:
+        raise Refused(f"{actor.name} is no person, and approvals are given by people.")
+
+
+def _insist_on_another_person(known: Mapping[str, Any], actor: Actor) -> None:
+    _insist_on_a_person(actor)
+    if actor.id.casefold() == known["by_id"].casefold():
+        raise Refused(
+            f"{actor.name} asked for this approval, and can't give it.",
+            hint="Somebody else has to.",
+        )

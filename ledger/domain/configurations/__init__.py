@@ -1,0 +1,1 @@
+"""Configurations: kept, named, vouched for, put in force."""

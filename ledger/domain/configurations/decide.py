@@ -1,0 +1,173 @@
+"""Keeping, naming and vouching for configurations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from ledger.domain import events
+from ledger.domain.decision import Decision, insist_on_registered
+from ledger.domain.errors import AmbiguousName, NameTaken, Refused, UnknownName
+from ledger.domain.state import SystemState
+
+SHORT_LENGTH_MIN: Final = 4
+SHORT_LENGTH_SHOWN: Final = 12
+
+
+def short(fingerprint: str | None) -> str:
+    """Return a fingerprint as people read it: its first 12 digits."""
+    return fingerprint.removeprefix("sha256:")[:SHORT_LENGTH_SHOWN] if fingerprint else "none"
+
+
+def resolve(state: SystemState, name: str) -> str:
+    """Return the full fingerprint that ``name`` means: a tag, a fingerprint, or the start of one.
+
+    Raises:
+        UnknownName: nothing is called that.
+        AmbiguousName: several fingerprints begin like that.
+    """
+    insist_on_registered(state)
+    if name in state.tags:
+        return state.tags[name]
+    digits = name.removeprefix("sha256:").lower()
+    found = [known for known in state.configs if known.removeprefix("sha256:").startswith(digits)]
+    if len(digits) < SHORT_LENGTH_MIN or not found:
+        raise UnknownName(
+            f"{state.system} has no configuration {name!r}.",
+            hint=f"rollout config list {state.system} shows fingerprints and tags "
+            f"(at least {SHORT_LENGTH_MIN} digits of one will do)",
+        )
+    if len(found) > 1:
+        shown = ", ".join(sorted(short(fingerprint) for fingerprint in found)[:5])
+        raise AmbiguousName(
+            f"{name!r} fits {len(found)} configurations of {state.system}: {shown}.",
+            hint="Give more digits.",
+        )
+    return found[0]
+
+
+def register(state: SystemState, registered: events.ConfigRegistered) -> Decision:
+    """Keep a snapshot under its fingerprint. The same bytes again are a no-op."""
+    insist_on_registered(state)
+    known = state.configs.get(registered.fingerprint)
+    if known is not None and registered.snapshot in known["snapshots"]:
+        return Decision(
+            skipped=f"already registered as {short(registered.fingerprint)}, at {known['registered_at']}"
+        )
+    return Decision((registered,))
+
+
+def tag(state: SystemState, fingerprint: str, name: str) -> Decision:
+    """Give a fingerprint a human name. A tag never moves.
+
+    Raises:
+        NameTaken: the tag names another fingerprint.
+    """
+    holder = state.tags.get(name)
+    if holder == fingerprint:
+        return Decision(skipped=f"{short(fingerprint)} is tagged {name} already")
+    if holder is not None:
+        raise NameTaken(
+            f"The tag {name!r} names {short(holder)} already, and a tag never moves.",
+            hint="Choose another tag.",
+        )
+    return Decision((events.FingerprintTagged(fingerprint=fingerprint, tag=name),))
+
+
+def mark_stable(state: SystemState, fingerprint: str) -> Decision:
+    """Vouch for a fingerprint, so that --last-stable may go back to it."""
+    known = state.configs[fingerprint]
+    if known["stable"] and not known["quarantined"]:
+        return Decision(skipped=f"{short(fingerprint)} is marked stable already")
+    return Decision((events.FingerprintMarkedStable(fingerprint=fingerprint),))
+
+
+def quarantine(state: SystemState, fingerprint: str) -> Decision:
+    """Keep --last-stable and apply away from a fingerprint."""
+    if state.configs[fingerprint]["quarantined"]:
+        return Decision(skipped=f"{short(fingerprint)} is in quarantine already")
+    return Decision((events.FingerprintQuarantined(fingerprint=fingerprint),))
+
+
+def request_apply(
+    state: SystemState,
+    fingerprint: str,
+    *,
+    in_place: str | None,
+    override_quarantine: bool = False,
+    snapshot: str | None = None,
+    phase: events.PhaseMove | None = None,
+) -> Decision:
+    """Decide to write a configuration in place.
+
+    ``in_place`` is the fingerprint of the files as they lie there now, if they could be read; ``snapshot``
+    which of the fingerprint's to write (default: `snapshot_to_write`); ``phase`` is entered by it.
+
+    Raises:
+        Refused: it is in quarantine, or the system has no configuration files to write.
+    """
+    insist_on_registered(state)
+    known = state.configs[fingerprint]
+    if known["quarantined"] and not override_quarantine:
+        raise Refused(
+            f"{short(fingerprint)} is in quarantine: it was left because it did harm.",
+            hint="Fix the configuration and put it anew; or vouch for it again: "
+            f"rollout config stable {state.system} {short(fingerprint)} --reason …",
+        )
+    if state.fingerprint == fingerprint and in_place == fingerprint:
+        return Decision(skipped=f"already running {short(fingerprint)}, since {state.applied_at}")
+    snapshot = snapshot or snapshot_to_write(state, fingerprint)
+    return Decision(
+        (
+            events.ConfigApplyRequested(
+                fingerprint=fingerprint,
+                snapshot=snapshot,
+                previous=state.fingerprint,
+                files=targets(state, snapshot, fingerprint),
+                phase=phase,
+            ),
+        )
+    )
+
+
+def snapshot_to_write(state: SystemState, fingerprint: str) -> str:
+    """Return which of a fingerprint's snapshots to write: the one last in force, if its files have a place.
+
+    One fingerprint may have several (other comments, other files: an imported change log knows no file
+    names); what can't be written here gives way to what can, the newest first.
+    """
+    record = state.configs[fingerprint]
+    last: str = record["last_snapshot"]
+    candidates = [last, *(known for known in reversed(record["snapshots"]) if known != last)]
+    places = _places(state)
+    for snapshot in candidates:
+        if all(file["name"] in places for file in record["snapshots"][snapshot]):
+            return snapshot
+    return last
+
+
+def _places(state: SystemState) -> dict[str, str]:
+    registration: Any = state.registration or {}
+    return {
+        file["name"]: file["path"]
+        for file in registration.get("actuators", {}).get("config_files", ())
+    }
+
+
+def targets(state: SystemState, snapshot: str, fingerprint: str) -> tuple[events.ConfigFile, ...]:
+    """Return where the files of a snapshot belong.
+
+    Raises:
+        Refused: the system names no place for one of them.
+    """
+    places = _places(state)
+    names: Sequence[str] = [
+        file["name"] for file in state.configs[fingerprint]["snapshots"][snapshot]
+    ]
+    missing = [name for name in names if name not in places]
+    if missing:
+        raise Refused(
+            f"{state.system} has no place for {', '.join(missing)}.",
+            hint=f"rollout system add {state.system} --config-file {missing[0]}=PATH … says where it lies",
+        )
+    return tuple(events.ConfigFile(name=name, path=places[name]) for name in names)

@@ -1,0 +1,1 @@
+"""Drift: where the world is not as the ledger says."""

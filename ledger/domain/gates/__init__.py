@@ -1,0 +1,1 @@
+"""Gates: preflight, criteria, waivers."""

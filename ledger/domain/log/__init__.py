@@ -1,0 +1,1 @@
+"""The log: envelopes, identities, canonical bytes, hashes, older versions of events."""

@@ -1,0 +1,1 @@
+"""Mitigations: what reduces exposure short of a pause."""

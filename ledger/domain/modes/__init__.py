@@ -1,0 +1,1 @@
+"""Modes: mock, real, paused."""

@@ -1,0 +1,156 @@
+"""Switching modes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from ledger.domain import events
+from ledger.domain.decision import Decision, insist_on_no_rule, insist_on_registered
+from ledger.domain.errors import StaleRevision, TransitionRefused
+from ledger.domain.log.ids import Actor
+from ledger.domain.state import SystemState
+from ledger.domain.values.actuation import Observed
+from ledger.domain.values.modes import (
+    Mode,
+    PauseKind,
+    Transition,
+    full_kind,
+    raises_exposure,
+    transition,
+)
+
+
+def current(state: SystemState) -> tuple[Mode | None, PauseKind | None]:
+    """Return the mode that the ledger last saw confirmed."""
+    mode = Mode(state.mode) if state.mode else None
+    return mode, PauseKind(state.pause_kind) if state.pause_kind else None
+
+
+def shown(mode: Mode, kind: PauseKind | None) -> str:
+    """Return a mode as people read it: "paused/halt"."""
+    return f"{mode}/{kind}" if kind else str(mode)
+
+
+def shown_state(state: SystemState) -> str:
+    """Return the mode that the ledger last saw confirmed, as people read it."""
+    mode, kind = current(state)
+    return shown(mode, kind) if mode is not None else "never switched"
+
+
+def is_settled(
+    state: SystemState, target: Mode, kind: PauseKind | None, observed: Observed | None
+) -> bool:
+    """Tell whether there is nothing to do: the ledger says so, the world says so, nothing is under way.
+
+    ``observed`` is what the world says; None: there is nothing to ask.
+    """
+    mode, mode_kind = current(state)
+    verdict = transition(mode, target, current_kind=mode_kind, target_kind=kind)
+    under_way = any(operation["kind"] == "switch" for operation in state.operations.values())
+    agrees = observed is None or observed.tells(target, kind)
+    return verdict is Transition.NO_OP and agrees and not under_way and "mode" not in state.drift
+
+
+def raises(
+    state: SystemState, target: Mode, kind: PauseKind | None, observed: Observed | None
+) -> bool:
+    """Tell whether a switch raises exposure, so that it needs a person, a reason and a yes.
+
+    Against what the ledger says and against what the world says: a pause by hand counts. What the rules
+    refuse raises nothing.
+    """
+    mode, mode_kind = current(state)
+    verdict = transition(mode, target, current_kind=mode_kind, target_kind=kind)
+    if verdict is Transition.REFUSED:
+        return False
+    if raises_exposure(mode, target, current_kind=mode_kind, target_kind=kind):
+        return True
+    found = observed.safe if observed is not None else None
+    return found is not None and raises_exposure(
+        found.mode, target, current_kind=found.pause_kind, target_kind=kind
+    )
+
+
+def request(
+    state: SystemState,
+    target: Mode,
+    kind: PauseKind | None,
+    *,
+    actuators: Sequence[str],
+    observed: Observed | None,
+    said_yes: Actor | None,
+    now: datetime,
+) -> Decision:
+    """Decide on a switch: the intent, a no-op, or a refusal for the record.
+
+    ``said_yes`` is who said yes to more exposure, if anybody did; ``now`` is for what must be fresh.
+    A refusal by the rules is an event too
+    (`ModeSwitchRejected`); the caller appends it and then raises `refusal`.
+
+    Raises:
+        StaleRevision: it raises exposure, and nobody has said yes to that.
+        Refused: it raises exposure, and a rule said yes (I9).
+        GateClosed, Inconclusive, ApprovalNeeded: the plan guards the mode, and what it wants is not there.
+    """
+    insist_on_registered(state)
+    kind = full_kind(target, kind)
+    mode, mode_kind = current(state)
+    if is_settled(state, target, kind, observed):
+        return Decision(skipped=f"already {shown(target, kind)}, since {state.mode_since}")
+    verdict = transition(mode, target, current_kind=mode_kind, target_kind=kind)
+    switch = {
+        "from_mode": mode.value if mode else None,
+        "from_kind": mode_kind.value if mode_kind else None,
+        "to_mode": target.value,
+        "to_kind": kind.value if kind else None,
+    }
+    if verdict is Transition.REFUSED:
+        explanation = refusal(state, target).message
+        return Decision(
+            (events.ModeSwitchRejected.model_validate({**switch, "explanation": explanation}),)
+        )
+    glass = None
+    if raises(state, target, kind, observed) and target is not Mode.PAUSED:
+        _insist_on_yes(state, target, said_yes)
+        glass = _insist_on_guard(state, target, now)
+    asked = {**switch, "actuators": tuple(actuators), "break_glass": glass}
+    return Decision((events.ModeSwitchRequested.model_validate(asked),))
+
+
+def _insist_on_yes(state: SystemState, target: Mode, said_yes: Actor | None) -> None:
+    if said_yes is None:
+        raise StaleRevision(
+            f"{state.system} is less exposed now than it was a moment ago, and nobody said yes to "
+            f"raising that to {target}.",
+            hint=f"Look again (rollout status {state.system}), then decide again.",
+        )
+    insist_on_no_rule(said_yes, f"switching {state.system} to {target}")
+
+
+def _insist_on_guard(state: SystemState, target: Mode, now: datetime) -> str | None:
+    """Raise unless what the plan wants before ``target`` is there; return the waiver that stands for it."""
+    guard = (state.profile or {}).get("guards", {}).get(target.value)
+    if guard is None:
+        return None
+    # Here and not above: a pause needs none of it.
+    from ledger.domain.approvals.decide import insist_on_approvals
+    from ledger.domain.gates.decide import insist_on_preflight
+    from ledger.domain.gates.verdicts import waiver_for
+
+    glass = waiver_for(state, f"break-glass:mode:{target}", now)
+    if glass is not None:
+        return glass
+    if guard.get("preflight_seconds") is not None:
+        insist_on_preflight(state, f"The mode {target}", guard["preflight_seconds"], now)
+    insist_on_approvals(state, f"mode:{target}", guard.get("approvals"), now)
+    return None
+
+
+def refusal(state: SystemState, target: Mode) -> TransitionRefused:
+    """Return the error that tells a person why the switch is refused, and the way round."""
+    before = f"is {state.mode}" if state.mode else "was never switched"
+    return TransitionRefused(
+        f"{state.system} {before}: it can't be switched straight to {target}.",
+        hint=f"rollout switch {state.system} --to mock --reason …, watch it, then switch to real",
+    )

@@ -1,0 +1,1 @@
+"""Observations: samples and order activity."""

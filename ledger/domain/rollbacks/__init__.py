@@ -1,0 +1,1 @@
+"""Rollbacks: back to a prior fingerprint."""

@@ -1,0 +1,153 @@
+"""Going back. "Previous" is not "last good" (I10)."""
+
+from __future__ import annotations
+
+from ledger.domain import events
+from ledger.domain.configurations.decide import resolve, short, snapshot_to_write, targets
+from ledger.domain.decision import Decision, insist_on_registered
+from ledger.domain.errors import NothingStable, OperationInProgress, Refused
+from ledger.domain.state import Json, SystemState
+
+LAST_STABLE = "--last-stable"
+
+
+def last_stable(state: SystemState, in_place: str | None) -> str | None:
+    """Return the newest fingerprint marked stable, not quarantined, and not the one being left.
+
+    What is left is what stands in place. Where that is a hand-made edit, the configuration that the
+    ledger knows to be in force may be the very one to go back to.
+    """
+    candidates = [
+        (record["stable"], fingerprint)
+        for fingerprint, record in state.configs.items()
+        if record["stable"]
+        and not record["quarantined"]
+        and not (fingerprint == state.fingerprint == in_place)
+    ]
+    return max(candidates)[1] if candidates else None
+
+
+def target(state: SystemState, selector: str, in_place: str | None) -> str:
+    """Return the fingerprint to go back to.
+
+    Raises:
+        NothingStable: --last-stable, and nothing qualifies.
+        UnknownName, AmbiguousName: see `resolve`.
+        Refused: it was never in force, and nobody has vouched for it.
+    """
+    insist_on_registered(state)
+    if selector != LAST_STABLE:
+        named = resolve(state, selector)
+        if not state.configs[named]["applied"] and not state.configs[named]["stable"]:
+            raise Refused(
+                f"{short(named)} was never in force, and is not marked stable: that is no way back.",
+                hint=f"rollout config apply {state.system} {short(named)} --reason … puts it in force",
+            )
+        return named
+    found = last_stable(state, in_place)
+    if found is None:
+        raise NothingStable(
+            f"{state.system} has no stable configuration to go back to "
+            f"(marked stable, not quarantined, and not the one in force).",
+            hint=f"rollout config list {state.system}, then name one: "
+            f"rollout rollback {state.system} --to FINGERPRINT --reason …",
+        )
+    return found
+
+
+def unfinished(state: SystemState) -> tuple[str, str] | None:
+    """Return (operation id, target fingerprint) of a rollback that was begun and not ended."""
+    for operation, record in state.operations.items():
+        if record["kind"] == "rollback":
+            return operation, record["intent"]["to_fingerprint"]
+    return None
+
+
+def step_count(intent: Json) -> int:
+    """Return how many steps a rollback has: its files, the code, the restart."""
+    code = intent.get("code")
+    return len(intent["files"]) + (1 + bool(code["place"]["restart"]) if code else 0)
+
+
+def rests_on_stable_rollback(state: SystemState) -> bool:
+    """Tell whether the last thing done was a rollback to a fingerprint that is still good.
+
+    Pressing the button twice must neither bounce back to the bad one nor fall one further.
+    """
+    record = state.configs.get(state.fingerprint or "")
+    return (
+        state.applied_cause == "rollback"
+        and record is not None
+        and bool(record["stable"])
+        and not record["quarantined"]
+    )
+
+
+def _rests(state: SystemState, selector: str, in_place: str | None) -> bool:
+    settled = in_place == state.fingerprint and unfinished(state) is None
+    return selector == LAST_STABLE and rests_on_stable_rollback(state) and settled
+
+
+def destination(state: SystemState, selector: str, in_place: str | None) -> str:
+    """Return the fingerprint that a rollback ends on: `target`, or where it rests already. Raises as that."""
+    if _rests(state, selector, in_place):
+        return str(state.fingerprint)
+    return target(state, selector, in_place)
+
+
+def request(
+    state: SystemState,
+    selector: str,
+    *,
+    in_place: str | None,
+    code: events.CodeMove | None = None,
+) -> Decision:
+    """Decide on a rollback: quarantine what is left, and the intent with its plan.
+
+    ``in_place`` is the fingerprint of the files as they lie there now, if they could be read. ``code`` goes
+    back with them, where it is given.
+
+    Raises:
+        NothingStable, UnknownName, AmbiguousName, Refused: there is no target.
+        OperationInProgress: a rollback to somewhere else was begun and not ended.
+    """
+    insist_on_registered(state)
+    settled = in_place == state.fingerprint and unfinished(state) is None
+    moves = code is not None and code.from_commit != code.to_commit
+    if _rests(state, selector, in_place) and not moves:
+        return Decision(
+            skipped=f"already back on the last stable {short(state.fingerprint)}, "
+            f"since {state.applied_at}; to go further back, name it: --to FINGERPRINT"
+        )
+    wanted = destination(state, selector, in_place)
+    if wanted == state.fingerprint and settled and not moves:
+        return Decision(skipped=f"already running {short(wanted)}, since {state.applied_at}")
+    begun = unfinished(state)
+    if begun is not None:
+        operation, other = begun
+        raise OperationInProgress(
+            f"A rollback of {state.system} to {short(other)} was begun and not ended ({operation}).",
+            hint=f"rollout rollback resume {state.system}, "
+            f"or rollout rollback abandon {state.system} --reason …",
+        )
+    snapshot = snapshot_to_write(state, wanted)
+    intent = events.RollbackRequested(
+        from_fingerprint=in_place,
+        to_fingerprint=wanted,
+        snapshot=snapshot,
+        selector=selector,
+        files=targets(state, snapshot, wanted),
+        code=code,
+    )
+    left = (
+        fingerprint
+        for fingerprint in dict.fromkeys((state.fingerprint, in_place))
+        if fingerprint in state.configs and fingerprint != wanted
+    )
+    decided: list[events.Event] = [intent]
+    decided += [
+        events.FingerprintQuarantined(fingerprint=fingerprint)
+        for fingerprint in left
+        if fingerprint is not None and not state.configs[fingerprint]["quarantined"]
+    ]
+    return Decision(tuple(decided))

@@ -1,0 +1,1 @@
+"""Supervised runs of a program, and the watch."""

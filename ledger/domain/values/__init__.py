@@ -1,0 +1,1 @@
+"""What decisions are made of: modes, severities, durations, fingerprints."""

@@ -1,0 +1,1 @@
+"""Alerts by hand, their actions, and telling people."""

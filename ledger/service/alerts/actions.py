@@ -1,0 +1,248 @@
+"""What rules do about alerts that fire: each firing once, and only what reduces exposure (I9)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final, Literal
+
+from ledger.alerts import own
+from ledger.alerts.muting import silenced_by
+from ledger.alerts.rules import AlertRule
+from ledger.alerts.series import SeriesStore
+from ledger.domain import events
+from ledger.domain.decision import Decision
+from ledger.domain.errors import Conflict, LedgerError, LedgerUnreachable
+from ledger.domain.log.ids import Actor, ActorKind, Channel
+from ledger.domain.modes import decide as modes
+from ledger.domain.rollbacks.decide import LAST_STABLE
+from ledger.domain.state import SystemState, iso
+from ledger.domain.values.modes import Mode, PauseKind, exposure
+from ledger.profiles.plan import Plan
+from ledger.service import offline
+from ledger.service.core.actuators import world_of
+from ledger.service.core.recorder import Origin
+from ledger.service.core.session import Ledger
+from ledger.service.mitigations import mitigation
+from ledger.service.rollbacks import rollback
+
+OPEN_SECONDS: Final = "rollout_alert_open_seconds"
+"""A series of our own: by severity, for how long the oldest alert has been open."""
+MODE: Final = "rollout_mode"
+"""A series of our own: 1 for the mode that the system is in."""
+Outcome = Literal["done", "skipped", "failed"]
+
+
+def due(state: SystemState, now: datetime) -> list[str]:
+    """Return the alerts that fire, whose rule acts, and that nobody has acted upon with success."""
+    return [
+        key
+        for key, alert in state.alerts.items()
+        if (alert.get("rule") or {}).get("action") in {"pause", "mitigate", "rollback"}
+        and (alert.get("acted") is None or _try_again(alert))
+        and silenced_by(state, key, now, actions=True) is None
+    ]
+
+
+def _try_again(alert: Mapping[str, Any]) -> bool:
+    """A pause that failed is tried again. A mitigation is not: what refused it once refuses it for ever."""
+    return alert["acted"] == "failed" and alert["rule"]["action"] != "mitigate"
+
+
+def act(
+    ledger: Ledger,
+    plan: Plan,
+    rules: Mapping[str, AlertRule],
+    state: SystemState,
+    key: str,
+    *,
+    away: LedgerError | None = None,
+) -> list[events.AlertActionTaken]:
+    """Act on one alert; return what to record of it: nothing, if it has to be tried again.
+
+    ``away`` says why the ledger can't be reached; then what can be done without it is.
+    """
+    alert = state.alerts[key]
+    rule: Mapping[str, Any] = alert["rule"]
+    now = ledger.recorder.clock.now()
+    origin = Origin(
+        actor=Actor(id=f"rule:{rule['name']}", name=rule["name"], kind=ActorKind.RULE),
+        channel=Channel.SCHEDULER,
+        reason=f"{key} is firing: {alert['message']}",
+    )
+
+    def told(action: str, outcome: Outcome, explanation: str) -> events.AlertActionTaken:
+        return events.AlertActionTaken(
+            alert=key,
+            action=action,  # type: ignore[arg-type] -- one of a rule's actions
+            outcome=outcome,
+            explanation=explanation,
+        )
+
+    if state.human_position > alert.get("position", 0) > 0:
+        return [told(rule["action"], "skipped", "a person has decided since it fired")]
+    cooling = _cooling(rules.get(rule["name"]), state, rule["name"], now)
+    if cooling is not None:
+        return [told(rule["action"], "skipped", cooling)]
+    try:
+        if rule["action"] == "pause":
+            return [told("pause", *_pause(ledger, state, rule.get("argument"), origin, away))]
+        if rule["action"] == "mitigate":
+            if away is not None:
+                return []
+            outcome, explanation = mitigation.apply(
+                ledger,
+                plan,
+                state.system,
+                str(rule["argument"]),
+                alert.get("labels", {}),
+                key,
+                origin,
+            )
+            return [told("mitigate", outcome, explanation)]
+        return _roll_back(ledger, state, rule, origin, away, told)
+    except Conflict:
+        return []  # somebody is at work on the system: try again
+    except LedgerError as problem:
+        if isinstance(problem, LedgerUnreachable) and rule["action"] == "mitigate":
+            return []  # without the ledger there is no mitigation: when it is back
+        return [told(rule["action"], "failed", problem.message)]
+
+
+def _cooling(rule: AlertRule | None, state: SystemState, name: str, now: datetime) -> str | None:
+    last = state.rule_actions.get(name)
+    if rule is None or not rule.cooldown or last is None:
+        return None
+    acted = datetime.fromisoformat(last["at"])
+    over = acted + rule.cooldown
+    if not acted <= now < over:  # acted in the future: a clock was set back, and tells nothing
+        return None
+    return f"it acted at {last['at']}, and cools down until {iso(over)}"
+
+
+def _pause(
+    ledger: Ledger,
+    state: SystemState,
+    argument: str | None,
+    origin: Origin,
+    away: LedgerError | None,
+) -> tuple[Outcome, str]:
+    kind = PauseKind(argument or "halt")
+    mode, present = modes.current(state)
+    if mode is Mode.PAUSED and exposure(mode, present) <= exposure(Mode.PAUSED, kind):
+        if _world_is_at_most(ledger, state, kind):
+            return "skipped", f"already {modes.shown(mode, present)}"
+        kind = present or kind  # somebody has undone the pause by hand: the one that was decided
+    else:
+        kind = _no_softer_than_stands(ledger, state, kind)
+    result = offline.pause(ledger, state.system, kind, origin, away=away)
+    if result.outcome == "skipped":
+        return "skipped", result.explanation
+    if result.outcome == "switched":
+        return "done", f"paused/{kind} by {result.carried_by}"
+    return "failed", result.explanation
+
+
+def _world_is_at_most(ledger: Ledger, state: SystemState, kind: PauseKind) -> bool:
+    """Tell whether every source says of itself that it is paused like that, or more."""
+    world = world_of(state.registration or {}, ledger.recorder.clock)
+    return world.modes is None or all(
+        told.mode is not None
+        and exposure(told.mode, told.pause_kind) <= exposure(Mode.PAUSED, kind)
+        for told in world.modes.observe().readings
+    )
+
+
+def _no_softer_than_stands(ledger: Ledger, state: SystemState, kind: PauseKind) -> PauseKind:
+    """Return ``kind``, or the graver one that somebody put into the control file by hand (I9).
+
+    The file alone is asked: an admin interface that hangs must not delay the pause.
+    """
+    path = (state.registration or {}).get("actuators", {}).get("control_file")
+    if path is None:
+        return kind
+    world = world_of({"actuators": {"control_file": path}}, ledger.recorder.clock)
+    told = world.modes.observe().safe if world.modes is not None else None
+    if told is None or told.mode is not Mode.PAUSED:
+        return kind
+    return min(kind, told.pause_kind or PauseKind.HALT, key=lambda one: exposure(Mode.PAUSED, one))
+
+
+def _roll_back(
+    ledger: Ledger,
+    state: SystemState,
+    rule: Mapping[str, Any],
+    origin: Origin,
+    away: LedgerError | None,
+    told: Any,
+) -> list[events.AlertActionTaken]:
+    """Roll back; where that can't be done, pause: something has to give."""
+    target = str(rule.get("argument") or "last_stable")
+    selector = LAST_STABLE if target == "last_stable" else target
+    try:
+        if isinstance(away, LedgerUnreachable):
+            result = offline.rollback(ledger, state.system, selector, origin, away)
+        else:
+            result = rollback.rollback(ledger, state.system, selector, origin)
+    except Conflict:
+        raise
+    except LedgerError as problem:
+        failed = told("rollback", "failed", problem.message)
+        outcome, explanation = _pause(ledger, state, "halt", origin, away)
+        return [failed, told("pause", outcome, f"instead of the rollback: {explanation}")]
+    if result.outcome == "skipped":
+        return [told("rollback", "skipped", result.explanation)]
+    return [told("rollback", "done", f"back on {result.fingerprint[7:19]}")]
+
+
+def expired_silences(state: SystemState, now: datetime) -> Decision:
+    """Return the end of the silences whose time has passed."""
+    return Decision(
+        tuple(
+            events.SilenceLifted(silence=name, how="expired")
+            for name, known in state.silences.items()
+            if known["until"] <= iso(now)
+        )
+    )
+
+
+def twin_incidents(state: SystemState) -> Decision:
+    """Return the end of incidents that were opened twice: by who was killed, and by who followed unaware.
+
+    A watch that begins while the ledger is away can't know what was appended last.
+    """
+    first: dict[str, str] = {}
+    twins: list[events.Event] = []
+    for name, known in state.incidents.items():
+        alert = known["alert"]
+        if alert is None or known["status"] == "resolved":
+            continue
+        if alert in first:
+            resolution = f"opened twice: see {first[alert]}"
+            twins.append(events.IncidentResolved(incident=name, resolution=resolution))
+        first.setdefault(alert, name)
+    return Decision(tuple(twins))
+
+
+def provide(series: SeriesStore, state: SystemState, mode: str | None, now: datetime) -> None:
+    """Put the series of our own, as of ``now``, into ``series``."""
+    at = now.timestamp()
+    ages = open_seconds(state, now)
+    series.replace(OPEN_SECONDS, [((("severity", s),), age) for s, age in ages.items()], at)
+    modes = ("mock", "real", "paused")
+    series.replace(MODE, [((("mode", one),), float(mode == one)) for one in modes], at)
+
+
+def open_seconds(state: SystemState, now: datetime) -> dict[str, float]:
+    """Return, by severity, for how long the oldest alert that fires has been open; 0: none is.
+
+    An alert that goes by just that does not count, nor that its action failed: it would keep itself firing.
+    """
+    oldest = {"critical": 0.0, "warning": 0.0, "info": 0.0}
+    for key, alert in state.alerts.items():
+        about: Mapping[str, Any] = state.alerts.get(own.acted_upon(key), alert)
+        if OPEN_SECONDS in (about.get("rule") or {}).get("expr", ""):
+            continue
+        age = (now - datetime.fromisoformat(alert["since"])) / timedelta(seconds=1)
+        oldest[alert["severity"]] = max(oldest[alert["severity"]], age)
+    return oldest

@@ -1,0 +1,73 @@
+"""Alerts and incidents by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ledger.domain import events
+from ledger.domain.alerts import decide as alerts
+from ledger.domain.decision import Decision
+from ledger.domain.state import SystemState, iso
+from ledger.service.core.recorder import Origin
+from ledger.service.core.session import Ledger
+
+
+def fire(
+    ledger: Ledger,
+    system: str,
+    alert: str,
+    origin: Origin,
+    *,
+    severity: str,
+    message: str,
+    labels: Mapping[str, str],
+) -> Decision:
+    """Raise an alert; a critical one opens an incident."""
+    return ledger.decide(
+        system,
+        lambda state: alerts.fire(
+            state,
+            alert,
+            severity=severity,
+            message=message,
+            labels=labels,
+            incident=incident_name(ledger, state),
+        ),
+        origin,
+    )
+
+
+def incident_name(ledger: Ledger, state: SystemState) -> str:
+    """Return the name of a new incident: its second, and the revision it is opened at, which is unique."""
+    moment = iso(ledger.recorder.clock.now())
+    digits = "".join(character for character in moment[:19] if character.isdigit())
+    return f"INC-{digits}-{state.revision + 1}"
+
+
+def open_incident(
+    ledger: Ledger, system: str, origin: Origin, *, title: str, severity: str
+) -> Decision:
+    """Open an incident that no alert opened."""
+    return ledger.decide(
+        system,
+        lambda state: alerts.open_incident(
+            state, incident_name(ledger, state), title=title, severity=severity
+        ),
+        origin,
+    )
+
+
+def move_incident(
+    ledger: Ledger, system: str, incident: str, status: str, origin: Origin, *, resolution: str = ""
+) -> Decision:
+    """Take an incident to ``status``: acknowledged, resolved or closed."""
+    event: events.Event
+    if status == "acknowledged":
+        event = events.IncidentAcknowledged(incident=incident)
+    elif status == "resolved":
+        event = events.IncidentResolved(incident=incident, resolution=resolution)
+    else:
+        event = events.IncidentClosed(incident=incident)
+    return ledger.decide(
+        system, lambda state: alerts.move_incident(state, incident, event, status), origin
+    )

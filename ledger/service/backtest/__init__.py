@@ -1,0 +1,1 @@
+"""Alert rules tried on what was recorded."""

@@ -1,0 +1,1 @@
+"""Registering, keeping and applying configurations."""

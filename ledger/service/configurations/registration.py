@@ -1,0 +1,342 @@
+"""Keeping configurations, and putting them in force."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from ledger.domain import events
+from ledger.domain.configurations import decide as configurations
+from ledger.domain.decision import Decision
+from ledger.domain.errors import LedgerError, Refused, StaleRevision, UsageError
+from ledger.domain.log.event import Event
+from ledger.domain.log.ids import LEDGER_STREAM
+from ledger.domain.state import SystemState
+from ledger.domain.values.fingerprints import diff_flat, flatten
+from ledger.service.core.actuators import World, world_of
+from ledger.service.core.recorder import Origin
+from ledger.service.core.session import Ledger
+from ledger.store.base import EventStore
+
+if TYPE_CHECKING:
+    from ledger.configuration.snapshot import Snapshot
+
+Cause = Literal["apply", "rollback", "import", "found", "declared"]
+
+
+@dataclass(frozen=True, slots=True)
+class PutResult:
+    """What came of putting a configuration."""
+
+    system: str
+    fingerprint: str
+    outcome: str
+    """registered | skipped"""
+    explanation: str
+    changes: tuple[events.Change, ...]
+    """Against the configuration in force."""
+    secrets: tuple[str, ...]
+    """Key paths whose values were replaced by digests."""
+
+
+# --- reading ------------------------------------------------------------------------------------
+
+
+def named_paths(
+    state: SystemState, paths: Sequence[Path], names: Sequence[str] = ()
+) -> list[tuple[str, Path]]:
+    """Return the name under which each file is kept: as given, as registered for its path, or its own.
+
+    Raises:
+        UsageError: not as many names as files.
+    """
+    if names:
+        if len(names) != len(paths):
+            raise UsageError(
+                f"{len(names)} names for {len(paths)} files.", hint="Give --as once for each file."
+            )
+        return list(zip(names, paths, strict=True))
+    registered = {file["path"]: file["name"] for file in _config_files(state)}
+    return [(registered.get(str(path.absolute()), path.name), path) for path in paths]
+
+
+def _config_files(state: SystemState) -> Sequence[Mapping[str, str]]:
+    registration = state.registration or {}
+    files: Sequence[Mapping[str, str]] = registration.get("actuators", {}).get("config_files", ())
+    return files
+
+
+def standing_in(
+    ledger: Ledger, world: World, names: Collection[str] | None = None
+) -> Snapshot | None:
+    """Return the configuration as its files (those of ``names``) lie there now; None where there are none.
+
+    Raises:
+        LedgerError: they can't be read as a configuration.
+        Refused: they hold secrets, and this machine lacks the ledger's key to tell which.
+    """
+    if world.configs is None:
+        return None
+    from ledger.configuration.snapshot import snapshot_under
+
+    found = world.configs.read()
+    files = {name: found[name] for name in found if names is None or name in names}
+    return snapshot_under(files.items(), ledger.keys) if files else None
+
+
+def in_place(ledger: Ledger, state: SystemState, world: World) -> str | None:
+    """Return the fingerprint of what stands where the configuration in force belongs; None: can't be told.
+
+    A file that is registered by now, and was no part of that configuration, does not count.
+    """
+    try:
+        standing = standing_in(ledger, world, names_in_force(state))
+    except LedgerError as problem:
+        ledger.warn(f"the configuration in place can't be read: {problem.message}")
+        return None
+    return standing.fingerprint if standing is not None else None
+
+
+def names_in_force(state: SystemState) -> set[str] | None:
+    """Return the names of the files of the configuration in force; None: there is none."""
+    if state.fingerprint is None:
+        return None
+    return names_of(state, state.fingerprint, str(state.snapshot))
+
+
+def names_of(state: SystemState, fingerprint: str, snapshot: str) -> set[str]:
+    """Return the names of the files of a snapshot."""
+    return {file["name"] for file in state.configs[fingerprint]["snapshots"][snapshot]}
+
+
+def changes_between(ledger: Ledger, old: str | None, new: str | None) -> tuple[events.Change, ...]:
+    """Return the key-level diff between two fingerprints' canonical forms; None has no keys."""
+    return changes_of(_flat(ledger, old), _flat(ledger, new))
+
+
+def changes_to_what_stands(
+    ledger: Ledger, state: SystemState, world: World, new: str
+) -> tuple[events.Change, ...]:
+    """Return the key-level diff from the files as they lie there now, hand-made edits and all."""
+    import orjson
+
+    try:
+        standing = standing_in(ledger, world, names_in_force(state))
+    except LedgerError:  # told by `in_place` already
+        standing = None
+    if standing is None:
+        return changes_between(ledger, state.fingerprint, new)
+    return changes_of(flatten(orjson.loads(standing.canonical)), _flat(ledger, new))
+
+
+def changes_of(old: Mapping[str, str], new: Mapping[str, str]) -> tuple[events.Change, ...]:
+    """Return the key-level diff between two flat configurations, as events have it."""
+    return tuple(
+        events.Change(key=change.key, old=change.old, new=change.new)
+        for change in diff_flat(old, new)
+    )
+
+
+def _flat(ledger: Ledger, fingerprint: str | None) -> dict[str, str]:
+    import orjson
+
+    if fingerprint is None:
+        return {}
+    return flatten(orjson.loads(ledger.blob(fingerprint.removeprefix("sha256:"))))
+
+
+# --- putting ------------------------------------------------------------------------------------
+
+
+def put(
+    ledger: Ledger,
+    system: str,
+    paths: Sequence[Path],
+    origin: Origin,
+    *,
+    names: Sequence[str] = (),
+    tag: str | None = None,
+    stable: bool = False,
+    declare: bool = False,
+) -> PutResult:
+    """Keep the configuration that ``paths`` make, and name, vouch for or declare it, as asked.
+
+    ``declare`` says that it is in force already, put there by other means.
+
+    Raises:
+        BadInput: a file can't be read, or is not what a configuration may be.
+        NameTaken: the tag names another fingerprint; nothing was recorded.
+    """
+    from ledger.configuration.snapshot import snapshot_under
+    from ledger.configuration.source import read_bytes
+    from ledger.service.rollbacks.checkout import commit_of
+
+    state = ledger.load(system)
+    contents = [(name, read_bytes(path)) for name, path in named_paths(state, paths, names)]
+    snapshot = snapshot_under(contents, ledger.keys)
+    keep(ledger, snapshot, origin)
+    registered = registration_of(snapshot, source=", ".join(str(path) for path in paths))
+    changes = changes_between(ledger, state.fingerprint, snapshot.fingerprint)
+    code = commit_of(ledger, state) if declare else None
+
+    def decide(state: SystemState) -> Decision:
+        first = configurations.register(state, registered)
+        decided: list[Event] = list(first.events)
+        known = state.configs.get(snapshot.fingerprint)
+        if tag is not None:
+            decided += configurations.tag(state, snapshot.fingerprint, tag).events
+        if stable and not (known and known["stable"] and not known["quarantined"]):
+            decided.append(events.FingerprintMarkedStable(fingerprint=snapshot.fingerprint))
+        if declare and (state.snapshot != snapshot.snapshot_id or code not in {None, state.code}):
+            decided.append(
+                applied(ledger, state, snapshot.fingerprint, snapshot.snapshot_id, "declared", code)
+            )
+        return Decision(tuple(decided), skipped=None if decided else first.skipped)
+
+    after, decision = ledger.recorder.decide(system, decide, origin)
+    ledger.memory.remember(after)
+    if declare:
+        _warn_if_elsewhere(ledger, after, snapshot.fingerprint)
+    return PutResult(
+        system=system,
+        fingerprint=snapshot.fingerprint,
+        outcome="skipped" if decision.skipped else "registered",
+        explanation=decision.skipped or "",
+        changes=changes,
+        secrets=tuple(path for file in snapshot.files for path in file.secrets),
+    )
+
+
+def _warn_if_elsewhere(ledger: Ledger, state: SystemState, declared: str) -> None:
+    """Say so where the system's files hold something else than what was declared to be in force."""
+    world = world_of(state.registration or {}, ledger.recorder.clock)
+    standing = in_place(ledger, state, world) if world.config_files else declared
+    if standing != declared:
+        what = configurations.short(standing) if standing else "nothing readable"
+        ledger.warn(
+            f"{configurations.short(declared)} is declared, and {what} stands in place: "
+            f"rollout drift {state.system}"
+        )
+
+
+def keep(ledger: Ledger, snapshot: Snapshot, origin: Origin) -> None:
+    """Keep a snapshot's bytes, before any event names them; and agree on the key of its secrets."""
+    for file in snapshot.files:
+        ledger.keep_blob(file.redacted)
+    ledger.keep_blob(snapshot.canonical)
+    if any(file.secrets for file in snapshot.files):
+        adopt_key(ledger, origin)
+
+
+def adopt_key(ledger: Ledger, origin: Origin) -> None:
+    """Record under which key this ledger digests secrets, or insist that this machine has that one.
+
+    Raises:
+        Refused: this machine has another key, so the same secret would look like another.
+    """
+    adopted, revision = adopted_key(ledger.recorder.store)
+    mine = ledger.keys().key_id
+    if adopted is not None:
+        insist_on_key(adopted, mine, ledger.home)
+        return
+    event = ledger.recorder.prepare(
+        events.SecretKeyAdopted(key_id=mine),
+        origin,
+        stream=LEDGER_STREAM,
+        system=None,
+        expected_revision=revision,
+    )
+    try:
+        ledger.recorder.append([event])
+    except StaleRevision:  # another machine was quicker, perhaps with another key
+        adopt_key(ledger, origin)
+
+
+def adopted_key(store: EventStore) -> tuple[str | None, int]:
+    """Return the id of the key that the ledger has adopted, if any, and its own stream's revision."""
+    adopted, revision = None, 0
+    for event in store.read_stream(LEDGER_STREAM):
+        revision = event.revision
+        if event.type == "SecretKeyAdopted":
+            adopted = str(event.data["key_id"])
+    return adopted, revision
+
+
+def insist_on_key(adopted: str, mine: str | None, home: Path) -> None:
+    """Raise unless this machine has the key that the ledger has adopted.
+
+    Raises:
+        Refused: it has another, or none.
+    """
+    if mine != adopted:
+        raise Refused(
+            f"This ledger digests secrets under the key {adopted}, and this machine has {mine or 'none'}.",
+            hint=f"Copy secret.key from the machine that has it into {home}, or set ROLLOUT_SECRET_KEY.",
+        )
+
+
+def registration_of(snapshot: Snapshot, *, source: str) -> events.ConfigRegistered:
+    """Return the event that registers ``snapshot``."""
+    return events.ConfigRegistered(
+        fingerprint=snapshot.fingerprint,
+        snapshot=snapshot.snapshot_id,
+        files=tuple(
+            events.SnapshotFile(
+                name=file.name,
+                sha256=file.sha256,
+                size=file.size,
+                content_digest=file.content_digest,
+                secrets=tuple(file.secrets),
+            )
+            for file in snapshot.files
+        ),
+        source=source,
+    )
+
+
+def applied(
+    ledger: Ledger,
+    state: SystemState,
+    fingerprint: str,
+    snapshot: str,
+    cause: Cause,
+    code: str | None = None,
+) -> events.ConfigApplied:
+    """Return the event that puts a configuration in force, with the diff to the one before.
+
+    ``code`` is where the code stands, if there is a checkout.
+    """
+    return events.ConfigApplied(
+        fingerprint=fingerprint,
+        snapshot=snapshot,
+        previous=state.fingerprint,
+        cause=cause,
+        code=code,
+        changes=changes_between(ledger, state.fingerprint, fingerprint),
+    )
+
+
+def verify_kept(ledger: Ledger, state: SystemState, fingerprint: str) -> str | None:
+    """Tell what is wrong with a configuration's kept bytes, or None. Asks the ledger, not this machine."""
+    from ledger.configuration.snapshot import fingerprint_of_redacted
+
+    store = ledger.recorder.store
+    snapshots = state.configs[fingerprint]["snapshots"].values()
+    wanted = [
+        fingerprint.removeprefix("sha256:"),
+        *(f["sha256"] for files in snapshots for f in files),
+    ]
+    for sha256 in wanted:
+        content = store.get_blob(sha256)
+        if content is None:
+            return f"the bytes {sha256[:12]} are missing"
+        if hashlib.sha256(content).hexdigest() != sha256:
+            return f"the bytes {sha256[:12]} are not what was recorded"
+    for files in snapshots:
+        contents = [(file["name"], ledger.blob(file["sha256"])) for file in files]
+        if fingerprint_of_redacted(contents) != fingerprint:
+            return "the files no longer resolve to this fingerprint"
+    return None

@@ -1,0 +1,245 @@
+"""From a decision to the log: the envelope around an event, and the one place where events are encoded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final, Protocol
+from uuid import UUID
+
+from ledger.domain.clock import Clock
+from ledger.domain.decision import Decision
+from ledger.domain.errors import BadInput, EventIdReused, StaleRevision
+from ledger.domain.evolve import fold
+from ledger.domain.log import canonical
+from ledger.domain.log.envelope import Appended, NewEvent
+from ledger.domain.log.event import Event
+from ledger.domain.log.ids import Actor, Channel, control_stream, uuid7
+from ledger.domain.state import SystemState
+from ledger.store.base import EventStore
+
+DECIDE_ATTEMPTS_MAX: Final = 5
+UNREAD_MAX: Final = 200
+"""Events of a system that may be folded before that is told: a folded one takes some 100 µs."""
+
+
+class Redact(Protocol):
+    """Replaces whatever looks like a secret in a text (I6)."""
+
+    def __call__(self, text: str, *, prose: bool = False) -> str:
+        """Return ``text`` without secrets. In ``prose``, a word that looks generated is one too."""
+        ...
+
+
+# What people write in their own words. Elsewhere a word that looks generated may be a path or an id.
+_PROSE: Final = frozenset(
+    {"message", "title", "note", "description", "explanation", "correction", "resolution", "detail"}
+)
+StateCache = Callable[[str], SystemState | None]
+"""Returns a system's folded state as of some revision, or None. Only ever a head start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Who does something, by which way, why, and as part of what."""
+
+    actor: Actor
+    channel: Channel
+    reason: str | None = None
+    operation: UUID | None = None
+    cause: UUID | None = None
+    """The event that led to this one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorder:
+    """Wraps, encodes and appends events; loads the state that decisions are made on."""
+
+    store: EventStore
+    clock: Clock
+    redact: Redact
+    cache: StateCache
+    tell_unread: Callable[[int], None] = lambda _count: None
+    """Told when the cache was far behind, so that somebody catches up: the log may grow."""
+
+    def prepare(
+        self,
+        event: Event,
+        origin: Origin,
+        *,
+        stream: str,
+        system: str | None,
+        occurred_at: datetime | None = None,
+        expected_revision: int | None = None,
+        event_id: UUID | None = None,
+        backfilled: bool = False,
+        spooled: bool = False,
+        redacted: bool = False,
+    ) -> NewEvent:
+        """Return ``event`` ready to append. Every string of it has been through `redact`.
+
+        ``redacted`` says that the caller has searched the event's strings for secrets already.
+        """
+        body: dict[str, Any] = {
+            "actor": {
+                "id": self.clean(origin.actor.id),
+                "name": self.clean(origin.actor.name),
+                "kind": origin.actor.kind.value,
+            },
+            "channel": origin.channel.value,
+            "data": event.payload() if redacted else self._clean(event.payload()),
+        }
+        optional = {
+            "system": system,
+            "reason": self.clean(origin.reason, prose=True) if origin.reason else None,
+            "operation": str(origin.operation) if origin.operation else None,
+            "cause": str(origin.cause) if origin.cause else None,
+            "backfilled": backfilled or None,
+            "spooled": spooled or None,
+        }
+        body.update({key: value for key, value in optional.items() if value is not None})
+        return NewEvent(
+            event_id=event_id or uuid7(),
+            stream=stream,
+            type=event.type,
+            schema_version=event.version,
+            occurred_at=occurred_at or self.clock.now(),
+            body=canonical.encode(body),
+            expected_revision=expected_revision,
+        )
+
+    def clean(self, text: str, *, prose: bool = False) -> str:
+        """Return ``text`` as it may be recorded: without secrets, and as UTF-8 has it.
+
+        What a terminal sent in another encoding is spelled out: it must not stop a pause.
+        """
+        return self.redact(text.encode(errors="backslashreplace").decode(), prose=prose)
+
+    def insist_on_plain(self, text: str, what: str) -> str:
+        """Return ``text`` if it is recorded as it is: a path or a name that was changed would mislead.
+
+        Raises:
+            BadInput: it looks as if it held a secret, says nothing, or can't be shown on a line.
+        """
+        if not text.strip() or not text.isprintable():
+            raise BadInput(
+                f"The {what} {text!r} can't be shown: it is blank, or holds a control character."
+            )
+        if self.clean(text) != text:
+            raise BadInput(
+                f"The {what} looks as if it held a secret, and it would be recorded.",
+                hint=f"Give the {what} another name.",
+            )
+        return text
+
+    def _clean(self, value: Any, key: str = "") -> Any:
+        if isinstance(value, str):
+            return self.clean(value, prose=key in _PROSE)
+        if isinstance(value, list):
+            return [self._clean(item, key) for item in value]
+        if isinstance(value, dict):
+            return {self.clean(name): self._clean(item, name) for name, item in value.items()}
+        return value
+
+    def append(self, batch: Sequence[NewEvent], *, all_or_nothing: bool = True) -> list[Appended]:
+        """Append ``batch``.
+
+        Raises:
+            StaleRevision: an expected revision does not hold; nothing was appended (if all_or_nothing).
+            EventIdReused: an id was used before, for other content.
+        """
+        answers = self.store.append(batch, all_or_nothing=all_or_nothing)
+        for new, answer in zip(batch, answers, strict=True):
+            if answer.outcome == "id_reused":
+                raise EventIdReused(
+                    f"The event id {new.event_id} was used before, for other content.",
+                    hint="Use a new id; what was recorded stays as it is.",
+                )
+            if answer.outcome == "conflict":
+                raise StaleRevision(
+                    f"{new.stream} moved on: it stands at revision {answer.revision}, "
+                    f"not {new.expected_revision}.",
+                    hint="Look again (rollout status), then decide again.",
+                )
+        return answers
+
+    def load(self, system: str) -> SystemState:
+        """Return the folded state of ``system`` as of now."""
+        start = self.cache(system) or SystemState(system)
+        state = fold(self.store.read_stream(control_stream(system), start.revision), start)
+        if state.revision - start.revision > UNREAD_MAX:
+            self.tell_unread(state.revision - start.revision)
+        return state
+
+    def decide(
+        self,
+        system: str,
+        decision: Callable[[SystemState], Decision],
+        origin: Origin,
+        *,
+        if_revision: int | None = None,
+        sending: Callable[[Sequence[NewEvent]], None] = lambda _: None,
+    ) -> tuple[SystemState, Decision]:
+        """Load, decide, append; decide again when somebody else was faster, a bounded number of times.
+
+        Returns the state *after* the decision's events, and the decision. ``sending`` is told what is
+        about to be sent: where no answer comes, that may be in the log already.
+
+        Raises:
+            StaleRevision: it lost five times in a row, or ``if_revision`` does not hold.
+        """
+        for attempt in range(1, DECIDE_ATTEMPTS_MAX + 1):
+            state = self.load(system)
+            if if_revision is not None and state.revision != if_revision:
+                raise StaleRevision(
+                    f"{system} moved on: it stands at revision {state.revision}, not {if_revision}.",
+                    hint="Look again (rollout status), then decide again.",
+                )
+            decided = decision(state)
+            if not decided.events:
+                return state, decided
+            batch = [
+                self.prepare(
+                    event,
+                    origin,
+                    stream=control_stream(system),
+                    system=system,
+                    expected_revision=state.revision + offset,
+                )
+                for offset, event in enumerate(decided.events)
+            ]
+            sending(batch)
+            try:
+                self.append(batch)
+            except StaleRevision:
+                if attempt == DECIDE_ATTEMPTS_MAX or if_revision is not None:
+                    raise
+                continue
+            return self.load_after(state), decided
+        raise AssertionError  # the loop returns or raises
+
+    def end(
+        self,
+        system: str,
+        operation: UUID,
+        outcome: Callable[[SystemState], Sequence[Event]],
+        origin: Origin,
+    ) -> tuple[SystemState, Decision]:
+        """Append what ``operation`` came to; nothing if it has an outcome already: exactly one (I12)."""
+
+        def decision(state: SystemState) -> Decision:
+            if str(operation) not in state.operations:
+                return Decision(skipped="somebody else has recorded its outcome meanwhile")
+            return Decision(tuple(outcome(state)))
+
+        return self.decide(system, decision, within(origin, operation))
+
+    def load_after(self, state: SystemState) -> SystemState:
+        """Return ``state`` with whatever has been appended since."""
+        return fold(self.store.read_stream(control_stream(state.system), state.revision), state)
+
+
+def within(origin: Origin, operation: UUID) -> Origin:
+    """Return ``origin`` as part of ``operation``."""
+    return replace(origin, operation=operation)

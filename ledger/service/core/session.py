@@ -1,0 +1,138 @@
+"""What use cases work with: the recorder, the folder of this machine, the locks, the local memory."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from ledger import files
+from ledger.domain.errors import FileProblem, LedgerError, OperationInProgress, UnknownName
+from ledger.domain.state import SystemState
+from ledger.service.core.local_cache import LocalMemory
+from ledger.service.core.recorder import Origin, Recorder
+from ledger.store.spool import Spool
+
+if TYPE_CHECKING:
+    from ledger.configuration.keys import KeyProvider
+    from ledger.domain.decision import Decision
+
+LOCK_TIMEOUT_SECONDS: Final = 10.0
+PAUSE_LOCK_TIMEOUT_SECONDS: Final = 0.5
+SPOOL_LOCK_TIMEOUT_SECONDS: Final = 2.0
+
+Warn = Callable[[str], None]
+"""Tells the person at the terminal something that went wrong but does not stop the work."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """One command's hold on the ledger and on this machine."""
+
+    recorder: Recorder
+    home: Path
+    warn: Warn
+    keys: KeyProvider
+    """Gives the key that secrets are digested under, when the first one is met."""
+    memory: LocalMemory
+
+    @property
+    def spool(self) -> Spool:
+        """What this machine did while the ledger was away."""
+        return Spool(self.home / "spool", lock_timeout_seconds=SPOOL_LOCK_TIMEOUT_SECONDS)
+
+    def load(self, system: str) -> SystemState:
+        """Return a system's state, and remember it.
+
+        Raises:
+            UnknownName: it was never registered.
+        """
+        from ledger.domain.decision import insist_on_registered
+
+        state = self.recorder.load(system)
+        insist_on_registered(state)
+        self.memory.remember(state)
+        return state
+
+    def decide(
+        self, system: str, decision: Callable[[SystemState], Decision], origin: Origin
+    ) -> Decision:
+        """Decide and append as `Recorder.decide` does, and remember the state after it."""
+        state, decided = self.recorder.decide(system, decision, origin)
+        self.memory.remember(state)
+        return decided
+
+    def keep_blob(self, content: bytes) -> str:
+        """Keep bytes in the ledger and on this machine; return their SHA-256."""
+        sha256 = self.recorder.store.put_blob(content)
+        self.memory.keep_blob(sha256, content)
+        return sha256
+
+    def blob(self, sha256: str) -> bytes:
+        """Return the bytes of a hash, from the ledger or, failing that, from this machine.
+
+        Raises:
+            UnknownName: neither has them.
+        """
+        kept = self.memory.blob(sha256)
+        if kept is not None:
+            return kept
+        found = self.recorder.store.get_blob(sha256)
+        if found is None:
+            raise UnknownName(
+                f"The bytes {sha256[:12]} are not in the ledger.", hint="Run: rollout verify"
+            )
+        self.memory.keep_blob(sha256, found)
+        return found
+
+    @contextlib.contextmanager
+    def operating(
+        self, system: str, what: str, *, wait_seconds: float = LOCK_TIMEOUT_SECONDS
+    ) -> Iterator[None]:
+        """Be the only one at work on ``system``: on this machine, and on all that share the ledger.
+
+        Both locks end with the process, so whoever gets them and finds an operation in flight knows
+        that its process is dead. ``wait_seconds`` is for whoever is at work here to end.
+
+        Raises:
+            OperationInProgress: somebody else is at work.
+        """
+        with self.alone_here(system, what, wait_seconds=wait_seconds):
+            if not self.recorder.store.try_lock(system):
+                raise OperationInProgress(
+                    f"Somebody on another machine is at work on {system}.",
+                    hint=f"rollout log {system} shows what was begun; wait for it, then try again",
+                )
+            try:
+                yield
+            finally:
+                with contextlib.suppress(LedgerError):
+                    self.recorder.store.unlock(system)
+
+    def alone_here(
+        self, system: str, what: str, *, wait_seconds: float = LOCK_TIMEOUT_SECONDS
+    ) -> contextlib.AbstractContextManager[object]:
+        """Be the only one on this machine at work on ``system``. Raises as `operating` does."""
+        return files.exclusive_lock(self.lock_file(system), timeout_seconds=wait_seconds, what=what)
+
+    @contextlib.contextmanager
+    def pausing(self, system: str) -> Iterator[None]:
+        """Wait a moment for whoever is at work here, then go ahead all the same: a pause never waits."""
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(
+                    files.exclusive_lock(
+                        self.lock_file(system),
+                        timeout_seconds=PAUSE_LOCK_TIMEOUT_SECONDS,
+                        what="pause",
+                    )
+                )
+            except (OperationInProgress, FileProblem) as problem:
+                self.warn(f"pausing without the lock: {problem.message}")
+            yield
+
+    def lock_file(self, system: str) -> Path:
+        """Return the file that is locked while somebody on this machine works on ``system``."""
+        return self.home / "locks" / f"{system.replace('/', '%2F')}.lock"

@@ -1,0 +1,309 @@
+"""Switching modes: intent, act, confirm, outcome. A pause never waits, nor fails for want of a ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+from uuid import UUID
+
+from ledger import fail_points
+from ledger.domain import events
+from ledger.domain.alerts import decide as alerts
+from ledger.domain.errors import LedgerError, LedgerUnreachable
+from ledger.domain.log.event import Event
+from ledger.domain.log.ids import Actor, uuid7
+from ledger.domain.modes import decide as modes
+from ledger.domain.state import SystemState
+from ledger.domain.values.actuation import Carried, NotCarried, Observed
+from ledger.domain.values.modes import Mode, PauseKind, exposure, full_kind
+from ledger.service.core.actuators import World, told, world_of
+from ledger.service.core.recorder import Origin, within
+from ledger.service.core.session import Ledger
+
+Outcome: TypeAlias = "events.ModeSwitched | events.ModeSwitchUnconfirmed"
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchResult:
+    """What became of a switch, for the person who asked."""
+
+    system: str
+    mode: str
+    pause_kind: str | None
+    outcome: str
+    """switched | unconfirmed | not_carried | skipped | abandoned"""
+    explanation: str = ""
+    carried_by: str = "nothing"
+    took_ms: int = 0
+    operation: str | None = None
+    spooled: bool | None = False
+    """Whether it waits in the spool here; None: the ledger is away, and the spool can't be written."""
+    warnings: tuple[str, ...] = field(default=())
+
+
+def survey(
+    ledger: Ledger, system: str, target: Mode, kind: PauseKind | None
+) -> tuple[SystemState, World, Observed | None]:
+    """Return what a switch is decided on: what the ledger says, and what the world says.
+
+    A pause has no time to ask the world first, unless the ledger says that there is nothing to do.
+    """
+    state = ledger.load(system)
+    world = world_of(state.registration or {}, ledger.recorder.clock)
+    return state, world, _observed(state, world, target, kind)
+
+
+def _observed(
+    state: SystemState, world: World, target: Mode, kind: PauseKind | None
+) -> Observed | None:
+    if world.modes is None:
+        return None
+    if target is Mode.PAUSED and not modes.is_settled(state, target, kind, None):
+        return None
+    return world.modes.observe()
+
+
+def switch(
+    ledger: Ledger,
+    system: str,
+    target: Mode,
+    kind: PauseKind | None,
+    origin: Origin,
+    *,
+    said_yes: Actor | None,
+) -> SwitchResult:
+    """Switch ``system`` to ``target``, and record what was asked, tried and confirmed.
+
+    ``said_yes`` is who said yes to more exposure, if anybody did.
+
+    Raises:
+        TransitionRefused: the rules say no; the refusal is recorded.
+        StaleRevision: it raises exposure by now, and nobody has said yes to that.
+        OperationInProgress: somebody else is at work on the system.
+        UnknownName: there is no such system.
+    """
+    from ledger.service.recovery import finish_dead_operations
+
+    with ledger.operating(system, f"switch to {target}"):
+        finish_dead_operations(ledger, system, origin)
+        return begin(ledger, system, target, kind, origin, said_yes=said_yes)
+
+
+def begin(
+    ledger: Ledger,
+    system: str,
+    target: Mode,
+    kind: PauseKind | None,
+    origin: Origin,
+    *,
+    said_yes: Actor | None = None,
+    by_hand: events.Actuators | None = None,
+) -> SwitchResult:
+    """Append the intent, then carry it out. The caller holds the locks (or is a pause, and does not).
+
+    ``by_hand`` names other actuators than the registered ones.
+    """
+    state, world, observed = survey(ledger, system, target, kind)
+    if by_hand is not None:
+        world = world_of({"actuators": by_hand.payload()}, ledger.recorder.clock)
+        observed = _observed(state, world, target, kind)
+    operation = uuid7()
+    origin = within(origin, operation)
+    state, decision = ledger.recorder.decide(
+        system,
+        lambda state: modes.request(
+            state,
+            target,
+            kind,
+            actuators=world.mode_actuators,
+            observed=observed,
+            said_yes=said_yes,
+            now=ledger.recorder.clock.now(),
+        ),
+        origin,
+    )
+    if decision.skipped is not None:
+        return SwitchResult(system, target, kind, "skipped", explanation=decision.skipped)
+    if isinstance(decision.events[0], events.ModeSwitchRejected):
+        raise modes.refusal(state, target)
+    fail_points.reach("switch.after_intent")
+    return carry_out(ledger, world, state, operation, origin)
+
+
+def carry_out(
+    ledger: Ledger, world: World, state: SystemState, operation: UUID, origin: Origin
+) -> SwitchResult:
+    """Act on the intent ``operation`` and append its outcome. Safe to repeat."""
+    clock = ledger.recorder.clock
+    intent = state.operations[str(operation)]["intent"]
+    target, kind = asked_for(intent)
+    started = clock.monotonic()
+    outcome, carried = act(ledger, world, intent, origin, operation)
+    took_ms = int((clock.monotonic() - started) * 1000)
+    fail_points.reach("switch.after_act")
+    switched = isinstance(outcome, events.ModeSwitched)
+    outcome = outcome.model_copy(update={"took_ms" if switched else "waited_ms": took_ms})
+    after, given_up = record(ledger, state.system, operation, outcome, origin)
+    fail_points.reach("switch.after_outcome")
+    ledger.memory.remember(after)
+    if given_up is not None:
+        _yield_to_safer(ledger, world, after, target, kind)
+        return SwitchResult(
+            state.system, target, kind, "abandoned", given_up, operation=str(operation)
+        )
+    return SwitchResult(
+        system=state.system,
+        mode=target,
+        pause_kind=kind,
+        outcome=told_as(outcome),
+        explanation=getattr(outcome, "explanation", ""),
+        carried_by=carried.carried_by if carried else "nothing",
+        took_ms=took_ms,
+        operation=str(operation),
+        warnings=carried.warnings if carried else (),
+    )
+
+
+def told_as(outcome: Outcome) -> str:
+    """Return what a person is told: switched, unconfirmed, or not_carried where nothing can have acted."""
+    if isinstance(outcome, events.ModeSwitched):
+        return "switched"
+    surely_not = all(attempt.outcome in {"failed", "refused"} for attempt in outcome.attempts)
+    return "not_carried" if surely_not else "unconfirmed"
+
+
+def asked_for(intent: Mapping[str, Any]) -> tuple[Mode, PauseKind | None]:
+    """Return the mode and the kind of pause that an intent asks for."""
+    return Mode(intent["to_mode"]), PauseKind(intent["to_kind"]) if intent.get("to_kind") else None
+
+
+def record(
+    ledger: Ledger, system: str, operation: UUID, outcome: Outcome, origin: Origin
+) -> tuple[SystemState, str | None]:
+    """Append the outcome of a switch; return the state after it, and why it was given up if it was.
+
+    Raises:
+        LedgerUnreachable: the world was acted upon all the same, and the hint says so.
+    """
+    try:
+        # None of its own: a recovery elsewhere took us for dead (a lost connection loses its lock).
+        after, decision = ledger.recorder.end(
+            system, operation, lambda state: _outcome(state, operation, outcome), origin
+        )
+    except LedgerUnreachable as problem:
+        problem.hint = (
+            f"{outcome.to_mode} was carried out ({outcome.type}); only the record of it is missing: "
+            f"rollout recover {system}"
+        )
+        raise
+    if not decision.events:
+        target, kind = outcome.to_mode, outcome.to_kind
+        agreed = (after.mode, after.pause_kind) == (target, kind)
+        return after, None if agreed else decision.skipped
+    first = decision.events[0]
+    return after, first.explanation if isinstance(first, events.ModeSwitchAbandoned) else None
+
+
+def act(
+    ledger: Ledger, world: World, intent: Mapping[str, Any], origin: Origin, operation: UUID
+) -> tuple[Outcome, Carried | None]:
+    """Carry a mode into the world; return the event that says what came of it."""
+    target, kind = asked_for(intent)
+    if world.modes is None:
+        return arrived(intent, "nothing"), None
+    # Anybody may read where this goes, so no secret may stand in it (I6).
+    reason = ledger.recorder.clean(origin.reason, prose=True) if origin.reason else ""
+    try:
+        carried = world.modes.switch(
+            mode=target,
+            pause_kind=kind,
+            message=f"{origin.actor.name}: {reason}" if reason else origin.actor.name,
+            operation_id=str(operation),
+        )
+    except NotCarried as refusal:
+        return _unconfirmed(target, kind, refusal.message, told(refusal.attempts)), None
+    if not carried.confirmed:
+        problem = (
+            f"{carried.carried_by} took it, but the system was not seen to be {target} in time"
+        )
+        return _unconfirmed(target, kind, problem, told(carried.attempts)), carried
+    done = arrived(intent, carried.carried_by)
+    return done.model_copy(update={"attempts": told(carried.attempts)}), carried
+
+
+def arrived(intent: Mapping[str, Any], carried_by: str) -> events.ModeSwitched:
+    """Return the event that says that the world is in the mode that ``intent`` asks for."""
+    return events.ModeSwitched(
+        from_mode=intent.get("from_mode"),
+        from_kind=intent.get("from_kind"),
+        to_mode=intent["to_mode"],
+        to_kind=intent.get("to_kind"),
+        carried_by=carried_by,
+    )
+
+
+def _unconfirmed(
+    target: Mode, kind: PauseKind | None, explanation: str, attempts: tuple[events.Attempt, ...]
+) -> events.ModeSwitchUnconfirmed:
+    return events.ModeSwitchUnconfirmed(
+        to_mode=target.value,
+        to_kind=kind.value if kind else None,
+        attempts=attempts,
+        explanation=explanation,
+        waited_ms=0,
+    )
+
+
+def _outcome(state: SystemState, operation: UUID, outcome: Outcome) -> list[Event]:
+    """Decide the outcome: unless somebody reduced exposure meanwhile, who then has the last word."""
+    target, kind = asked_for(outcome.payload())
+    position = state.operations[str(operation)]["position"]
+    if _later_and_safer(state, position, target, kind) is not None:
+        explanation = "somebody reduced the exposure while it was carried out"
+        return [
+            events.ModeSwitchAbandoned(
+                to_mode=target.value, to_kind=outcome.to_kind, explanation=explanation
+            )
+        ]
+    done: list[Event] = [outcome]
+    if isinstance(outcome, events.ModeSwitched) and target is Mode.PAUSED:
+        done += alerts.mitigated_by(state, f"paused/{full_kind(target, kind)}")
+    return done
+
+
+def _later_and_safer(
+    state: SystemState, position: int, target: Mode, kind: PauseKind | None
+) -> tuple[Mode, PauseKind | None] | None:
+    """Return the mode of a switch that was asked for after ``position`` and is less exposed."""
+    later = [
+        (Mode(o["intent"]["to_mode"]), o["intent"].get("to_kind"))
+        for o in state.operations.values()
+        if o["kind"] == "switch" and o["position"] > position
+    ]
+    if state.mode is not None and state.mode_position > position:
+        later.append((Mode(state.mode), state.pause_kind))
+    safer = [
+        (mode, PauseKind(k) if k else None)
+        for mode, k in later
+        if exposure(mode, PauseKind(k) if k else None) < exposure(target, kind)
+    ]
+    return min(safer, key=lambda found: exposure(*found), default=None)
+
+
+def _yield_to_safer(
+    ledger: Ledger, world: World, state: SystemState, target: Mode, kind: PauseKind | None
+) -> None:
+    """Our write may have come after theirs: put the safer mode back into the world."""
+    safer = _later_and_safer(state, 0, target, kind)
+    if safer is None or world.modes is None:
+        return
+    try:
+        world.modes.switch(
+            mode=safer[0],
+            pause_kind=safer[1],
+            message="the safer switch has the last word",
+            operation_id="",
+        )
+    except LedgerError as problem:
+        ledger.warn(f"{safer[0]} could not be put back: {problem.message}; run: rollout recover")

@@ -1,0 +1,1 @@
+"""Adopting plans, and moving through their phases."""

@@ -1,0 +1,139 @@
+"""Plans: adopted from a file, kept in the ledger, read back by whatever watches and judges."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+from ledger.domain import events
+from ledger.domain.configurations.decide import short
+from ledger.domain.decision import Decision, insist_on_registered
+from ledger.domain.errors import BadInput, ReasonRequired, UnknownName
+from ledger.domain.state import SystemState
+from ledger.profiles.phases import Approvals
+from ledger.profiles.plan import Plan, from_content, load
+from ledger.service.core.recorder import Origin
+from ledger.service.core.session import Ledger
+from ledger.service.systems import plan_actuators
+
+
+def adopt(
+    ledger: Ledger, system: str, path: Path, origin: Origin, *, register: bool = False
+) -> tuple[Plan, Decision, Decision]:
+    """Make the profile in ``path`` the plan of ``system``. The same again is a no-op.
+
+    A system that is not registered is, if the profile names actuators. Where a registered one is reached
+    otherwise than the profile says, that is told; ``register`` changes it.
+
+    Returns the plan, what was decided on it, and on the registration.
+
+    Raises:
+        BadInput: the profile or a rule file does not fit, or holds a secret, or is for another environment.
+        ReasonRequired: it takes the place of another plan, and nobody said why.
+        NameTaken: another system is reached in a way that the profile names: the name may be mistyped.
+    """
+    plan = load(path)
+    _insist_on_no_secret(ledger, plan)
+    registered = plan_actuators.enlist(ledger, system, plan.profile, origin, change=register)
+    state = ledger.load(system)
+    _insist_on_environment(state, plan, path)
+    previous = plan_of(ledger, state) if state.profile is not None else None
+    ledger.keep_blob(plan.content)
+    adopted = events.ProfileAdopted(
+        profile=plan.profile.profile,
+        fingerprint=plan.fingerprint,
+        previous=previous.fingerprint if previous is not None else None,
+        source=str(path),
+        phases=tuple(_planned(plan)),
+        guards={
+            mode: events.ModeGuard(
+                preflight_seconds=_seconds(guard.preflight), approvals=_quorum(guard.approvals)
+            )
+            for mode, guard in plan.profile.guards.items()
+        },
+        changes=tuple(
+            events.Change(key=change.key, old=change.old, new=change.new)
+            for change in plan.changes_since(previous)
+        ),
+    )
+
+    def decide(state: SystemState) -> Decision:
+        insist_on_registered(state)
+        if state.profile is not None and state.profile["fingerprint"] == plan.fingerprint:
+            return Decision(
+                skipped=f"{plan.profile.profile} ({short(plan.fingerprint)}) is the plan already"
+            )
+        if state.profile is not None and not origin.reason:
+            # The first plan can only add guards; the next may take some away (I9, I11).
+            raise ReasonRequired(
+                f"{plan.profile.profile} takes the place of another plan: that needs a reason.",
+                hint="Say why: --reason TEXT",
+            )
+        return Decision((adopted,))
+
+    return plan, ledger.decide(system, decide, origin), registered
+
+
+def plan_of(ledger: Ledger, state: SystemState) -> Plan:
+    """Return the plan in force.
+
+    Raises:
+        UnknownName: the system has none.
+    """
+    if state.profile is None:
+        raise UnknownName(
+            f"{state.system} has no rollout plan.",
+            hint=f"rollout profile adopt {state.system} FILE",
+        )
+    content = ledger.blob(state.profile["fingerprint"].removeprefix("sha256:"))
+    return from_content(content, f"the plan {state.profile['name']}")
+
+
+def _insist_on_no_secret(ledger: Ledger, plan: Plan) -> None:
+    """A plan is kept and shown as it is, so no secret may stand in it (I6).
+
+    What was read is looked at, not the file again: that may have become another one meanwhile.
+    """
+    for file in plan.written:
+        for number, line in enumerate(file.text.splitlines(), start=1):
+            if ledger.recorder.clean(line) != line:
+                raise BadInput(
+                    f"{file.name}, line {number}: this looks like a secret, and a plan is recorded as it is.",
+                    hint="Name an environment variable instead: ${WEBHOOK_URL}",
+                )
+
+
+def _insist_on_environment(state: SystemState, plan: Plan, path: Path) -> None:
+    registered = (state.registration or {}).get("environment")
+    if registered != plan.profile.environment:
+        raise BadInput(
+            f"{path.name} is for {plan.profile.environment}, and {state.system} is registered as "
+            f"{registered}.",
+            hint="Correct one of them: what a file is called does not count, what it says does.",
+        )
+
+
+def _planned(plan: Plan) -> list[events.PlannedPhase]:
+    return [
+        events.PlannedPhase(
+            name=phase.name,
+            mode=phase.mode,
+            min_seconds=int(phase.min_duration.total_seconds()),
+            preflight_seconds=_seconds(phase.entry.preflight),
+            approvals=_quorum(phase.entry.approvals),
+            gated=bool(phase.success),
+        )
+        for phase in plan.profile.phases
+    ]
+
+
+def _seconds(span: timedelta | None) -> int | None:
+    return int(span.total_seconds()) if span is not None else None
+
+
+def _quorum(approvals: Approvals | None) -> events.Quorum | None:
+    if approvals is None:
+        return None
+    return events.Quorum(
+        roles=dict(approvals.roles), expires_seconds=int(approvals.expires.total_seconds())
+    )

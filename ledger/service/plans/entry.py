@@ -1,0 +1,153 @@
+"""The configuration of a phase: what is in force with the plan's overlay, put in place on entry.
+
+One operation: its intent names the phase, its outcome puts the configuration in force and enters the phase.
+So neither is ever the case without the other, wherever a crash comes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import orjson
+
+from ledger import fail_points
+from ledger.domain import events
+from ledger.domain.configurations import decide as configurations
+from ledger.domain.configurations.decide import short
+from ledger.domain.decision import Decision, insist_on_no_rule
+from ledger.domain.errors import DriftFound
+from ledger.domain.log.ids import uuid7
+from ledger.domain.plans import decide as phases
+from ledger.domain.state import SystemState
+from ledger.domain.values.fingerprints import flatten, leaf_text
+from ledger.profiles.phases import Phase
+from ledger.service.configurations import apply, registration
+from ledger.service.configurations.snapshots import save_unknown
+from ledger.service.core.actuators import World, world_of
+from ledger.service.core.recorder import Origin, within
+from ledger.service.core.session import Ledger
+
+if TYPE_CHECKING:
+    from ledger.configuration.snapshot import Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Overlaid:
+    """The configuration in force, with a phase's overlay."""
+
+    snapshot: Snapshot
+    contents: dict[str, bytes]
+    changes: tuple[events.Change, ...]
+    paths: tuple[str, ...]
+
+
+def overlaid(ledger: Ledger, state: SystemState, phase: Phase) -> Overlaid | None:
+    """Return the configuration that ``phase`` asks for; None where it is in force, or can't be written.
+
+    Raises:
+        BadInput: a key can't be set in the files as they are written.
+        DriftFound: the files were changed by hand: nobody can tell what the overlay would be laid over.
+    """
+    world = _world(ledger, state)
+    if world.configs is None or state.fingerprint is None:
+        return None
+    said = flatten(orjson.loads(ledger.blob(state.fingerprint.removeprefix("sha256:"))))
+    if all(said.get(key) == leaf_text(value) for key, value in phase.overlay.items()):
+        return None
+    from ledger.configuration.overlay import overlaid as lay_over
+    from ledger.configuration.snapshot import snapshot_under
+
+    if registration.in_place(ledger, state, world) != state.fingerprint:
+        raise DriftFound(
+            f"{phase.name} sets keys of the configuration, and the files of {state.system} were changed by "
+            "hand.",
+            hint=f"rollout drift {state.system} shows how: keep it or put it back first",
+        )
+    standing = world.configs.read()
+    files = state.configs[state.fingerprint]["snapshots"][str(state.snapshot)]
+    base = [(file["name"], standing[file["name"]]) for file in files]
+    contents = dict(lay_over(base, phase.overlay))
+    snapshot = snapshot_under(contents.items(), ledger.keys)
+    now = flatten(orjson.loads(snapshot.canonical))
+    paths = tuple(str(world.config_files[name]) for name in contents)
+    return Overlaid(snapshot, contents, registration.changes_of(said, now), paths)
+
+
+def enter(
+    ledger: Ledger,
+    system: str,
+    phase: Phase,
+    decide: Callable[[SystemState], Decision],
+    origin: Origin,
+    insist: Callable[[Overlaid], None],
+) -> Decision:
+    """Put the configuration of ``phase`` in place and enter it, as ``decide`` says on the state of then.
+
+    ``insist`` raises unless the phase allows the configuration.
+
+    Raises:
+        Refused: it is in quarantine, or a rule asks (I9).
+        FileNotWritten, IntegrityFailure: it is not in place; the phase was not entered.
+    """
+    insist_on_no_rule(origin.actor, f"the configuration of the phase {phase.name}")
+    from ledger.service.recovery import finish_dead_operations
+
+    with ledger.operating(system, f"entering {phase.name}"):
+        finish_dead_operations(ledger, system, origin)
+        state = ledger.load(system)
+        wanted = overlaid(ledger, state, phase)
+        if not decide(state).events or wanted is None:
+            return ledger.decide(system, decide, origin)
+        insist(wanted)
+        world = _world(ledger, state)
+        save_unknown(ledger, state, world, origin)
+        _keep(ledger, state, phase, wanted.snapshot, origin)
+        fail_points.reach("phase.after_register")
+        operation = uuid7()
+        origin = within(origin, operation)
+        decided = Decision()
+
+        def begin(state: SystemState) -> Decision:
+            nonlocal decided
+            decided = decide(state)
+            if not decided.events:
+                return decided
+            return configurations.request_apply(
+                state,
+                wanted.snapshot.fingerprint,
+                in_place=state.fingerprint,
+                snapshot=wanted.snapshot.snapshot_id,
+                phase=phases.move_of(decided),
+            )
+
+        state, begun = ledger.recorder.decide(system, begin, origin)
+        if begun.skipped is not None:
+            return begun
+        fail_points.reach("apply.after_intent")
+        apply.complete_apply(ledger, world, state, operation, wanted.contents, origin)
+        return _as_it_came(ledger, system, phase, decided)
+
+
+def _keep(
+    ledger: Ledger, state: SystemState, phase: Phase, snapshot: Snapshot, origin: Origin
+) -> None:
+    registration.keep(ledger, snapshot, origin)
+    source = f"the phase {phase.name}, over {short(state.fingerprint)}"
+    registered = registration.registration_of(snapshot, source=source)
+    ledger.decide(state.system, lambda state: configurations.register(state, registered), origin)
+
+
+def _as_it_came(ledger: Ledger, system: str, phase: Phase, decided: Decision) -> Decision:
+    present = ledger.load(system).phase
+    if present is None or present["name"] != phase.name:
+        return Decision(
+            skipped="its configuration is in place; but somebody decided otherwise meanwhile, "
+            "and it was not entered"
+        )
+    return decided
+
+
+def _world(ledger: Ledger, state: SystemState) -> World:
+    return world_of(state.registration or {}, ledger.recorder.clock)

@@ -1,0 +1,1 @@
+"""Rolling configurations and code back."""

@@ -1,0 +1,135 @@
+"""The code that a system runs from: where it stands, how a rollback takes it back, and the restart."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from ledger.domain import events
+from ledger.domain.decision import insist_on_no_rule
+from ledger.domain.errors import LedgerError, Refused
+from ledger.domain.log.ids import Actor
+from ledger.domain.state import SystemState
+from ledger.domain.values.fingerprints import shortened
+from ledger.ports import CodeActuator
+from ledger.service.core.actuators import World, world_of
+from ledger.service.core.session import Ledger
+from ledger.service.plans.adoption import plan_of
+
+COMMIT_SHOWN = 12
+
+
+def commit_of(ledger: Ledger, state: SystemState) -> str | None:
+    """Return where the code stands; None where there is no checkout, or it can't be told."""
+    checkout = world_of(state.registration or {}, ledger.recorder.clock).code()
+    if checkout is None:
+        return None
+    try:
+        return checkout.observe().commit
+    except LedgerError as problem:
+        ledger.warn(f"the code's version can't be told: {problem.message}")
+        return None
+
+
+def move_to(
+    ledger: Ledger, state: SystemState, ref: str, written: Collection[str], actor: Actor
+) -> events.CodeMove:
+    """Return what taking the code back to ``ref`` is; touches nothing.
+
+    ``written`` are the configuration files that are written after it.
+
+    Raises:
+        Refused: there is no checkout; it has changes that would be lost; ``ref`` is no way back; a rule asks.
+        UnknownName: there is no such commit.
+    """
+    insist_on_no_rule(actor, "another version of the code")
+    world = world_of(state.registration or {}, ledger.recorder.clock)
+    checkout = insist_on_checkout(world, state.system, written)
+    found = checkout.observe().commit
+    wanted = checkout.resolve(ref)
+    if not (
+        wanted in state.codes
+        or checkout.is_ancestor(wanted, found)
+        or wanted == _fallback(ledger, state, checkout)
+    ):
+        raise Refused(
+            f"{shortened(ref)} ({wanted[:COMMIT_SHOWN]}) is no way back: {state.system} was never recorded "
+            f"to run it, and it is not in the history of {found[:COMMIT_SHOWN]}.",
+            hint="Check it out yourself; or name it in the plan: actuators: {code: {fallback: …}}",
+        )
+    checkout.insist_on_clean(wanted)
+    return events.CodeMove(
+        place=events.CodePlace.model_validate_json(_json(world.code_place)),
+        from_commit=found,
+        to_commit=wanted,
+        ref=ref,
+    )
+
+
+def full_rollback(ledger: Ledger, state: SystemState) -> tuple[str | None, str]:
+    """Return the configuration (None: it stays) and the code that the plan's full rollback goes to.
+
+    Raises:
+        Refused: the plan names none.
+    """
+    code = plan_of(ledger, state).profile.actuators.code
+    if code is None:
+        raise Refused(
+            f"The plan of {state.system} names no full rollback.",
+            hint="actuators: {code: {repository: …, fallback: v2.0.0, config: TAG}}, then adopt it again",
+        )
+    return code.config, code.fallback
+
+
+def check_out(world: World, system: str, intent: Mapping[str, Any]) -> bool:
+    """Put the code where the intent of a rollback wants it; return whether it was elsewhere."""
+    written = [file["name"] for file in intent["files"]]
+    return insist_on_checkout(world, system, written).check_out(intent["code"]["to_commit"])
+
+
+def restart(ledger: Ledger, system: str, place: Mapping[str, Any]) -> None:
+    """Run the system's restart command, and keep what it says on this machine.
+
+    Raises:
+        NotRestarted: it failed, or did not end in time.
+    """
+    from ledger.actuators.restart import restart as run_restart
+
+    run_restart(
+        place["restart"],
+        Path(place["repository"]),
+        timeout_seconds=place["restart_timeout_ms"] / 1000,
+        said=ledger.home / "restarts" / f"{system.replace('/', '%2F')}.log",
+    )
+
+
+def insist_on_checkout(world: World, system: str, written: Collection[str]) -> CodeActuator:
+    """Return what checks the code out.
+
+    Raises:
+        Refused: the system was registered without a checkout.
+    """
+    checkout = world.code(written)
+    if checkout is None:
+        raise Refused(
+            f"{system} has no code checkout.",
+            hint=f"rollout system add {system} --code FOLDER … registers it",
+        )
+    return checkout
+
+
+def _fallback(ledger: Ledger, state: SystemState, checkout: CodeActuator) -> str | None:
+    if state.profile is None:
+        return None
+    code = plan_of(ledger, state).profile.actuators.code
+    try:
+        return checkout.resolve(code.fallback) if code is not None else None
+    except LedgerError:
+        return None
+
+
+def _json(value: Any) -> bytes:
+    import orjson
+
+    return orjson.dumps(value)

@@ -1,0 +1,315 @@
+"""Going back to a prior fingerprint, byte for byte: intent, a step per file, outcome; crash-safe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal, TypeAlias
+from uuid import UUID
+
+from ledger import fail_points
+from ledger.domain import events
+from ledger.domain.alerts import decide as alerts
+from ledger.domain.configurations.decide import short, snapshot_to_write
+from ledger.domain.decision import Decision
+from ledger.domain.errors import LedgerError, LedgerUnreachable, UnknownName, UsageError
+from ledger.domain.evolve import fold
+from ledger.domain.log.event import Event
+from ledger.domain.log.ids import Actor, control_stream, uuid7
+from ledger.domain.rollbacks import decide as rollbacks
+from ledger.domain.state import Json, SystemState
+from ledger.service.configurations.apply import (
+    ApplyResult,
+    insist_in_place,
+    insist_on_files,
+    restored,
+)
+from ledger.service.configurations.registration import (
+    applied,
+    changes_to_what_stands,
+    in_place,
+    names_of,
+)
+from ledger.service.configurations.snapshots import save_unknown
+from ledger.service.core.actuators import World, world_of
+from ledger.service.core.recorder import Origin, within
+from ledger.service.core.session import Ledger
+
+StepOutcome: TypeAlias = Literal["written", "already", "checked_out", "restarted"]
+
+
+def selector_of(ledger: Ledger, system: str, name: str) -> str:
+    """Return ``name``, or for #N the fingerprint that event N names, or that was in force as of it.
+
+    Raises:
+        UnknownName: there is no event N, or it says nothing of a configuration of this system.
+    """
+    if not name.startswith("#"):
+        return name
+    if not (name[1:].isdecimal() and name.isascii()):
+        raise UsageError(
+            f"{name!r} is no position.", hint="Write #N with the number that rollout log shows."
+        )
+    store = ledger.recorder.store
+    event = store.get(int(name[1:]))
+    if event is not None and event.system == system:
+        named = event.data.get("fingerprint") or event.data.get("to_fingerprint")
+        if isinstance(named, str):
+            return named
+        stream = store.read_stream(control_stream(system), up_to_position=event.position)
+        state = fold(stream, SystemState(system))
+        if state.fingerprint is not None:
+            return state.fingerprint
+    raise UnknownName(
+        f"Event {name} tells no configuration of {system}.",
+        hint=f"rollout log {system} --type ConfigApplied",
+    )
+
+
+def plan(
+    ledger: Ledger, system: str, selector: str, actor: Actor, *, code: str | None = None
+) -> tuple[Decision, tuple[events.Change, ...]]:
+    """Return what a rollback would do, and the diff it would make; touches nothing."""
+    state = ledger.load(system)
+    world = insist_on_files(world_of(state.registration or {}, ledger.recorder.clock), system)
+    selector = selector_of(ledger, system, selector)
+    found = in_place(ledger, state, world)
+    move = _move(ledger, state, selector, found, code, actor)
+    decision = rollbacks.request(state, selector, in_place=found, code=move)
+    if decision.skipped is not None:
+        return decision, ()
+    intent = decision.events[0].payload()
+    restored(
+        ledger, state, intent["to_fingerprint"], intent["snapshot"], world
+    )  # refuses what would fail
+    return decision, changes_to_what_stands(ledger, state, world, intent["to_fingerprint"])
+
+
+def _move(
+    ledger: Ledger,
+    state: SystemState,
+    selector: str,
+    found: str | None,
+    code: str | None,
+    actor: Actor,
+) -> events.CodeMove | None:
+    """Return how the code goes back too, if it is to; refuses what would fail."""
+    if code is None:
+        return None
+    from ledger.service.rollbacks.checkout import move_to
+
+    to = rollbacks.destination(state, selector, found)
+    names = names_of(state, to, snapshot_to_write(state, to))
+    return move_to(ledger, state, code, names, actor)
+
+
+def rollback(
+    ledger: Ledger,
+    system: str,
+    selector: str,
+    origin: Origin,
+    *,
+    code: str | None = None,
+    first: Callable[[SystemState], Decision] = lambda _: Decision(),
+) -> ApplyResult:
+    """Go back to what ``selector`` names; see `rollbacks.request` for the rules.
+
+    ``code`` names the commit that the code goes back to in the same operation. What ``first`` decides is
+    recorded with the intent: both, or neither.
+
+    Raises:
+        NothingStable, UnknownName, AmbiguousName: there is no target.
+        Refused: the code has changes that would be lost, or that commit is no way back.
+        SecretMissing: a secret can't be put back; nothing was touched.
+        OperationInProgress: somebody else is at work on the system.
+    """
+    from ledger.service.recovery import finish_dead_operations
+
+    with ledger.operating(system, "rollback"):
+        finish_dead_operations(ledger, system, origin)
+        state = ledger.load(system)
+        world = insist_on_files(world_of(state.registration or {}, ledger.recorder.clock), system)
+        selector = selector_of(ledger, system, selector)
+        found = in_place(ledger, state, world)
+        move = _move(ledger, state, selector, found, code, origin.actor)
+        previewed = rollbacks.request(state, selector, in_place=found, code=move)
+        if previewed.skipped is not None:
+            return ApplyResult(system, state.fingerprint or "", "skipped", previewed.skipped)
+        operation = uuid7()
+        origin = within(origin, operation)
+        target = previewed.events[0].payload()
+        # Everything that can fail without harm comes before the intent: the bytes and their secrets.
+        contents = restored(ledger, state, target["to_fingerprint"], target["snapshot"], world)
+        save_unknown(ledger, state, world, origin)
+
+        def decide(state: SystemState) -> Decision:
+            intent = rollbacks.request(state, selector, in_place=found, code=move)
+            if intent.skipped is not None:
+                return intent
+            return Decision((*first(state).events, *intent.events))
+
+        state, decision = ledger.recorder.decide(system, decide, origin)
+        if decision.skipped is not None:
+            return ApplyResult(system, state.fingerprint or "", "skipped", decision.skipped)
+        fail_points.reach("rollback.after_intent")
+        return complete(ledger, world, state, operation, contents, origin)
+
+
+def complete(
+    ledger: Ledger,
+    world: World,
+    state: SystemState,
+    operation: UUID,
+    contents: Mapping[str, bytes],
+    origin: Origin,
+) -> ApplyResult:
+    """Do the steps of a rollback that are not done, and append its outcome. Safe to repeat.
+
+    The code comes first, since a checkout may touch the configuration files; what starts the system again
+    comes last, and not a second time once it is recorded.
+    """
+    record = state.operations[str(operation)]
+    intent = record["intent"]
+    steps = _steps(ledger, world, state.system, intent, contents)
+    written: list[str] = []
+    for number, step in enumerate(steps, start=1):
+        if number in record["steps"] and step.once:
+            continue
+        done = step_done(ledger, state.system, operation, number, step, origin)
+        if done.outcome == "written":
+            written.append(done.path)
+        if number not in record["steps"]:
+            ledger.recorder.end(state.system, operation, lambda _, done=done: [done], origin)
+        fail_points.reach("rollback.after_step")
+    insist_in_place(ledger, world, intent["to_fingerprint"], contents)
+    fail_points.reach("rollback.before_outcome")
+    from ledger.service.rollbacks.checkout import commit_of
+
+    commit = commit_of(ledger, state)
+    after, _ = ledger.recorder.end(
+        state.system, operation, lambda state: outcome(ledger, state, intent, commit), origin
+    )
+    fail_points.reach("rollback.after_outcome")
+    ledger.memory.remember(after)
+    return ApplyResult(
+        state.system,
+        intent["to_fingerprint"],
+        "rolled_back",
+        previous=intent.get("from_fingerprint"),
+        files=tuple(written),
+        operation=str(operation),
+        code=intent["code"]["to_commit"] if "code" in intent else None,
+        restarted=any(step.once for step in steps),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    name: str
+    path: str
+    do: Callable[[], StepOutcome]
+    fail_point: str
+    once: bool = False
+    """Whether it is not to be repeated."""
+
+
+def _steps(
+    ledger: Ledger, world: World, system: str, intent: Json, contents: Mapping[str, bytes]
+) -> list[_Step]:
+    """Return what a rollback consists of, in order: the code, the files, the restart."""
+    # Where files are written now: the system may have been registered with another path since the intent.
+    places = insist_on_files(world, system).config_files
+    steps = [
+        _Step(name, str(places[name]), partial(_write, world, name, content), "rollback.after_file")
+        for name, content in contents.items()
+    ]
+    if "code" not in intent:
+        return steps
+    from ledger.service.rollbacks import checkout
+
+    place = intent["code"]["place"]
+
+    def check_out() -> StepOutcome:
+        return "checked_out" if checkout.check_out(world, system, intent) else "already"
+
+    def restart() -> StepOutcome:
+        checkout.restart(ledger, system, place)
+        return "restarted"
+
+    steps.insert(0, _Step("code", place["repository"], check_out, "code.after_checkout"))
+    if place["restart"]:
+        told = " ".join(place["restart"])
+        steps.append(_Step("restart", told, restart, "code.after_restart", once=True))
+    return steps
+
+
+def _write(world: World, name: str, content: bytes) -> StepOutcome:
+    replaced = world.configs.write({name: content}).replaced if world.configs is not None else ()
+    return "written" if replaced else "already"
+
+
+def step_done(
+    ledger: Ledger, system: str, operation: UUID, number: int, step: _Step, origin: Origin
+) -> events.RollbackStepCompleted:
+    """Do one step; if that fails, say so in the log and leave the rollback open.
+
+    Raises:
+        LedgerError: it could not be done; `rollout rollback resume` goes on from here.
+    """
+    try:
+        done = step.do()
+    except LedgerError as problem:
+        failed = events.RollbackFailed(step=number, explanation=problem.message)
+        try:
+            ledger.recorder.end(system, operation, lambda _: [failed], origin)
+        except LedgerUnreachable:
+            ledger.warn("and the failure could not be recorded: the ledger is away")
+        problem.hint = f"{problem.hint or 'Mend that'}; then: rollout rollback resume {system}"
+        raise problem from None
+    fail_points.reach(step.fail_point)
+    return events.RollbackStepCompleted(step=number, name=step.name, path=step.path, outcome=done)
+
+
+def outcome(
+    ledger: Ledger, state: SystemState, intent: Json, commit: str | None = None
+) -> tuple[Event, ...]:
+    """Return what a finished rollback means: in force, completed, and the harm stopped.
+
+    ``commit`` is where the code stands, if there is a checkout.
+    """
+    done: list[Event] = [
+        applied(ledger, state, intent["to_fingerprint"], intent["snapshot"], "rollback", commit),
+        events.RollbackCompleted(
+            from_fingerprint=intent.get("from_fingerprint"), to_fingerprint=intent["to_fingerprint"]
+        ),
+    ]
+    action = f"rollback to {short(intent['to_fingerprint'])}"
+    if "code" in intent:
+        action += f" and the code to {intent['code']['ref']}"
+    mitigated = alerts.mitigated_by(state, action)
+    if not any(i["status"] != "resolved" for i in state.incidents.values()):
+        from ledger.service.alerts.manual import incident_name
+
+        incident = incident_name(ledger, state)
+        title = f"{action} from {short(intent.get('from_fingerprint'))}"
+        mitigated = (
+            events.IncidentOpened(incident=incident, title=title, severity="warning"),
+            events.IncidentMitigated(incident=incident, action=action),
+        )
+    return (*done, *mitigated)
+
+
+def abandon(ledger: Ledger, system: str, origin: Origin) -> str | None:
+    """Give up a rollback that was begun. Returns its operation, or None if there is none.
+
+    Raises:
+        OperationInProgress: somebody is carrying it out at this moment.
+    """
+    with ledger.operating(system, "rollback abandon"):
+        begun = rollbacks.unfinished(ledger.load(system))
+        if begun is None:
+            return None
+        given_up = events.RollbackAbandoned(explanation=origin.reason or "given up by hand")
+        ledger.recorder.end(system, UUID(begun[0]), lambda _: [given_up], origin)
+        return begun[0]

@@ -1,0 +1,1 @@
+"""The watch: samples, evaluates, acts, for weeks."""

@@ -1,0 +1,1 @@
+"""The engine of the read side: follows the log, keeps checkpoints, rebuilds."""

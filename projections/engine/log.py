@@ -1,0 +1,96 @@
+"""Reading the log for projections: in pieces, checked for holes, with the bodies that are wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Final, LiteralString
+
+from ledger.domain.errors import IntegrityFailure
+from ledger.domain.log.envelope import Recorded
+from projections.engine.base import IN_PART, MERELY_OBSERVED, Db, Part
+
+# The hashes are left out: `rollout verify` is what looks at them.
+RECORDED: Final[LiteralString] = (
+    "SELECT position, revision, schema_version, event_id, occurred_at, recorded_at, stream, type, "
+    "body, ''::bytea, ''::bytea FROM ledger.event "
+)
+_NUL: Final = b"\\u0000"
+
+
+def head(db: Db) -> int:
+    """Return the last position of the log, 0 when it is empty."""
+    row = db.execute("SELECT max(position) FROM ledger.event").fetchone()
+    return row[0] or 0 if row is not None else 0
+
+
+def recorded_at(db: Db, position: int) -> datetime:
+    """Return when the event at ``position``, which must exist, was recorded."""
+    row = db.execute(
+        "SELECT recorded_at FROM ledger.event WHERE position = %s", (position,)
+    ).fetchone()
+    if row is None:
+        raise _missing(position)
+    moment: datetime = row[0]
+    return moment
+
+
+def read(db: Db, part: Part) -> list[Recorded]:
+    """Return the events of ``part``, without what was merely observed.
+
+    Raises:
+        IntegrityFailure: a position is missing. A hole is corruption, never "wait".
+    """
+    if part.shard == 0:  # the others read along the same positions
+        counted = db.execute(
+            "SELECT count(*) FROM ledger.event WHERE position > %s AND position <= %s",
+            (part.after, part.up_to),
+        ).fetchone()
+        if counted is None or counted[0] != part.up_to - part.after:
+            raise _missing(_first_hole(db, part.after, part.up_to))
+    query = RECORDED + "WHERE " + IN_PART + " AND type <> ALL (%s) ORDER BY position"
+    return select(db, query, *part.values, list(MERELY_OBSERVED))
+
+
+def select(db: Db, query: LiteralString, *values: object) -> list[Recorded]:
+    """Return the events that ``query``, which starts with `RECORDED`, finds."""
+    with db.cursor(binary=True) as cursor:
+        return [Recorded(*row) for row in cursor.execute(query, values)]
+
+
+def writable(event: Recorded) -> Recorded:
+    """Return ``event`` as PostgreSQL's text can hold it: a NUL in a bot's message must stop nothing."""
+    if _NUL not in event.body:
+        return event
+    return replace(event, body=event.body.replace(_NUL, b"\\ufffd"))
+
+
+def one(db: Db, where: LiteralString, *values: object) -> Recorded | None:
+    """Return the event for which ``where`` holds, or None."""
+    found: Sequence[Recorded] = select(db, RECORDED + where, *values)
+    return found[0] if found else None
+
+
+def _first_hole(db: Db, after: int, up_to: int) -> int:
+    row = db.execute(
+        "SELECT min(p) FROM (SELECT position AS p, row_number() OVER (ORDER BY position) AS n "
+        "FROM ledger.event WHERE position > %s AND position <= %s) AS e WHERE p <> n + %s",
+        (after, up_to, after),
+    ).fetchone()
+    if row is None or row[0] is None:
+        counted = db.execute(
+            "SELECT max(position) FROM ledger.event WHERE position <= %s", (up_to,)
+        ).fetchone()
+        return (counted[0] if counted and counted[0] else after) + 1
+    before = db.execute(
+        "SELECT max(position) FROM ledger.event WHERE position < %s", row
+    ).fetchone()
+    return (before[0] if before and before[0] else after) + 1
+
+
+def _missing(position: int) -> IntegrityFailure:
+    return IntegrityFailure(
+        f"Position {position} is missing from the log.",
+        hint="Run: rollout verify",
+    )

@@ -1,0 +1,1 @@
+"""The read models: tables that follow the log."""

@@ -1,0 +1,92 @@
+"""Every confirmed mode, and by that the stretches of time that a system spent in each."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Final, LiteralString
+
+from psycopg.rows import dict_row
+
+from projections.engine.base import Db, Part, Projection, Step
+from projections.engine.rows import Added
+
+COLUMNS: Final[tuple[LiteralString, ...]] = (
+    "position", "system", "mode", "kind", "since", "recorded_at", "actor_id", "actor", "actor_kind",
+    "channel", "reason", "carried_by", "operation", "fingerprint", "late",
+)  # fmt: skip
+
+
+class ModeChanges(Projection):
+    """One row a confirmed switch. Where a stretch ends is asked for, not stored: see `intervals`."""
+
+    name = "mode_changes"
+    version = 1
+    tables = ("mode_change",)
+    definition = """
+        CREATE TABLE mode_change (
+            position     bigint       NOT NULL,
+            system       text         NOT NULL,
+            mode         text         NOT NULL,
+            kind         text,
+            since        timestamptz  NOT NULL,
+            recorded_at  timestamptz  NOT NULL,
+            actor_id     text         NOT NULL,
+            actor        text         NOT NULL,
+            actor_kind   text         NOT NULL,
+            channel      text         NOT NULL,
+            reason       text,
+            carried_by   text         NOT NULL,
+            operation    text,
+            fingerprint  text,
+            late         boolean      NOT NULL
+        );
+        COMMENT ON TABLE mode_change IS 'Confirmed mode switches. late: told after a newer one, so that '
+            'it never was the present mode of the ledger.';
+    """
+    indexes = """
+        ALTER TABLE mode_change ADD CONSTRAINT mode_change_pk PRIMARY KEY (position);
+        CREATE INDEX mode_change_system_since ON mode_change (system, since);
+    """
+    types: ClassVar[frozenset[str] | None] = frozenset({"ModeSwitched"})
+
+    def __init__(self) -> None:
+        self._rows = Added("mode_change", COLUMNS)
+
+    def apply(self, step: Step) -> None:
+        """Add the switch."""
+        event, body, data, after = step.event, step.body, step.data, step.after
+        if after is None or step.before is None:
+            return
+        # The fold left the state's own mode alone when this one came in behind a newer one (I13).
+        late = after.mode_since is step.before.mode_since and after.mode_since is not None
+        actor = body["actor"]
+        self._rows.add(
+            (
+                event.position, after.system, data["to_mode"], data.get("to_kind"), event.occurred_at,
+                event.recorded_at, actor["id"], actor["name"], actor["kind"], body["channel"],
+                body.get("reason"), data["carried_by"], body.get("operation"), after.fingerprint, late,
+            )
+        )  # fmt: skip
+
+    def write(self, db: Db, part: Part) -> None:
+        """Write the rows."""
+        self._rows.write(db)
+
+
+def intervals(db: Db, system: str) -> list[dict[str, Any]]:
+    """Return the stretches of time by mode, oldest first; ``until`` is None for the present one."""
+    query = (
+        "SELECT *, lead(since) OVER (ORDER BY since, position) AS until "
+        "FROM readmodel.mode_change WHERE system = %s ORDER BY since, position"
+    )
+    with db.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(query, (system,)).fetchall()
+
+
+def present(db: Db, system: str) -> dict[str, Any] | None:
+    """Return the switch to the present mode, or None when there was none."""
+    query = (
+        "SELECT * FROM readmodel.mode_change WHERE system = %s AND NOT late "
+        "ORDER BY position DESC LIMIT 1"
+    )
+    with db.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(query, (system,)).fetchone()

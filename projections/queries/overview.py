@@ -1,0 +1,140 @@
+"""A system at a glance: what it runs, since when, by whom, and what is wrong with that."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import orjson
+from psycopg.rows import dict_row
+
+from ledger.alerts.muting import flags
+from ledger.domain.errors import UnknownName
+from ledger.domain.rollbacks.decide import last_stable
+from ledger.domain.state import SystemState
+from projections.engine.base import Db
+from projections.models import alerts, incidents, mode_changes, operations, timeline
+from projections.words.sentences import changes_text
+
+Json = dict[str, Any]
+
+
+def present_state(db: Db, system: str) -> SystemState:
+    """Return the present state of ``system``.
+
+    Raises:
+        UnknownName: the ledger holds no such system.
+    """
+    row = db.execute(
+        "SELECT state FROM readmodel.system_state WHERE system = %s", (system,)
+    ).fetchone()
+    state = SystemState.from_json(orjson.loads(row[0])) if row is not None else SystemState(system)
+    if state.registration is None:
+        raise UnknownName(
+            f"There is no system {system!r} in this ledger.",
+            hint=f"rollout system list shows them; rollout system add {system} registers it",
+        )
+    return state
+
+
+def overview(db: Db, system: str, now: datetime) -> Json:
+    """Return everything that `rollout status SYSTEM` shows, as of ``now``.
+
+    ``health`` is healthy or degraded, and ``problems`` says why in sentences.
+
+    Raises:
+        UnknownName: the ledger holds no such system.
+    """
+    state = present_state(db, system)
+    problems = problems_of(state)
+    switch = mode_changes.present(db, system)
+    return {
+        **summary_of(state, problems),
+        "mode_position": switch["position"] if switch else None,
+        "mode_by": state.mode_by,
+        "mode_reason": state.mode_reason,
+        "config": _config(db, state, state.fingerprint),
+        "last_stable": _config(db, state, rollback_target(state)),
+        "alerts": [
+            {**row, "flags": flags(state, row["alert"], now)}
+            for row in alerts.list_alerts(db, system)
+        ],
+        "incidents": incidents.list_incidents(db, system),
+        "operations": operations.list_operations(db, system, in_flight=True),
+        "drift": dict(state.drift),
+        "unconfirmed": state.unconfirmed,
+        "last_events": timeline.select(
+            db, timeline.Filter(system=system, clock="recorded_at"), limit=3
+        ),
+        "revision": state.revision,
+        "position": state.position,
+    }
+
+
+def rollback_target(state: SystemState) -> str | None:
+    """Return what `rollout rollback --last-stable` would go back to, as far as the ledger can tell."""
+    return last_stable(state, None if "config" in state.drift else state.fingerprint)
+
+
+def overviews(db: Db) -> list[Json]:
+    """Return one row for every registered system, by name."""
+    rows = db.execute('SELECT state FROM readmodel.system_state ORDER BY system COLLATE "C"')
+    states = [SystemState.from_json(orjson.loads(row[0])) for row in rows]
+    return [
+        summary_of(state, problems_of(state)) for state in states if state.registration is not None
+    ]
+
+
+def summary_of(state: SystemState, problems: Sequence[str]) -> Json:
+    """Return the few facts of a system that fit into a row."""
+    tags = [tag for tag, fingerprint in state.tags.items() if fingerprint == state.fingerprint]
+    return {
+        "system": state.system,
+        "health": "degraded" if problems else "healthy",
+        "problems": list(problems),
+        "environment": (state.registration or {}).get("environment"),
+        "mode": state.mode,
+        "pause_kind": state.pause_kind,
+        "mode_since": state.mode_since,
+        "fingerprint": state.fingerprint,
+        "tags": tags,
+        "open_alerts": len(state.alerts),
+        "open_incidents": len(state.incidents),
+    }
+
+
+def problems_of(state: SystemState) -> list[str]:
+    """Return, as sentences, why a system is not healthy: nothing for one that is."""
+    found = [
+        f"the critical alert {name} is open: {alert['message']}"
+        for name, alert in state.alerts.items()
+        if alert["severity"] == "critical"
+    ]
+    for subject, drift in state.drift.items():
+        difference = (
+            changes_text(drift.get("changes") or ()) or f"{drift['expected']} → {drift['found']}"
+        )
+        found.append(f"the {subject} in the world is not what the ledger has: {difference}")
+    for operation in state.operations.values():
+        failed = f", and failed: {operation['failed']}" if operation.get("failed") else ""
+        found.append(
+            f"a {operation['kind']} was begun by {operation['actor']} and has not ended{failed}"
+        )
+    if state.unconfirmed is not None:
+        told = state.unconfirmed
+        found.append(f"the switch to {told['to']} was not confirmed: {told['detail']}")
+    return found
+
+
+def _config(db: Db, state: SystemState, fingerprint: str | None) -> Json | None:
+    if fingerprint is None:
+        return None
+    query = """
+        SELECT fingerprint, tags, stable_at IS NOT NULL AND quarantined_at IS NULL AS stable,
+               quarantined_at IS NOT NULL AS quarantined, applied_at, applied_by, applied_cause,
+               applied_position, stable_at, stable_by
+            FROM readmodel.configuration WHERE system = %s AND fingerprint = %s
+    """
+    with db.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(query, (state.system, fingerprint)).fetchone()
