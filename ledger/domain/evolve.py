@@ -4,13 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ledger.domain import _evolve_control, _evolve_rollouts
 from ledger.domain.alerts import evolve as alerts
+from ledger.domain.approvals import evolve as approvals
+from ledger.domain.configurations import evolve as configurations
+from ledger.domain.drift import evolve as drift
 from ledger.domain.folding import APPLY
+from ledger.domain.gates import evolve as gates
 from ledger.domain.log.envelope import Recorded
+from ledger.domain.mitigations import evolve as mitigations
+from ledger.domain.modes import evolve as modes
+from ledger.domain.plans import evolve as plans
+from ledger.domain.rollbacks import evolve as rollbacks
+from ledger.domain.runs import evolve as runs
 from ledger.domain.state import SystemState, replace
+from ledger.domain.systems import evolve as systems
 
-_MEANINGS = (alerts, _evolve_control, _evolve_rollouts)  # imported for what they register
+# Imported for what they register.
+_CAPABILITIES = (
+    alerts,
+    approvals,
+    configurations,
+    drift,
+    gates,
+    mitigations,
+    modes,
+    plans,
+    rollbacks,
+    runs,
+    systems,
+)
 
 
 def evolve(state: SystemState, event: Recorded) -> SystemState:

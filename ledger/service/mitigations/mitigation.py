@@ -13,10 +13,10 @@ import orjson
 from ledger import fail_points, files
 from ledger.alerts.judge import filled
 from ledger.domain import events
-from ledger.domain._evolve_rollouts import mitigation_key
 from ledger.domain.decision import Decision
 from ledger.domain.errors import LedgerError, Refused, UnknownName
 from ledger.domain.log.event import decimal_text
+from ledger.domain.mitigations.evolve import mitigation_key
 from ledger.domain.state import SystemState, iso
 from ledger.domain.values.fingerprints import flatten, leaf_text
 from ledger.profiles.model import Mitigation

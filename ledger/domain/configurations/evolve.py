@@ -1,0 +1,106 @@
+"""What configurations mean for the state of a system. Pure."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from ledger.domain.folding import (
+    begun,
+    ended,
+    mark_overtaken,
+    on,
+    superseded,
+    who_asked,
+    with_,
+    with_code,
+    without,
+)
+from ledger.domain.log.envelope import Recorded
+from ledger.domain.state import Json, SystemState, iso, replace
+
+_UNKNOWN_CONFIG: Final[Json] = {
+    "snapshots": {},
+    "registered_at": None,
+    "registered_position": None,
+    "last_snapshot": None,
+    "stable": None,
+    "stable_at": None,
+    "quarantined": None,
+    "applied": False,
+}
+
+
+def _config(state: SystemState, fingerprint: str, **changes: Any) -> SystemState:
+    known = state.configs.get(fingerprint, _UNKNOWN_CONFIG)
+    return replace(state, configs=with_(state.configs, fingerprint, {**known, **changes}))
+
+
+@on("ConfigRegistered")
+def _config_registered(state: SystemState, event: Recorded, data: Json) -> SystemState:
+    known = state.configs.get(data["fingerprint"])
+    snapshots = with_(known["snapshots"] if known else {}, data["snapshot"], data["files"])
+    if known is not None and known["registered_at"] is not None:
+        return _config(state, data["fingerprint"], snapshots=snapshots)
+    return _config(
+        state,
+        data["fingerprint"],
+        snapshots=snapshots,
+        registered_at=iso(event.occurred_at),
+        registered_position=event.position,
+        last_snapshot=data["snapshot"],
+    )
+
+
+@on("ConfigApplyRequested")
+def _apply_requested(state: SystemState, event: Recorded, data: Json) -> SystemState:
+    return begun(state, event, "apply", data)
+
+
+@on("ConfigApplied")
+def _config_applied(state: SystemState, event: Recorded, data: Json) -> SystemState:
+    asked = who_asked(state, event)
+    if data["cause"] == "apply":
+        state = ended(state, event)
+    state = _config(state, data["fingerprint"], last_snapshot=data["snapshot"], applied=True)
+    if superseded(event, state.applied_at):
+        return state
+    state = with_code(state, event)
+    return replace(
+        state,
+        fingerprint=data["fingerprint"],
+        snapshot=data["snapshot"],
+        left=state.fingerprint,
+        applied_at=iso(event.occurred_at),
+        applied_cause=data["cause"],
+        operations=mark_overtaken(state, event, asked, "apply", "rollback"),
+        drift=without(state.drift, "config"),
+    )
+
+
+@on("ConfigApplyFailed")
+def _apply_failed(state: SystemState, event: Recorded, _data: Json) -> SystemState:
+    return ended(state, event)
+
+
+@on("FingerprintTagged")
+def _tagged(state: SystemState, _event: Recorded, data: Json) -> SystemState:
+    return replace(state, tags=with_(state.tags, data["tag"], data["fingerprint"]))
+
+
+@on("FingerprintMarkedStable")
+def _stable(state: SystemState, event: Recorded, data: Json) -> SystemState:
+    return _config(
+        state,
+        data["fingerprint"],
+        stable=event.position,
+        stable_at=iso(event.occurred_at),
+        quarantined=None,
+    )
+
+
+@on("FingerprintQuarantined")
+def _quarantined(state: SystemState, event: Recorded, data: Json) -> SystemState:
+    known = state.configs.get(data["fingerprint"], _UNKNOWN_CONFIG)
+    if superseded(event, known["stable_at"]):
+        return state
+    return _config(state, data["fingerprint"], quarantined=event.position)

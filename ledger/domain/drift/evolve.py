@@ -1,0 +1,22 @@
+"""What drift means for the state of a system. Pure."""
+
+from __future__ import annotations
+
+from ledger.domain.folding import (
+    on,
+    with_,
+    without,
+)
+from ledger.domain.log.envelope import Recorded
+from ledger.domain.state import Json, SystemState, iso, replace
+
+
+@on("DriftDetected")
+def _drift(state: SystemState, event: Recorded, data: Json) -> SystemState:
+    found = {**data, "since": iso(event.occurred_at)}
+    return replace(state, drift=with_(state.drift, data["subject"], found))
+
+
+@on("DriftCleared")
+def _drift_cleared(state: SystemState, _event: Recorded, data: Json) -> SystemState:
+    return replace(state, drift=without(state.drift, data["subject"]))

@@ -1,0 +1,57 @@
+"""What checks, gates and waivers mean for the state of a system. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ledger.domain.folding import on, with_, without
+from ledger.domain.log.envelope import Recorded
+from ledger.domain.state import Json, SystemState, iso, replace
+
+
+def _judged(event: Recorded, data: Json) -> dict[str, Any]:
+    return {
+        "verdict": data["verdict"],
+        "at": iso(event.occurred_at),
+        "position": event.position,
+        "by": event.actor.name,
+        "fingerprint": data.get("fingerprint"),
+        "profile": data.get("profile"),
+        "waivers": data.get("waivers", ()),
+    }
+
+
+@on("PreflightCompleted")
+def _preflight(state: SystemState, event: Recorded, data: Json) -> SystemState:
+    failed = [
+        result["name"]
+        for result in sorted(data["results"], key=lambda result: result["priority"])
+        if result["result"] in {"FAIL", "ERROR", "SKIP"} and not result.get("waived_by")
+    ]
+    return replace(state, preflight={**_judged(event, data), "failed": failed})
+
+
+@on("GateEvaluated")
+def _gate(state: SystemState, event: Recorded, data: Json) -> SystemState:
+    counted: dict[str, int] = {}
+    for criterion in data["criteria"]:
+        counted[criterion["result"]] = counted.get(criterion["result"], 0) + 1
+    judged = {**_judged(event, data), "counts": counted}
+    return replace(state, gates=with_(state.gates, data["phase"], judged))
+
+
+@on("GateWaived")
+def _waived(state: SystemState, event: Recorded, data: Json) -> SystemState:
+    waiver = {
+        "subject": data["subject"],
+        "until": data["until"],
+        "by": event.actor.name,
+        "reason": event.reason,
+        "break_glass": data.get("break_glass", False),
+    }
+    return replace(state, waivers=with_(state.waivers, data["waiver"], waiver))
+
+
+@on("WaiverRevoked")
+def _revoked(state: SystemState, _event: Recorded, data: Json) -> SystemState:
+    return replace(state, waivers=without(state.waivers, data["waiver"]))

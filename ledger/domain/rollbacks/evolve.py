@@ -1,0 +1,43 @@
+"""What rollbacks mean for the state of a system. Pure."""
+
+from __future__ import annotations
+
+from ledger.domain.folding import (
+    begun,
+    ended,
+    on,
+    superseded,
+    with_,
+)
+from ledger.domain.log.envelope import Recorded
+from ledger.domain.state import Json, SystemState, replace
+
+
+@on("RollbackRequested")
+def _rollback_requested(state: SystemState, event: Recorded, data: Json) -> SystemState:
+    return begun(state, event, "rollback", data, overtaken=superseded(event, state.applied_at))
+
+
+@on("RollbackStepCompleted")
+def _rollback_step(state: SystemState, event: Recorded, data: Json) -> SystemState:
+    known = state.operations.get(str(event.operation))
+    if known is None:
+        return state
+    steps = [*known["steps"], data["step"]]
+    return replace(
+        state, operations=with_(state.operations, str(event.operation), {**known, "steps": steps})
+    )
+
+
+@on("RollbackFailed")
+def _rollback_failed(state: SystemState, event: Recorded, data: Json) -> SystemState:
+    known = state.operations.get(str(event.operation))
+    if known is None:
+        return state
+    failed = {**known, "failed": data["explanation"]}
+    return replace(state, operations=with_(state.operations, str(event.operation), failed))
+
+
+@on("RollbackCompleted", "RollbackAbandoned")
+def _rollback_ended(state: SystemState, event: Recorded, _data: Json) -> SystemState:
+    return ended(state, event)

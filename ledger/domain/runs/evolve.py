@@ -1,0 +1,53 @@
+"""What runs and the watch mean for the state of a system. Pure."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ledger.domain.folding import on, with_code
+from ledger.domain.log.envelope import Recorded
+from ledger.domain.state import Json, SystemState, iso, replace
+
+
+@on("RunStarted")
+def _run_started(state: SystemState, event: Recorded, data: Json) -> SystemState:
+    run = {
+        "run": data["run"],
+        "pid": data["pid"],
+        "host": data["host"],
+        "command": data["command"],
+        "since": iso(event.occurred_at),
+        "position": event.position,
+        "status": "running",
+    }
+    return replace(with_code(state, event), run=run)
+
+
+_RUN_STATUS: Final = {"RunStopped": "stopped", "CrashDetected": "crashed"}
+
+
+@on(*_RUN_STATUS)
+def _run_ended(state: SystemState, event: Recorded, data: Json) -> SystemState:
+    if event.type == "CrashDetected":
+        state = replace(state, last_crash_at=iso(event.occurred_at))
+    if state.run is None or state.run["run"] != data["run"]:
+        return state
+    ended = {
+        **state.run,
+        "status": _RUN_STATUS[event.type],
+        "ended": iso(event.occurred_at),
+        "exit_code": data.get("exit_code"),
+        "signal": data.get("signal"),
+    }
+    return replace(state, run=ended)
+
+
+@on("WatchStarted")
+def _watch_started(state: SystemState, event: Recorded, data: Json) -> SystemState:
+    watch = {"host": data["host"], "pid": data["pid"], "since": iso(event.occurred_at)}
+    return replace(state, watch=watch)
+
+
+@on("WatchStopped")
+def _watch_stopped(state: SystemState, _event: Recorded, _data: Json) -> SystemState:
+    return replace(state, watch=None)

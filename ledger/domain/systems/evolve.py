@@ -1,0 +1,14 @@
+"""What registration means for the state of a system. Pure."""
+
+from __future__ import annotations
+
+from ledger.domain.folding import (
+    on,
+)
+from ledger.domain.log.envelope import Recorded
+from ledger.domain.state import Json, SystemState, replace
+
+
+@on("SystemRegistered", "SystemChanged")
+def _registered(state: SystemState, _event: Recorded, data: Json) -> SystemState:
+    return replace(state, registration=data)
