@@ -122,6 +122,17 @@ def test_an_unknown_zone_is_told(zone: str) -> None:
         ("web_ui", ActorKind.SERVICE),
         ("deploy-bot", ActorKind.SERVICE),
         ("scheduler", ActorKind.SERVICE),
+        ("pre-commit-ci[bot]", ActorKind.SERVICE),
+        ("deploy-ci-bot", ActorKind.SERVICE),
+        ("binance-api-service", ActorKind.SERVICE),
+        ("risk-service-job", ActorKind.SERVICE),
+        ("k8s-cron-job", ActorKind.SERVICE),
+        ("trade_bot_service", ActorKind.SERVICE),
+        ("ci-runner", ActorKind.SERVICE),
+        ("GitHub Actions", ActorKind.SERVICE),
+        ("ci.wang", ActorKind.HUMAN),
+        ("bot-anna", ActorKind.HUMAN),
+        ("Abbott", ActorKind.HUMAN),
     ],
 )
 def test_programs_are_told_from_people(name: str, kind: ActorKind) -> None:

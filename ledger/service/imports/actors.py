@@ -13,19 +13,18 @@ UNKNOWN: Final = Actor("unknown", "unknown", ActorKind.IMPORTER)
 _PROGRAMS: Final = frozenset(
     "web_ui webui web ui gui dashboard api cli cron scheduler system bot ci cd daemon service worker auto "
     "automation autopilot optimizer rule script root github-actions gitlab-ci jenkins dependabot renovate "
-    "noreply".split()
+    "noreply".replace("_", "-").split()
 )
-_PROGRAM_ENDINGS: Final = re.compile(
-    r"\[bot\]|[-_ .](?:bot|ci|service|svc|daemon|job|cron|api|ui|scheduler)"
+_PROGRAM_ENDING: Final = re.compile(
+    r"(?:\[bot\]|-(?:bot|ci|cd|service|svc|daemon|job|cron|api|ui|gui|scheduler|runner|worker))\Z"
 )
+_SEPARATORS: Final = re.compile(r"[-_ .]+")
 
 
 def kind_of(name: str) -> ActorKind:
     """Return service for a name that is a program's, human for any other."""
-    lowered = name.strip().lower()
-    if lowered in _PROGRAMS or (
-        (match := _PROGRAM_ENDINGS.search(lowered)) and match.end() == len(lowered)
-    ):
+    plain = _SEPARATORS.sub("-", name.strip().lower())
+    if plain in _PROGRAMS or _PROGRAM_ENDING.search(plain):
         return ActorKind.SERVICE
     return ActorKind.HUMAN
 
