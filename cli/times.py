@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Final
 
 from ledger.domain.errors import BadInput
+from ledger.domain.moments import since_1970
 
 ACCEPTED: Final = (
     "Give 2025-11-20T03:00:00Z, 2025-11-20 (UTC unless it says another zone), a time ago such as 90s, 15m, "
-    "2h, 1h30m, 3d, 1w or '3 days ago', or now, today, yesterday."
+    "2h, 1h30m, 3d, 1w or '3 days ago', seconds, ms, µs or ns since 1970, or now, today, yesterday."
 )
 _UNITS: Final = {
     "s": 1, "sec": 1, "second": 1, "m": 60, "min": 60, "minute": 60, "h": 3600, "hour": 3600,
@@ -20,6 +22,8 @@ _AMOUNT: Final = re.compile(r"(\d{1,9})\s*([a-z]+?)s?(?=\d|\s|$)\s*")
 _ISO: Final = re.compile(
     r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,]\d{1,6})?)?\s*(Z|[+-]\d\d:?\d\d)?)?", re.IGNORECASE
 )
+
+_SINCE_1970: Final = re.compile(r"\d{9,19}(\.\d{1,9})?")
 
 
 def parse_time(text: str, now: datetime) -> datetime:
@@ -35,6 +39,8 @@ def parse_time(text: str, now: datetime) -> datetime:
         return named[words]
     if _ISO.fullmatch(text.strip()):
         return _iso(text.strip(), text)
+    if _SINCE_1970.fullmatch(words):
+        return _counted(words, text)
     return _ago(words.removesuffix("ago").strip(), text, now)
 
 
@@ -43,6 +49,13 @@ def _iso(stripped: str, text: str) -> datetime:
         moment = datetime.fromisoformat(stripped.replace(",", ".").upper().replace(" Z", "Z"))
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
+        raise _unknown(text) from None
+
+
+def _counted(digits: str, text: str) -> datetime:
+    try:
+        return since_1970(Decimal(digits))
+    except ValueError:
         raise _unknown(text) from None
 
 

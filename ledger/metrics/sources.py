@@ -7,7 +7,7 @@ import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TextIO, cast
 
@@ -15,6 +15,7 @@ from ledger import files, web
 from ledger.domain.clock import Clock
 from ledger.domain.errors import LedgerError
 from ledger.domain.log.event import decimal_text
+from ledger.domain.moments import moment_of
 from ledger.metrics.specs import (
     CsvFile,
     JsonFile,
@@ -144,7 +145,7 @@ class Source:
                 labels = {k: v for k, v in result["metric"].items() if k != "__name__"}
                 number = float(value)
                 if not math.isnan(number):
-                    moment = datetime.fromtimestamp(float(at), UTC)
+                    moment = moment_of(at)
                     found.append(self._measured(metric, number, labels, moment))
         return self._bounded(found)
 
@@ -294,21 +295,6 @@ def _error_in(body: bytes) -> str:
         return f": {json.loads(body)['error']}"
     except (ValueError, LookupError, TypeError):
         return ""
-
-
-def moment_of(text: Any) -> datetime:
-    """Return a time written in ISO 8601 or as Unix seconds; without a zone it is UTC.
-
-    Raises:
-        ValueError: it is none.
-    """
-    try:
-        return datetime.fromtimestamp(float(text), UTC)
-    except (OverflowError, OSError):
-        raise ValueError(f"{text!r} is no time") from None
-    except (ValueError, TypeError):
-        moment = datetime.fromisoformat(str(text))
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def at_path(document: Any, where: str) -> Any:

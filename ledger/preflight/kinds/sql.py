@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
+from datetime import UTC, date, datetime
 from typing import Any, Final
 
+from ledger.domain.moments import moment_of
 from ledger.preflight.context import CheckContext
 from ledger.preflight.fields import seconds_of
 from ledger.preflight.finding import CheckError, Outcome, Result
@@ -15,8 +15,6 @@ from ledger.preflight.specs import SqlFreshness
 
 # SQLAlchemy names its driver in the URL, and libpq knows none.
 _DRIVER: Final = re.compile(r"^(postgres(?:ql)?)\+\w+://")
-_UNITS_PER_SECOND: Final = ((10**17, 10**9), (10**14, 10**6), (10**11, 10**3), (0, 1))
-"""From that number on, a count since 1970 is one of ns, µs, ms; each begins at 1973 in its unit."""
 
 
 def sql_freshness(check: SqlFreshness, context: CheckContext) -> Outcome:
@@ -63,20 +61,9 @@ def _moment(value: Any, check: SqlFreshness) -> datetime:
         return value if value.tzinfo else value.replace(tzinfo=UTC)
     if isinstance(value, date):
         return datetime(value.year, value.month, value.day, tzinfo=UTC)
-    if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
-        return _since_epoch(Decimal(str(value)), check)
     try:
-        moment = datetime.fromisoformat(str(value))
+        return moment_of(value)
     except ValueError:
         raise CheckError(
             f"{check.table}.{check.column} holds no time: give a timestamp, or a number since 1970"
         ) from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _since_epoch(number: Decimal, check: SqlFreshness) -> datetime:
-    try:
-        per_second = next(unit for least, unit in _UNITS_PER_SECOND if abs(number) >= least)
-        return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=float(number / per_second))
-    except (ArithmeticError, ValueError, StopIteration):
-        raise CheckError(f"{check.table}.{check.column} holds no time") from None

@@ -11,13 +11,14 @@ import posixpath
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 from stat import S_ISREG
 from typing import TYPE_CHECKING, Any, Final
 
 from ledger.domain.errors import BadInput, FileNotRead
+from ledger.domain.moments import since_1970
 from ledger.service.imports.actors import git_author
 from ledger.service.imports.base import BadRecord, Problem, Progress, Told
 from ledger.service.imports.changes import Step
@@ -253,8 +254,8 @@ def _when(commit: Commit, latest: datetime | None, now: datetime) -> datetime:
     force before the one that it replaced; and no author's clock is believed to run ahead of the committer's.
     """
     try:
-        made = datetime.fromtimestamp(min(commit.author_time, commit.commit_time), UTC)
-    except (ValueError, OverflowError, OSError):
+        made = min(since_1970(commit.author_time), since_1970(commit.commit_time))
+    except ValueError:
         raise BadRecord("its time is no time") from None
     if made > now + AHEAD_MAX:
         raise BadRecord(f"its time lies in the future: {made.isoformat()}")

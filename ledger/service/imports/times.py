@@ -7,19 +7,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Final
 
+from ledger.domain import moments
 from ledger.domain.errors import BadInput
 from ledger.service.imports.base import BadRecord, shown
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _EARLIEST: Final = datetime(1990, 1, 1, tzinfo=UTC)
 AHEAD_MAX: Final = timedelta(days=1)
 """How far in the future a record may lie: clocks differ, and so do guesses at a time zone."""
-_NUMBER: Final = re.compile(r"-?\d{9,19}(?:\.\d+)?")
 _OFFSET: Final = re.compile(r"([+-])(\d\d):?(\d\d)")
-_SECONDS_BELOW: Final = 10**11
-_MILLISECONDS_BELOW: Final = 10**14
-_MICROSECONDS_BELOW: Final = 10**17
-EXPECTED: Final = "a time: ISO 8601 (2026-02-01T21:11:09Z) or a number since 1970 (s, ms, µs or ns)"
+EXPECTED: Final = f"a time: {moments.EXPECTED}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,33 +40,15 @@ class Zone:
 
     def _moment(self, value: object) -> tuple[datetime, bool]:
         try:
-            if isinstance(value, str):
-                text = value.strip()
-                if _NUMBER.fullmatch(text):
-                    return _since_1970(float(text) if "." in text else int(text)), False
-                moment = datetime.fromisoformat(text.replace("/", "-"))
-                if moment.tzinfo is None:
-                    return moment.replace(tzinfo=self.tz).astimezone(UTC), True
-                return moment.astimezone(UTC), False
-            if isinstance(value, int | float) and not isinstance(value, bool):
-                return _since_1970(value), False
+            moment = moments.written(value)
+            if moment.tzinfo is None:
+                return moment.replace(tzinfo=self.tz).astimezone(UTC), True
+            return moment.astimezone(UTC), False
         except (ValueError, OverflowError):
-            pass
-        raise BadRecord(f"must be {EXPECTED}, not {shown(value)}")
+            raise BadRecord(f"must be {EXPECTED}, not {shown(value)}") from None
 
 
 UTC_ZONE: Final = Zone("UTC", UTC)
-
-
-def _since_1970(number: float) -> datetime:
-    size = abs(number)
-    if size < _SECONDS_BELOW:
-        return _EPOCH + timedelta(seconds=number)
-    if size < _MILLISECONDS_BELOW:
-        return _EPOCH + timedelta(milliseconds=number)
-    if size < _MICROSECONDS_BELOW:
-        return _EPOCH + timedelta(microseconds=number)
-    return _EPOCH + timedelta(microseconds=int(number) // 1000)
 
 
 def zone_named(name: str) -> Zone:
