@@ -222,10 +222,11 @@ class Source:
         found: list[Measured] = []
         bad = 0
         for line in lines:
-            if not line.strip():
+            text = line.lstrip("\0")  # which a file has before a record after a power cut
+            if not text.strip():
                 continue
             try:
-                found += each(line)
+                found += each(text)
             except (
                 LookupError,
                 ValueError,
