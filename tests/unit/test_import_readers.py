@@ -110,6 +110,70 @@ def test_an_unknown_zone_is_told(zone: str) -> None:
         zone_named(zone)
 
 
+BERLIN = zone_named("Europe/Berlin")
+
+
+def passes(*written: str) -> list[str]:
+    """The hours and minutes, in UTC, of a change log in local time."""
+    lines = [
+        change(datetime.fromisoformat(f"2025-10-26T{time}"), {"a": number}, {"a": number + 1})
+        for number, time in enumerate(written)
+    ]
+    told = Told()
+    read = config_changes.read(numbered(lines), told, zone=BERLIN, not_after=NOW)
+    times = [f"{one.at:%H:%M}" for one in read]
+    assert told.problems == []
+    return times
+
+
+@pytest.mark.parametrize(
+    ("written", "in_utc"),
+    [
+        (("01:30", "02:40", "02:10", "03:30"), ["23:30", "00:40", "01:10", "02:30"]),
+        (("02:10", "02:40", "02:10", "02:40"), ["00:10", "00:40", "01:10", "01:40"]),
+        (
+            ("02:59", "02:00", "02:00", "02:59", "03:00"),
+            ["00:59", "01:00", "01:00", "01:59", "02:00"],
+        ),
+        (("02:10", "02:40", "03:30"), ["00:10", "00:40", "02:30"]),
+    ],
+)
+def test_the_order_tells_the_pass_of_the_hour_that_comes_twice(
+    written: tuple[str, ...], in_utc: list[str]
+) -> None:
+    """I13: a log is in order, so a time that would go back is of the second pass. Nobody's change is lost."""
+    assert passes(*written) == in_utc
+
+
+def test_what_the_order_told_is_told() -> None:
+    """With how many times that were; a time that names its zone is no matter of order."""
+    lines = [
+        change(datetime.fromisoformat(f"2025-10-26T{time}"), {"a": number}, {"a": number + 1})
+        for number, time in enumerate(("02:40", "02:10"))
+    ]
+    told = Told()
+    list(config_changes.read(numbered(lines), told, zone=BERLIN, not_after=NOW))
+    assert told.notes[0].startswith("1 times lie in the hour that the clock went through twice")
+    told = Told()
+    lines[1]["timestamp"] = "2025-10-26T02:10:00+02:00"
+    list(config_changes.read(numbered(lines), told, zone=BERLIN, not_after=NOW))
+    assert "must not lie before line 1's" in told.problems[0].what
+
+
+def test_orders_overtake_each_other_by_a_little_and_the_hour_still_comes_twice() -> None:
+    """I13: several writers; and a file that runs backwards says nothing by its order."""
+
+    def read(*written: str) -> list[str]:
+        lines = [{"type": "order_result", "ts": f"2025-10-26T{time}"} for time in written]
+        found = jsonl.read(numbered(lines), zone=BERLIN, not_after=NOW)
+        return [f"{one.at:%H:%M:%S}" for one in found if isinstance(one, Activity)]
+
+    assert read("02:59:58", "02:59:57", "02:00:01", "02:00:00", "02:30:00", "02:59:59") == [
+        "00:59:58", "00:59:57", "01:00:01", "01:00:00", "01:30:00", "01:59:59",
+    ]  # fmt: skip
+    assert read("03:30:00", "02:40:00", "02:10:00") == ["02:30:00", "00:40:00", "00:10:00"]
+
+
 # --- who -----------------------------------------------------------------------------------------
 
 
@@ -264,7 +328,9 @@ def test_order_activity_is_read_with_any_of_the_usual_keys() -> None:
             "has no time: expected one of the keys timestamp, ts, time, datetime",
         ),
         ({"type": "risk_event", "ts": "x"}, "key 'ts' must be a time"),
-        ('{"type": "risk_event", "ts": NaN}', "is not JSON"),
+        ('{"type": "risk_event", "ts": NaN}', "key 'ts' must be a time"),
+        ('{"type": "risk_event", "ts": nan}', "is not JSON"),
+        ("\0\0\0", "is not JSON"),
     ],
 )
 def test_bad_order_lines_are_told(line: Any, what: str) -> None:
@@ -273,6 +339,23 @@ def test_bad_order_lines_are_told(line: Any, what: str) -> None:
     assert isinstance(found, Problem)
     assert found.where == "line 1"
     assert found.what.startswith(what)
+
+
+def test_what_bots_write_beside_json_is_kept_and_told() -> None:
+    """I8: Python writes NaN and Infinity; neither costs the order, nor is a text with such a word altered."""
+    (found,) = activities(
+        '{"type": "order_result", "ts": "2026-02-01T10:00:00Z", "pnl": NaN, "wei": 123456789012345678901, '
+        '"slip": [-Infinity, Infinity], "note": "NaN, \\"Infinity\\"", "NaN": 1}'
+    )
+    assert isinstance(found, Activity)
+    assert found.fields["pnl"] == "NaN"
+    assert found.fields["slip"] == ["-Infinity", "Infinity"]
+    assert (found.fields["note"], found.fields["NaN"]) == ('NaN, "Infinity"', 1)
+    assert jsonl.exactly(found.content)["wei"] == 123456789012345678901
+    assert found.remarks == (jsonl.NOT_FINITE,)
+    (plain,) = activities('{"type": "order_result", "ts": "2026-02-01T10:00:00Z", "note": "NaN"}')
+    assert isinstance(plain, Activity)
+    assert plain.remarks == ()
 
 
 def rows(text: str) -> list[Activity | Problem]:

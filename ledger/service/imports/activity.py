@@ -6,7 +6,7 @@ as far as it was checked, and appended batch by batch; what a killed import left
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -42,7 +42,7 @@ from ledger.service.imports.base import (
 )
 from ledger.service.imports.fields import Inexact, field_texts
 from ledger.service.imports.jsonl import Activity, exactly
-from ledger.service.imports.lines import Lines
+from ledger.service.imports.lines import AFTER_NULS, Lines
 from ledger.service.imports.times import Zone
 
 BATCH_EVENTS: Final = 1000
@@ -89,14 +89,20 @@ def scan(path: Path, reading: Reading, progress: Progress | None = None) -> Scan
     """Read a whole file and count; keep nothing of it but what is wrong with it."""
     lines = Lines(path)
     found = Scan(path)
+    remarks = Counter[str]()
     for record in reading.records(lines):
         if isinstance(record, Problem):
             found.told.bad(record)
         else:
             found.good += 1
             found.told.naive += record.naive
+            remarks.update(record.remarks)
         if progress is not None and found.records % _PROGRESS_EVERY == 0:
             progress(found.records)
+    remarks[AFTER_NULS] = lines.after_nuls
+    for remark, count in remarks.items():
+        if count:
+            found.told.note(count, remark)
     found.bytes_read, found.digest = lines.bytes_read, lines.digest
     return found
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Final, Literal, NoReturn, TypeVar
 from uuid import UUID
@@ -28,9 +28,11 @@ T = TypeVar("T")
 Kind = Literal["config-changes", "git", "jsonl", "risk-events"]
 NAMESPACE: Final = UUID("7588d2d3-72b2-5b99-94f9-1af80d02d781")
 """Under which imported records get their ids. Never to change: the ids stand in people's logs."""
-READING: Final = 1
+READING: Final = 2
 """The version of how records are read; part of a file's id, so that a better reader reads it again."""
 """After so many bad records in a file that has to be good, the rest is not looked at."""
+_SAME_TIME: Final = timedelta(seconds=1)
+"""Records of one moment may have been put in order by less; another zone is at least 15 minutes."""
 LISTED_MAX: Final = 500
 """How many records a summary lists one by one; it says how many more there are."""
 
@@ -66,6 +68,10 @@ class Told:
     notes: list[str] = field(default_factory=list)
     naive: int = 0
     """Times that came without a zone."""
+
+    def note(self, count: int, what: str) -> None:
+        """Say what was read with care, and how often."""
+        self.notes.append(f"{count:,} {what}")
 
     def note_zone(self, zone: str) -> None:
         """Say out loud what a time without a zone was taken for."""
@@ -206,7 +212,7 @@ def insist_on_same_time(
         BadInput: it has another time, so it was read with another time zone.
     """
     known = store.get(event_id)
-    if known is not None and known.occurred_at != at:
+    if known is not None and abs(known.occurred_at - at) > _SAME_TIME:
         raise BadInput(
             f"{source.name}, {where} was imported before with the time "
             f"{known.occurred_at.isoformat()}, and now reads {at.isoformat()}.",

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
@@ -34,7 +34,6 @@ from ledger.service.imports.base import (
     Source,
     Told,
     append_last,
-    chunks,
     insist_on_good,
     insist_on_same_time,
     prepare_summary,
@@ -48,6 +47,7 @@ if TYPE_CHECKING:
 BATCH_EVENTS: Final = 5000
 """So many events go in together; the log's lock is not held for longer. Most histories are one batch."""
 _LOOK_UP: Final = 500
+_JUST_BEFORE: Final = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,9 +217,9 @@ def run(
     planner = _Planner(ledger, source, _past(recorder, source.system), told)
     groups: list[list[NewEvent]] = []
     count = 0
-    for batch in chunks(steps, _LOOK_UP):
+    for batch in _whole_moments(steps):
         known = recorder.store.known([main_id(source, step) for step in batch])
-        for step in batch:
+        for step in _in_order(recorder, source, batch, known):
             made = planner.events_of(step, known=main_id(source, step) in known)
             count += 1
             if made:
@@ -245,6 +245,45 @@ def run(
         events=tuple(chain.from_iterable(groups)) if dry_run else (),
         position=position,
     )
+
+
+def _whole_moments(steps: Iterable[Step]) -> Iterator[list[Step]]:
+    """Yield the steps in batches; those of one time stay together."""
+    batch: list[Step] = []
+    for step in steps:
+        if len(batch) >= _LOOK_UP and step.at != batch[-1].at:
+            yield batch
+            batch = []
+        batch.append(step)
+    if batch:
+        yield batch
+
+
+def _in_order(
+    recorder: Recorder, source: Source, batch: Sequence[Step], known: Container[UUID]
+) -> Iterator[Step]:
+    """Yield ``batch`` with each new step placed before those of the same time that follow it and are known.
+
+    Of equal times, what was recorded later counts as later. So a commit that comes in after its child (a
+    shallow clone that was deepened) would be in force, had it the very same time.
+    """
+    placed: list[Step] = []
+    at: datetime | None = None
+    following: UUID | None = None
+    before: datetime | None = None
+    for step in reversed(batch):
+        if step.at != at:
+            at, following, before = step.at, None, None
+        key = main_id(source, step)
+        if key in known:
+            following, before = key, None
+        elif following is not None:
+            if before is None:
+                recorded = recorder.store.get(following)
+                before = recorded.occurred_at if recorded is not None else step.at
+            before -= _JUST_BEFORE
+        placed.append(step if before is None else replace(step, at=before))
+    yield from reversed(placed)
 
 
 def _append(

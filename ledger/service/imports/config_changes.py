@@ -19,7 +19,7 @@ from ledger.domain.errors import BadInput
 from ledger.domain.values.fingerprints import Value, canonical, shortened
 from ledger.service.imports.base import BadRecord, Problem, Told, shown
 from ledger.service.imports.lines import decoded
-from ledger.service.imports.times import Zone
+from ledger.service.imports.times import SECOND_TIME_ROUND, InOrder, Zone
 
 REPEAT_WINDOW_SECONDS: Final = 60
 _KEYS: Final = frozenset(
@@ -72,16 +72,20 @@ def read(
     unknown = set[str]()
     first: ConfigChange | None = None  # of a row of equal changes
     last: ConfigChange | None = None
+    times = InOrder(zone, not_after)
+    second_passes = 0
     for number, line in lines:
         if not line.strip():
             continue
         try:
-            change, naive = _change(number, line, zone, not_after, equal)
+            change, naive, second = _change(number, line, times, equal)
             _insist_on_order(last, change)
         except BadRecord as bad:
             told.bad(Problem(f"line {number}", str(bad)))
             continue
+        times.follow(change.at)
         told.naive += naive
+        second_passes += second
         unknown.update(change.unknown)
         if last is not None and change.same_as == last.same_as and change.at - last.at <= window:
             of = first or last
@@ -90,6 +94,8 @@ def read(
             continue
         first = last = change
         yield change
+    if second_passes:
+        told.note(second_passes, SECOND_TIME_ROUND)
     if unknown:
         listed = ", ".join(sorted(unknown))
         told.notes.append(f"keys that a change log has no place for were left out: {listed}")
@@ -104,12 +110,12 @@ def _insist_on_order(last: ConfigChange | None, change: ConfigChange) -> None:
 
 
 def _change(
-    number: int, line: bytes, zone: Zone, not_after: datetime, equal: Counter[bytes]
-) -> tuple[ConfigChange, bool]:
+    number: int, line: bytes, times: InOrder, equal: Counter[bytes]
+) -> tuple[ConfigChange, bool, bool]:
     record = _parsed(line)
     written = _of(record, "timestamp")
     try:
-        at, naive = zone.read(written, not_after=not_after)
+        at, naive, second = times.read(written)
     except BadRecord as bad:
         raise BadRecord(f"key 'timestamp' {bad}") from None
     before = _object(record, "previous_config")
@@ -134,7 +140,7 @@ def _change(
         ordinal=equal[digest] - 1,
         unknown=frozenset(record.keys() - _KEYS),
     )
-    return change, naive
+    return change, naive, second
 
 
 def _parsed(line: bytes) -> dict[str, Any]:

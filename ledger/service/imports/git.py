@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 _HEX: Final = 12
 _PROGRESS_EVERY: Final = 500
+_LFS_POINTER: Final = b"version https://git-lfs.github.com/spec/"
 _TREES_KEPT: Final = 4096
 
 
@@ -146,7 +147,12 @@ class History:
         contents: list[tuple[str, bytes]] = []
         for path, blob in zip(self.paths, version.blobs, strict=True):
             if blob is not None:
-                contents.append((names[path], self._object(blob).as_raw_string()))
+                content = self._object(blob).as_raw_string()
+                if content.startswith(_LFS_POINTER):
+                    raise BadRecord(
+                        f"{path} is a Git LFS pointer: its content is not in the repository"
+                    )
+                contents.append((names[path], content))
         snapshot: Snapshot = snapshot_of(contents)
         return snapshot
 

@@ -26,7 +26,7 @@ from ledger.service.imports.base import (
 )
 from ledger.service.imports.changes import Step
 from ledger.service.imports.config_changes import REPEAT_WINDOW_SECONDS, ConfigChange
-from ledger.service.imports.lines import Lines
+from ledger.service.imports.lines import AFTER_NULS, Lines
 from ledger.service.imports.times import UTC_ZONE, Zone
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def import_config_changes(
         repeat_window_seconds=repeat_window_seconds,
     )
     steps = _steps_of_log(ledger, found, told, file_name)
-    return _run(ledger, source, _unless_changed(steps, again, source), told, origin, manner)
+    return _run(ledger, source, _unless_changed(steps, again, source, told), told, origin, manner)
 
 
 def import_git(
@@ -194,9 +194,13 @@ def shown_path(path: Path) -> str:
     return str(path).encode(errors="replace").decode()
 
 
-def _unless_changed(steps: Iterable[Step], lines: Lines, source: Source) -> Iterator[Step]:
+def _unless_changed(
+    steps: Iterable[Step], lines: Lines, source: Source, told: Told
+) -> Iterator[Step]:
     """Yield ``steps``, and make sure at their end that they came from what was looked at first."""
     yield from steps
+    if lines.after_nuls:
+        told.note(lines.after_nuls, AFTER_NULS)
     if lines.digest != source.digest:
         raise FileNotRead(f"{source.name} was changed while it was read.", hint="Import it again.")
 

@@ -30,6 +30,8 @@ class Lines:
         self.bytes_read = 0
         self.number = 0
         """Of the line that was yielded last, from 1."""
+        self.after_nuls = 0
+        """How many lines had NUL bytes before them, as a file has after a power cut."""
 
     @property
     def digest(self) -> str:
@@ -82,7 +84,18 @@ class Lines:
                 if line.startswith(_OTHER_ENCODINGS):
                     raise BadInput(f"{self._path} is UTF-16, not UTF-8.", hint="Save it as UTF-8.")
                 line = line.removeprefix(_BOM)
-            yield self.number, line.rstrip(b"\r\n")
+            yield self.number, self._without_nuls(line.rstrip(b"\r\n"))
+
+    def _without_nuls(self, line: bytes) -> bytes:
+        """Return a line without the NULs before it. One of NULs alone stays: what stood there is lost."""
+        if not line.startswith(b"\0"):
+            return line
+        rest = line.lstrip(b"\0")
+        self.after_nuls += bool(rest)
+        return rest or line
+
+
+AFTER_NULS: Final = "lines began with NUL bytes, as after a power cut; these were dropped"
 
 
 def decoded(line: bytes) -> str:

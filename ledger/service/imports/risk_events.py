@@ -10,9 +10,9 @@ from typing import Final
 
 from ledger.domain.errors import BadInput
 from ledger.service.imports.base import BadRecord, Problem, shown
-from ledger.service.imports.jsonl import Activity
+from ledger.service.imports.jsonl import OVERTAKING_MAX, Activity
 from ledger.service.imports.lines import LINE_BYTES_MAX, decoded
-from ledger.service.imports.times import Zone
+from ledger.service.imports.times import SECOND_TIME_ROUND, InOrder, Zone
 
 TIME_COLUMNS: Final = ("timestamp", "time", "ts", "datetime", "date")
 KIND: Final = "risk_event"
@@ -31,13 +31,14 @@ def read(
     header, separator, time_column = _header(text)
     csv.field_size_limit(LINE_BYTES_MAX)
     rows = csv.reader(text, delimiter=separator, strict=True)
+    times = InOrder(zone, not_after, OVERTAKING_MAX)
     while True:
         text.begin()
         try:
             row = next(rows)
             if not row:
                 continue
-            yield _activity(text.number, row, header, time_column, zone, not_after)
+            yield _activity(text.number, row, header, time_column, times)
         except StopIteration:
             return
         except csv.Error as error:
@@ -93,14 +94,17 @@ def _header(text: _Text) -> tuple[list[str], str, int]:
 
 
 def _activity(
-    number: int, row: list[str], header: list[str], column: int, zone: Zone, not_after: datetime
+    number: int, row: list[str], header: list[str], column: int, times: InOrder
 ) -> Activity:
     if len(row) != len(header):
         raise BadRecord(f"has {len(row)} columns, and the header {len(header)}")
     try:
-        at, naive = zone.read(row[column], not_after=not_after)
+        at, naive, second = times.read(row[column])
     except BadRecord as bad:
         raise BadRecord(f"column {header[column]!r} {bad}") from None
     record = dict(zip(header, row, strict=True))
     content = json.dumps(record, ensure_ascii=False).encode()
-    return Activity(number, KIND, at, naive, content, record)
+    times.follow(at)
+    return Activity(
+        number, KIND, at, naive, content, record, (SECOND_TIME_ROUND,) if second else ()
+    )

@@ -15,6 +15,10 @@ _EARLIEST: Final = datetime(1990, 1, 1, tzinfo=UTC)
 AHEAD_MAX: Final = timedelta(days=1)
 """How far in the future a record may lie: clocks differ, and so do guesses at a time zone."""
 _OFFSET: Final = re.compile(r"([+-])(\d\d):?(\d\d)")
+SECOND_TIME_ROUND: Final = (
+    "times lie in the hour that the clock went through twice, and follow later ones: "
+    "they were read as of the second pass"
+)
 EXPECTED: Final = f"a time: {moments.EXPECTED}"
 
 
@@ -38,6 +42,13 @@ class Zone:
             raise BadRecord(f"must not lie in the future: {shown(value)}")
         return moment, naive
 
+    def second_pass(self, value: object) -> datetime:
+        """Return the moment that ``value``, which `read` read, means in the second pass through its hour.
+
+        Only in the hour that a clock set back goes through twice is this another one.
+        """
+        return moments.written(value).replace(tzinfo=self.tz, fold=1).astimezone(UTC)
+
     def _moment(self, value: object) -> tuple[datetime, bool]:
         try:
             moment = moments.written(value)
@@ -46,6 +57,41 @@ class Zone:
             return moment.astimezone(UTC), False
         except (ValueError, OverflowError):
             raise BadRecord(f"must be {EXPECTED}, not {shown(value)}") from None
+
+
+class InOrder:
+    """Reads the times of records that stand in order, so that the hour that comes twice is told apart.
+
+    A time without a zone that would lie before the record above, and would not in the second pass, means
+    the second pass. Records of several writers may overtake each other by ``slack``; in a file that runs
+    backwards the order says nothing.
+    """
+
+    def __init__(self, zone: Zone, not_after: datetime, slack: timedelta = timedelta(0)) -> None:
+        self._zone = zone
+        self._not_after = not_after
+        self._slack = slack
+        self._last: datetime | None = None
+        self._falling = False
+
+    def read(self, value: object) -> tuple[datetime, bool, bool]:
+        """Return the moment, whether it came without a zone, and whether it is of the second pass.
+
+        Raises:
+            BadRecord: as `Zone.read`.
+        """
+        moment, naive = self._zone.read(value, not_after=self._not_after)
+        if naive and self._last is not None and not self._falling:
+            earliest = self._last - self._slack
+            if moment < earliest <= (second := self._zone.second_pass(value)):
+                return second, naive, True
+        return moment, naive, False
+
+    def follow(self, moment: datetime) -> None:
+        """Say that a record of that time was taken: the next one is read as what follows it."""
+        if self._last is not None and abs(moment - self._last) > self._slack:
+            self._falling = moment < self._last
+        self._last = moment
 
 
 UTC_ZONE: Final = Zone("UTC", UTC)

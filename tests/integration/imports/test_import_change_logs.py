@@ -177,3 +177,24 @@ def test_a_long_history_goes_in_in_batches(
     assert len(batches) > 11
     assert max(batches.values()) <= 7
     assert [e.data["cause"] for e in of_bot(ledger, "ConfigApplied")] == ["found", *["import"] * 39]
+
+
+def test_a_change_after_a_power_cut_is_kept_with_a_note(ledger: Ledger, tmp_path: Path) -> None:
+    """I11: the NULs before a whole record are no reason to lose who changed what."""
+    one = json.dumps(change(START, {"a": 1}, {"a": 2}))
+    log = change_log(tmp_path / "changes.jsonl", ["\0\0" + one])
+    done = import_log(ledger, log)
+    assert done.imported == 1
+    assert any("NUL" in note for note in done.notes)
+
+
+def test_equal_times_keep_the_order_of_the_log(ledger: Ledger, tmp_path: Path) -> None:
+    """I13: a log's end came in first; what precedes it in the same second does not outlive it."""
+    lines = [change(START, {"a": n}, {"a": n + 1}) for n in range(3)]
+    import_log(ledger, change_log(tmp_path / "end.jsonl", lines[2:]))
+    import_log(ledger, change_log(tmp_path / "whole.jsonl", lines))
+    last = max(
+        of_bot(ledger, "ConfigApplied"), key=lambda event: (event.occurred_at, event.position)
+    )
+    assert last.data["changes"][0]["new"] == "3"
+    assert state(ledger).fingerprint == last.data["fingerprint"]

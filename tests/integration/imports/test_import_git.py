@@ -145,6 +145,54 @@ def test_times_that_run_backwards_do_not_turn_history_round(
     assert state(ledger).fingerprint == applied[2].data["fingerprint"]
 
 
+def test_a_commit_is_never_after_its_child(
+    ledger: Ledger, repository: Repository, tmp_path: Path
+) -> None:
+    """I13: commits of one second, and a shallow clone that is deepened twice: the tip stays in force."""
+    ids = [
+        repository.commit({"config.yaml": b"levels: %d\n" % n}, f"commit {n}", at=START)
+        for n in range(4)
+    ]
+    shallow = repository.path / ".git" / "shallow"
+    for oldest in (ids[3], ids[1], None):
+        if oldest is None:
+            shallow.unlink()
+        else:
+            shallow.write_bytes(oldest + b"\n")
+        import_git(ledger, repository, "config.yaml")
+        applied = of_bot(ledger, "ConfigApplied")
+        last = max(applied, key=lambda event: (event.occurred_at, event.position))
+        assert last.reason == "commit 3"
+        assert state(ledger).fingerprint == last.data["fingerprint"]
+    history = sorted(applied, key=lambda event: (event.occurred_at, event.position))
+    assert [event.reason for event in history] == [f"commit {n}" for n in range(4)]
+    befores = [event.data["changes"][0].get("old") for event in history]
+    assert befores == [
+        None,
+        None,
+        "1",
+        None,
+    ]  # a shallow clone does not say what was before its first
+    assert import_git(ledger, repository, "config.yaml").nothing_new
+
+
+def test_a_pointer_of_git_lfs_is_no_configuration(ledger: Ledger, repository: Repository) -> None:
+    """I31: YAML reads it as one text; the content is not in the repository, and that is said."""
+    repository.commit({"config.yaml": b"levels: 3\n"})
+    pointer = (
+        b"version https://git-lfs.github.com/spec/v1\noid sha256:"
+        + b"5e" * 32
+        + b"\nsize 84977953\n"
+    )
+    moved = repository.commit({"config.yaml": pointer}, at=START + timedelta(hours=1))
+    said = f"commit {moved[:12].decode()}: config.yaml is a Git LFS pointer"
+    with pytest.raises(BadInput, match=said):
+        import_git(ledger, repository, "config.yaml")
+    done = import_git(ledger, repository, "config.yaml", skip_bad=True)
+    assert (done.imported, len(done.skipped)) == (1, 1)
+    assert state(ledger).fingerprint == of_bot(ledger, "ConfigApplied")[0].data["fingerprint"]
+
+
 def test_names_in_other_encodings_are_read(ledger: Ledger, repository: Repository) -> None:
     """A commit may say its encoding, lie about it, or hold Latin-1 without saying so."""
     authors = [

@@ -114,6 +114,25 @@ def test_a_file_that_grows_while_it_is_read_is_imported_as_far_as_it_was_checked
     assert done.imported == 30
 
 
+def test_what_a_power_cut_and_a_division_left_is_kept_with_a_note(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    """I31: NULs before a whole record, and NaN: the orders are there, and the import says what it did."""
+    first, second = (json.dumps(order(START, number)) for number in (1, 2))
+    daily = tmp_path / "orders.jsonl"
+    daily.write_text(f'{first}\n\0\0\0{second}\n{second[:-1]}, "pnl": NaN}}\n')
+    (done,) = import_orders(ledger, daily)
+    assert (done.imported, done.skipped) == (3, ())
+    assert [note.split(",")[0] for note in done.notes] == [
+        "1 lines hold NaN or Infinity",
+        "1 lines began with NUL bytes",
+    ]
+    assert orders(ledger)[2].data["fields"]["pnl"] == '"NaN"'
+    daily.write_text(daily.read_text() + "\0" * 40)
+    with pytest.raises(BadInput, match="line 4: is not JSON"):
+        import_orders(ledger, daily)
+
+
 def test_risk_events_go_in(ledger: Ledger, tmp_path: Path) -> None:
     """Saved by a spreadsheet: with a byte order mark."""
     table = tmp_path / "risk_events.csv"
