@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Final
 
 from ledger.domain.errors import BadInput
-from ledger.domain.moments import since_1970
+from ledger.domain.values.moments import since_1970
 
 ACCEPTED: Final = (
     "Give 2025-11-20T03:00:00Z, 2025-11-20 (UTC unless it says another zone), a time ago such as 90s, 15m, "

@@ -15,7 +15,7 @@ from ledger import files, web
 from ledger.domain.clock import Clock
 from ledger.domain.errors import LedgerError
 from ledger.domain.log.event import decimal_text
-from ledger.domain.moments import moment_of
+from ledger.domain.values.moments import moment_of
 from ledger.metrics.specs import (
     CsvFile,
     JsonFile,

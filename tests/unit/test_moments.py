@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from cli.times import parse_time
-from ledger.domain.moments import EPOCH, moment_of, since_1970
+from ledger.domain.values.moments import EPOCH, moment_of, since_1970
 from ledger.metrics.sources import measured_of
 from ledger.service.imports.times import UTC_ZONE
 

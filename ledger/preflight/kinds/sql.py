@@ -6,7 +6,7 @@ import re
 from datetime import UTC, date, datetime
 from typing import Any, Final
 
-from ledger.domain.moments import moment_of
+from ledger.domain.values.moments import moment_of
 from ledger.preflight.context import CheckContext
 from ledger.preflight.fields import seconds_of
 from ledger.preflight.finding import CheckError, Outcome, Result

@@ -18,7 +18,7 @@ from stat import S_ISREG
 from typing import TYPE_CHECKING, Any, Final
 
 from ledger.domain.errors import BadInput, FileNotRead
-from ledger.domain.moments import since_1970
+from ledger.domain.values.moments import since_1970
 from ledger.service.imports.actors import git_author
 from ledger.service.imports.base import BadRecord, Problem, Progress, Told
 from ledger.service.imports.changes import Step

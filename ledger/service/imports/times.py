@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Final
 
-from ledger.domain import moments
 from ledger.domain.errors import BadInput
+from ledger.domain.values import moments
 from ledger.service.imports.base import BadRecord, shown
 
 _EARLIEST: Final = datetime(1990, 1, 1, tzinfo=UTC)
