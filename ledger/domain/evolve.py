@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from msgspec.structs import replace
+
 from ledger.domain.alerts import evolve as alerts
 from ledger.domain.approvals import evolve as approvals
 from ledger.domain.configurations import evolve as configurations
@@ -16,7 +18,7 @@ from ledger.domain.modes import evolve as modes
 from ledger.domain.plans import evolve as plans
 from ledger.domain.rollbacks import evolve as rollbacks
 from ledger.domain.runs import evolve as runs
-from ledger.domain.state import SystemState, replace
+from ledger.domain.state import SystemState
 from ledger.domain.systems import evolve as systems
 
 # Imported for what they register.

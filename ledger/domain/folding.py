@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from msgspec.structs import replace
+
 from ledger.domain.log.envelope import Recorded
 from ledger.domain.log.ids import ActorKind
-from ledger.domain.state import Json, SystemState, iso, replace
+from ledger.domain.state import Json, SystemState, iso
 
 Apply = Callable[[SystemState, Recorded, Json], SystemState]
 APPLY: Final[dict[str, Apply]] = {}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 import orjson
+from msgspec.structs import replace
 
 from ledger import fail_points
 from ledger.domain import events
@@ -18,7 +19,7 @@ from ledger.domain.log.envelope import NewEvent
 from ledger.domain.log.event import Event
 from ledger.domain.log.ids import check_system_name, control_stream, uuid7
 from ledger.domain.modes import decide as modes
-from ledger.domain.state import SystemState, replace
+from ledger.domain.state import SystemState
 from ledger.domain.values.modes import Mode, PauseKind, full_kind
 from ledger.service.core.actuators import world_of
 from ledger.service.core.recorder import Origin, within

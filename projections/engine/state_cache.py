@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import orjson
 from psycopg import Connection, errors
 
-from ledger.domain.state import SystemState
+from ledger.domain.state import SystemState, decode
 
 VERSION: Final = 7
 """Of the projection of states; raise it when the fold or its form changes."""
@@ -34,4 +33,4 @@ def cached_state(db: Connection[tuple[Any, ...]], system: str) -> SystemState | 
         ).fetchone()
     except (errors.UndefinedTable, errors.InvalidSchemaName, errors.UndefinedColumn):
         return None
-    return SystemState.from_json(orjson.loads(row[0])) if row is not None else None
+    return decode(row[0]) if row is not None else None

@@ -9,11 +9,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, ClassVar, Final
 
-import orjson
-
 from ledger.domain.evolve import evolve
 from ledger.domain.log.envelope import Recorded
-from ledger.domain.state import SystemState
+from ledger.domain.state import SystemState, decode, encode
 from projections.engine import log, state_cache
 from projections.engine.base import Db, Part, Projection, Step
 from projections.engine.rows import Added
@@ -106,9 +104,7 @@ class SystemStates(Projection):
             "WHERE system = ANY (%s)"
         )
         for system, state, occurred_max, block_occurred_min in db.execute(query, (list(wanted),)):
-            self._live[system] = _Live(
-                SystemState.from_json(orjson.loads(state)), occurred_max, block_occurred_min
-            )
+            self._live[system] = _Live(decode(state), occurred_max, block_occurred_min)
 
     def step(self, event: Recorded) -> Step:
         """Fold one event in, and return it with the states before and after."""
@@ -161,4 +157,4 @@ def _present(live: _Live) -> tuple[Any, ...]:
 
 
 def _dumped(state: SystemState) -> str:
-    return orjson.dumps(state).decode()  # the same as of state.to_json(), without a deep copy of it
+    return encode(state).decode()

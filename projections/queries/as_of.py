@@ -11,12 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, LiteralString
 
-import orjson
-
 from ledger.domain.errors import BadInput, UnknownName
 from ledger.domain.evolve import fold
 from ledger.domain.log.ids import control_stream
-from ledger.domain.state import SystemState
+from ledger.domain.state import SystemState, decode
 from projections.engine import log
 from projections.engine.base import Db
 
@@ -126,7 +124,7 @@ def _blocks(db: Db, system: str, after: int, limit: datetime | None) -> Iterator
 
 
 def _start(row: tuple[Any, ...] | None, system: str) -> SystemState:
-    return SystemState.from_json(orjson.loads(row[1])) if row is not None else SystemState(system)
+    return decode(row[1]) if row is not None else SystemState(system)
 
 
 def _not_there_yet(db: Db, system: str) -> UnknownName | BadInput:

@@ -6,10 +6,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, Final
 
-import orjson
-
 from ledger.alerts.muting import flags
-from ledger.domain.state import SystemState
+from ledger.domain.state import SystemState, decode
 from projections.engine.base import Db
 from projections.models import alerts
 
@@ -29,7 +27,7 @@ def open_alerts(db: Db, now: datetime, system: str | None = None) -> list[Json]:
         'WHERE %(system)s::text IS NULL OR system = %(system)s ORDER BY system COLLATE "C"',
         {"system": system},
     )
-    states = {name: SystemState.from_json(orjson.loads(state)) for name, state in rows}
+    states = {name: decode(state) for name, state in rows}
     unsettled: list[Json] = [
         {**row, "flags": flags(state, row["alert"], now)} if row["status"] == "pending" else row
         for state in states.values()

@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-import orjson
 from psycopg.rows import dict_row
 
 from ledger.alerts.muting import flags
 from ledger.domain.errors import UnknownName
 from ledger.domain.rollbacks.decide import last_stable
-from ledger.domain.state import SystemState
+from ledger.domain.state import SystemState, decode
 from projections.engine.base import Db
 from projections.models import alerts, incidents, mode_changes, operations, timeline
 from projections.words.sentences import changes_text
@@ -29,7 +28,7 @@ def present_state(db: Db, system: str) -> SystemState:
     row = db.execute(
         "SELECT state FROM readmodel.system_state WHERE system = %s", (system,)
     ).fetchone()
-    state = SystemState.from_json(orjson.loads(row[0])) if row is not None else SystemState(system)
+    state = decode(row[0]) if row is not None else SystemState(system)
     if state.registration is None:
         raise UnknownName(
             f"There is no system {system!r} in this ledger.",
@@ -80,7 +79,7 @@ def rollback_target(state: SystemState) -> str | None:
 def overviews(db: Db) -> list[Json]:
     """Return one row for every registered system, by name."""
     rows = db.execute('SELECT state FROM readmodel.system_state ORDER BY system COLLATE "C"')
-    states = [SystemState.from_json(orjson.loads(row[0])) for row in rows]
+    states = [decode(row[0]) for row in rows]
     return [
         summary_of(state, problems_of(state)) for state in states if state.registration is not None
     ]

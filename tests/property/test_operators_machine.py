@@ -21,7 +21,7 @@ from ledger.domain.evolve import fold
 from ledger.domain.log.ids import Actor, ActorKind, Channel, uuid7
 from ledger.domain.modes import decide as mode_decisions
 from ledger.domain.rollbacks import decide as rollbacks
-from ledger.domain.state import SystemState
+from ledger.domain.state import SystemState, decode, encode
 from ledger.domain.systems import decide as systems
 from ledger.domain.values.modes import Mode, PauseKind
 from ledger.service.core.recorder import Origin, Recorder, within
@@ -220,7 +220,7 @@ class Operators(RuleBasedStateMachine):
         stream = list(self.recorder.store.read_stream("system:bot"))
         whole = fold(stream, SystemState(SYSTEM))
         half = fold(stream[: len(stream) // 2], SystemState(SYSTEM))
-        again = fold(stream[len(stream) // 2 :], SystemState.from_json(half.to_json()))
+        again = fold(stream[len(stream) // 2 :], decode(encode(half)))
         assert again == whole
         shown = f"{whole.mode}/{whole.pause_kind}" if whole.pause_kind else whole.mode
         assert shown == self.mode

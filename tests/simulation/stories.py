@@ -8,8 +8,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
-import orjson
-
 from ledger.domain import events
 from ledger.domain.alerts import decide as alerts
 from ledger.domain.approvals import decide as approvals
@@ -19,7 +17,7 @@ from ledger.domain.errors import LedgerError, LedgerUnreachable
 from ledger.domain.evolve import fold
 from ledger.domain.plans import decide as phases
 from ledger.domain.rollbacks.decide import LAST_STABLE
-from ledger.domain.state import SystemState, iso
+from ledger.domain.state import SystemState, decode, encode, iso
 from ledger.domain.values.modes import Mode, PauseKind
 from ledger.service import offline, recovery
 from ledger.service.configurations import apply, registration
@@ -343,9 +341,9 @@ class Story:
         stream = self.world.control()
         whole = fold(stream, SystemState(SYSTEM))
         middle = len(stream) // 2
-        half = orjson.dumps(fold(stream[:middle], SystemState(SYSTEM)).to_json())
-        again = fold(stream[middle:], SystemState.from_json(orjson.loads(half)))
-        assert orjson.dumps(again.to_json()) == orjson.dumps(whole.to_json()), "not the fold (I7)"
+        half = encode(fold(stream[:middle], SystemState(SYSTEM)))
+        again = fold(stream[middle:], decode(half))
+        assert encode(again) == encode(whole), "not the fold (I7)"
         assert ledger.load(SYSTEM).mode == self.auditor.mode, "the ledger's mode is not the books'"
         assert whole.fingerprint == self.auditor.in_force
         chain = None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from msgspec.structs import replace
+
 from ledger.domain.folding import (
     begun,
     ended,
@@ -16,7 +18,7 @@ from ledger.domain.folding import (
     without,
 )
 from ledger.domain.log.envelope import Recorded
-from ledger.domain.state import Json, SystemState, iso, replace
+from ledger.domain.state import Json, SystemState, iso
 
 _UNKNOWN_CONFIG: Final[Json] = {
     "snapshots": {},

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec.structs import replace
+
 from ledger.domain.folding import on, with_, without
 from ledger.domain.log.envelope import Recorded
-from ledger.domain.state import Json, SystemState, iso, replace
+from ledger.domain.state import Json, SystemState, iso
 
 
 def _judged(event: Recorded, data: Json) -> dict[str, Any]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from ledger.domain.folding import on, with_, without
 from ledger.domain.log.envelope import Recorded
-from ledger.domain.state import Json, SystemState, iso, replace
+from ledger.domain.state import Json, SystemState, iso
 
 
 def mitigation_key(data: Json) -> str:

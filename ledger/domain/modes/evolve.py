@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from ledger.domain.folding import (
     begun,
     ended,
@@ -12,7 +14,7 @@ from ledger.domain.folding import (
     without,
 )
 from ledger.domain.log.envelope import Recorded
-from ledger.domain.state import Json, SystemState, iso, replace
+from ledger.domain.state import Json, SystemState, iso
 
 
 @on("ModeSwitchRequested")

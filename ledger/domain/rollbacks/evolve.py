@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from ledger.domain.folding import (
     begun,
     ended,
@@ -10,7 +12,7 @@ from ledger.domain.folding import (
     with_,
 )
 from ledger.domain.log.envelope import Recorded
-from ledger.domain.state import Json, SystemState, replace
+from ledger.domain.state import Json, SystemState
 
 
 @on("RollbackRequested")

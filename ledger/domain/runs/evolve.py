@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
+from msgspec.structs import replace
+
 from ledger.domain.folding import on, with_code
 from ledger.domain.log.envelope import Recorded
-from ledger.domain.state import Json, SystemState, iso, replace
+from ledger.domain.state import Json, SystemState, iso
 
 
 @on("RunStarted")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from ledger.domain.folding import (
     on,
 )
 from ledger.domain.log.envelope import Recorded
-from ledger.domain.state import Json, SystemState, replace
+from ledger.domain.state import Json, SystemState
 
 
 @on("SystemRegistered", "SystemChanged")

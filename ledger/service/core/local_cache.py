@@ -8,11 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import orjson
-
 from ledger import files
 from ledger.domain.errors import FileProblem
-from ledger.domain.state import SystemState
+from ledger.domain.state import SystemState, decode, encode
 
 UNKNOWN: Final = "unknown"
 """Stands for the name of a ledger that holds no event yet, or that this machine can't tell."""
@@ -38,17 +36,17 @@ class LocalMemory:
         """Keep a system's state. A full disk must not stop the command that did the work."""
         if self.ledger is None:
             return  # it could be taken for another ledger's
-        path, content = self._state_file(state.system), orjson.dumps(state.to_json())
+        path, content = self._state_file(state.system), encode(state)
         with contextlib.suppress(FileProblem):
             if files.read_bounded(path, bytes_max=_BYTES_MAX) != content:
                 files.write_atomically(path, content, create_folder=True, new_file_mode=0o600)
 
     def recall(self, system: str) -> SystemState | None:
         """Return the state last kept, or None."""
-        with contextlib.suppress(FileProblem, orjson.JSONDecodeError, TypeError):
+        with contextlib.suppress(FileProblem, ValueError):
             content = files.read_bounded(self._state_file(system), bytes_max=_BYTES_MAX)
             if content is not None:
-                return SystemState.from_json(orjson.loads(content))
+                return decode(content)
         return None  # also if it was written by another version of this program
 
     def systems(self) -> list[str]:
