@@ -37,9 +37,7 @@ def overview_text(seen: Json, now: datetime, rollout: Sequence[tuple[str, str]] 
     lines = [head, _line("mode", _mode(seen, now)), _line("config", _config(seen["config"], now))]
     stable = seen["last_stable"]
     lines.append(
-        _line(
-            "last stable", _named(stable) if stable else "no other configuration is marked stable"
-        )
+        _line("last stable", _stable(seen) if stable else "no other configuration is marked stable")
     )
     lines += [_line(label, text) for label, text in rollout]
     lines += [_line("alert", _alert(alert, now)) for alert in seen["alerts"]]
@@ -143,6 +141,13 @@ def _mode(seen: Json, now: datetime) -> str:
 def _named(config: Json) -> str:
     tags = f" ({', '.join(config['tags'])})" if config["tags"] else ""
     return short(config["fingerprint"]) + tags
+
+
+def _stable(seen: Json) -> str:
+    """Return where a rollback to the last stable configuration would end."""
+    stable, config = seen["last_stable"], seen["config"]
+    here = config is not None and config["fingerprint"] == stable["fingerprint"]
+    return _named(stable) + (", in force" if here and "config" not in seen["drift"] else "")
 
 
 def _config(config: Json | None, now: datetime) -> str:

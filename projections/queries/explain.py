@@ -129,6 +129,8 @@ def _config(seen: Json) -> str:
         return "The ledger knows of no configuration in force."
     marks = [*config["tags"]] + [word for word in ("stable", "quarantined") if config[word]]
     shown = short(config["fingerprint"]) + (f" ({', '.join(marks)})" if marks else "")
+    if stable and stable["fingerprint"] == config["fingerprint"]:
+        return f"The configuration in force is {shown}. It is the last stable one."
     back = (
         f"The last stable one besides is {short(stable['fingerprint'])}"
         + (f" ({', '.join(stable['tags'])})." if stable["tags"] else ".")
@@ -173,6 +175,12 @@ def _quiet(seen: Json) -> list[str]:
     ]
 
 
+def _has_a_way_back(state: SystemState) -> bool:
+    """Tell whether a rollback to the last stable configuration would change anything."""
+    target = overview.rollback_target(state)
+    return target is not None and (target != state.fingerprint or "config" in state.drift)
+
+
 def _next(state: SystemState, seen: Json) -> list[str]:
     """Return the commands that lead back to real, in the order in which they are to be given."""
     name, steps = state.system, []
@@ -182,7 +190,7 @@ def _next(state: SystemState, seen: Json) -> list[str]:
         steps.append(f"rollout drift {name}")
     for alert in seen["alerts"]:
         if alert["severity"] == "critical":
-            if overview.rollback_target(state) is not None and state.applied_cause != "rollback":
+            if _has_a_way_back(state):
                 steps.append(f"rollout rollback {name} --last-stable --dry-run")
             steps.append(f"rollout alert resolve {name} {alert['alert']} --reason …")
             break

@@ -10,7 +10,7 @@ from psycopg.rows import dict_row
 
 from ledger.alerts.muting import flags
 from ledger.domain.errors import UnknownName
-from ledger.domain.rollbacks.decide import last_stable
+from ledger.domain.rollbacks.decide import way_back
 from ledger.domain.state import SystemState, decode
 from projections.engine.base import Db
 from projections.models import alerts, incidents, mode_changes, operations, timeline
@@ -72,8 +72,11 @@ def overview(db: Db, system: str, now: datetime) -> Json:
 
 
 def rollback_target(state: SystemState) -> str | None:
-    """Return what `rollout rollback --last-stable` would go back to, as far as the ledger can tell."""
-    return last_stable(state, None if "config" in state.drift else state.fingerprint)
+    """Return where `rollout rollback --last-stable` would end, as far as the ledger can tell.
+
+    After a rollback that is the configuration in force, until somebody vouches for another one.
+    """
+    return way_back(state, None if "config" in state.drift else state.fingerprint)
 
 
 def overviews(db: Db) -> list[Json]:

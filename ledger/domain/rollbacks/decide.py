@@ -72,7 +72,8 @@ def step_count(intent: Json) -> int:
 def rests_on_stable_rollback(state: SystemState) -> bool:
     """Tell whether the last thing done was a rollback to a fingerprint that is still good.
 
-    Pressing the button twice must neither bounce back to the bad one nor fall one further.
+    Pressing the button twice must neither bounce back to the bad one nor fall one further. That ends when
+    somebody vouches for another one after the rollback: then that is the last stable one.
     """
     record = state.configs.get(state.fingerprint or "")
     return (
@@ -80,7 +81,21 @@ def rests_on_stable_rollback(state: SystemState) -> bool:
         and record is not None
         and bool(record["stable"])
         and not record["quarantined"]
+        and not any(
+            other["stable"]
+            and not other["quarantined"]
+            and fingerprint != state.fingerprint
+            and other["stable_at"] > (state.applied_at or "")
+            for fingerprint, other in state.configs.items()
+        )
     )
+
+
+def way_back(state: SystemState, in_place: str | None) -> str | None:
+    """Return where ``--last-stable`` ends: where the system rests since a rollback, or `last_stable`."""
+    if _rests(state, LAST_STABLE, in_place):
+        return state.fingerprint
+    return last_stable(state, in_place)
 
 
 def _rests(state: SystemState, selector: str, in_place: str | None) -> bool:
