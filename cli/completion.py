@@ -74,14 +74,16 @@ def _completer(pick: Callable[[SystemState], Iterable[str]]) -> Completer:
 
 
 def _phases(state: SystemState) -> list[str]:
-    return [phase["name"] for phase in (state.profile or {}).get("phases", ())]
+    return [phase.name for phase in state.profile.phases] if state.profile is not None else []
 
 
 def _approved(state: SystemState) -> list[str]:
-    plan = state.profile or {}
-    modes = [mode for mode, guard in plan.get("guards", {}).items() if guard.get("approvals")]
-    phases = [one["name"] for one in plan.get("phases", ()) if one.get("approvals")]
-    return [*(f"phase:{name}" for name in phases), *(f"mode:{mode}" for mode in modes)]
+    if state.profile is None:
+        return []
+    phases = [f"phase:{phase.name}" for phase in state.profile.phases if phase.approvals]
+    return phases + [
+        f"mode:{mode}" for mode, guard in state.profile.guards.items() if guard.approvals
+    ]
 
 
 complete_phase = _completer(_phases)
@@ -131,5 +133,5 @@ def _plan(context: click.Context) -> dict[str, Any]:
     state = memory.recall(context.params.get("system") or next(iter(context.args), ""))
     if state is None or state.profile is None:
         return {}
-    content = memory.blob(state.profile["fingerprint"].removeprefix("sha256:"))
+    content = memory.blob(state.profile.fingerprint.removeprefix("sha256:"))
     return orjson.loads(content)["profile"] if content else {}

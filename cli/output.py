@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
 import click
+import msgspec
 import orjson
 
 Format = Literal["table", "json", "jsonl", "csv"]
@@ -30,10 +31,10 @@ class Output:
     ) -> None:
         """Print many records. ``columns`` names those that a table or CSV shows; JSON has them all."""
         if self.format == "json":
-            self._bytes(orjson.dumps(list(rows), option=_JSON, default=str))
+            self._bytes(orjson.dumps(list(rows), option=_JSON, default=_plain))
         elif self.format == "jsonl":
             for row in rows:
-                self._bytes(orjson.dumps(row, option=_LINE, default=str))
+                self._bytes(orjson.dumps(row, option=_LINE, default=_plain))
         elif self.format == "csv":
             _csv(list(rows), columns)
         else:
@@ -47,11 +48,16 @@ class Output:
             _csv([record], None)
         else:
             option = _JSON if self.format == "json" else _LINE
-            self._bytes(orjson.dumps(record, option=option, default=str))
+            self._bytes(orjson.dumps(record, option=option, default=_plain))
 
     @staticmethod
     def _bytes(content: bytes) -> None:
         click.echo(content.decode())
+
+
+def _plain(value: object) -> Any:
+    """Return what orjson does not know as what it knows: a part of a state as data, all else as text."""
+    return msgspec.to_builtins(value) if isinstance(value, msgspec.Struct) else str(value)
 
 
 _LINE = orjson.OPT_UTC_Z
@@ -109,7 +115,7 @@ def _cell(value: Any) -> str:
     if isinstance(value, list | tuple) and all(isinstance(item, str) for item in value):
         return ", ".join(value)
     if isinstance(value, Mapping | list | tuple):
-        return orjson.dumps(value, default=str).decode()
+        return orjson.dumps(value, default=_plain).decode()
     return str(value)
 
 

@@ -12,6 +12,7 @@ from ledger.domain.approvals.decide import missing, stale
 from ledger.domain.gates.decide import failed_in_words
 from ledger.domain.gates.verdicts import standing_waivers
 from ledger.domain.plans.rollout_status import rollout_status
+from ledger.domain.plans.state import PlanInForce, PresentPhase
 from ledger.domain.state import SystemState, iso
 from ledger.domain.values.durations import duration_text
 from projections.words.sentences import short
@@ -39,8 +40,8 @@ def rollout_record(
     }
     return {
         "status": status.value if status is not None else None,
-        "profile": state.profile["name"] if state.profile else None,
-        "phase": dict(state.phase) if state.phase else None,
+        "profile": state.profile.name if state.profile is not None else None,
+        "phase": state.phase,
         "preflight": {**state.preflight, "judged_with": judged_with} if state.preflight else None,
         "gates": dict(state.gates),
         "waivers": {name: dict(known) for name, known in standing_waivers(state, now).items()},
@@ -65,16 +66,12 @@ def rollout_lines(
     if state.profile is None:
         return [*_alerts(state, now), *_others(state, now, sign)]
     profile = state.profile
-    lines = [
-        (
-            "plan",
-            f"{profile['name']} ({short(profile['fingerprint'])}): {rollout_status(state, now)}  "
-            f"{_path(state)}".rstrip(),
-        )
-    ]
+    status = rollout_status(state, now)
+    named = f"{profile.name} ({short(profile.fingerprint)}): {status}"
+    lines = [("plan", f"{named}  {_path(state, profile)}".rstrip())]
     children = [*_gates(state, now, judged_with), *_alerts(state, now), *_others(state, now, sign)]
     if state.phase is not None:
-        lines.append(("phase", _phase(state, now)))
+        lines.append(("phase", _phase(profile, state.phase, now)))
     hung = [
         (label, f"{'└─' if last else '├─'} {text}")
         for (label, text), last in zip(
@@ -84,37 +81,34 @@ def rollout_lines(
     return lines + hung
 
 
-def _phase(state: SystemState, now: datetime) -> str:
-    phase = state.phase or {}
-    until = _moment(phase["left_at"]) if phase.get("left_at") else now
-    lasted = (until - _moment(phase["since"])).total_seconds()
-    plan = next((p for p in (state.profile or {})["phases"] if p["name"] == phase["name"]), {})
-    needed = plan.get("min_seconds", 0)
+def _phase(profile: PlanInForce, phase: PresentPhase, now: datetime) -> str:
+    until = _moment(phase.left_at) if phase.left_at is not None else now
+    lasted = (until - _moment(phase.since)).total_seconds()
+    needed = next((plan.min_seconds for plan in profile.phases if plan.name == phase.name), 0)
     bar = ""
     if needed:
         done = min(BAR_WIDTH, int(BAR_WIDTH * lasted / needed))
         bar = f" / {_span(needed)} {'▓' * done}{'░' * (BAR_WIDTH - done)}"
-    held = f", held by {phase['held_by']}" if phase["status"] == "held" else ""
-    limits = ", ".join(f"{key} ≤ {value}" for key, value in phase["limits"].items())
-    scope = "; ".join(f"{key}: {', '.join(values)}" for key, values in phase["scope"].items())
+    held = f", held by {phase.held_by}" if phase.status == "held" else ""
+    limits = ", ".join(f"{key} ≤ {value}" for key, value in phase.limits.items())
+    scope = "; ".join(f"{key}: {', '.join(values)}" for key, values in phase.scope.items())
     told = "; ".join(filter(None, (limits, scope)))
-    over = f", {phase['status']}" if phase["status"] in {"aborted", "completed"} else ""
-    return f"{phase['name']} {_span(lasted)}{bar}{held}{over}" + (f"  ({told})" if told else "")
+    over = f", {phase.status}" if phase.is_over else ""
+    return f"{phase.name} {_span(lasted)}{bar}{held}{over}" + (f"  ({told})" if told else "")
 
 
-def _path(state: SystemState) -> str:
+def _path(state: SystemState, profile: PlanInForce) -> str:
     """Return the phases in their order: those that were left forward, the present one, those to come."""
-    present = (state.phase or {}).get("name")
     marks = (
-        (phase["name"], "✔" if phase["name"] in state.phases_done else
-         "●" if phase["name"] == present else "○")
-        for phase in (state.profile or {}).get("phases", ())
+        (phase.name, "✔" if phase.name in state.phases_done else
+         "●" if phase.name == state.phase_name else "○")
+        for phase in profile.phases
     )  # fmt: skip
     return " → ".join(f"{mark} {name}" for name, mark in marks)
 
 
 def _gates(state: SystemState, now: datetime, judged_with: str) -> Iterator[tuple[str, str]]:
-    gate = state.gates.get((state.phase or {}).get("name", ""))
+    gate = state.gates.get(state.phase_name or "")
     if gate is not None:
         counts = gate["counts"]
         told = " ".join(
@@ -144,7 +138,7 @@ def _verdict(state: SystemState, last: Mapping[str, Any], now: datetime) -> str:
     other = ""
     if last["fingerprint"] != state.fingerprint:
         other = ", for another configuration than the one in force"
-    elif last["profile"] != (state.profile or {}).get("fingerprint"):
+    elif last["profile"] != state.profile_fingerprint:
         other = ", by another plan than the one in force"
     mark = "!" if other else VERDICT_MARKS[last["verdict"]]
     return f"{mark} {last['verdict']} {ago(_moment(last['at']), now)}{other}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 import click
 
@@ -14,6 +13,7 @@ from cli.output import Output
 from cli.wiring import Runtime, pass_runtime
 from ledger.domain.approvals import decide as approvals
 from ledger.domain.errors import BadInput
+from ledger.domain.plans.state import Quorum
 from ledger.domain.state import SystemState
 
 system_argument = click.argument("system", shell_complete=complete_system)
@@ -49,27 +49,25 @@ def request(
         lambda state: approvals.request(state, subject, quorum, name, now),
         runtime.origin(reason),
     )
-    roles = ", ".join(f"{count} × {role}" for role, count in quorum["roles"].items())
+    roles = ", ".join(f"{count} × {role}" for role, count in quorum.roles.items())
     told(decision, output, f"{name} asks {roles} for {subject}", system)
     runtime.catch_up()
 
 
-def _quorum(state: SystemState, subject: str) -> Any:
+def _quorum(state: SystemState, subject: str) -> Quorum:
     axis, _, name = subject.partition(":")
-    plan = state.profile or {}
-    found = None
-    if axis == "phase":
-        found = next(
-            (p.get("approvals") for p in plan.get("phases", ()) if p["name"] == name), None
-        )
-    elif axis == "mode":
-        found = plan.get("guards", {}).get(name, {}).get("approvals")
-    if not found:
+    wanted = {}
+    if state.profile is not None and axis == "phase":
+        wanted = {phase.name: phase.approvals for phase in state.profile.phases}
+    elif state.profile is not None and axis == "mode":
+        wanted = {mode: guard.approvals for mode, guard in state.profile.guards.items()}
+    quorum = wanted.get(name)
+    if quorum is None:
         raise BadInput(
             f"The plan of {state.system} wants no approval of {subject!r}.",
             hint="Write phase:NAME or mode:NAME, as rollout profile show has them.",
         )
-    return found
+    return quorum
 
 
 @approve.command("grant")

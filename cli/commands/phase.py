@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -57,22 +57,23 @@ def list_(runtime: Runtime, system: str, output: Output) -> None:
     from ledger.domain.values.durations import duration_text
 
     state = runtime.ledger.load(system)
-    present = state.phase or {}
-    rows = []
+    rows: list[dict[str, Any]] = []
     for planned in phases.phases_of(state):
-        name = planned["name"]
-        done = state.phases_done.get(name)
-        status = present["status"] if present.get("name") == name else "done" if done else ""
+        name = planned.name
+        done = "done" if name in state.phases_done else ""
+        present = state.phase if state.phase_name == name else None
         gate = state.gates.get(name)
         rows.append(
             {
                 "phase": name,
-                "mode": planned.get("mode"),
-                "min_duration": duration_text(timedelta(seconds=planned.get("min_seconds", 0))),
-                "status": status,
-                "since": present["since"] if present.get("name") == name else None,
+                "mode": planned.mode,
+                "min_duration": duration_text(timedelta(seconds=planned.min_seconds)),
+                "status": present.status if present is not None else done,
+                "since": present.since if present is not None else None,
                 "gate": gate["verdict"] if gate else "",
-                "approvals": ", ".join((planned.get("approvals") or {}).get("roles", {})),
+                "approvals": ", ".join(
+                    planned.approvals.roles if planned.approvals is not None else ()
+                ),
             }
         )
     output.rows(rows)
@@ -282,6 +283,5 @@ def _scope(texts: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def _over(state: SystemState, given: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
-    present = phases.present_phase(state)["scope"]
-    return {**{name: tuple(values) for name, values in present.items()}, **given}
+def _over(state: SystemState, given: phases.Scope) -> dict[str, tuple[str, ...]]:
+    return {**phases.present_phase(state).scope, **given}

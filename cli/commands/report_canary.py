@@ -130,7 +130,7 @@ def _phase(plan: Plan | None, then: SystemState) -> tuple[Phase | None, bool]:
     """Return the phase that the system was in, or else the first with criteria; and which of the two."""
     if plan is None:
         return None, False
-    present = plan.profile.phase(then.phase["name"]) if then.phase is not None else None
+    present = plan.profile.phase(then.phase.name) if then.phase is not None else None
     if present is not None:
         return present, True
     return next((phase for phase in plan.profile.phases if phase.success), None), False

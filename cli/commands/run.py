@@ -212,13 +212,13 @@ def _show_risk(ledger: Ledger, state: SystemState) -> None:
 
     from ledger.domain.values.fingerprints import flatten
 
-    if state.phase is None or not state.phase["limits"]:
+    if state.phase is None or not state.phase.limits:
         return
     said: dict[str, str] = {}
     if state.fingerprint is not None:
         said = flatten(orjson.loads(ledger.blob(state.fingerprint.removeprefix("sha256:"))))
-    say(f"risk parameters of {state.phase['name']}:")
-    for key, limit in state.phase["limits"].items():
+    say(f"risk parameters of {state.phase.name}:")
+    for key, limit in state.phase.limits.items():
         say(f"  {key} = {said.get(key, 'not set')} (limit {limit})")
 
 
@@ -254,7 +254,7 @@ def _started(
         pid=os.getpid(),
         host=socket.gethostname(),
         fingerprint=state.fingerprint,
-        profile=state.profile["fingerprint"] if state.profile else None,
+        profile=state.profile_fingerprint,
         mode=name,  # type: ignore[arg-type] -- a mode's name
         pause_kind=kind or None,  # type: ignore[arg-type] -- a kind's name
         preflight_position=(state.preflight or {}).get("position"),

@@ -173,7 +173,7 @@ def _plan_again(runtime: Runtime, watching: Watch) -> None:
     state = watching.state
     if watching.away is not None or state.profile is None:
         return
-    if state.profile["fingerprint"] == watching.plan.fingerprint:
+    if state.profile.fingerprint == watching.plan.fingerprint:
         return
     try:
         newer = plan_of(runtime.ledger, state)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from msgspec.structs import replace
 
@@ -11,6 +11,7 @@ from ledger.domain.log.envelope import Recorded
 from ledger.domain.log.ids import ActorKind
 from ledger.domain.state import Json, SystemState, iso
 
+V = TypeVar("V")
 Apply = Callable[[SystemState, Recorded, Json], SystemState]
 APPLY: Final[dict[str, Apply]] = {}
 
@@ -26,12 +27,12 @@ def on(*types: str) -> Callable[[Apply], Apply]:
     return register
 
 
-def with_(mapping: Mapping[str, Any], key: str, value: Any) -> dict[str, Any]:
+def with_(mapping: Mapping[str, V], key: str, value: V) -> dict[str, V]:
     """Return ``mapping`` with ``key`` set."""
     return {**mapping, key: value}
 
 
-def without(mapping: Mapping[str, Any], *keys: str | None) -> dict[str, Any]:
+def without(mapping: Mapping[str, V], *keys: str | None) -> dict[str, V]:
     """Return ``mapping`` without ``keys``."""
     return {name: value for name, value in mapping.items() if name not in keys}
 

@@ -13,6 +13,8 @@ from typing import Any
 
 import msgspec
 
+from ledger.domain.plans.state import PhaseLeft, PlanInForce, PresentPhase
+
 Json = Mapping[str, Any]
 
 
@@ -68,13 +70,10 @@ class SystemState(msgspec.Struct, frozen=True):
     """Not cleared: "mode"/"config"/"code" -> expected, found, changes, since."""
     human_position: int = 0
     """Where a person last decided on the mode or the configuration: no rule overrides that (I9)."""
-    profile: Json | None = None
-    """The plan in force: name, fingerprint (of the blob that holds it), at, by, phases, guards."""
-    phase: Json | None = None
-    """name, since, status (progressing | held | aborted | completed), limits, scope; and where its overlay
-    was put in force on the way forward: overlaid, and before, the configuration that it took the place of."""
-    phases_done: Mapping[str, Json] = msgspec.field(default_factory=dict[str, Any])
-    """Left forward: phase -> entered, left, by."""
+    profile: PlanInForce | None = None
+    phase: PresentPhase | None = None
+    phases_done: Mapping[str, PhaseLeft] = msgspec.field(default_factory=dict[str, PhaseLeft])
+    """Left forward, and not entered again since."""
     preflight: Json | None = None
     """The last one: verdict, at, position, fingerprint, profile, failed, waivers."""
     gates: Mapping[str, Json] = msgspec.field(default_factory=dict[str, Any])
@@ -102,6 +101,16 @@ class SystemState(msgspec.Struct, frozen=True):
     last_alert_at: Mapping[str, str] = msgspec.field(default_factory=dict[str, Any])
     """severity -> when an alert that bad, or worse, last fired or last ended."""
     last_crash_at: str | None = None
+
+    @property
+    def profile_fingerprint(self) -> str | None:
+        """Of the plan in force; None: there is none."""
+        return self.profile.fingerprint if self.profile is not None else None
+
+    @property
+    def phase_name(self) -> str | None:
+        """Of the phase that was entered last; None: none was."""
+        return self.phase.name if self.phase is not None else None
 
     def to_json(self) -> dict[str, Any]:
         """Return the state as JSON-ready data."""

@@ -71,7 +71,7 @@ def opened(step: Step) -> Record:
             "message": str(firing["message"]).replace("\0", "\ufffd") if firing else None,
             **_rule(firing, actor),
         },
-        "phase": (step.before.phase or {}).get("name") if step.before else None,
+        "phase": step.before.phase_name if step.before else None,
         "action": None,
         "actions": [],
         "fingerprint": {"before": step.before.fingerprint if step.before else None, "after": None},

@@ -203,8 +203,8 @@ def names() -> dict[str, None]:
 
 def _slices_wanted(judged: Judged) -> Sequence[str]:
     present = judged.then.phase
-    if judged.in_phase and present is not None and present["scope"]:
-        return list(present["scope"].get("slices", ()))
+    if judged.in_phase and present is not None and present.scope:
+        return list(present.scope.get("slices", ()))
     return judged.phase.scope.get("slices", ()) if judged.phase is not None else ()
 
 

@@ -165,8 +165,8 @@ def _window(made: Canary, words: Words) -> dict[str, Any]:
 
 def _scope(made: Canary, name: str) -> list[str]:
     present, phase = made.judged.then.phase, made.judged.phase
-    if made.judged.in_phase and present is not None and present["scope"]:
-        return list(present["scope"].get(name, ()))
+    if made.judged.in_phase and present is not None and present.scope:
+        return list(present.scope.get(name, ()))
     return list(phase.scope.get(name, ())) if phase is not None else []
 
 

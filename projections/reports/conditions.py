@@ -44,7 +44,7 @@ def facts_of(state: SystemState, environment: str) -> dict[str, str]:
     """Return what ``rollout_applies_in`` goes by."""
     return {
         "mode": state.mode or "mock",
-        "phase": str((state.phase or {}).get("name", "")),
+        "phase": state.phase_name or "",
         "environment": environment,
     }
 

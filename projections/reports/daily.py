@@ -87,8 +87,8 @@ def _configuration(
             mode_reason=state.mode_reason,
             fingerprint=state.fingerprint,
             tags=", ".join(sorted(tags)),
-            profile=state.profile["name"] if state.profile else None,
-            phase=state.phase["name"] if state.phase else None,
+            profile=state.profile.name if state.profile is not None else None,
+            phase=state.phase_name,
         ),
         (
             parts.modes_table(spent),
@@ -100,7 +100,7 @@ def _configuration(
 
 
 def _limits(db: Db, state: SystemState) -> tuple[tuple[Cell, ...], ...]:
-    limits = (state.phase or {}).get("limits", {})
+    limits = state.phase.limits if state.phase is not None else {}
     said = happened.configured(db, state.fingerprint) if limits else {}
     return rows([(key, limit, said.get(key)) for key, limit in sorted(limits.items())])
 

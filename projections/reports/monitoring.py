@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+
+import msgspec
 
 from ledger.alerts.rules import AlertRule
 from ledger.domain.state import SystemState, iso
@@ -145,7 +147,7 @@ def as_json(
     return {
         "configuration": configuration(state),
         "mode": {"mode": state.mode, "kind": state.pause_kind, "since": state.mode_since},
-        "phase": state.phase,
+        "phase": msgspec.to_builtins(state.phase),
         "processes": processes(runs, state),
         "metrics": [
             {
@@ -175,12 +177,11 @@ def as_json(
 def configuration(state: SystemState) -> dict[str, Any]:
     """Return what was in force: fingerprint, its tags, the plan."""
     tags = sorted(tag for tag, known in state.tags.items() if known == state.fingerprint)
-    plan: Mapping[str, Any] = state.profile or {}
     return {
         "fingerprint": state.fingerprint,
         "tags": tags,
-        "profile": plan.get("name"),
-        "profile_fingerprint": plan.get("fingerprint"),
+        "profile": state.profile.name if state.profile is not None else None,
+        "profile_fingerprint": state.profile_fingerprint,
     }
 
 

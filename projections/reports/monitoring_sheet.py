@@ -89,15 +89,15 @@ def _conditions(watched: Watched, series: Found) -> list[Condition]:
 
 def _overview(state: SystemState, plan: Plan | None) -> Section:
     tags = sorted(tag for tag, name in state.tags.items() if name == state.fingerprint)
-    scope = (state.phase or {}).get("scope", {})
+    phase = state.phase
     return Section(
         "overview",
         facts(
             environment=(state.registration or {}).get("environment"),
             mode=parts.mode_name(state),
-            phase=(state.phase or {}).get("name"),
-            phase_since=_moment((state.phase or {}).get("since")),
-            scope="; ".join(f"{key}: {', '.join(names)}" for key, names in scope.items()),
+            phase=state.phase_name,
+            phase_since=_moment(phase.since if phase is not None else None),
+            scope=_scope(phase.scope) if phase is not None else "",
             fingerprint=state.fingerprint,
             tags=", ".join(tags),
             profile=plan.profile.profile if plan else None,
@@ -106,6 +106,10 @@ def _overview(state: SystemState, plan: Plan | None) -> Section:
         ),
         remarks=() if plan else (term("part.overview.no_plan"),),
     )
+
+
+def _scope(scope: Mapping[str, tuple[str, ...]]) -> str:
+    return "; ".join(f"{key}: {', '.join(names)}" for key, names in scope.items())
 
 
 def _run(state: SystemState) -> str | None:

@@ -71,7 +71,7 @@ def thresholds_section(
     state: SystemState, plan: Plan | None, series: Found, now: datetime, lookback: timedelta
 ) -> Section:
     """Return what the plan wants of single metrics, beside their last values."""
-    phase = plan.profile.phase(state.phase["name"]) if plan and state.phase else None
+    phase = plan.profile.phase(state.phase.name) if plan and state.phase else None
     lines: list[tuple[Cell, ...]] = []
     for limit in limits_of(plan, phase):
         if limit.metric.startswith(OWN):

@@ -104,7 +104,7 @@ def window_of(db: Db, state: SystemState, run_tag: str | None, now: datetime) ->
     if run_tag is not None:
         return _of_run(named(runs, run_tag, state.system), runs, now)
     if state.phase is not None:
-        since = datetime.fromisoformat(state.phase["since"]).astimezone(UTC)
+        since = datetime.fromisoformat(state.phase.since).astimezone(UTC)
         return Window(since, now, "phase", ended=False, runs=_within(runs, since, now))
     if runs:
         return _of_run(runs[-1], runs, now)

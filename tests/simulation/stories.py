@@ -16,6 +16,7 @@ from ledger.domain.decision import Decision
 from ledger.domain.errors import LedgerError, LedgerUnreachable
 from ledger.domain.evolve import fold
 from ledger.domain.plans import decide as phases
+from ledger.domain.plans.state import Quorum
 from ledger.domain.rollbacks.decide import LAST_STABLE
 from ledger.domain.state import SystemState, decode, encode, iso
 from ledger.domain.values.modes import Mode, PauseKind
@@ -203,7 +204,7 @@ class Story:
         )  # fmt: skip
 
     def _requested(self, state: SystemState) -> Decision:
-        quorum = {"roles": {"risk": 1}, "expires_seconds": 3600}
+        quorum = Quorum(roles={"risk": 1}, expires_seconds=3600)
         now = self.world.clock.now()
         return approvals.request(state, "mode:real", quorum, f"APR-{state.revision}", now)
 

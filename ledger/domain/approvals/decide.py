@@ -10,12 +10,11 @@ from ledger.domain import events
 from ledger.domain.decision import Decision, insist_on_registered
 from ledger.domain.errors import ApprovalNeeded, BadInput, Refused, UnknownName
 from ledger.domain.log.ids import Actor, ActorKind
+from ledger.domain.plans.state import Quorum
 from ledger.domain.state import SystemState, iso
 
 
-def request(
-    state: SystemState, subject: str, quorum: Mapping[str, Any], name: str, now: datetime
-) -> Decision:
+def request(state: SystemState, subject: str, quorum: Quorum, name: str, now: datetime) -> Decision:
     """Ask for the yes of those whom the plan names for ``subject``."""
     insist_on_registered(state)
     known = open_request(state, subject, now)
@@ -24,10 +23,10 @@ def request(
     asked = events.ApprovalRequested(
         request=name,
         subject=subject,
-        roles=dict(quorum["roles"]),
+        roles=dict(quorum.roles),
         fingerprint=state.fingerprint,
-        profile=state.profile["fingerprint"] if state.profile else None,
-        expires_at=iso(now + timedelta(seconds=quorum["expires_seconds"])),
+        profile=state.profile_fingerprint,
+        expires_at=iso(now + timedelta(seconds=quorum.expires_seconds)),
     )
     return Decision((*_stale_ones(state, subject, now), asked))
 
@@ -83,7 +82,7 @@ def stale(state: SystemState, known: Mapping[str, Any], now: datetime) -> str | 
         return "expired"
     if known["fingerprint"] != state.fingerprint:
         return "fingerprint_changed"
-    if known["profile"] != (state.profile["fingerprint"] if state.profile else None):
+    if known["profile"] != state.profile_fingerprint:
         return "profile_changed"
     return None
 
@@ -101,14 +100,14 @@ def open_request(state: SystemState, subject: str, now: datetime) -> str | None:
 
 
 def insist_on_approvals(
-    state: SystemState, subject: str, quorum: Mapping[str, Any] | None, now: datetime
+    state: SystemState, subject: str, quorum: Quorum | None, now: datetime
 ) -> None:
     """Raise unless all whom the plan names have said yes to this, as it is now.
 
     Raises:
         ApprovalNeeded: somebody has not, or what they said yes to was something else.
     """
-    if not quorum or not quorum["roles"]:
+    if quorum is None or not quorum.roles:
         return
     request_ = open_request(state, subject, now)
     if request_ is None:
@@ -116,7 +115,7 @@ def insist_on_approvals(
         last = asked[-1] if asked else None
         why = _told(stale(state, last, now)) if last is not None else "nobody has asked for it"
         raise ApprovalNeeded(
-            f"{subject} of {state.system} needs approval ({_roles(quorum['roles'])}), and {why}.",
+            f"{subject} of {state.system} needs approval ({_roles(quorum.roles)}), and {why}.",
             hint=f"rollout approve request {state.system} {subject}",
         )
     lacking = missing(state.approvals[request_])

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 from ledger.domain import events
 from ledger.domain.decision import Decision, insist_on_registered
 from ledger.domain.errors import BadInput, GateClosed, Inconclusive, Refused, UnknownName
 from ledger.domain.gates.verdicts import Verdict, waiver_for
 from ledger.domain.log.ids import Actor, ActorKind
+from ledger.domain.plans.state import PlannedPhase, PresentPhase
 from ledger.domain.state import Json, SystemState, iso
 from ledger.domain.values.durations import duration_text
 
@@ -42,7 +42,7 @@ def insist_on_preflight(state: SystemState, what: str, max_age_seconds: int, now
             f"{what} needs a GO for the configuration in force, and the last preflight was made for another.",
             hint=run,
         )
-    if last["profile"] != (state.profile["fingerprint"] if state.profile else None):
+    if last["profile"] != state.profile_fingerprint:
         raise GateClosed(
             f"{what} needs a GO for the plan in force, and the last preflight was made for another.",
             hint=run,
@@ -59,9 +59,9 @@ def failed_in_words(preflight: Json) -> str:
 
 def insist_on_gate(
     state: SystemState,
-    phase: Json,
-    plan: Mapping[str, Any],
-    following: Mapping[str, Any] | None,
+    phase: PresentPhase,
+    plan: PlannedPhase,
+    following: PlannedPhase | None,
     now: datetime,
 ) -> None:
     """Raise unless the exit gate of the present phase said GO, in this stay, for what runs.
@@ -73,14 +73,14 @@ def insist_on_gate(
         Inconclusive: it could not tell, was never asked, or the phase has not lasted long enough, or
             nothing is asked of it.
     """
-    if not plan.get("gated"):
+    if not plan.gated:
         left_by(state, phase, plan, following, now)
         return
     _insist_on_lasting(state, phase, plan, now)
-    name = phase["name"]
+    name = phase.name
     evaluate = f"rollout gate eval {state.system}"
     last = state.gates.get(name)
-    if last is None or last["position"] < phase["position"]:
+    if last is None or last["position"] < phase.position:
         raise Inconclusive(
             f"The exit gate of {name} was not evaluated in this stay.", hint=evaluate
         )
@@ -94,16 +94,16 @@ def insist_on_gate(
             f"The exit gate of {name} judged another configuration than the one in force.",
             hint=evaluate,
         )
-    if last["profile"] != (state.profile["fingerprint"] if state.profile else None):
+    if last["profile"] != state.profile_fingerprint:
         raise GateClosed(f"The exit gate of {name} judged by another plan.", hint=evaluate)
     _insist_on_fresh(f"leaving {name}", "verdict", last, GATE_SECONDS, now, evaluate)
 
 
 def left_by(
     state: SystemState,
-    phase: Json,
-    plan: Mapping[str, Any],
-    following: Mapping[str, Any] | None,
+    phase: PresentPhase,
+    plan: PlannedPhase,
+    following: PlannedPhase | None,
     now: datetime,
 ) -> str:
     """Return by what a phase without success criteria may be left: `gate eval` and `phase advance` go by it.
@@ -112,34 +112,34 @@ def left_by(
         Inconclusive: it has not lasted long enough, or the plan asks for nothing at all, so there is no
             evidence (I8).
     """
-    name = phase["name"]
+    name = phase.name
     glass = waiver_for(state, f"break-glass:phase:{name}", now)
     if glass is not None:
         return f"the glass is broken for {name}, by {glass}"
     _insist_on_lasting(state, phase, plan, now)
     if following is None:
         return f"{name} is the last phase, and no criteria are asked of it"
-    if plan.get("min_seconds"):
-        return f"all that is asked of {name} is to last {_span(plan['min_seconds'])}, and it has"
-    entry = ["a preflight"] if following.get("preflight_seconds") is not None else []
-    roles = (following.get("approvals") or {}).get("roles", {})
+    if plan.min_seconds:
+        return f"all that is asked of {name} is to last {_span(plan.min_seconds)}, and it has"
+    entry = ["a preflight"] if following.preflight_seconds is not None else []
+    roles = following.approvals.roles if following.approvals is not None else {}
     entry += [f"the approval of {', '.join(roles)}"] if roles else []
     if entry:
-        return f"no criteria are asked of {name}; {following['name']} needs {' and '.join(entry)}"
+        return f"no criteria are asked of {name}; {following.name} needs {' and '.join(entry)}"
     raise Inconclusive(
-        f"The plan asks nothing of {name}, and nothing before {following['name']}: nothing to go by.",
+        f"The plan asks nothing of {name}, and nothing before {following.name}: nothing to go by.",
         hint=f"Say under success in the plan what {name} has to show; or: "
         f"rollout gate waive {state.system} phase:{name} --break-glass --until 1h --reason …",
     )
 
 
 def _insist_on_lasting(
-    state: SystemState, phase: Json, plan: Mapping[str, Any], now: datetime
+    state: SystemState, phase: PresentPhase, plan: PlannedPhase, now: datetime
 ) -> None:
-    lasted = (now - datetime.fromisoformat(phase["since"])).total_seconds()
-    if lasted < plan.get("min_seconds", 0):
+    lasted = (now - datetime.fromisoformat(phase.since)).total_seconds()
+    if lasted < plan.min_seconds:
         raise Inconclusive(
-            f"{phase['name']} has lasted {_span(lasted)} of the {_span(plan['min_seconds'])} that the plan "
+            f"{phase.name} has lasted {_span(lasted)} of the {_span(plan.min_seconds)} that the plan "
             "wants.",
             hint=f"rollout status {state.system} shows how long it still takes",
         )

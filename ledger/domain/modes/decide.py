@@ -130,7 +130,7 @@ def _insist_on_yes(state: SystemState, target: Mode, said_yes: Actor | None) -> 
 
 def _insist_on_guard(state: SystemState, target: Mode, now: datetime) -> str | None:
     """Raise unless what the plan wants before ``target`` is there; return the waiver that stands for it."""
-    guard = (state.profile or {}).get("guards", {}).get(target.value)
+    guard = state.profile.guards.get(target.value) if state.profile is not None else None
     if guard is None:
         return None
     # Here and not above: a pause needs none of it.
@@ -141,9 +141,9 @@ def _insist_on_guard(state: SystemState, target: Mode, now: datetime) -> str | N
     glass = waiver_for(state, f"break-glass:mode:{target}", now)
     if glass is not None:
         return glass
-    if guard.get("preflight_seconds") is not None:
-        insist_on_preflight(state, f"The mode {target}", guard["preflight_seconds"], now)
-    insist_on_approvals(state, f"mode:{target}", guard.get("approvals"), now)
+    if guard.preflight_seconds is not None:
+        insist_on_preflight(state, f"The mode {target}", guard.preflight_seconds, now)
+    insist_on_approvals(state, f"mode:{target}", guard.approvals, now)
     return None
 
 

@@ -14,29 +14,30 @@ from ledger.domain.gates.decide import insist_on_gate, insist_on_preflight
 from ledger.domain.gates.verdicts import waiver_for
 from ledger.domain.log.event import Event
 from ledger.domain.log.ids import Actor
-from ledger.domain.state import Json, SystemState
+from ledger.domain.plans.state import PlannedPhase, PresentPhase
+from ledger.domain.state import SystemState
 
 Limits = Mapping[str, str]
 Scope = Mapping[str, tuple[str, ...]]
 
 
-def planned(state: SystemState, name: str) -> Mapping[str, Any]:
+def planned(state: SystemState, name: str) -> PlannedPhase:
     """Return what the plan says of a phase.
 
     Raises:
         UnknownName: it has no such phase, or there is no plan.
     """
     phases = phases_of(state)
-    found = next((phase for phase in phases if phase["name"] == name), None)
-    if found is None:
+    named = next((phase for phase in phases if phase.name == name), None)
+    if named is None:
         raise UnknownName(
             f"The plan of {state.system} has no phase {name!r}.",
-            hint="It has: " + ", ".join(phase["name"] for phase in phases),
+            hint="It has: " + ", ".join(phase.name for phase in phases),
         )
-    return found
+    return named
 
 
-def phases_of(state: SystemState) -> list[Mapping[str, Any]]:
+def phases_of(state: SystemState) -> tuple[PlannedPhase, ...]:
     """Return the phases of the plan, in order.
 
     Raises:
@@ -48,7 +49,7 @@ def phases_of(state: SystemState) -> list[Mapping[str, Any]]:
             f"{state.system} has no rollout plan.",
             hint=f"rollout profile adopt {state.system} FILE",
         )
-    return list(state.profile["phases"])
+    return state.profile.phases
 
 
 def enter(
@@ -61,10 +62,8 @@ def enter(
         GateClosed, Inconclusive, ApprovalNeeded: what the plan wants first is not there.
     """
     plan = planned(state, name)
-    if state.phase is not None and state.phase["name"] == name and not _over(state.phase):
-        return Decision(
-            skipped=f"{state.system} is in {name} already, since {state.phase['since']}"
-        )
+    if state.phase is not None and state.phase.name == name and not state.phase.is_over:
+        return Decision(skipped=f"{state.system} is in {name} already, since {state.phase.since}")
     if not _goes_back(state, name):
         insist_on_no_rule(actor, f"entering the phase {name}")
         _insist_on_order(state, name)
@@ -88,26 +87,26 @@ def advance(
     """
     present = present_phase(state)
     insist_on_no_rule(actor, "the next phase")
-    if present["status"] == "held":
+    if present.status == "held":
         raise Refused(
-            f"{present['name']} is held by {present['held_by']}: {present['held_reason'] or 'no reason'}.",
+            f"{present.name} is held by {present.held_by}: {present.held_reason or 'no reason'}.",
             hint=f"rollout phase release {state.system}",
         )
-    plan = planned(state, present["name"])
+    plan = planned(state, present.name)
     following = next_phase(state)
-    glass = waiver_for(state, f"break-glass:phase:{present['name']}", now)
+    glass = waiver_for(state, f"break-glass:phase:{present.name}", now)
     if glass is None:
         insist_on_gate(state, present, plan, following, now)
     left = events.PhaseAdvanced(
-        from_phase=present["name"],
-        to_phase=following["name"] if following else None,
-        gate_position=state.gates.get(present["name"], {}).get("position"),
+        from_phase=present.name,
+        to_phase=following.name if following else None,
+        gate_position=state.gates.get(present.name, {}).get("position"),
     )
     if following is None:
         return Decision((left,))
     glass = _insist_on_entry(state, following, now) or glass
     entered = events.PhaseEntered(
-        phase=following["name"], limits=dict(limits), scope=dict(scope), break_glass=glass
+        phase=following.name, limits=dict(limits), scope=dict(scope), break_glass=glass
     )
     return Decision((left, entered))
 
@@ -133,8 +132,8 @@ def moved(state: SystemState, move: Mapping[str, Any], begun: int) -> tuple[Even
     """
     present, left = state.phase, move.get("left_forward")
     if present is not None and (
-        present["position"] > begun
-        or (left is not None and (present["name"], present["status"]) != (left, "progressing"))
+        present.position > begun
+        or (left is not None and (present.name, present.status) != (left, "progressing"))
     ):
         return ()
     entered = events.PhaseEntered(
@@ -155,23 +154,23 @@ def moved(state: SystemState, move: Mapping[str, Any], begun: int) -> tuple[Even
 def hold(state: SystemState) -> Decision:
     """Stay in the present phase until somebody releases it."""
     present = present_phase(state)
-    if present["status"] == "held":
-        return Decision(skipped=f"{present['name']} is held already, by {present['held_by']}")
-    return Decision((events.PhaseHeld(phase=present["name"]),))
+    if present.status == "held":
+        return Decision(skipped=f"{present.name} is held already, by {present.held_by}")
+    return Decision((events.PhaseHeld(phase=present.name),))
 
 
 def release(state: SystemState, actor: Actor) -> Decision:
     """End a hold."""
     present = present_phase(state)
     insist_on_no_rule(actor, "releasing a hold")
-    if present["status"] != "held":
-        return Decision(skipped=f"{present['name']} is not held")
-    return Decision((events.PhaseReleased(phase=present["name"]),))
+    if present.status != "held":
+        return Decision(skipped=f"{present.name} is not held")
+    return Decision((events.PhaseReleased(phase=present.name),))
 
 
 def abort(state: SystemState) -> Decision:
     """Give the rollout up where it is."""
-    return Decision((events.PhaseAborted(phase=present_phase(state)["name"]),))
+    return Decision((events.PhaseAborted(phase=present_phase(state).name),))
 
 
 def to_put_back(state: SystemState) -> str | None:
@@ -182,25 +181,25 @@ def to_put_back(state: SystemState) -> str | None:
     may be more exposed.
     """
     present = present_phase(state)
-    before = present.get("before")
-    if before is None or state.fingerprint != present["overlaid"]:
+    before = present.before
+    if before is None or state.fingerprint != present.overlaid:
         return None
-    return None if state.configs[before]["quarantined"] else str(before)
+    return None if state.configs[before]["quarantined"] else before
 
 
 def change_scope(state: SystemState, scope: Scope, actor: Actor) -> Decision:
     """Say what the present phase covers from here on. A rule may only take something out (I9)."""
     present = present_phase(state)
-    before = {name: tuple(values) for name, values in present["scope"].items()}
+    before = dict(present.scope)
     if before == dict(scope):
         return Decision(skipped="that is what the phase covers already")
     if any(set(values) - set(before.get(name, ())) for name, values in scope.items()):
         insist_on_no_rule(actor, "a wider scope")
-    changed = events.ScopeChanged(phase=present["name"], before=before, after=dict(scope))
+    changed = events.ScopeChanged(phase=present.name, before=before, after=dict(scope))
     return Decision((changed,))
 
 
-def present_phase(state: SystemState) -> Json:
+def present_phase(state: SystemState) -> PresentPhase:
     """Return the phase that the rollout is in.
 
     Raises:
@@ -208,53 +207,49 @@ def present_phase(state: SystemState) -> Json:
     """
     phases = phases_of(state)
     if is_over(state) or state.phase is None:
-        told = "has not begun" if state.phase is None else f"is {state.phase['status']}"
+        told = "has not begun" if state.phase is None else f"is {state.phase.status}"
         raise Refused(
             f"The rollout of {state.system} {told}: it is in no phase.",
-            hint=f"rollout phase enter {state.system} {phases[0]['name'] if phases else 'PHASE'}",
+            hint=f"rollout phase enter {state.system} {phases[0].name if phases else 'PHASE'}",
         )
     return state.phase
 
 
 def is_over(state: SystemState) -> bool:
     """Tell whether the rollout is in no phase."""
-    return state.phase is None or _over(state.phase)
+    return state.phase is None or state.phase.is_over
 
 
-def next_phase(state: SystemState) -> Mapping[str, Any] | None:
+def next_phase(state: SystemState) -> PlannedPhase | None:
     """Return the phase after the present one, or None after the last."""
-    names = [phase["name"] for phase in phases_of(state)]
-    present = state.phase["name"] if state.phase else None
+    names = [phase.name for phase in phases_of(state)]
+    present = state.phase_name
     at = names.index(present) + 1 if present in names else 0
     return phases_of(state)[at] if at < len(names) else None
 
 
-def _over(phase: Json) -> bool:
-    return phase["status"] in {"aborted", "completed"}
-
-
 def _index(state: SystemState, name: str) -> int:
-    return [phase["name"] for phase in phases_of(state)].index(name)
+    return [phase.name for phase in phases_of(state)].index(name)
 
 
 def _goes_back(state: SystemState, name: str) -> bool:
     """Whether it is an earlier phase than the present one: less exposure, so nothing stands against it."""
-    present = state.phase["name"] if state.phase else None
-    known = [phase["name"] for phase in phases_of(state)]
+    present = state.phase_name
+    known = [phase.name for phase in phases_of(state)]
     return present in known and _index(state, name) < known.index(present)
 
 
 def _goes_forward(state: SystemState, name: str) -> bool:
     """Whether an earlier phase comes before it, and it is not entered again on the way back."""
-    known = [phase["name"] for phase in phases_of(state)]
+    known = [phase.name for phase in phases_of(state)]
     return name in known[1:] and not _goes_back(state, name)
 
 
 def _insist_on_order(state: SystemState, name: str) -> None:
     skipped = [
-        phase["name"]
+        phase.name
         for phase in phases_of(state)[: _index(state, name)]
-        if phase["name"] not in state.phases_done
+        if phase.name not in state.phases_done
     ]
     if skipped:
         raise Refused(
@@ -263,14 +258,14 @@ def _insist_on_order(state: SystemState, name: str) -> None:
         )
 
 
-def _insist_on_entry(state: SystemState, plan: Mapping[str, Any], now: datetime) -> str | None:
+def _insist_on_entry(state: SystemState, plan: PlannedPhase, now: datetime) -> str | None:
     """Raise unless the plan's entry conditions hold. Return the waiver that stands in for them, if any."""
-    glass = waiver_for(state, f"break-glass:phase:{plan['name']}", now)
+    glass = waiver_for(state, f"break-glass:phase:{plan.name}", now)
     if glass is not None:
         return glass
-    if plan.get("preflight_seconds") is not None:
-        insist_on_preflight(state, f"the phase {plan['name']}", plan["preflight_seconds"], now)
-    insist_on_approvals(state, f"phase:{plan['name']}", plan.get("approvals"), now)
+    if plan.preflight_seconds is not None:
+        insist_on_preflight(state, f"the phase {plan.name}", plan.preflight_seconds, now)
+    insist_on_approvals(state, f"phase:{plan.name}", plan.approvals, now)
     return None
 
 
@@ -282,5 +277,5 @@ def age_seconds(since: str, now: datetime) -> float:
 def remaining_seconds(state: SystemState, now: datetime) -> float:
     """Return how much longer the present phase has to last, at least."""
     present = present_phase(state)
-    needed = planned(state, present["name"]).get("min_seconds", 0)
-    return max(0.0, needed - age_seconds(present["since"], now))
+    needed = planned(state, present.name).min_seconds
+    return max(0.0, needed - age_seconds(present.since, now))

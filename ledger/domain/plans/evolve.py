@@ -8,50 +8,86 @@ from msgspec.structs import replace
 
 from ledger.domain.folding import on, with_
 from ledger.domain.log.envelope import Recorded
+from ledger.domain.plans.state import (
+    Guard,
+    PhaseLeft,
+    PlanInForce,
+    PlannedPhase,
+    PresentPhase,
+    Quorum,
+)
 from ledger.domain.state import Json, SystemState, iso
 
 
 @on("ProfileAdopted")
 def _adopted(state: SystemState, event: Recorded, data: Json) -> SystemState:
-    profile = {
-        "name": data["profile"],
-        "fingerprint": data["fingerprint"],
-        "at": iso(event.occurred_at),
-        "by": event.actor.name,
-        "position": event.position,
-        "phases": data.get("phases", ()),
-        "guards": data.get("guards", {}),
-    }
+    profile = PlanInForce(
+        name=data["profile"],
+        fingerprint=data["fingerprint"],
+        at=iso(event.occurred_at),
+        by=event.actor.name,
+        position=event.position,
+        phases=tuple(_planned(phase) for phase in data.get("phases", ())),
+        guards={mode: _guard(guard) for mode, guard in data.get("guards", {}).items()},
+    )
     return replace(state, profile=profile)
+
+
+def _planned(phase: Json) -> PlannedPhase:
+    return PlannedPhase(
+        approvals=_quorum(phase.get("approvals")),
+        gated=phase.get("gated", False),
+        min_seconds=phase.get("min_seconds", 0),
+        mode=phase.get("mode"),
+        name=phase["name"],
+        preflight_seconds=phase.get("preflight_seconds"),
+    )
+
+
+def _guard(guard: Json) -> Guard:
+    return Guard(
+        approvals=_quorum(guard.get("approvals")), preflight_seconds=guard.get("preflight_seconds")
+    )
+
+
+def _quorum(quorum: Json | None) -> Quorum | None:
+    if quorum is None:
+        return None
+    return Quorum(expires_seconds=quorum["expires_seconds"], roles=quorum["roles"])
 
 
 @on("PhaseEntered")
 def _entered(state: SystemState, event: Recorded, data: Json) -> SystemState:
-    phase = {
-        "name": data["phase"],
-        "since": iso(event.occurred_at),
-        "by": event.actor.name,
-        "position": event.position,
-        "status": "progressing",
-        "limits": data.get("limits", {}),
-        "scope": data.get("scope", {}),
-    }
-    if data.get("before") is not None:
-        phase |= {"before": data["before"], "overlaid": state.fingerprint}
-    return replace(state, phase=phase, phases_done=_done_before(state, data["phase"]))
+    before = data.get("before")
+    phase = PresentPhase(
+        name=data["phase"],
+        since=iso(event.occurred_at),
+        by=event.actor.name,
+        position=event.position,
+        status="progressing",
+        limits=data.get("limits", {}),
+        scope=_scope(data.get("scope", {})),
+        before=before,
+        overlaid=state.fingerprint if before is not None else None,
+    )
+    return replace(state, phase=phase, phases_done=_done_before(state, phase.name))
 
 
-def _done_before(state: SystemState, entered: str) -> dict[str, Json]:
+def _scope(scope: Json) -> dict[str, tuple[str, ...]]:
+    return {name: tuple(values) for name, values in scope.items()}
+
+
+def _done_before(state: SystemState, entered: str) -> dict[str, PhaseLeft]:
     """Return what was left forward, without what comes from ``entered`` on: that has to be left anew."""
-    names = [phase["name"] for phase in (state.profile or {}).get("phases", ())]
+    names = [phase.name for phase in state.profile.phases] if state.profile is not None else []
     again = names[names.index(entered) :] if entered in names else [entered]
-    return {name: known for name, known in state.phases_done.items() if name not in again}
+    return {name: left for name, left in state.phases_done.items() if name not in again}
 
 
 def _phase(state: SystemState, name: str, **changes: Any) -> SystemState:
-    if state.phase is None or state.phase["name"] != name:
+    if state.phase is None or state.phase.name != name:
         return state
-    return replace(state, phase={**state.phase, **changes})
+    return replace(state, phase=replace(state.phase, **changes))
 
 
 @on("PhaseHeld")
@@ -73,18 +109,17 @@ def _aborted(state: SystemState, event: Recorded, data: Json) -> SystemState:
 
 @on("PhaseAdvanced")
 def _advanced(state: SystemState, event: Recorded, data: Json) -> SystemState:
-    left = state.phase
-    done = {
-        "entered": left["since"] if left is not None else None,
-        "left": iso(event.occurred_at),
-        "by": event.actor.name,
-    }
-    state = replace(state, phases_done=with_(state.phases_done, data["from_phase"], done))
+    left = PhaseLeft(
+        entered=state.phase.since if state.phase is not None else None,
+        left=iso(event.occurred_at),
+        by=event.actor.name,
+    )
+    state = replace(state, phases_done=with_(state.phases_done, data["from_phase"], left))
     if data.get("to_phase") is None:
-        return _phase(state, data["from_phase"], status="completed", left_at=done["left"])
+        return _phase(state, data["from_phase"], status="completed", left_at=left.left)
     return state
 
 
 @on("ScopeChanged")
 def _scope_changed(state: SystemState, _event: Recorded, data: Json) -> SystemState:
-    return _phase(state, data["phase"], scope=data["after"])
+    return _phase(state, data["phase"], scope=_scope(data["after"]))

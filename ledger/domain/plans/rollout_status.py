@@ -39,13 +39,13 @@ def rollout_status(state: SystemState, now: datetime) -> RolloutStatus | None:
         return RolloutStatus.ROLLING_BACK
     if state.phase is None:
         return RolloutStatus.PENDING
-    if state.phase["status"] in {"completed", "aborted"}:
-        return RolloutStatus(state.phase["status"].capitalize())
+    if state.phase.is_over:
+        return RolloutStatus(state.phase.status.capitalize())
     if state.drift or any(alert["severity"] == "critical" for alert in state.alerts.values()):
         return RolloutStatus.DEGRADED
-    if state.phase["status"] == "held" or state.mode == "paused":
+    if state.phase.status == "held" or state.mode == "paused":
         return RolloutStatus.PAUSED
-    if state.applied_cause == "rollback" and (state.applied_at or "") > state.phase["since"]:
+    if state.applied_cause == "rollback" and (state.applied_at or "") > state.phase.since:
         return RolloutStatus.ROLLED_BACK
     return _under_way(state, now)
 
@@ -55,12 +55,12 @@ def _under_way(state: SystemState, now: datetime) -> RolloutStatus:
         if remaining_seconds(state, now) > 0:
             return RolloutStatus.BAKING
         following = next_phase(state)
-        quorum = planned(state, following["name"]).get("approvals") if following else None
+        quorum = planned(state, following.name).approvals if following else None
     except LedgerError:  # the plan was changed, and has no such phase any more
         return RolloutStatus.PROGRESSING
     if following is None or not quorum:
         return RolloutStatus.PROGRESSING
-    request = open_request(state, f"phase:{following['name']}", now)
+    request = open_request(state, f"phase:{following.name}", now)
     if request is None or missing(state.approvals[request]):
         return RolloutStatus.AWAITING_APPROVAL
     return RolloutStatus.PROGRESSING

@@ -76,6 +76,6 @@ class _Then:
 def _facts(state: SystemState) -> dict[str, str]:
     return {
         "mode": state.mode or "mock",
-        "phase": str((state.phase or {}).get("name", "")),
+        "phase": state.phase_name or "",
         "environment": str((state.registration or {}).get("environment", "")),
     }

@@ -54,19 +54,15 @@ def evidence(ledger: Ledger, systems: Sequence[str], now: datetime) -> list[Evid
     found: list[Evidence] = []
     for system in systems:
         state: SystemState = ledger.recorder.load(system)
-        if state.phase is None or state.profile is None or _is_over(state):
+        if state.phase is None or state.profile is None or state.phase.is_over:
             continue
-        phase = plan_of(ledger, state).profile.phase(state.phase["name"])
+        phase = plan_of(ledger, state).profile.phase(state.phase.name)
         if phase is None or not phase.success:
             continue
         over = max(one.over or phase.min_duration for one in phase.success)
-        entered = datetime.fromisoformat(state.phase["since"]).astimezone(UTC)
+        entered = datetime.fromisoformat(state.phase.since).astimezone(UTC)
         found.append(Evidence(system, phase.name, max(entered, now - over), over))
     return found
-
-
-def _is_over(state: SystemState) -> bool:
-    return state.phase is None or state.phase["status"] in {"completed", "aborted"}
 
 
 def judge(

@@ -44,16 +44,16 @@ def evaluate(
     state = ledger.load(system)
     present = phases.present_phase(state)
     plan = plan_of(ledger, state)
-    phase = plan.profile.phase(present["name"])
+    phase = plan.profile.phase(present.name)
     if phase is None:
-        phases.planned(state, present["name"])
+        phases.planned(state, present.name)
         raise AssertionError  # planned() has told that the plan has no such phase
     now = ledger.recorder.clock.now()
     planned = phases.planned(state, phase.name)
-    if not planned.get("gated"):
+    if not planned.gated:
         following = phases.next_phase(state)
         return Decision(skipped=gates.left_by(state, present, planned, following, now))
-    criteria = judged(ledger, state, phase, _moment(present["since"]), now)
+    criteria = judged(ledger, state, phase, _moment(present.since), now)
     evaluated = events.GateEvaluated(
         phase=phase.name,
         verdict=of_criteria(criteria).value,

@@ -59,7 +59,7 @@ def adopt(
 
     def decide(state: SystemState) -> Decision:
         insist_on_registered(state)
-        if state.profile is not None and state.profile["fingerprint"] == plan.fingerprint:
+        if state.profile is not None and state.profile.fingerprint == plan.fingerprint:
             return Decision(
                 skipped=f"{plan.profile.profile} ({short(plan.fingerprint)}) is the plan already"
             )
@@ -85,8 +85,8 @@ def plan_of(ledger: Ledger, state: SystemState) -> Plan:
             f"{state.system} has no rollout plan.",
             hint=f"rollout profile adopt {state.system} FILE",
         )
-    content = ledger.blob(state.profile["fingerprint"].removeprefix("sha256:"))
-    return from_content(content, f"the plan {state.profile['name']}")
+    content = ledger.blob(state.profile.fingerprint.removeprefix("sha256:"))
+    return from_content(content, f"the plan {state.profile.name}")
 
 
 def _insist_on_no_secret(ledger: Ledger, plan: Plan) -> None:

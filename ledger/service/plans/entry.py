@@ -141,7 +141,7 @@ def _keep(
 
 def _as_it_came(ledger: Ledger, system: str, phase: Phase, decided: Decision) -> Decision:
     present = ledger.load(system).phase
-    if present is None or present["name"] != phase.name:
+    if present is None or present.name != phase.name:
         return Decision(
             skipped="its configuration is in place; but somebody decided otherwise meanwhile, "
             "and it was not entered"

@@ -113,7 +113,7 @@ def _step(
     if forward:
         phases.present_phase(state)
         following = phases.next_phase(state)
-        name = following["name"] if following else None
+        name = following.name if following else None
     else:
         phases.planned(state, name)
     phase = plan_of(ledger, state).profile.phase(name) if name else None
@@ -122,7 +122,7 @@ def _step(
         limits, scope = _limits(phase), _scope(phase)
         if forward:
             following = phases.next_phase(state)
-            if (following["name"] if following else None) != name:
+            if (following.name if following else None) != name:
                 raise StaleRevision(
                     f"The rollout of {state.system} went on meanwhile.",
                     hint=f"rollout phase list {state.system}",
@@ -140,7 +140,7 @@ def _go(ledger: Ledger, system: str, name: str | None, origin: Origin) -> Decisi
     if state.phase is not None and state.phase != before.phase:
         # Who repeats a command that was killed wants that one done, not the one after it.
         return Decision(
-            skipped=f"what a crash left was finished just now: it is in {state.phase['name']}"
+            skipped=f"what a crash left was finished just now: it is in {state.phase.name}"
         )
     phase, decide = _step(ledger, state, name, origin.actor)
     if phase is not None and decide(state).events and entry.overlaid(ledger, state, phase):

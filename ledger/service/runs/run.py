@@ -243,9 +243,9 @@ def facts(state: SystemState, run_tag: str, mode: str, now: Any) -> dict[str, An
         "run_tag": run_tag,
         "config_fingerprint": state.fingerprint,
         "tags": [tag for tag, name in state.tags.items() if name == state.fingerprint],
-        "profile": state.profile["name"] if state.profile else None,
-        "profile_fingerprint": state.profile["fingerprint"] if state.profile else None,
-        "phase": state.phase["name"] if state.phase else None,
+        "profile": state.profile.name if state.profile is not None else None,
+        "profile_fingerprint": state.profile_fingerprint,
+        "phase": state.phase_name,
         "mode": mode,
         "started_at": iso(now),
     }

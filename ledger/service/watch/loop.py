@@ -226,7 +226,7 @@ class Watch:
     ) -> list[events.Event]:
         facts = {
             "mode": state.mode or "mock",
-            "phase": str((state.phase or {}).get("name", "")),
+            "phase": state.phase_name or "",
             "environment": self._plan.profile.environment,
         }
         watch = self._plan.profile.watch
