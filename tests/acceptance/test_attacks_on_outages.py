@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
@@ -17,7 +19,7 @@ import pytest
 from ledger.store.embedded import EmbeddedPostgres
 from tests.support.commands import Rollout
 from tests.support.outages import NOWHERE, away, frozen
-from tests.support.postgres import PostgresServer
+from tests.support.postgres import PostgresServer, new_folder
 
 
 def mode(tmp_path: Path) -> str:
@@ -225,27 +227,35 @@ cli.main.main(sys.argv[1:])
 """
 
 
+@pytest.fixture
+def for_all() -> Iterator[Path]:
+    """A folder of the test's own in which anybody may write; the way to it stands open already."""
+    folder = new_folder()
+    folder.chmod(0o777)
+    yield folder
+    shutil.rmtree(folder)
+
+
 @pytest.mark.parametrize("by_hand", [False, True])
 def test_a_user_without_a_name_or_a_home_may_pause(
-    by_hand: bool, bot: Rollout, tmp_path: Path
+    by_hand: bool, rollout: Rollout, for_all: Path
 ) -> None:
     """I5: a container's random user id, a home that can't even be looked into."""
-    control = tmp_path / "mode.json"
-    for path in (control, *control.parents):
-        if path != Path("/"):
-            path.chmod(path.stat().st_mode | 0o007)
+    control = for_all / "mode.json"
+    rollout("system", "add", "bot", "--control-file", control)
+    rollout("switch", "bot", "--to", "mock", "--reason", "rehearsal", "--yes")
     if os.geteuid() == 0:
         os.chown(control, 54321, 54321)
-    bot.home.chmod(0o000)
+    rollout.home.chmod(0o000)
     more = ["--control-file", str(control)] if by_hand else []
     env = {key: value for key, value in os.environ.items() if key not in {"USER", "LOGNAME"}}
     result = subprocess.run(
         [sys.executable, "-c", AS_NOBODY, "pause", "bot", "--reason", "r", *more],
-        env=env | {"ROLLOUT_HOME": str(bot.home), "ROLLOUT_DSN": NOWHERE},
+        env=env | {"ROLLOUT_HOME": str(rollout.home), "ROLLOUT_DSN": NOWHERE},
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
-    bot.home.chmod(0o700)
+    rollout.home.chmod(0o700)
     assert "should not" not in result.stderr
     assert "Traceback" not in result.stderr
     assert result.returncode == (3 if by_hand else 9), result.stderr
-    assert mode(tmp_path) == ("paused" if by_hand else "mock")
+    assert mode(for_all) == ("paused" if by_hand else "mock")

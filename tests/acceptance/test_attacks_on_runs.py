@@ -64,11 +64,12 @@ def test_a_program_that_does_not_end(bot: Rollout, tmp_path: Path) -> None:
 
 def test_a_hangup_may_mean_read_your_files_again(bot: Rollout, tmp_path: Path) -> None:
     """A program that lives on after SIGHUP, and dies of something else later, crashed."""
+    # Written without a buffer: the signal may come while `print` still holds it.
     rereads = (
         "import os, signal, sys, time\n"
-        "def again(*_): print('again', flush=True); sys.exit(3)\n"
+        "def again(*_): os.write(1, b'again\\n'); sys.exit(3)\n"
         "signal.signal(1, again)\n"
-        "print('ready', os.getpid(), flush=True); time.sleep(60)"
+        "os.write(1, b'ready %d\\n' % os.getpid()); time.sleep(60)"
     )
     with running(bot, tmp_path, rereads) as (supervisor, _):
         supervisor.send_signal(signal.SIGHUP)

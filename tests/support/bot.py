@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from ledger.clock import clock_of
+from tests.support import commands
 
 ROOT = Path(__file__).parents[2]
 CONTROL_FILE = "data/control/mode.json"
@@ -262,15 +263,19 @@ class Bot:
 def started(
     command: Sequence[str], folder: Path, *, out: Path | None, **env: str
 ) -> Iterator[subprocess.Popen[str]]:
-    """Run a program in a folder (the bot, or `rollout run` with it); end it in the end.
+    """Run a program in a folder (the bot, or `rollout` with the words after it); end it in the end.
 
     What it says is added to the file ``out``.
     """
     with (out or Path(os.devnull)).open("a", encoding="utf-8") as file:
-        process = subprocess.Popen(
-            list(command), cwd=folder, env=os.environ | {"PYTHONPATH": str(ROOT)} | env, text=True,
-            stdout=file, stderr=subprocess.STDOUT,
-        )  # fmt: skip
+        environment = os.environ | {"PYTHONPATH": str(ROOT)} | env
+        if command[0] == "rollout":
+            process = commands.start(command[1:], env=environment, cwd=folder, stdout=file)
+        else:
+            process = subprocess.Popen(
+                list(command), cwd=folder, env=environment, text=True,
+                stdout=file, stderr=subprocess.STDOUT,
+            )  # fmt: skip
         try:
             yield process
         finally:

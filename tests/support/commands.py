@@ -10,7 +10,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
+
+from tests.support.fork_server import Forked, starts_alike
 
 KILLED = -signal.SIGKILL
 
@@ -45,16 +47,7 @@ class Rollout:
         if fail_at is not None:
             env["ROLLOUT_FAIL_AT"] = fail_at
             exits = KILLED
-        result = subprocess.run(
-            _words(arguments),
-            env=self._environment(env),
-            capture_output=True,
-            stdin=subprocess.DEVNULL,
-            text=True,
-            check=False,
-            timeout=120,
-        )
-        told = Told(result.returncode, result.stdout, result.stderr)
+        told = run(arguments, env=self._environment(env))
         assert "Traceback" not in told.err, told.err
         if exits is not None:
             assert told.code == exits, f"rollout {' '.join(map(str, arguments))}: {told}"
@@ -62,14 +55,7 @@ class Rollout:
 
     def start(self, *arguments: str | Path, **env: str) -> subprocess.Popen[str]:
         """Start one command, with its stdout and stderr in one pipe; the caller ends it."""
-        return subprocess.Popen(
-            _words(arguments),
-            env=self._environment(env),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        return start(arguments, env=self._environment(env))
 
     def _environment(self, env: Mapping[str, str]) -> dict[str, str]:
         environment = os.environ | {"ROLLOUT_HOME": str(self.home), "ROLLOUT_ACTOR": self.actor}
@@ -83,8 +69,35 @@ class Rollout:
         return [row for row in rows if not types or row["type"] in types]
 
 
-def _words(arguments: Sequence[str | Path]) -> list[str]:
-    return [sys.executable, "-m", "cli.main", *map(str, arguments)]
+def start(
+    arguments: Sequence[str | Path],
+    *,
+    env: Mapping[str, str],
+    cwd: Path | None = None,
+    stdout: int | IO[Any] = subprocess.PIPE,
+    stderr: int | IO[Any] = subprocess.STDOUT,
+) -> subprocess.Popen[str]:
+    """Start `rollout` with this environment; the caller ends it."""
+    words = list(map(str, arguments))
+    program, kind = words, Forked
+    if not starts_alike(env):
+        program, kind = [sys.executable, "-m", "cli.main", *words], subprocess.Popen
+    return kind(
+        program, env=env, cwd=cwd, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, text=True
+    )
+
+
+def run(
+    arguments: Sequence[str | Path], *, env: Mapping[str, str], cwd: Path | None = None
+) -> Told:
+    """Run `rollout` to its end."""
+    with start(arguments, env=env, cwd=cwd, stderr=subprocess.PIPE) as process:
+        try:
+            out, err = process.communicate(timeout=120)
+        except BaseException:
+            process.kill()
+            raise
+    return Told(process.returncode, out, err)
 
 
 def read_until(process: subprocess.Popen[str], text: str) -> str:

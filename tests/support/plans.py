@@ -157,8 +157,8 @@ class Desk:
     def supervised(self, tag: str) -> Iterator[Bot]:
         """Run the bot as the start scripts do: under `rollout run`, which checks first."""
         words = (
-            sys.executable, "-m", "cli.main", "run", self.system, "--countdown", "0", "--run-tag", tag,
-            "--", *self.bot.command,
+            "rollout", "run", self.system, "--countdown", "0", "--run-tag", tag, "--",
+            *self.bot.command,
         )  # fmt: skip
         out = self.folder / "run.log"
         with started(words, self.folder, out=out, **self._environment()) as one:
@@ -174,7 +174,7 @@ class Desk:
     @contextmanager
     def watched(self) -> Iterator[None]:
         """Have a watch run as a process of its own."""
-        words = (sys.executable, "-m", "cli.main", "watch", self.system, "--base", str(self.folder))
+        words = ("rollout", "watch", self.system, "--base", str(self.folder))
         self.advance(MINUTE)  # a sign of life of now is the new watch's
         with started(
             words, self.folder, out=self.folder / "watch.log", **self._environment()

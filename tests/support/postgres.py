@@ -63,7 +63,8 @@ class PostgresServer:
     def new_database(self, template: str = "template1") -> Iterator[str]:
         """Yield the conninfo of a database that lives as long as the block."""
         name = f"test_{uuid.uuid4().hex[:12]}"
-        self._do("CREATE DATABASE {} TEMPLATE {}", name, template)
+        # As files, not through the WAL: a quarter of the work, and there is no crash to survive.
+        self._do("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY", name, template)
         if template == TEMPLATE:
             self._do("GRANT CREATE ON DATABASE {} TO ledger_projector", name)
         try:

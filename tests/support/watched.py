@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ledger.service.watch.heartbeat import last_beat
-from tests.support.commands import Rollout, Told
+from tests.support.commands import Rollout, Told, start
 
 START = datetime(2025, 12, 1, tzinfo=UTC)
 PROFILE = """
@@ -114,10 +113,7 @@ class Desk:
         env = os.environ | self.environment | {"ROLLOUT_HOME": str(self.rollout.home)}
         env |= {"ROLLOUT_DSN": self.rollout.dsn} if self.rollout.dsn else {}
         env |= more
-        process = subprocess.Popen(
-            [sys.executable, "-m", "cli.main", "watch", "bot", "--base", str(self.folder)],
-            env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        )  # fmt: skip
+        process = start(("watch", "bot", "--base", self.folder), env=env)
         try:
             yield process
         finally:
