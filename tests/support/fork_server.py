@@ -80,7 +80,7 @@ class Forked(subprocess.Popen[AnyStr]):
             self.pid = server().fork(request, (*streams, told))
         finally:
             os.close(told)
-            self._close_pipe_fds(p2cread, p2cwrite, c2pread, c2pwrite, errread, errwrite)  # pyright: ignore[reportAttributeAccessIssue]
+            self._close_pipe_fds(p2cread, p2cwrite, c2pread, c2pwrite, errread, errwrite)  # pyright: ignore[reportAttributeAccessIssue] -- its own
         self._child_created = True
 
     def poll(self) -> int | None:
@@ -208,7 +208,7 @@ def become(request: Request, descriptors: Sequence[int]) -> None:
     sys.argv[1:] = request["words"]
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         old = getattr(sys, name)
-        stream = open(  # noqa: SIM115 - it stays open, and is a descriptor
+        stream = open(  # noqa: SIM115 -- it stays open, and is a descriptor
             number, "w" if number else "r", 1 if name == "stderr" else -1,
             encoding=old.encoding, errors=old.errors, newline="\n", closefd=False,
         )  # fmt: skip
