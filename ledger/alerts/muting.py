@@ -29,12 +29,11 @@ def _parsed(text: str) -> tuple[str, str, str]:
 
 
 def _is_matcher(text: str) -> str:
-    _, operator, value = _parsed(text)
-    if "~" in operator:
-        try:
-            re.compile(value)
-        except re.error as error:
-            raise ValueError(f"{text!r}: {error}") from None
+    test = _parsed(text)
+    try:
+        matcher([test])
+    except ValueError as error:
+        raise ValueError(f"{text!r}: {error}") from None
     return text
 
 

@@ -2,14 +2,14 @@
 
 Evaluation is three-valued. Prometheus filters an element away when a comparison is false, so that
 "false" and "there is no such series" look the same, and a series that vanishes looks like recovery. Here an
-element carries whether it ``holds``; what is absent is unknown (I8). Where there is data, what
-holds is what Prometheus 3 would return. A sample that is NaN tells nothing, so it is none.
+element carries whether it ``holds``; what is absent is unknown, and so is what a NaN decided (I8). What
+holds is what Prometheus 3 would return: tests/differential asks one.
 """
 
 from __future__ import annotations
 
-import math
 import operator
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
@@ -17,15 +17,14 @@ from typing import Any, Final, TypeAlias
 import promql_parser as parser
 
 from ledger.alerts import windows
-from ledger.alerts.series import Labels, SeriesStore, matcher
+from ledger.alerts.numbers import AGGREGATIONS, ARITHMETIC, OF_EACH
+from ledger.alerts.series import NOT_HELD, Labels, SeriesStore, matcher
 from ledger.alerts.vectors import (
-    AGGREGATIONS,
-    ARITHMETIC,
     COMPARISONS,
-    OF_EACH,
     SETS,
     Element,
     Vector,
+    aggregated,
     arithmetic,
     as_vector,
     comparison,
@@ -69,11 +68,12 @@ class Expression:
     run: Run
 
     def evaluate(self, moment: Moment) -> Vector:
-        """Return the vector; a scalar is one element without labels."""
-        result = self.run(moment)
-        if isinstance(result, dict):
-            return result
-        return {(): Element(result, bool(result == result))}  # noqa: PLR0124 -- NaN is not itself
+        """Return the vector; a scalar is one element without labels.
+
+        Raises:
+            EvaluationError: what was measured does not fit the expression, as it would not in Prometheus.
+        """
+        return as_vector(self.run(moment))
 
 
 def compile_expression(text: str, where: str = "") -> Expression:
@@ -139,8 +139,8 @@ class _Compiler:
             found: Vector = {}
             for series in moment.series.select(metric, matches):
                 value = series.newest(at, moment.lookback)
-                if value is not None and not math.isnan(value):
-                    found[series.labels] = Element(value)
+                if value is not None:
+                    found[series.labels] = Element(value, value is not NOT_HELD)
             return found
 
         return run
@@ -148,18 +148,24 @@ class _Compiler:
     def _place_of(self, node: Any, range_seconds: float) -> tuple[str, Any, float]:
         if node.at is not None:
             raise self._unfit("the modifier @")
+        if node.matchers.or_matchers:
+            raise self._unfit("or between matchers")
         tests = [(m.name, _OPERATORS[str(m.op)], m.value) for m in node.matchers.matchers]
+        by_name = [test for test in tests if test[0] == "__name__"]
         metric = node.name
         if metric is None:
-            by_name = [t for t in tests if t[0] == "__name__" and t[1] == "="]
-            if not by_name or node.matchers.or_matchers:
+            if len(by_name) != 1 or by_name[0][1] != "=":
                 raise self._unfit("a selector without a metric's name")
             metric = by_name[0][2]
-            tests.remove(by_name[0])
+        tests = [test for test in tests if test[0] != "__name__"]
+        try:
+            matches = matcher(tests)
+        except ValueError as problem:
+            raise BadInput(f"{self._told}: {problem}.") from None
         offset = node.offset.total_seconds() if node.offset is not None else 0.0
         self.metrics.add(metric)
         self.reach = max(self.reach, offset + (range_seconds or LOOKBACK_SECONDS))
-        return metric, matcher(tests), offset
+        return metric, matches, offset
 
     def _call(self, node: Any) -> Run:
         name, arguments = node.func.name, list(node.args)
@@ -186,16 +192,13 @@ class _Compiler:
             found: Vector = {}
             for series in moment.series.select(metric, matches):
                 times, values = series.window(end - seconds, end)
-                if any(map(math.isnan, values)):
-                    kept = [pair for pair in zip(times, values, strict=True) if pair[1] == pair[1]]
-                    times, values = [t for t, _ in kept], [v for _, v in kept]
                 if not times:
                     continue
                 value = function(
                     windows.Window(times, values, end - seconds, end),
                     given if isinstance(given, float) else 0.0,
                 )
-                if value is not None and not math.isnan(value):
+                if value is not None:
                     found[series.labels] = Element(value)
             return found
 
@@ -208,9 +211,11 @@ class _Compiler:
         else:
             inner, selector = self.compile(node), node
         matchers = getattr(getattr(selector, "matchers", None), "matchers", [])
+        named = Counter(m.name for m in matchers)
         labels = tuple(
             sorted((m.name, m.value) for m in matchers
-                   if str(m.op) == "MatchOp.Equal" and m.name != "__name__")
+                   if str(m.op) == "MatchOp.Equal" and m.value and named[m.name] == 1
+                   and m.name != "__name__")
         )  # fmt: skip
 
         def run(moment: Moment) -> Vector:
@@ -225,27 +230,27 @@ class _Compiler:
         if name not in AGGREGATIONS or node.param is not None:
             raise self._unfit(f"the aggregation {name}")
         inner, function = self.compile(node.expr), AGGREGATIONS[name]
+        self._no_names(node.modifier)
         key = grouping(node.modifier)
 
         def run(moment: Moment) -> Vector:
-            groups: dict[Labels, list[float]] = {}
-            found = inner(moment)
-            for labels, element in as_vector(found).items():
-                values = groups.setdefault(key(labels), [])
-                if element.holds:
-                    values.append(element.value)
-            return {
-                labels: Element(function(values)) if values else Element(0.0, holds=False)
-                for labels, values in groups.items()
-            }
+            groups: dict[Labels, list[Element]] = {}
+            for labels, element in as_vector(inner(moment)).items():
+                groups.setdefault(key(labels), []).append(element)
+            return {labels: aggregated(function, members) for labels, members in groups.items()}
 
         return run
+
+    def _no_names(self, modifier: Any) -> None:
+        if modifier is not None and "__name__" in modifier.labels:
+            raise self._unfit("__name__ as a label")
 
     def _binary(self, node: Any) -> Run:
         left, right, name = self.compile(node.lhs), self.compile(node.rhs), str(node.op)
         card = str(node.modifier.card) if node.modifier is not None else ""
         if card.endswith(("ManyToOne", "OneToMany")):
             raise self._unfit("group_left or group_right")
+        self._no_names(node.modifier.matching if node.modifier is not None else None)
         key = matching(node.modifier)
         if name in SETS:
             combine = SETS[name]

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
+
+from ledger.alerts.regexes import full_match
 
 Labels: TypeAlias = tuple[tuple[str, str], ...]
 """Sorted pairs: the identity of a series within its metric."""
 Matches: TypeAlias = Callable[[Mapping[str, str]], bool]
 
 COMPACT_FROM: Final = 512
+STALE: Final = float("nan")
+"""In the place of a value, known by its identity: there is no such series, until another value comes."""
+NOT_HELD: Final = float("nan")
+"""In the place of a value: what a recording rule looks for was looked for, and is not so."""
+
+
+def is_mark(value: float) -> bool:
+    """Tell whether ``value`` is none, but says something of its series."""
+    return value is STALE or value is NOT_HELD
 
 
 @dataclass(slots=True)
@@ -22,9 +32,12 @@ class Series:
     labels: Labels
     times: list[float] = field(default_factory=list)
     values: list[float] = field(default_factory=list)
+    marked: bool = False
+    """Whether `STALE` or `NOT_HELD` may be among the values."""
 
     def add(self, at: float, value: float) -> None:
         """Take in a sample; one that comes late goes where it belongs, one of the same time replaces."""
+        self.marked = self.marked or is_mark(value)
         if not self.times or at > self.times[-1]:
             self.times.append(at)
             self.values.append(value)
@@ -37,16 +50,20 @@ class Series:
             self.values.insert(index, value)
 
     def newest(self, at: float, lookback: float) -> float | None:
-        """Return the newest value in (at - lookback, at], or None."""
+        """Return the newest value in (at - lookback, at], perhaps `NOT_HELD`; or None."""
         index = bisect_right(self.times, at) - 1
-        if index < 0 or self.times[index] <= at - lookback:
+        if index < 0 or self.times[index] <= at - lookback or self.values[index] is STALE:
             return None
         return self.values[index]
 
     def window(self, start: float, end: float) -> tuple[list[float], list[float]]:
         """Return the times and values in (start, end]."""
         first, last = bisect_right(self.times, start), bisect_right(self.times, end)
-        return self.times[first:last], self.values[first:last]
+        times, values = self.times[first:last], self.values[first:last]
+        if not self.marked:
+            return times, values
+        kept = [pair for pair in zip(times, values, strict=True) if not is_mark(pair[1])]
+        return [at for at, _ in kept], [value for _, value in kept]
 
     def drop_before(self, at: float) -> None:
         """Forget what is older than ``at``, once that is worth the copying."""
@@ -97,7 +114,11 @@ class SeriesStore:
 
 
 def matcher(tests: Iterable[tuple[str, str, str]]) -> Matches | None:
-    """Return what tells whether labels meet all ``tests``: (label, operator, value), as PromQL has them."""
+    """Return what tells whether labels meet all ``tests``: (label, operator, value), as PromQL has them.
+
+    Raises:
+        ValueError: a regular expression is none that RE2 reads.
+    """
     wanted = [_test(*test) for test in tests]
     if not wanted:
         return None
@@ -109,7 +130,7 @@ def _test(name: str, operator: str, value: str) -> tuple[str, Callable[[str], bo
         return name, lambda found: found == value
     if operator == "!=":
         return name, lambda found: found != value
-    pattern = re.compile(value)
+    matches = full_match(value)
     if operator == "=~":
-        return name, lambda found: pattern.fullmatch(found) is not None
-    return name, lambda found: pattern.fullmatch(found) is None
+        return name, matches
+    return name, lambda found: not matches(found)

@@ -1,13 +1,21 @@
-"""Vectors whose elements know whether they hold, and how two of them are combined."""
+"""Vectors whose elements know whether they hold, and how two of them are combined.
+
+What holds is what Prometheus would return. What does not is known to be false, or nobody can tell, because a
+NaN decided it (I8).
+"""
 
 from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from ledger.alerts.series import Labels
+
+
+class EvaluationError(Exception):
+    """Prometheus would not evaluate this either: what was measured does not fit the expression."""
 
 
 class Element(NamedTuple):
@@ -15,43 +23,26 @@ class Element(NamedTuple):
 
     value: float
     holds: bool = True
+    known: bool = True
+    """Whether numbers decided that, and no NaN."""
+
+    @property
+    def false(self) -> bool:
+        """Whether it is known not to hold."""
+        return self.known and not self.holds
 
 
 Vector: TypeAlias = dict[Labels, Element]
 
 
-def _power(base: float, exponent: float) -> float:
-    try:
-        found = base**exponent
-    except (OverflowError, ZeroDivisionError):
-        return math.inf
-    return found if isinstance(found, float | int) else math.nan
-
-
-ARITHMETIC: Final[Mapping[str, Callable[[float, float], float]]] = {
-    "+": operator.add,
-    "-": operator.sub,
-    "*": operator.mul,
-    "/": lambda a, b: a / b if b else (math.nan if a == 0 or a != a else math.copysign(math.inf, a)),  # noqa: PLR0124 -- NaN is not itself
-    "%": lambda a, b: math.fmod(a, b) if b else math.nan,
-    "^": _power,
-}  # fmt: skip
 COMPARISONS: Final[Mapping[str, Callable[[float, float], bool]]] = {
     "==": operator.eq, "!=": operator.ne, ">": operator.gt, "<": operator.lt,
     ">=": operator.ge, "<=": operator.le,
 }  # fmt: skip
-AGGREGATIONS: Final[Mapping[str, Callable[[list[float]], float]]] = {
-    "sum": math.fsum, "min": min, "max": max, "count": lambda values: float(len(values)),
-    "avg": lambda values: math.fsum(values) / len(values),
-}  # fmt: skip
-OF_EACH: Final[Mapping[str, Callable[[float], float]]] = {
-    "abs": abs, "ceil": lambda x: float(math.ceil(x)), "floor": lambda x: float(math.floor(x)),
-    "sqrt": lambda x: math.sqrt(x) if x >= 0 else math.nan,
-}  # fmt: skip
 
 
 Key: TypeAlias = Callable[[Labels], Labels]
-Join: TypeAlias = Callable[[Element, Element, bool], Element | None]
+Join: TypeAlias = Callable[[Element, Element, bool], Element]
 
 
 def as_vector(found: Vector | float) -> Vector:
@@ -59,11 +50,39 @@ def as_vector(found: Vector | float) -> Vector:
     return found if isinstance(found, dict) else {(): Element(found)}
 
 
+def shown(labels: Labels) -> str:
+    """Return labels as PromQL writes them."""
+    return "{" + ", ".join(f'{name}="{value}"' for name, value in labels) + "}"
+
+
 def mapped(found: Vector | float, function: Callable[[float], float]) -> Vector | float:
     """Return what ``function`` makes of each value."""
     if not isinstance(found, dict):
         return function(found)
-    return {labels: Element(function(e.value), e.holds) for labels, e in found.items()}
+    return {labels: Element(function(e.value), e.holds, e.known) for labels, e in found.items()}
+
+
+def merged(elements: Iterable[tuple[Labels, Labels, Element]], problem: str | None) -> Vector:
+    """Return elements by the labels that they get: (before, after, element).
+
+    Where several get the same, the one that holds is it; of those that don't, one that can't be told.
+
+    Raises:
+        EvaluationError: two hold. ``problem`` begins the message; without one the last of them is taken.
+    """
+    made: Vector = {}
+    held: dict[Labels, Labels] = {}
+    for before, after, element in elements:
+        if not element.holds:
+            known = made.get(after)
+            if known is None or known.false:
+                made[after] = element
+            continue
+        if after in held and problem is not None:
+            raise EvaluationError(f"{problem}: {shown(held[after])} and {shown(before)}")
+        held[after] = before
+        made[after] = element
+    return made
 
 
 def grouping(modifier: Any) -> Key:
@@ -87,60 +106,80 @@ def matching(modifier: Any) -> Key:
     return lambda labels: tuple(pair for pair in labels if pair[0] not in names)
 
 
+def _known(one: Element, two: Element) -> bool:
+    """Tell whether it is known if a pair holds: one that is false decides it alone."""
+    return (one.known and two.known) or one.false or two.false
+
+
 def arithmetic(function: Callable[[float, float], float]) -> Join:
     """Return what works out one pair."""
-    return lambda one, two, _: Element(function(one.value, two.value), one.holds and two.holds)
+
+    def computed(one: Element, two: Element, _: bool) -> Element:
+        value = function(one.value, two.value)
+        return Element(value, one.holds and two.holds, _known(one, two))
+
+    return computed
 
 
 def comparison(compare: Callable[[float, float], bool], *, as_number: bool) -> Join:
-    """Return what compares one pair: the element holds, or does not; NaN tells nothing."""
+    """Return what compares one pair: the element holds, or does not, or NaN keeps that from being known."""
 
-    def compared(one: Element, two: Element, left_is_vector: bool) -> Element | None:
-        if math.isnan(one.value) or math.isnan(two.value):
-            return None
+    def compared(one: Element, two: Element, left_is_vector: bool) -> Element:
         holds = compare(one.value, two.value)
+        both = one.holds and two.holds
+        blind = both and (math.isnan(one.value) or math.isnan(two.value))
+        known = _known(one, two) and not blind
         if as_number:
-            return Element(float(holds), one.holds and two.holds)
-        value = one.value if left_is_vector else two.value
-        return Element(value, holds and one.holds and two.holds)
+            return Element(float(holds), both, known)
+        return Element(one.value if left_is_vector else two.value, holds and both, known)
 
     return compared
 
 
 def join(left: Vector | float, right: Vector | float, key: Key, join: Join) -> Vector | float:
-    """Combine two vectors, or one and a scalar, or two scalars, pair by pair."""
+    """Combine two vectors, or one and a scalar, or two scalars, pair by pair.
+
+    Raises:
+        EvaluationError: on either side, several have the labels that one is matched by.
+    """
     if isinstance(left, dict) and isinstance(right, dict):
-        return _joined(
-            ((labels, element, two) for labels, element, two in _pairs(left, right, key)), join
-        )
+        return _joined(left, right, key, join)
     if isinstance(left, dict):
         constant = Element(right) if isinstance(right, float) else Element(math.nan)
-        return _joined(((labels, e, constant) for labels, e in left.items()), join)
+        return {labels: join(e, constant, True) for labels, e in left.items()}
+    constant = Element(left)
     if isinstance(right, dict):
-        constant = Element(left)
-        made = {labels: join(constant, e, False) for labels, e in right.items()}
-        return {labels: e for labels, e in made.items() if e is not None}
-    found = join(Element(left), Element(right), True)
-    return found.value if found is not None else math.nan
+        return {labels: join(constant, e, False) for labels, e in right.items()}
+    return join(constant, Element(right), True).value
 
 
-def _joined(pairs: Iterable[tuple[Labels, Element, Element]], join: Join) -> Vector:
-    made = ((labels, join(one, two, True)) for labels, one, two in pairs)
-    return {labels: element for labels, element in made if element is not None}
+def _joined(left: Vector, right: Vector, key: Key, join: Join) -> Vector:
+    partners = merged(
+        ((labels, key(labels), element) for labels, element in right.items()),
+        "several on the right have the labels that one is matched by"
+        if any(element.holds for element in left.values())
+        else None,  # nothing is matched, and so nothing is ambiguous
+    )
+    pairs = ((labels, key(labels), element) for labels, element in left.items())
+    return merged(
+        ((labels, matched, join(element, partners[matched], True))
+         for labels, matched, element in pairs if matched in partners),
+        "several on the left have the labels that one is matched by",
+    )  # fmt: skip
 
 
-def _pairs(left: Vector, right: Vector, key: Key) -> Iterable[tuple[Labels, Element, Element]]:
-    by_key = {key(labels): element for labels, element in right.items()}
-    for labels, element in left.items():
-        two = by_key.get(key(labels))
-        if two is not None:
-            yield key(labels), element, two
+def aggregated(function: Callable[[Sequence[float]], float], members: Iterable[Element]) -> Element:
+    """Return what ``function`` makes of the members of a group that hold."""
+    members = tuple(members)
+    values = [element.value for element in members if element.holds]
+    known = all(element.known for element in members) and not any(map(math.isnan, values))
+    return Element(function(values) if values else 0.0, bool(values), known)
 
 
-def _by_key(vector: Vector, key: Key) -> dict[Labels, list[tuple[Labels, Element]]]:
-    found: dict[Labels, list[tuple[Labels, Element]]] = {}
+def _by_key(vector: Vector, key: Key) -> dict[Labels, list[Element]]:
+    found: dict[Labels, list[Element]] = {}
     for labels, element in vector.items():
-        found.setdefault(key(labels), []).append((labels, element))
+        found.setdefault(key(labels), []).append(element)
     return found
 
 
@@ -153,32 +192,32 @@ def _and(left: Vector, right: Vector, key: Key) -> Vector:
         if not element.holds:
             made[labels] = element
         elif others is not None:
-            made[labels] = Element(element.value, any(e.holds for _, e in others))
+            holds = any(e.holds for e in others)
+            known = element.known and all(e.known for e in others)
+            made[labels] = Element(element.value, holds, known)
     return made
 
 
 def _or(left: Vector, right: Vector, key: Key) -> Vector:
-    partners = _by_key(right, key)
-    made: Vector = {}
-    taken: set[Labels] = set()
-    for labels, element in left.items():
-        others = partners.get(key(labels), [])
-        if element.holds:
-            taken.add(key(labels))
-            made[labels] = element
-        elif not others:
-            made[labels] = element
-    for group, elements in partners.items():
-        if group not in taken:
-            made.update(elements)
+    """What does not hold on the left is the right's, and stays known where the right has nothing to say."""
+    taken = {key(labels) for labels, element in left.items() if element.holds}
+    made = dict(left)
+    for labels, element in right.items():
+        other = made.get(labels)
+        free = key(labels) not in taken
+        holds = element.holds and free
+        if other is None or (holds and not other.holds):
+            made[labels] = Element(element.value, holds, element.known or not free)
+        elif not other.holds:
+            made[labels] = other._replace(known=other.known and element.known)
     return made
 
 
 def _unless(left: Vector, right: Vector, key: Key) -> Vector:
     partners = _by_key(right, key)
     return {
-        labels: Element(
-            e.value, e.holds and not any(o.holds for _, o in partners.get(key(labels), []))
+        labels: e._replace(
+            holds=e.holds and not any(o.holds for o in partners.get(key(labels), []))
         )
         for labels, e in left.items()
     }

@@ -15,6 +15,7 @@ import orjson
 
 from ledger.alerts.promql import compile_expression
 from ledger.alerts.rules import RuleFile, load_rules
+from ledger.alerts.window_verdict import LOOKS_MAX
 from ledger.configuration.loader import parse
 from ledger.configuration.source import Source, decode, read_bytes
 from ledger.configuration.strict import did_you_mean, fit, place_of, read_model
@@ -66,6 +67,7 @@ def load(path: Path) -> Plan:
         where = place_of(source, ("checks", index))
         check_placeholders(check, profile.params, f"{where}: ")
     _check_expressions(source, profile)
+    _check_looks(source, profile)
     rules = {
         name: _rule_file(path, name, place_of(source, ("rules", index)))
         for index, name in enumerate(profile.rules)
@@ -85,6 +87,19 @@ def _check_expressions(source: Source, profile: Profile) -> None:
                 if one.expr is not None:
                     where = place_of(source, ("phases", index, part, number, "expr"))
                     compile_expression(one.expr, f"{where}, {phase.name}/{one.name}")
+
+
+def _check_looks(source: Source, profile: Profile) -> None:
+    """Raise unless each gate looks at all of its window."""
+    for index, phase in enumerate(profile.phases):
+        for number, one in enumerate(phase.success):
+            looks = int((one.over or phase.min_duration) / one.every) + 1
+            if one.expr is not None and looks > LOOKS_MAX:
+                raise BadInput(
+                    f"{place_of(source, ('phases', index, 'success', number))}: {phase.name}/{one.name} "
+                    f"would be looked at {looks:,} times, and {LOOKS_MAX:,} is the most.",
+                    hint="Look less often: make every longer, or over shorter.",
+                )
 
 
 def _rule_file(path: Path, name: str, where: str) -> Source:

@@ -16,6 +16,12 @@ _SAID: Final = tuple(
         (r"failed (?P<failed>\d+) of (?P<looks>\d+) looks, first at (?P<first>.+)", "failed"),
         (r"(?P<samples>\d+) of (?P<needed>\d+) samples", "few"),
         (r"nothing was recorded that it could be judged by", "unjudged"),
+        (r"nothing could be told for (?P<span>.+)", "blind"),
+        (r"nothing could be told of (?P<labels>{.+}) for (?P<span>.+)", "blind_of"),
+        (
+            r"only (?P<looks>\d+) of (?P<wanted>\d+) looks are made at most; look less often",
+            "often",
+        ),
         (r"open: (?P<alerts>.+)", "open"),
         (r"the last crash was at (?P<at>.+)", "last_crash"),
         (r"the last (?P<severity>\w+) alert was at (?P<at>.+)", "last_alert"),

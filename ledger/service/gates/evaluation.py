@@ -7,13 +7,13 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any, Final, Literal
 
-from ledger.alerts.promql import Expression, Moment, compile_expression
+from ledger.alerts import window_verdict
+from ledger.alerts.promql import Expression, compile_expression
 from ledger.alerts.series import SeriesStore
 from ledger.domain import events
 from ledger.domain.decision import Decision
 from ledger.domain.gates import decide as gates
 from ledger.domain.gates.verdicts import of_criteria, waiver_for
-from ledger.domain.log.event import decimal_text
 from ledger.domain.plans import decide as phases
 from ledger.domain.state import SystemState
 from ledger.domain.values.durations import duration_text
@@ -23,8 +23,6 @@ from ledger.service.core.recorder import Origin
 from ledger.service.core.session import Ledger
 from ledger.service.plans.adoption import plan_of
 
-LOOKS_MAX: Final = 50_000
-"""Looks of one criterion: five weeks at one a minute."""
 RANK: Final = {"info": 0, "warning": 1, "critical": 2}
 Result = Literal["pass", "warn", "fail", "inconclusive"]
 
@@ -163,32 +161,16 @@ class _Evidence:
     def _expression(
         self, criterion: Criterion, expression: Expression
     ) -> tuple[Result, str, int, str]:
-        start, every = self._start(criterion), criterion.every.total_seconds()
-        looks = min(int((self._now - start).total_seconds() / every) + 1, LOOKS_MAX)
-        failed = unknown = 0
-        first_failure, last = "", ""
-        for number in range(looks):
-            at = self._now.timestamp() - number * every
-            found = expression.evaluate(Moment(self._series, at))
-            if not found:
-                unknown += 1
-                continue
-            if not last:
-                last = ", ".join(decimal_text(round(e.value, 6)) for e in found.values())
-            if not all(element.holds for element in found.values()):
-                failed += 1
-                first_failure = datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+        asked = window_verdict.Asked(
+            self._start(criterion).timestamp(),
+            self._now.timestamp(),
+            criterion.every.total_seconds(),
+            criterion.max_gap.total_seconds(),
+            criterion.failures_allowed,
+        )
+        answer = window_verdict.judged(expression, self._series, asked)
         samples = sum(len(self._within(metric, criterion)) for metric in expression.metrics)
-        if failed > criterion.failures_allowed:
-            return (
-                "fail",
-                last,
-                samples,
-                f"failed {failed} of {looks} looks, first at {first_failure}",
-            )
-        if unknown == looks:
-            return "inconclusive", last, samples, "nothing was recorded that it could be judged by"
-        return "pass", last, samples, f"held at {looks - failed - unknown} of {looks} looks"
+        return answer.result, answer.measured, samples, answer.detail
 
     def _events(self, criterion: Criterion) -> tuple[Result, str, str]:
         start = self._start(criterion)

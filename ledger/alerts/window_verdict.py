@@ -1,0 +1,126 @@
+"""An expression judged by all of a window, look by look: held, failed, or nobody can tell (I8). Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Final, Literal
+
+from ledger.alerts.promql import Expression, Moment
+from ledger.alerts.series import Labels, SeriesStore
+from ledger.alerts.vectors import EvaluationError, Vector, shown
+from ledger.domain.log.event import decimal_text
+from ledger.domain.values.durations import duration_text
+
+LOOKS_MAX: Final = 500_000
+"""Looks of one criterion: five weeks at one every six seconds. What wants more is not looked at in full."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is asked of an expression."""
+
+    start: float
+    """Unix seconds."""
+    end: float
+    every: float
+    max_gap: float
+    """Nothing may be unknown for longer."""
+    failures_allowed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the window says."""
+
+    result: Literal["pass", "fail", "inconclusive"]
+    measured: str
+    """The values at the last look that told anything."""
+    detail: str
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What the looks have told so far."""
+
+    failed: int = 0
+    held: int = 0
+    first_failure: float = 0.0
+    measured: str = ""
+    error: str = ""
+    told: dict[Labels | None, float] = field(default_factory=dict)
+    """When something was last known of each element; None: of any."""
+    blind: tuple[float, Labels | None] = (0.0, None)
+    """The longest time for which nothing was known of an element that had been there, and which."""
+
+
+def looks_of(asked: Asked) -> int:
+    """Return how many looks the window wants."""
+    return int((asked.end - asked.start) / asked.every) + 1
+
+
+def judged(expression: Expression, series: SeriesStore, asked: Asked) -> Answer:
+    """Return what ``series`` says of ``expression``, at every look from the start to the end."""
+    wanted = looks_of(asked)
+    looks = min(wanted, LOOKS_MAX)
+    seen = _Seen(told={None: asked.start})
+    for number in range(looks - 1, -1, -1):
+        at = asked.end - number * asked.every
+        try:
+            found = expression.evaluate(Moment(series, at))
+        except EvaluationError as problem:
+            seen.error = seen.error or f"at {_text(at)}: {problem}"
+            continue
+        _look(seen, found, at)
+    _end(seen, asked)
+    if seen.failed > asked.failures_allowed:
+        first = _text(seen.first_failure)
+        detail = f"failed {seen.failed} of {looks} looks, first at {first}"
+        return Answer("fail", seen.measured, detail)
+    problem = _unseen(seen, asked, looks, wanted)
+    if problem:
+        return Answer("inconclusive", seen.measured, problem)
+    return Answer("pass", seen.measured, f"held at {seen.held} of {looks} looks")
+
+
+def _look(seen: _Seen, found: Vector, at: float) -> None:
+    known = {labels: e for labels, e in found.items() if e.holds or e.known}
+    if not known:
+        return
+    seen.measured = ", ".join(decimal_text(round(e.value, 6)) for e in known.values())
+    for labels in (None, *known):
+        _gap(seen, labels, at)
+        seen.told[labels] = at
+    if any(element.false for element in known.values()):
+        seen.first_failure = seen.first_failure if seen.failed else at
+        seen.failed += 1
+    elif len(known) == len(found):
+        seen.held += 1
+
+
+def _gap(seen: _Seen, labels: Labels | None, at: float) -> None:
+    seen.blind = max(seen.blind, (at - seen.told.get(labels, at), labels), key=lambda gap: gap[0])
+
+
+def _end(seen: _Seen, asked: Asked) -> None:
+    for labels in seen.told:
+        _gap(seen, labels, asked.end)
+
+
+def _unseen(seen: _Seen, asked: Asked, looks: int, wanted: int) -> str:
+    """Return why the window can't be told by what was seen of it; nothing where it can."""
+    if seen.error:
+        return seen.error
+    if len(seen.told) == 1:
+        return "nothing was recorded that it could be judged by"
+    if looks < wanted:
+        return f"only {looks} of {wanted} looks are made at most; look less often"
+    seconds, labels = seen.blind
+    if seconds > asked.max_gap + asked.every:
+        span = duration_text(timedelta(seconds=int(seconds)), parts=2)
+        return f"nothing could be told{f' of {shown(labels)}' if labels else ''} for {span}"
+    return ""
+
+
+def _text(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
