@@ -8,6 +8,7 @@ from cli.output import Output, counted, say
 from cli.progress import Progress
 from cli.wiring import Runtime
 from ledger.domain.errors import IntegrityFailure
+from ledger.store import checkpoint
 from projections.archive.verify import Kept, Report, verify
 
 
@@ -48,8 +49,6 @@ def verify_archive(
 
 
 def _kept(file: Path) -> Kept:
-    from ledger.store import checkpoint
-
     read = checkpoint.read(file)
     return Kept(read.ledger, read.position, read.chain.hex())
 

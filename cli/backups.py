@@ -5,21 +5,28 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from cli.output import say
 from cli.progress import Progress
 from cli.wiring import Runtime
+from ledger import fail_points
 from ledger.domain.errors import LedgerError
 from ledger.domain.state import iso
-
-if TYPE_CHECKING:
-    from ledger.service.backups.creating import Made
-    from ledger.service.backups.metadata import Metadata, TableDigest
-    from ledger.service.backups.sealing import Opener
-    from ledger.service.core.recorder import Origin
-    from projections.engine.base import Db
+from ledger.service.backups import creating, recording, sealing
+from ledger.service.backups.creating import Made
+from ledger.service.backups.metadata import Metadata, TableDigest
+from ledger.service.backups.sealing import Opener
+from ledger.service.core.recorder import Origin
+from ledger.store.connect import PROJECTOR, open_connection
+from ledger.store.embedded import EmbeddedPostgres, ServerState
+from ledger.store.postgres import PostgresStore
+from projections.backups.digests import digests
+from projections.engine.base import Db
+from projections.engine.runner import Projector
 
 FOLDER: Final = "backups"
 FOLDER_VARIABLE: Final = "ROLLOUT_BACKUPS"
@@ -46,7 +53,6 @@ def passphrase_of(path: Path | None) -> str | None:
     Raises:
         BadInput: it is too short, or there is no such file.
     """
-    from ledger.service.backups import sealing
 
     if path is not None:
         return sealing.passphrase_in(path)
@@ -69,8 +75,6 @@ def made(
         BadInput: one of the ``recipients`` is none. Otherwise as `creating.create`.
         LedgerUnreachable: the ledger was restored in part only.
     """
-    from ledger import fail_points
-    from ledger.service.backups import creating, recording, sealing
 
     seal = sealing.seal_for(recipients, passphrase, creating.resumable_key(folder))
     runtime.store.insist_on_whole()
@@ -91,7 +95,6 @@ def made(
 
 def opener_of(identity: Path | None, passphrase_file: Path | None) -> Opener:
     """Return what decrypts. Raises as `sealing.opener_of` does."""
-    from ledger.service.backups import sealing
 
     return sealing.opener_of(identity, passphrase_of(passphrase_file))
 
@@ -103,10 +106,6 @@ def tell(runtime: Runtime) -> Callable[[str], Progress]:
 
 def digests_in(db: Db) -> tuple[int, tuple[TableDigest, ...]]:
     """Return the position that the read models stand at, and what is in them."""
-    from dataclasses import asdict
-
-    from ledger.service.backups.metadata import TableDigest
-    from projections.backups.digests import digests
 
     position, found = digests(db)
     return position, tuple(TableDigest.model_validate(asdict(each)) for each in found)
@@ -114,8 +113,6 @@ def digests_in(db: Db) -> tuple[int, tuple[TableDigest, ...]]:
 
 def has_ledger(runtime: Runtime) -> bool:
     """Tell whether there is a ledger at hand, without making one."""
-    from ledger.store.embedded import EmbeddedPostgres
-    from ledger.store.postgres import PostgresStore
 
     home = runtime.settings.home
     if runtime.settings.dsn is None and not EmbeddedPostgres(home).files.data.exists():
@@ -131,7 +128,6 @@ def has_ledger(runtime: Runtime) -> bool:
 
 def verified_at(runtime: Runtime) -> dict[str, str] | None:
     """Return when each backup was last verified; None where there is no ledger to ask."""
-    from ledger.service.backups import recording
 
     try:
         if not has_ledger(runtime):
@@ -168,7 +164,6 @@ def scratch_dsn(runtime: Runtime, *, embedded: bool) -> Generator[str]:
     Raises:
         LedgerUnreachable: it can't be reached, or not be started.
     """
-    from ledger.store.embedded import EmbeddedPostgres, ServerState
 
     if not embedded or runtime.settings.dsn is None:
         yield runtime.dsn
@@ -184,10 +179,6 @@ def scratch_dsn(runtime: Runtime, *, embedded: bool) -> Generator[str]:
 
 def read_models(runtime: Runtime, dsn: str) -> tuple[int, Sequence[TableDigest]]:
     """Build the read models of the ledger at ``dsn``; return their position, and what is in them."""
-    from functools import partial
-
-    from ledger.store.connect import PROJECTOR, open_connection
-    from projections.engine.runner import Projector
 
     connect = partial(open_connection, dsn, role=PROJECTOR)
     projector = Projector(connect, runtime.clock, report=say)

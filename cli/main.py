@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import gc
 import os
 import sys
 import threading
@@ -13,6 +12,7 @@ from typing import Any, Final
 
 import click
 
+from cli import collecting
 from ledger.domain.errors import LedgerError
 
 # command -> (module in cli.commands, attribute, one-line help). Modules are imported when their command
@@ -237,7 +237,7 @@ def run() -> None:
 
     Collecting cycles while modules load, and taking every object apart at the end, cost a quarter of a pause.
     """
-    gc.set_threshold(200_000)  # a pause makes some 75,000 objects; one round over them takes 7 ms
+    collecting.hurry()
     code: int | str | None = 0
     try:
         main()

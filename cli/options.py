@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
+from cli.completion import complete_system
 from cli.output import Output
 from ledger.domain.errors import BadInput
 
@@ -62,6 +63,8 @@ output_or_parquet = click.option(
     show_envvar=True,
     help="How results are printed; parquet needs --out. Default: by the name of --out, else table.",
 )
+system = click.argument("system", shell_complete=complete_system)
+any_system = click.argument("system", required=False, shell_complete=complete_system)
 reason = click.option(
     "-r", "--reason", envvar="ROLLOUT_REASON", show_envvar=True, help="Why. Recorded."
 )

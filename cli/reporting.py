@@ -6,24 +6,23 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import click
 
 from cli.output import Output, counted, say
 from cli.wiring import Runtime
 from ledger.domain.errors import RightMissing
-
-if TYPE_CHECKING:
-    from projections.reports.provenance import Provenance
-    from projections.reports.words import Words
+from ledger.domain.events import ReportGenerated
+from ledger.domain.log.ids import control_stream
+from ledger.folders import write_folder
+from projections.reports.provenance import Provenance
+from projections.reports.words import Words, words_in
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 def _language(_context: click.Context, _parameter: click.Parameter, value: str) -> Words:
-    from projections.reports.words import words_in
-
     return words_in(value)
 
 
@@ -79,7 +78,6 @@ def write(
     Raises:
         BadInput, FileNotWritten: nothing was written, and nothing recorded.
     """
-    from ledger.folders import write_folder
 
     write_folder(folder, made.files, replace=replaced)
     sums = {
@@ -92,8 +90,6 @@ def _record(
     runtime: Runtime, made: Provenance, words: Words, sums: Mapping[str, str]
 ) -> int | None:
     """Append `ReportGenerated`; a login that may only read gets its report all the same."""
-    from ledger.domain.events import ReportGenerated
-    from ledger.domain.log.ids import control_stream
 
     generated = ReportGenerated(
         report=made.report,  # type: ignore[arg-type] -- one of the four

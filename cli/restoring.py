@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from cli.output import say
 from cli.progress import Progress
 from cli.wiring import Runtime
 from ledger.domain.errors import SchemaMissing
-
-if TYPE_CHECKING:
-    from ledger.service.backups.restoring import Source
+from ledger.service.backups.restoring import Source, inspect, restore
+from ledger.service.configurations.registration import adopted_key
+from ledger.store import checkpoint, migrate
+from ledger.store.embedded import EmbeddedPostgres
+from ledger.store.postgres import PostgresStore
+from ledger.store.restore import Restorer
 
 
 def restored(runtime: Runtime, source: Source, checkpoint_file: Path | None) -> str:
@@ -22,11 +24,6 @@ def restored(runtime: Runtime, source: Source, checkpoint_file: Path | None) -> 
         IntegrityFailure: it is not what was recorded.
         Refused: the ledger is not empty, or the source is none to restore from.
     """
-    from ledger.service.backups.restoring import inspect, restore
-    from ledger.service.configurations.registration import adopted_key
-    from ledger.store import checkpoint, migrate
-    from ledger.store.postgres import PostgresStore
-    from ledger.store.restore import Restorer
 
     against = checkpoint.read(checkpoint_file) if checkpoint_file is not None else None
     _refuse_where_it_is_used(runtime, source)
@@ -49,10 +46,6 @@ def restored(runtime: Runtime, source: Source, checkpoint_file: Path | None) -> 
 
 def _refuse_where_it_is_used(runtime: Runtime, source: Source) -> None:
     """Refuse before the long work, where that can be seen without making anything."""
-    from ledger.store import migrate
-    from ledger.store.embedded import EmbeddedPostgres
-    from ledger.store.postgres import PostgresStore
-    from ledger.store.restore import Restorer
 
     settings = runtime.settings
     dsn = settings.dsn or EmbeddedPostgres(settings.home).find()

@@ -5,24 +5,22 @@ from __future__ import annotations
 import click
 
 from cli import options
-from cli.completion import complete_system
-from cli.output import Output
+from cli.call import Call, with_output
 from cli.overview import state_text
 from cli.times import parse_time, shown
-from cli.wiring import Runtime, pass_runtime
+from cli.wiring import Runtime
 from projections.queries.as_of import Moment, state_at
 
 
 @click.command()
-@click.argument("system", shell_complete=complete_system)
+@options.system
 @click.argument("when", metavar="TIME|#N")
 @click.option(
     "--by", "clock", type=click.Choice(["occurred", "recorded"]), default="occurred", show_default=True,
     help="occurred: what had happened by then, as far as is known now; recorded: what the ledger knew then.",
 )  # fmt: skip
-@options.output
-@pass_runtime
-def at(runtime: Runtime, system: str, when: str, clock: str, output: Output) -> None:
+@with_output
+def at(call: Call, when: str, clock: str) -> None:
     """Show a system's state as of a moment: a time, or a position of the log as #N.
 
     \b
@@ -31,12 +29,12 @@ def at(runtime: Runtime, system: str, when: str, clock: str, output: Output) -> 
       rollout at bot 2h
       rollout at bot '#120' -o json
     """
-    moment = _moment(when, clock, runtime)
-    _ = runtime.ledger  # appends what this machine did without the ledger
-    state = state_at(runtime.readmodel, system, moment)
+    moment = _moment(when, clock, call.runtime)
+    _ = call.ledger  # appends what this machine did without the ledger
+    state = state_at(call.readmodel, call.system, moment)
     as_of = f"#{moment.position}" if moment.position is not None else f"{_time(moment)} ({clock})"
     record = {
-        "system": system,
+        "system": call.system,
         "as_of": {
             "position": moment.position,
             "time": moment.time,
@@ -44,7 +42,7 @@ def at(runtime: Runtime, system: str, when: str, clock: str, output: Output) -> 
         },
         "state": state.to_json(),
     }
-    output.record(record, state_text(state, as_of=as_of))
+    call.output.record(record, state_text(state, as_of=as_of))
 
 
 def _moment(when: str, clock: str, runtime: Runtime) -> Moment:

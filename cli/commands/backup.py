@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -10,13 +11,20 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from cli import backups, options
-from cli.output import Output, counted, say
-from cli.wiring import Runtime, pass_runtime
+from cli.call import Call, with_output
+from cli.output import counted, say
+from cli.wiring import Runtime
+from ledger.domain import events
+from ledger.service.backups import creating, opening, pruning, recording, verifying
+from ledger.service.backups.metadata import NAME
+from ledger.service.backups.pruning import Judged
+from ledger.service.plans.adoption import plan_of
+from ledger.store.checkpoint import ledger_id
+from ledger.store.embedded import default_home
+from ledger.store.scratch import scratch_database
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
-
-    from ledger.service.backups.pruning import Judged
 
 F = TypeVar("F", bound=Callable[..., Any])
 KEEP_DAYS: Final = 7
@@ -31,12 +39,8 @@ def _complete(
     context: click.Context, _parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
     """Return the backups that begin with ``incomplete``; looks into the folder, opens no connection."""
-    import os
 
     from click.shell_completion import CompletionItem
-
-    from ledger.service.backups.metadata import NAME
-    from ledger.store.embedded import default_home
 
     home = Path(context.find_root().params.get("home") or default_home(os.environ))
     folder = Path(
@@ -88,16 +92,13 @@ def backup() -> None:
               help="Also write the last N lines of order activity as a file of their own. "
                    "The events hold all of them in any case.")  # fmt: skip
 @options.reason
-@options.output
-@pass_runtime
+@with_output
 def create(
-    runtime: Runtime,
+    call: Call,
     folder: Path | None,
     recipients: tuple[str, ...],
     passphrase_file: Path | None,
     order_lines: int,
-    reason: str | None,
-    output: Output,
 ) -> None:
     """Copy the log and the bytes that it names into a new backup; go on with one that was interrupted.
 
@@ -108,15 +109,15 @@ def create(
       rollout backup create --dir /mnt/backups --recipient age1…
     """
     made, at = backups.made(
-        runtime,
-        backups.folder_of(runtime, folder),
+        call.runtime,
+        backups.folder_of(call.runtime, folder),
         recipients,
         backups.passphrase_of(passphrase_file),
-        runtime.origin(reason),
+        call.origin,
         order_lines=order_lines,
     )
     record = backups.row(made.path, made.metadata) | {"outcome": "created", "event": at}
-    output.record(
+    call.output.record(
         record,
         f"{made.path}: {made.metadata.events:,} events up to #{made.metadata.last}, "
         f"{counted(made.metadata.blobs, 'blob')}, {backups.size_text(made.metadata.size)}\n"
@@ -126,20 +127,18 @@ def create(
 
 @backup.command("list")
 @dir_option
-@options.output
-@pass_runtime
-def list_(runtime: Runtime, folder: Path | None, output: Output) -> None:
+@with_output
+def list_(call: Call, folder: Path | None) -> None:
     """List the backups in a folder, oldest first; works without the ledger too.
 
     \b
     Example:
       rollout backup list --dir /mnt/backups
     """
-    from ledger.service.backups import creating, opening
 
-    folder = backups.folder_of(runtime, folder)
+    folder = backups.folder_of(call.runtime, folder)
     entries = opening.listed(folder)
-    verified = backups.verified_at(runtime)
+    verified = backups.verified_at(call.runtime)
     rows: list[dict[str, Any]] = []
     for entry in entries:
         if entry.backup is None:
@@ -147,12 +146,12 @@ def list_(runtime: Runtime, folder: Path | None, output: Output) -> None:
         else:
             row = backups.row(entry.backup.path, entry.backup.metadata)
             rows.append(row | {"verified_at": (verified or {}).get(entry.name), "problem": None})
-    if output.format == "table":
+    if call.output.format == "table":
         rows = [
             {**row, "bytes": backups.size_text(row["bytes"]) if "bytes" in row else ""}
             for row in rows
         ]
-    output.rows(
+    call.output.rows(
         rows, ["backup", "made_at", "last", "events", "bytes", "encryption", "verified_at", "problem"]
     )  # fmt: skip
     if verified is None and entries:
@@ -170,17 +169,14 @@ def list_(runtime: Runtime, folder: Path | None, output: Output) -> None:
     help="Where to restore for a try: beside the ledger, or on the embedded PostgreSQL.",
 )  # fmt: skip
 @options.reason
-@options.output
-@pass_runtime
+@with_output
 def verify(
-    runtime: Runtime,
+    call: Call,
     backup_name: str | None,
     folder: Path | None,
     identity: Path | None,
     passphrase_file: Path | None,
     scratch: str,
-    reason: str | None,
-    output: Output,
 ) -> None:
     """Restore a backup into a scratch database and compare: the chain, and every read model.
 
@@ -191,26 +187,26 @@ def verify(
     Example:
       rollout backup verify --identity ~/.config/age/key.txt
     """
-    from ledger.domain import events
-    from ledger.service.backups import opening, recording, verifying
-    from ledger.store.scratch import scratch_database
 
-    found = opening.named(backups.folder_of(runtime, folder), backup_name)
+    found = opening.named(backups.folder_of(call.runtime, folder), backup_name)
     found = found.unlocked(backups.opener_of(identity, passphrase_file))
-    began = runtime.clock.monotonic()
+    began = call.runtime.clock.monotonic()
     with (
-        backups.scratch_dsn(runtime, embedded=scratch == "embedded") as server,
+        backups.scratch_dsn(call.runtime, embedded=scratch == "embedded") as server,
         scratch_database(server, found.sha256) as database,
     ):
         restored = verifying.verify(
-            found, database, lambda dsn: backups.read_models(runtime, dsn), backups.tell(runtime)
+            found,
+            database,
+            lambda dsn: backups.read_models(call.runtime, dsn),
+            backups.tell(call.runtime),
         )
-    took_ms = int((runtime.clock.monotonic() - began) * 1000)
+    took_ms = int((call.runtime.clock.monotonic() - began) * 1000)
     record = backups.row(found.path, found.metadata) | {
         "outcome": "verified", "tables": restored.tables, "not_compared": restored.not_compared,
         "took_ms": took_ms, "event": None,
     }  # fmt: skip
-    store = runtime.store if backups.has_ledger(runtime) else None
+    store = call.runtime.store if backups.has_ledger(call.runtime) else None
     if store is not None and verifying.insist_on_same_log(found, store):
         event = events.BackupVerified(
             backup=found.name,
@@ -222,14 +218,14 @@ def verify(
             tables_not_compared=len(restored.not_compared),
             took_ms=took_ms,
         )
-        recorder = runtime.recorder_for(store)
-        record["event"] = recording.record(recorder, event, runtime.origin(reason))
+        recorder = call.runtime.recorder_for(store)
+        record["event"] = recording.record(recorder, event, call.origin)
     else:
         say("this is no backup of the ledger at hand: nothing was recorded")
     if restored.not_compared:
         tables = ", ".join(restored.not_compared)
         say(f"built in another way by this program, and not compared: {tables}")
-    output.record(
+    call.output.record(
         record,
         f"verified: {found.name} restores to #{found.last} with the same chain, blobs and "
         f"{counted(restored.tables, 'read model table')}, in {took_ms / 1000:.1f} s",
@@ -244,16 +240,14 @@ def verify(
     "--checkpoint", "checkpoint_file", type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE", help="A checkpoint kept elsewhere, which the backup must agree with.",
 )  # fmt: skip
-@options.output
-@pass_runtime
+@with_output
 def restore(
-    runtime: Runtime,
+    call: Call,
     backup_name: str | None,
     folder: Path | None,
     identity: Path | None,
     passphrase_file: Path | None,
     checkpoint_file: Path | None,
-    output: Output,
 ) -> None:
     """Restore a backup into an empty ledger, which continues the same chain; go on with an interrupted one.
 
@@ -265,14 +259,13 @@ def restore(
       ROLLOUT_HOME=/srv/new-home rollout backup restore --dir /mnt/backups
     """
     from cli.restoring import restored
-    from ledger.service.backups import opening
 
-    found = opening.named(backups.folder_of(runtime, folder), backup_name)
+    found = opening.named(backups.folder_of(call.runtime, folder), backup_name)
     found = found.unlocked(backups.opener_of(identity, passphrase_file))
-    found.check(backups.tell(runtime)("looking at the files"))
-    done = restored(runtime, found, checkpoint_file)
+    found.check(backups.tell(call.runtime)("looking at the files"))
+    done = restored(call.runtime, found, checkpoint_file)
     record = backups.row(found.path, found.metadata) | {"outcome": done}
-    output.record(
+    call.output.record(
         record,
         f"{found.name}: {done}, {found.metadata.events:,} events up to #{found.last}\n"
         f"chain {found.metadata.chain}",
@@ -286,11 +279,8 @@ def restore(
 )  # fmt: skip
 @dir_option
 @options.dry_run
-@options.output
-@pass_runtime
-def prune(
-    runtime: Runtime, keep_days: float | None, folder: Path | None, dry_run: bool, output: Output
-) -> None:
+@with_output
+def prune(call: Call, keep_days: float | None, folder: Path | None, dry_run: bool) -> None:
     """Remove old backups; never the last verified one, nor what an open exit gate still rests on.
 
     What stays though it is older is said, with the reason. Backups of other ledgers are left alone.
@@ -299,17 +289,15 @@ def prune(
     Example:
       rollout backup prune --keep-days 7
     """
-    from ledger.service.backups import opening, pruning, recording
-    from ledger.store.checkpoint import ledger_id
 
-    folder = backups.folder_of(runtime, folder)
-    ledger, now = runtime.ledger, runtime.clock.now()
-    systems = runtime.store.systems()
-    keep = timedelta(days=keep_days) if keep_days is not None else _retention(runtime, systems)
+    folder = backups.folder_of(call.runtime, folder)
+    ledger, now = call.ledger, call.now()
+    systems = call.runtime.store.systems()
+    keep = timedelta(days=keep_days) if keep_days is not None else _retention(call.runtime, systems)
     judged = pruning.judge(
         opening.listed(folder),
-        ledger_id(runtime.store),
-        [each["backup"] for each in recording.verified(runtime.store)],
+        ledger_id(call.runtime.store),
+        [each["backup"] for each in recording.verified(call.runtime.store)],
         pruning.evidence(ledger, systems, now),
         now,
         keep,
@@ -324,7 +312,7 @@ def prune(
             say(f"kept {each.entry.name}: {each.kept}")
     verb = "would be removed" if dry_run else "removed"
     rows = [_judged_row(each, verb) for each in judged]
-    output.rows(rows, ["backup", "outcome", "why"])
+    call.output.rows(rows, ["backup", "outcome", "why"])
 
 
 def _judged_row(each: Judged, verb: str) -> dict[str, Any]:
@@ -337,8 +325,6 @@ def _judged_row(each: Judged, verb: str) -> dict[str, Any]:
 
 
 def _retention(runtime: Runtime, systems: list[str]) -> timedelta:
-    from ledger.service.plans.adoption import plan_of
-
     states = [runtime.ledger.recorder.load(system) for system in systems]
     said = [
         plan_of(runtime.ledger, state).profile.retention.backups

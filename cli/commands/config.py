@@ -5,25 +5,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
+import orjson
 
 from cli import options
+from cli.call import Call, with_output
 from cli.commands.config_blame import blame
-from cli.commands.config_marks import name_argument, quarantine_, stable_, system_argument, tag_
-from cli.commands.modes import insist_on_yes, skip
+from cli.commands.config_marks import name_argument, quarantine_, stable_, tag_
 from cli.completion import complete_fingerprint
 from cli.output import Output, counted, say
-from cli.wiring import Runtime, pass_runtime
 from ledger.domain.configurations import decide as configurations
 from ledger.domain.configurations.decide import short
 from ledger.domain.configurations.events import Change
 from ledger.domain.decision import Decision
+from ledger.domain.errors import IntegrityFailure, UnknownName
 from ledger.domain.log.ids import check_tag_name
-
-if TYPE_CHECKING:
-    from ledger.service.configurations.apply import ApplyResult
+from ledger.domain.values.fingerprints import flatten
+from ledger.service.configurations import apply, registration
+from ledger.service.configurations.apply import ApplyResult
+from ledger.service.configurations.registration import changes_between, verify_kept
 
 
 @click.group()
@@ -38,7 +39,7 @@ config.add_command(quarantine_)
 
 
 @config.command("put")
-@system_argument
+@options.system
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "--as",
@@ -53,18 +54,14 @@ config.add_command(quarantine_)
     "--in-force", is_flag=True, help="Say that it is in force already, put there by other means."
 )
 @options.reason
-@options.output
-@pass_runtime
+@with_output
 def put(
-    runtime: Runtime,
-    system: str,
+    call: Call,
     files: tuple[Path, ...],
     names: tuple[str, ...],
     tag: str | None,
     stable: bool,
     in_force: bool,
-    reason: str | None,
-    output: Output,
 ) -> None:
     """Keep the configuration that FILES make (YAML, JSON, TOML; later ones override earlier ones).
 
@@ -75,21 +72,20 @@ def put(
     Example:
       rollout config put bot config.yaml profiles/live.yaml --tag v2.0-prod --reason "raise max_levels"
     """
-    from ledger.service.configurations import registration
 
-    before = runtime.ledger.load(system).fingerprint
+    before = call.state().fingerprint
     result = registration.put(
-        runtime.ledger,
-        system,
+        call.ledger,
+        call.system,
         files,
-        runtime.origin(reason),
+        call.origin,
         names=names,
         tag=check_tag_name(tag) if tag else None,
         stable=stable,
         declare=in_force,
     )
     record = {
-        "system": system,
+        "system": call.system,
         "fingerprint": result.fingerprint,
         "outcome": result.outcome,
         "explanation": result.explanation,
@@ -97,7 +93,7 @@ def put(
         "secrets": list(result.secrets),
     }
     lines = [result.fingerprint]
-    output.record(record, "\n".join(lines))
+    call.output.record(record, "\n".join(lines))
     if result.outcome == "skipped":
         say(f"skipped ({result.explanation})")
     if result.secrets:
@@ -109,26 +105,25 @@ def put(
             )
             + f": {', '.join(result.secrets)}"
         )
-    if output.format == "table" and result.changes and before is not None:
+    if call.output.format == "table" and result.changes and before is not None:
         say(f"against the configuration in force: {_count(result.changes)}")
 
 
 @config.command("list")
-@system_argument
-@options.output
-@pass_runtime
-def list_(runtime: Runtime, system: str, output: Output) -> None:
+@options.system
+@with_output
+def list_(call: Call) -> None:
     """List a system's configurations: what is in force, what is stable, what is in quarantine.
 
     \b
     Example:
       rollout config list bot
     """
-    state = runtime.ledger.load(system)
+    state = call.state()
     tags: dict[str, list[str]] = {}
     for tag, fingerprint in state.tags.items():
         tags.setdefault(fingerprint, []).append(tag)
-    table = output.format == "table"
+    table = call.output.format == "table"
     rows = [
         {
             "fingerprint": fingerprint,
@@ -151,18 +146,15 @@ def list_(runtime: Runtime, system: str, output: Output) -> None:
         for fingerprint, record in state.configs.items()
     ]
     shown = ["short", "in_force", "tags", "status", "registered_at", "position", "files"]
-    output.rows(rows, shown)
+    call.output.rows(rows, shown)
 
 
 @config.command("show")
-@system_argument
+@options.system
 @name_argument
 @click.option("--file", "file_name", help="Print this file's kept bytes (secrets as digests).")
-@options.output
-@pass_runtime
-def show(
-    runtime: Runtime, system: str, fingerprint: str, file_name: str | None, output: Output
-) -> None:
+@with_output
+def show(call: Call, fingerprint: str, file_name: str | None) -> None:
     """Show a configuration: its keys and values, or one of its files as it was kept.
 
     \b
@@ -170,12 +162,8 @@ def show(
       rollout config show bot v2.0-prod
       rollout config show bot 3f9c1a --file config.yaml
     """
-    import orjson
 
-    from ledger.domain.errors import UnknownName
-    from ledger.domain.values.fingerprints import flatten
-
-    state = runtime.ledger.load(system)
+    state = call.state()
     full = configurations.resolve(state, fingerprint)
     record = state.configs[full]
     if file_name is not None:
@@ -186,34 +174,34 @@ def show(
             raise UnknownName(
                 f"{short(full)} has no file {file_name!r}.", hint=f"It has: {', '.join(files)}"
             )
-        click.echo(runtime.ledger.blob(files[file_name]), nl=False)
+        click.echo(call.ledger.blob(files[file_name]), nl=False)
         return
-    value = orjson.loads(runtime.ledger.blob(full.removeprefix("sha256:")))
-    if output.format in {"json", "jsonl"}:
-        output.record({"fingerprint": full, **record, "value": value})
+    value = orjson.loads(call.ledger.blob(full.removeprefix("sha256:")))
+    if call.output.format in {"json", "jsonl"}:
+        call.output.record({"fingerprint": full, **record, "value": value})
         return
-    output.rows([{"key": key, "value": text} for key, text in flatten(value).items()], title=full)
+    call.output.rows(
+        [{"key": key, "value": text} for key, text in flatten(value).items()], title=full
+    )
 
 
 @config.command("diff")
-@system_argument
+@options.system
 @click.argument("old", shell_complete=complete_fingerprint)
 @click.argument("new", shell_complete=complete_fingerprint)
-@options.output
-@pass_runtime
-def diff(runtime: Runtime, system: str, old: str, new: str, output: Output) -> None:
+@with_output
+def diff(call: Call, old: str, new: str) -> None:
     """Show what differs between two configurations, key by key.
 
     \b
     Example:
       rollout config diff bot v1.9-prod v2.0-prod
     """
-    from ledger.service.configurations.registration import changes_between
 
-    state = runtime.ledger.load(system)
+    state = call.state()
     left, right = configurations.resolve(state, old), configurations.resolve(state, new)
     show_changes(
-        changes_between(runtime.ledger, left, right), output, f"{short(left)} → {short(right)}"
+        changes_between(call.ledger, left, right), call.output, f"{short(left)} → {short(right)}"
     )
 
 
@@ -229,23 +217,15 @@ def show_changes(changes: tuple[Change, ...], output: Output, title: str) -> Non
 
 
 @config.command("apply")
-@system_argument
+@options.system
 @name_argument
 @click.option("--override-quarantine", is_flag=True, help="Apply it although it is in quarantine.")
 @options.reason
 @options.yes
 @options.dry_run
-@options.output
-@pass_runtime
+@with_output
 def apply_(
-    runtime: Runtime,
-    system: str,
-    fingerprint: str,
-    override_quarantine: bool,
-    reason: str | None,
-    yes: bool,
-    dry_run: bool,
-    output: Output,
+    call: Call, fingerprint: str, override_quarantine: bool, yes: bool, dry_run: bool
 ) -> None:
     """Write a kept configuration in place, verify it, and record that it is in force.
 
@@ -253,26 +233,25 @@ def apply_(
     Example:
       rollout config apply bot v2.0-prod --reason "go-live, phase 2" --yes
     """
-    from ledger.service.configurations import apply
 
     decision, full, changes = apply.plan(
-        runtime.ledger, system, fingerprint, override_quarantine=override_quarantine
+        call.ledger, call.system, fingerprint, override_quarantine=override_quarantine
     )
     if decision.skipped is not None:
-        skip(output, system, decision.skipped)
+        call.skip(decision.skipped)
         return
     if dry_run:
-        show_plan(decision, changes, output, f"→ {short(full)}", ["ConfigApplied"])
+        show_plan(decision, changes, call.output, f"→ {short(full)}", ["ConfigApplied"])
         return
-    insist_on_yes(f"{system} gets {short(full)}, {_count(changes)}", reason, yes=yes)
+    call.insist_on_yes(f"{call.system} gets {short(full)}, {_count(changes)}", yes=yes)
     result = apply.apply(
-        runtime.ledger,
-        system,
+        call.ledger,
+        call.system,
         full,
-        runtime.origin(reason),
+        call.origin,
         override_quarantine=override_quarantine,
     )
-    show_applied(result, output)
+    show_applied(result, call.output)
 
 
 def show_plan(
@@ -335,26 +314,23 @@ def show_applied(result: ApplyResult, output: Output) -> None:
 
 
 @config.command("verify")
-@system_argument
+@options.system
 @click.argument("fingerprint", required=False, shell_complete=complete_fingerprint)
-@options.output
-@pass_runtime
-def verify(runtime: Runtime, system: str, fingerprint: str | None, output: Output) -> None:
+@with_output
+def verify(call: Call, fingerprint: str | None) -> None:
     """Check that the kept bytes of a configuration (or of all) still give its fingerprint.
 
     \b
     Example:
       rollout config verify bot
     """
-    from ledger.domain.errors import IntegrityFailure
-    from ledger.service.configurations.registration import verify_kept
 
-    state = runtime.ledger.load(system)
+    state = call.state()
     names = [configurations.resolve(state, fingerprint)] if fingerprint else list(state.configs)
     rows = [
-        {"fingerprint": name, "problem": verify_kept(runtime.ledger, state, name)} for name in names
+        {"fingerprint": name, "problem": verify_kept(call.ledger, state, name)} for name in names
     ]
-    output.rows(rows, ["fingerprint", "problem"])
+    call.output.rows(rows, ["fingerprint", "problem"])
     if any(row["problem"] for row in rows):
         raise IntegrityFailure(
             "A kept configuration is not what was recorded.", hint="Run: rollout verify"

@@ -9,9 +9,9 @@ from typing import Any, Final
 import click
 
 from cli import options
-from cli.commands.config_marks import system_argument
-from cli.output import Output
-from cli.wiring import Runtime, pass_runtime
+from cli.call import Call, with_output
+from ledger.domain.errors import UnknownName
+from projections.models import config_changes
 from projections.words.sentences import short
 
 REASON_WIDTH: Final = 60
@@ -19,30 +19,27 @@ REASON_WIDTH: Final = 60
 
 
 @click.command("blame")
-@system_argument
+@options.system
 @click.argument("key", required=False)
-@options.output
-@pass_runtime
-def blame(runtime: Runtime, system: str, key: str | None, output: Output) -> None:
+@with_output
+def blame(call: Call, key: str | None) -> None:
     """Tell for every key (or KEY and below) who set its present value, when, why, in which fingerprint.
 
     \b
     Example:
       rollout config blame bot grid.max_levels
     """
-    from ledger.domain.errors import UnknownName
-    from projections.models import config_changes
 
-    runtime.ledger.load(system)
-    rows = config_changes.blame(runtime.readmodel, system, key)
+    call.state()
+    rows = config_changes.blame(call.readmodel, call.system, key)
     if key is not None and not rows:
         raise UnknownName(
-            f"{system} has no key {key!r} in force.",
-            hint=f"rollout config blame {system} lists all keys; "
-            f"rollout log {system} --key {key} shows its history",
+            f"{call.system} has no key {key!r} in force.",
+            hint=f"rollout config blame {call.system} lists all keys; "
+            f"rollout log {call.system} --key {key} shows its history",
         )
-    if output.format == "table":
-        output.rows(
+    if call.output.format == "table":
+        call.output.rows(
             [
                 row
                 | {
@@ -56,7 +53,7 @@ def blame(runtime: Runtime, system: str, key: str | None, output: Output) -> Non
         )
         return
     columns = ["key", "value", "actor", "occurred_at", "cause", "reason"]
-    output.rows(rows, [*columns, "fingerprint", "tags", "position"])
+    call.output.rows(rows, [*columns, "fingerprint", "tags", "position"])
 
 
 def _named(row: Mapping[str, Any]) -> str:

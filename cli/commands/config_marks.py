@@ -7,113 +7,97 @@ from collections.abc import Callable
 import click
 
 from cli import options
-from cli.commands.modes import skip
-from cli.completion import complete_fingerprint, complete_system
-from cli.output import Output
-from cli.wiring import Runtime, pass_runtime
+from cli.call import Call, with_output
+from cli.completion import complete_fingerprint
 from ledger.domain.configurations import decide as configurations
 from ledger.domain.configurations.decide import short
 from ledger.domain.decision import Decision
 from ledger.domain.log.ids import check_tag_name
 from ledger.domain.state import SystemState
 
-system_argument = click.argument("system", shell_complete=complete_system)
 name_argument = click.argument(
     "fingerprint", metavar="FINGERPRINT|TAG", shell_complete=complete_fingerprint
 )
 
 
 @click.command("tag")
-@system_argument
+@options.system
 @name_argument
 @click.argument("tag")
 @options.reason
-@options.output
-@pass_runtime
-def tag_(
-    runtime: Runtime, system: str, fingerprint: str, tag: str, reason: str | None, output: Output
-) -> None:
+@with_output
+def tag_(call: Call, fingerprint: str, tag: str) -> None:
     """Give a configuration a human name. A tag never moves.
 
     \b
     Example:
       rollout config tag bot 3f9c1a2 v2.0-prod
     """
-    runtime.ledger.recorder.insist_on_plain(check_tag_name(tag), "tag")
-    _decide(
-        runtime,
-        system,
+    call.ledger.recorder.insist_on_plain(check_tag_name(tag), "tag")
+    _mark(
+        call,
         fingerprint,
-        reason,
-        output,
         lambda state, full: configurations.tag(state, full, tag),
         f"is tagged {tag}",
     )
 
 
 @click.command("stable")
-@system_argument
+@options.system
 @name_argument
 @options.reason
-@options.output
-@pass_runtime
-def stable_(
-    runtime: Runtime, system: str, fingerprint: str, reason: str | None, output: Output
-) -> None:
+@with_output
+def stable_(call: Call, fingerprint: str) -> None:
     """Vouch for a configuration: rollback --last-stable may go back to it.
 
     \b
     Example:
       rollout config stable bot v2.0-prod --reason "seven days without a critical alert"
     """
-    _decide(
-        runtime, system, fingerprint, reason, output, configurations.mark_stable, "is marked stable"
+    _mark(
+        call,
+        fingerprint,
+        configurations.mark_stable,
+        "is marked stable",
     )
 
 
 @click.command("quarantine")
-@system_argument
+@options.system
 @name_argument
 @options.reason
-@options.output
-@pass_runtime
-def quarantine_(
-    runtime: Runtime, system: str, fingerprint: str, reason: str | None, output: Output
-) -> None:
+@with_output
+def quarantine_(call: Call, fingerprint: str) -> None:
     """Keep rollback --last-stable and config apply away from a configuration.
 
     \b
     Example:
       rollout config quarantine bot 3f9c1a2 --reason "reject rate tripled"
     """
-    _decide(
-        runtime, system, fingerprint, reason, output, configurations.quarantine, "is in quarantine"
+    _mark(
+        call,
+        fingerprint,
+        configurations.quarantine,
+        "is in quarantine",
     )
 
 
-def _decide(
-    runtime: Runtime,
-    system: str,
-    name: str,
-    reason: str | None,
-    output: Output,
-    rule: Callable[[SystemState, str], Decision],
-    said: str,
-) -> None:
+def _mark(call: Call, name: str, rule: Callable[[SystemState, str], Decision], said: str) -> None:
     found: list[str] = []
 
     def decide(state: SystemState) -> Decision:
         found[:] = [configurations.resolve(state, name)]
         return rule(state, found[0])
 
-    state, decision = runtime.ledger.recorder.decide(system, decide, runtime.origin(reason))
-    runtime.ledger.memory.remember(state)
+    ledger = call.ledger
+    state, decision = ledger.recorder.decide(call.system, decide, call.origin)
+    ledger.memory.remember(state)
     if found and decision.events:  # so that a rollback to it works while Postgres is away
         for file in state.configs[found[0]]["snapshots"][state.configs[found[0]]["last_snapshot"]]:
-            runtime.ledger.blob(file["sha256"])
-        runtime.ledger.blob(found[0].removeprefix("sha256:"))
+            ledger.blob(file["sha256"])
+        ledger.blob(found[0].removeprefix("sha256:"))
     if decision.skipped is not None:
-        skip(output, system, decision.skipped)
+        call.skip(decision.skipped)
         return
-    record = {"system": system, "outcome": "recorded", "fingerprint": found[0]}
-    output.record(record, f"{short(found[0])} {said}")
+    record = {"system": call.system, "outcome": "recorded", "fingerprint": found[0]}
+    call.output.record(record, f"{short(found[0])} {said}")

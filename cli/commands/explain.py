@@ -8,29 +8,26 @@ from typing import Any
 import click
 
 from cli import options
-from cli.completion import complete_system
-from cli.output import Output
+from cli.call import Call, with_output
 from cli.overview import styled
 from cli.times import ago, shown
-from cli.wiring import Runtime, pass_runtime
 from projections.queries import explain as model
 
 
 @click.command()
-@click.argument("system", shell_complete=complete_system)
-@options.output
-@pass_runtime
-def explain(runtime: Runtime, system: str, output: Output) -> None:
+@options.system
+@with_output
+def explain(call: Call) -> None:
     """Tell why a system is in the state it is in: what led to it, what is open, what leads on.
 
     \b
     Example:
       rollout explain bot
     """
-    _ = runtime.ledger  # appends what this machine did without the ledger
-    now = runtime.clock.now()
-    told = model.explain(runtime.readmodel, system, now)
-    output.record(told, _prose(told, now))
+    _ = call.ledger  # appends what this machine did without the ledger
+    now = call.now()
+    told = model.explain(call.readmodel, call.system, now)
+    call.output.record(told, _prose(told, now))
 
 
 def _prose(told: dict[str, Any], now: datetime) -> str:

@@ -5,23 +5,32 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Generator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, Protocol, TypeVar
 
 import click
+import orjson
 
-from cli import options
+from cli.call import Call, pass_call, with_output
 from cli.completion import complete_system
-from cli.output import Output, counted, say
+from cli.output import counted, say
+from cli.progress import Progress as Telling
 from cli.times import parse_time
-from cli.wiring import Runtime, pass_runtime
+from cli.wiring import Runtime
 from ledger import files
 from ledger.domain.errors import UsageError
+from ledger.store import migrate
+from projections.archive.seal import Provenance
+from projections.exports.annotations import regions
+from projections.exports.cdevents import write_cdevents
+from projections.exports.lines import write_csv, write_jsonl
+from projections.exports.source import Source, Wanted
 
 if TYPE_CHECKING:
     from projections.archive.seal import Progress, Provenance
-    from projections.exports.source import Source, Wanted
 
 F = TypeVar("F", bound=Callable[..., Any])
 TIMEOUT_SECONDS: Final = 300.0
@@ -43,9 +52,8 @@ def export() -> None:
 @click.option(
     "--to", "up_to", type=click.IntRange(min=1), metavar="N", help="Up to position N. Default: all."
 )
-@options.output
-@pass_runtime
-def parquet(runtime: Runtime, out: Path, up_to: int | None, output: Output) -> None:
+@with_output
+def parquet(call: Call, out: Path, up_to: int | None) -> None:
     """Bring an archive of Parquet files up to the end of the log.
 
     What is new becomes a range of its own, parted by system and day, with a manifest. A range that is sealed
@@ -59,13 +67,13 @@ def parquet(runtime: Runtime, out: Path, up_to: int | None, output: Output) -> N
     from cli.progress import Progress
     from projections.archive.seal import export as bring_up
 
-    runtime.store.insist_on_whole()
+    call.runtime.store.insist_on_whole()
     done = bring_up(
-        runtime.store_dsn,
+        call.runtime.store_dsn,
         out,
-        provenance(runtime),
+        provenance(call.runtime),
         up_to=up_to,
-        progress=Progress("archiving", runtime.clock),
+        progress=Progress("archiving", call.runtime.clock),
     )
     archive = done.archive
     if done.missing_blobs:
@@ -80,15 +88,11 @@ def parquet(runtime: Runtime, out: Path, up_to: int | None, output: Output) -> N
         human = f"{out}: {counted(done.added, 'event')} added in {ranges}\n{archive.last} {archive.chain}"
     else:
         human = f"skipped (already up to position {archive.last}): {out}"
-    output.record(record, human)
+    call.output.record(record, human)
 
 
 def provenance(runtime: Runtime) -> Provenance:
     """Return who exports here, with what."""
-    from importlib.metadata import version
-
-    from ledger.store import migrate
-    from projections.archive.seal import Provenance
 
     return Provenance(
         by=runtime.settings.actor,
@@ -132,8 +136,8 @@ def _positions(function: F) -> F:
 @export.command("jsonl")
 @_selection
 @_positions
-@pass_runtime
-def jsonl(runtime: Runtime, out: Path | None, **given: Any) -> None:
+@pass_call
+def jsonl(call: Call, out: Path | None, **given: Any) -> None:
     """Write every stored byte as JSON lines, with the bytes that events name.
 
     Without a filter a ledger can be restored from it, to the same hash. docs/archive.md has the form.
@@ -143,37 +147,35 @@ def jsonl(runtime: Runtime, out: Path | None, **given: Any) -> None:
       rollout export jsonl --out ledger.jsonl
       rollout export jsonl bot --since 2h | jq 'select(.record == "event") | .body | fromjson'
     """
-    from projections.exports.lines import write_jsonl
 
-    made = provenance(runtime)
+    made = provenance(call.runtime)
 
     write = partial(
         write_jsonl, by=made.by, at=made.clock.now(), program=made.program, schema=made.schema
     )
-    _stream(runtime, out, write, **given)
+    _stream(call.runtime, out, write, **given)
 
 
 @export.command("csv")
 @_selection
 @_positions
-@pass_runtime
-def csv(runtime: Runtime, out: Path | None, **given: Any) -> None:
+@pass_call
+def csv(call: Call, out: Path | None, **given: Any) -> None:
     """Write events as a table: who, when, what, why, and each one's body and hashes.
 
     \b
     Example:
       rollout export csv bot --since 2025-11-20 --until 2025-11-21 --out bot.csv
     """
-    from projections.exports.lines import write_csv
 
-    _stream(runtime, out, write_csv, **given)
+    _stream(call.runtime, out, write_csv, **given)
 
 
 @export.command("cdevents")
 @_selection
 @_positions
-@pass_runtime
-def cdevents(runtime: Runtime, out: Path | None, **given: Any) -> None:
+@pass_call
+def cdevents(call: Call, out: Path | None, **given: Any) -> None:
     """Write what was decided as CDEvents over CloudEvents, one a line.
 
     Deployments, rollbacks and incidents in the words of CDEvents, all else as its custom events. Measured
@@ -183,16 +185,15 @@ def cdevents(runtime: Runtime, out: Path | None, **given: Any) -> None:
     Example:
       rollout export cdevents bot --since 1d
     """
-    from projections.exports.cdevents import write_cdevents
 
-    _stream(runtime, out, write_cdevents, **given)
+    _stream(call.runtime, out, write_cdevents, **given)
 
 
 @export.command("annotations")
 @_selection
-@pass_runtime
+@pass_call
 def grafana(
-    runtime: Runtime, system: str | None, since: str | None, until: str | None, out: Path | None
+    call: Call, system: str | None, since: str | None, until: str | None, out: Path | None
 ) -> None:
     """Write modes, alerts and rollbacks as Grafana annotations.
 
@@ -202,18 +203,16 @@ def grafana(
     Example:
       rollout export annotations bot --since 7d --out bot.annotations.json
     """
-    import orjson
 
     from cli.commands.sql import bring_up, questioner
-    from projections.exports.annotations import regions
 
-    wanted = _wanted(runtime, system, since, until)
-    bring_up(runtime)
-    with questioner(runtime, TIMEOUT_SECONDS) as (asked, _):
+    wanted = _wanted(call.runtime, system, since, until)
+    bring_up(call.runtime)
+    with questioner(call.runtime, TIMEOUT_SECONDS) as (asked, _):
         found = list(
             regions(
                 asked, system=wanted.system, since=wanted.since, until=wanted.until,
-                now=runtime.clock.now(),
+                now=call.now(),
             )
         )  # fmt: skip
     with _opened(out) as file:
@@ -241,11 +240,6 @@ def _stream(
     first: int,
     last: int | None,
 ) -> None:
-    from dataclasses import replace
-
-    from cli.progress import Progress as Telling
-    from projections.exports.source import Source
-
     wanted = replace(_wanted(runtime, system, since, until), first=first, last=last)
     with closing(Source(runtime.store_dsn)) as source:
         bounded = source.bounded(wanted)
@@ -256,8 +250,6 @@ def _stream(
 
 
 def _wanted(runtime: Runtime, system: str | None, since: str | None, until: str | None) -> Wanted:
-    from projections.exports.source import Wanted
-
     now = runtime.clock.now()
     runtime.store.insist_on_whole()
     if system is not None:

@@ -6,16 +6,15 @@ from pathlib import Path
 
 import click
 
-from cli import options
-from cli.output import Output
-from cli.wiring import Runtime, pass_runtime
+from cli.call import Call, with_output
+from ledger.configuration.snapshot import snapshot_of_files
+from ledger.configuration.source import read_bytes
 
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
-@options.output
-@pass_runtime
-def fingerprint(runtime: Runtime, files: tuple[Path, ...], output: Output) -> None:
+@with_output
+def fingerprint(call: Call, files: tuple[Path, ...]) -> None:
     """Print the fingerprint of the configuration that FILES make. Needs no ledger.
 
     A configuration that holds secrets needs the key of the ledger's secrets: secret.key in the home, or
@@ -25,12 +24,10 @@ def fingerprint(runtime: Runtime, files: tuple[Path, ...], output: Output) -> No
     Example:
       rollout fingerprint config.yaml profiles/live.yaml
     """
-    from ledger.configuration.snapshot import snapshot_of_files
-    from ledger.configuration.source import read_bytes
 
     contents = [(str(path), read_bytes(path)) for path in files]
-    snapshot = snapshot_of_files(contents, home=runtime.settings.home, create_key=False)
-    output.record(
+    snapshot = snapshot_of_files(contents, home=call.runtime.settings.home, create_key=False)
+    call.output.record(
         {
             "fingerprint": snapshot.fingerprint,
             "secrets": [path for file in snapshot.files for path in file.secrets],

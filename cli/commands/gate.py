@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 import click
 
 from cli import options
-from cli.commands.alert import told
-from cli.commands.modes import insist_on_yes, skip
+from cli.call import Call, with_output
 from cli.commands.preflight import COLOURS, EXIT_CODES
-from cli.completion import complete_system, complete_waivable, complete_waiver
-from cli.output import Output
+from cli.completion import complete_waivable, complete_waiver
 from cli.overview import styled
-from cli.wiring import Runtime, pass_runtime
+from cli.times import parse_time
+from ledger.configuration.strict import did_you_mean
 from ledger.domain.decision import Decision
 from ledger.domain.errors import BadInput, UnknownName
 from ledger.domain.gates import decide as gates
+from ledger.domain.gates.verdicts import standing_waivers
 from ledger.domain.values.durations import parse_duration
+from ledger.profiles.model import Profile
+from ledger.service.gates import evaluation
+from ledger.service.plans.adoption import plan_of
 
-if TYPE_CHECKING:
-    from ledger.profiles.model import Profile
-
-system_argument = click.argument("system", shell_complete=complete_system)
 COLUMNS = ["criterion", "result", "measured", "threshold", "samples", "observed", "detail"]
 
 
@@ -33,11 +31,10 @@ def gate() -> None:
 
 
 @gate.command("eval")
-@system_argument
+@options.system
 @options.reason
-@options.output
-@pass_runtime
-def eval_(runtime: Runtime, system: str, reason: str | None, output: Output) -> None:
+@with_output
+def eval_(call: Call) -> None:
     """Put the exit gate of the present phase to what was recorded.
 
     Exit code 0: GO (or WAIVED), 3: NO_GO, 4: INCONCLUSIVE: something is missing, and the table says what.
@@ -47,11 +44,10 @@ def eval_(runtime: Runtime, system: str, reason: str | None, output: Output) -> 
     Example:
       rollout gate eval ofi-cvd
     """
-    from ledger.service.gates import evaluation
 
-    found = evaluation.evaluate(runtime.ledger, system, runtime.origin(reason))
+    found = evaluation.evaluate(call.ledger, call.system, call.origin)
     if isinstance(found, Decision):
-        skip(output, system, found.skipped or "")
+        call.skip(found.skipped or "")
         return
     evaluated, position = found
     data = evaluated.payload()
@@ -63,31 +59,29 @@ def eval_(runtime: Runtime, system: str, reason: str | None, output: Output) -> 
         }
         for one in data["criteria"]
     ]
-    if output.format == "table":
-        output.rows(rows, COLUMNS)
+    if call.output.format == "table":
+        call.output.rows(rows, COLUMNS)
         verdict = evaluated.verdict
         click.echo(f"{styled(verdict, COLOURS[verdict], bold=True)}  {data['phase']}  #{position}")
     else:
-        output.record({"system": system, "position": position, **data})
-    runtime.catch_up()
+        call.output.record({"system": call.system, "position": position, **data})
+    call.runtime.catch_up()
     click.get_current_context().exit(EXIT_CODES[evaluated.verdict])
 
 
 @gate.command("show")
-@system_argument
-@options.output
-@pass_runtime
-def show(runtime: Runtime, system: str, output: Output) -> None:
+@options.system
+@with_output
+def show(call: Call) -> None:
     """Show the waivers, and the last verdicts of gates and preflight.
 
     \b
     Example:
       rollout gate show ofi-cvd
     """
-    from ledger.domain.gates.verdicts import standing_waivers
 
-    state = runtime.ledger.load(system)
-    standing = standing_waivers(state, runtime.clock.now())
+    state = call.state()
+    standing = standing_waivers(state, call.now())
     rows = [
         {"what": f"gate {name}", "verdict": known["verdict"], "at": known["at"], "by": known["by"]}
         for name, known in state.gates.items()
@@ -106,11 +100,11 @@ def show(runtime: Runtime, system: str, output: Output) -> None:
         }
         for name, known in state.waivers.items()
     ]
-    output.rows(rows, ["what", "verdict", "at", "by"])
+    call.output.rows(rows, ["what", "verdict", "at", "by"])
 
 
 @gate.command("waive")
-@system_argument
+@options.system
 @click.argument(
     "subject",
     metavar="check:NAME|criterion:PHASE/NAME|mode:real|phase:NAME",
@@ -123,18 +117,8 @@ def show(runtime: Runtime, system: str, output: Output) -> None:
               help="For mode:… and phase:…: go ahead without their gates and approvals.")  # fmt: skip
 @options.reason
 @options.yes
-@options.output
-@pass_runtime
-def waive(
-    runtime: Runtime,
-    system: str,
-    subject: str,
-    until: str,
-    break_glass: bool,
-    reason: str | None,
-    yes: bool,
-    output: Output,
-) -> None:
+@with_output
+def waive(call: Call, subject: str, until: str, break_glass: bool, yes: bool) -> None:
     """Let SUBJECT pass for a while. You take it on yourself, and it is shown wherever the verdict is.
 
     The plan says how long that may be: 7 days, unless it says otherwise (waivers: longest).
@@ -152,17 +136,15 @@ def waive(
             f"{subject} is passed by breaking the glass, and a check or a criterion by a waiver.",
             hint="Add --break-glass" if axis in {"mode", "phase"} else "Leave --break-glass out",
         )
-    from ledger.service.plans.adoption import plan_of
 
-    ledger = runtime.ledger
-    profile = plan_of(ledger, ledger.load(system)).profile
-    _insist_on_known(profile, system, subject)
-    insist_on_yes(f"{subject} of {system} is let pass", reason, yes=yes)
-    now = runtime.clock.now()
+    ledger = call.ledger
+    profile = plan_of(ledger, ledger.load(call.system)).profile
+    _insist_on_known(profile, call.system, subject)
+    call.insist_on_yes(f"{subject} of {call.system} is let pass", yes=yes)
+    now = call.now()
     end = _until(until, now)
-    waiver = f"W-{ledger.load(system).revision + 1}"
-    decision = ledger.decide(
-        system,
+    waiver = f"W-{ledger.load(call.system).revision + 1}"
+    call.decide(
         lambda state: gates.waive(
             state,
             waiver,
@@ -170,21 +152,16 @@ def waive(
             until=end,
             longest=profile.waivers.longest,
             break_glass=break_glass,
-            actor=runtime.settings.actor,
-            reason=reason,
+            actor=call.actor,
+            reason=call.reason,
             now=now,
         ),
-        runtime.origin(reason),
+        f"{waiver}: {subject} is let pass until {end:%Y-%m-%d %H:%M:%SZ}",
     )
-    told(
-        decision, output, f"{waiver}: {subject} is let pass until {end:%Y-%m-%d %H:%M:%SZ}", system
-    )
-    runtime.catch_up()
 
 
 def _insist_on_known(profile: Profile, system: str, subject: str) -> None:
     """Raise unless the plan has ``subject``: a waiver of a mistyped name would let nothing pass."""
-    from ledger.configuration.strict import did_you_mean
 
     known = [
         *(f"check:{check.name}" for check in profile.checks),
@@ -205,26 +182,19 @@ def _until(text: str, now: datetime) -> datetime:
     try:
         return now + parse_duration(text)
     except BadInput:
-        from cli.times import parse_time
-
         return parse_time(text, now)
 
 
 @gate.command("revoke")
-@system_argument
+@options.system
 @click.argument("waiver", shell_complete=complete_waiver)
 @options.reason
-@options.output
-@pass_runtime
-def revoke(runtime: Runtime, system: str, waiver: str, reason: str | None, output: Output) -> None:
+@with_output
+def revoke(call: Call, waiver: str) -> None:
     """End a waiver before its time.
 
     \b
     Example:
       rollout gate revoke okx W-17 --reason "the run came in"
     """
-    decision = runtime.ledger.decide(
-        system, lambda state: gates.revoke(state, waiver), runtime.origin(reason)
-    )
-    told(decision, output, f"{waiver} is revoked", system)
-    runtime.catch_up()
+    call.decide(lambda state: gates.revoke(state, waiver), f"{waiver} is revoked")

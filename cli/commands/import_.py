@@ -6,26 +6,27 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import click
+import orjson
 
 from cli import options
+from cli.call import Call, pass_call
 from cli.commands.import_ledger import ledger
-from cli.completion import complete_system
 from cli.output import Output, say
-from cli.wiring import Runtime, pass_runtime
-
-if TYPE_CHECKING:
-    from ledger.domain.log.envelope import NewEvent
-    from ledger.service.imports.base import Imported, Progress
+from ledger.domain.errors import BadInput
+from ledger.domain.log.envelope import NewEvent
+from ledger.service.imports import importing
+from ledger.service.imports.base import Imported, Progress
+from ledger.service.imports.importing import Manner
+from ledger.service.imports.times import zone_named
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 _PROGRESS_EVERY_SECONDS = 5.0
 _LISTED_MAX = 20
 
-system_argument = click.argument("system", shell_complete=complete_system)
 file_type = click.Path(path_type=Path)
 timezone_option = click.option(
     "--timezone", default="UTC", show_default=True, metavar="ZONE",
@@ -61,7 +62,7 @@ import_.add_command(ledger)
 
 
 @import_.command("config-changes")
-@system_argument
+@options.system
 @click.argument("file", type=file_type)
 @click.option(
     "--repeat-window", type=options.NumberRange(0, 10**9), default=60.0, show_default=True, metavar="SECONDS",
@@ -73,17 +74,15 @@ import_.add_command(ledger)
 )  # fmt: skip
 @timezone_option
 @_manner
-@pass_runtime
+@pass_call
 def config_changes(
-    runtime: Runtime,
-    system: str,
+    call: Call,
     file: Path,
     repeat_window: float,
     file_name: str,
     timezone: str,
     skip_bad: bool,
     dry_run: bool,
-    output: Output,
 ) -> None:
     """Import a bot's own log of configuration changes.
 
@@ -95,42 +94,33 @@ def config_changes(
     Example:
       rollout import config-changes polyarb-x data/audit/config_changes.jsonl --timezone Asia/Shanghai
     """
-    from ledger.domain.errors import BadInput
-    from ledger.service.imports import importing
 
     if not file_name.endswith(".json"):
         raise BadInput(f"--name {file_name}: the configurations of a change log are kept as JSON.")
     with _progress("records") as progress:
         done = importing.import_config_changes(
-            runtime.ledger,
-            system,
+            call.ledger,
+            call.system,
             file,
-            runtime.origin(),
+            call.origin,
             _manner_of(timezone, skip_bad, dry_run, progress),
             file_name=file_name,
             repeat_window_seconds=repeat_window,
         )
-    _tell(output, [done], dry_run=dry_run)
+    _tell(call.output, [done], dry_run=dry_run)
 
 
 @import_.command("git")
-@system_argument
+@options.system
 @click.argument("repository", type=file_type)
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @click.option(
     "--ref", default="HEAD", show_default=True, help="Branch, tag or commit whose history to read."
 )
 @_manner
-@pass_runtime
+@pass_call
 def git(
-    runtime: Runtime,
-    system: str,
-    repository: Path,
-    paths: tuple[str, ...],
-    ref: str,
-    skip_bad: bool,
-    dry_run: bool,
-    output: Output,
+    call: Call, repository: Path, paths: tuple[str, ...], ref: str, skip_bad: bool, dry_run: bool
 ) -> None:
     """Import the history of configuration files in a git repository.
 
@@ -141,35 +131,28 @@ def git(
     Example:
       rollout import git polyarb-x . config/config.yaml config/profiles/live.yaml
     """
-    from ledger.service.imports import importing
 
     with _progress("commits") as progress:
         done = importing.import_git(
-            runtime.ledger,
-            system,
+            call.ledger,
+            call.system,
             repository,
             paths,
-            runtime.origin(),
+            call.origin,
             _manner_of("UTC", skip_bad, dry_run, progress),
             ref=ref,
         )
-    _tell(output, [done], dry_run=dry_run)
+    _tell(call.output, [done], dry_run=dry_run)
 
 
 @import_.command("jsonl")
-@system_argument
+@options.system
 @click.argument("files", nargs=-1, required=True, type=file_type, metavar="FILE...")
 @timezone_option
 @_manner
-@pass_runtime
+@pass_call
 def jsonl(
-    runtime: Runtime,
-    system: str,
-    files: tuple[Path, ...],
-    timezone: str,
-    skip_bad: bool,
-    dry_run: bool,
-    output: Output,
+    call: Call, files: tuple[Path, ...], timezone: str, skip_bad: bool, dry_run: bool
 ) -> None:
     """Import a bot's daily audit files: order_intent, order_result, risk_block, risk_event.
 
@@ -180,24 +163,16 @@ def jsonl(
     Example:
       rollout import jsonl polyarb-x data/audit/2026-02-*.jsonl
     """
-    _activity(runtime, system, files, "jsonl", timezone, skip_bad, dry_run, output)
+    _activity(call, files, "jsonl", timezone, skip_bad, dry_run)
 
 
 @import_.command("risk-events")
-@system_argument
+@options.system
 @click.argument("file", type=file_type)
 @timezone_option
 @_manner
-@pass_runtime
-def risk_events(
-    runtime: Runtime,
-    system: str,
-    file: Path,
-    timezone: str,
-    skip_bad: bool,
-    dry_run: bool,
-    output: Output,
-) -> None:
+@pass_call
+def risk_events(call: Call, file: Path, timezone: str, skip_bad: bool, dry_run: bool) -> None:
     """Import a bot's risk_events.csv.
 
     CSV in UTF-8 with a header, one column of which is called timestamp, time, ts, datetime or date.
@@ -206,39 +181,27 @@ def risk_events(
     Example:
       rollout import risk-events polyarb-x data/risk_events.csv
     """
-    _activity(runtime, system, (file,), "risk-events", timezone, skip_bad, dry_run, output)
+    _activity(call, (file,), "risk-events", timezone, skip_bad, dry_run)
 
 
 def _activity(
-    runtime: Runtime,
-    system: str,
-    files: Sequence[Path],
-    kind: Any,
-    timezone: str,
-    skip_bad: bool,
-    dry_run: bool,
-    output: Output,
+    call: Call, files: Sequence[Path], kind: Any, timezone: str, skip_bad: bool, dry_run: bool
 ) -> None:
-    from ledger.service.imports import importing
-
     with _progress("records") as progress:
         done = list(
             importing.import_activity(
-                runtime.ledger,
-                system,
+                call.ledger,
+                call.system,
                 files,
                 kind,
-                runtime.origin(),
+                call.origin,
                 _manner_of(timezone, skip_bad, dry_run, progress),
             )
         )
-    _tell(output, done, dry_run=dry_run)
+    _tell(call.output, done, dry_run=dry_run)
 
 
 def _manner_of(timezone: str, skip_bad: bool, dry_run: bool, progress: Progress | None) -> Any:
-    from ledger.service.imports.importing import Manner
-    from ledger.service.imports.times import zone_named
-
     return Manner(zone=zone_named(timezone), skip_bad=skip_bad, dry_run=dry_run, progress=progress)
 
 
@@ -328,8 +291,6 @@ def _say_remarks(imported: Imported) -> None:
 
 
 def _shown(event: NewEvent) -> dict[str, Any]:
-    import orjson
-
     body = orjson.loads(event.body)
     return {
         "type": event.type,

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from cli import options
-from cli.output import Output
-from cli.wiring import Runtime, pass_runtime
-
-if TYPE_CHECKING:
-    from ledger.service.backups.restoring import Source
+from cli.call import Call, with_output
+from cli.progress import Progress
+from cli.restoring import restored
+from cli.wiring import Runtime
+from ledger.domain.errors import IntegrityFailure, SchemaNewer
+from ledger.service.backups import exports
+from ledger.service.backups.restoring import Source
+from ledger.store import migrate
+from projections.archive import layout
+from projections.archive.reading import ArchivedLog
+from projections.archive.verify import verify
 
 
 @click.command("ledger")
@@ -21,9 +25,8 @@ if TYPE_CHECKING:
     "--checkpoint", "checkpoint_file", type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE", help="A checkpoint kept elsewhere, which the export must agree with.",
 )  # fmt: skip
-@options.output
-@pass_runtime
-def ledger(runtime: Runtime, source: Path, checkpoint_file: Path | None, output: Output) -> None:
+@with_output
+def ledger(call: Call, source: Path, checkpoint_file: Path | None) -> None:
     """Read a whole ledger back: an archive (a folder), or a file of JSON lines that `export` wrote.
 
     Goes into an empty ledger, which must not have been used, and continues the same chain: the same
@@ -33,31 +36,21 @@ def ledger(runtime: Runtime, source: Path, checkpoint_file: Path | None, output:
     Example:
       ROLLOUT_HOME=/srv/new-home rollout import ledger /mnt/archive
     """
-    from cli.restoring import restored
 
-    log = _archive(runtime, source) if source.is_dir() else _file(source)
-    outcome = restored(runtime, log, checkpoint_file)
+    log = _archive(call.runtime, source) if source.is_dir() else _file(source)
+    outcome = restored(call.runtime, log, checkpoint_file)
     record = {
         "source": str(source), "outcome": outcome, "last": log.last, "events": log.last,
         "chain": log.chain.hex(),
     }  # fmt: skip
-    output.record(record, f"{source}: {outcome}, {log.last:,} events\nchain {log.chain.hex()}")
+    call.output.record(record, f"{source}: {outcome}, {log.last:,} events\nchain {log.chain.hex()}")
 
 
 def _file(path: Path) -> Source:
-    from ledger.service.backups import exports
-
     return exports.read(path)
 
 
 def _archive(runtime: Runtime, path: Path) -> Source:
-    from cli.progress import Progress
-    from ledger.domain.errors import IntegrityFailure, SchemaNewer
-    from ledger.store import migrate
-    from projections.archive import layout
-    from projections.archive.reading import ArchivedLog
-    from projections.archive.verify import verify
-
     report = verify(path, progress=Progress("verifying the archive", runtime.clock))
     if report.problem is not None:
         where = f"position {report.problem.position}: " if report.problem.position else ""

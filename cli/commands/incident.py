@@ -7,15 +7,13 @@ from pathlib import Path
 import click
 
 from cli import options
-from cli.commands.alert import told
-from cli.commands.modes import has_reason
-from cli.completion import complete_incident, complete_system
-from cli.output import Output, say
-from cli.wiring import Runtime, pass_runtime
+from cli.call import Call, pass_call, says_something, with_output
+from cli.completion import complete_incident
+from cli.output import say
 from ledger.domain.alerts import decide as alerts
 from ledger.domain.errors import BadInput
-
-system_argument = click.argument("system", shell_complete=complete_system)
+from ledger.service.alerts import manual
+from projections.models import incidents as model
 
 
 @click.group()
@@ -24,7 +22,7 @@ def incident() -> None:
 
 
 @incident.command("open")
-@system_argument
+@options.system
 @click.argument("title")
 @click.option(
     "--severity",
@@ -34,46 +32,39 @@ def incident() -> None:
     help="How bad it is.",
 )
 @options.reason
-@options.output
-@pass_runtime
-def open_(
-    runtime: Runtime, system: str, title: str, severity: str, reason: str | None, output: Output
-) -> None:
+@with_output
+def open_(call: Call, title: str, severity: str) -> None:
     """Open an incident that no alert opened.
 
     \b
     Example:
       rollout incident open bot "orders stuck at the exchange" --severity critical
     """
-    from ledger.service.alerts import manual
 
-    if not has_reason(title):
+    if not says_something(title):
         raise BadInput("The incident's title is blank.", hint="Say what is wrong, in some words.")
     decision = manual.open_incident(
-        runtime.ledger, system, runtime.origin(reason), title=title, severity=severity
+        call.ledger, call.system, call.origin, title=title, severity=severity
     )
-    told(decision, output, "recorded", system)
-    runtime.catch_up()
+    call.finish(decision, "recorded")
 
 
 @incident.command("list")
-@click.argument("system", required=False, shell_complete=complete_system)
+@options.any_system
 @click.option("--all", "everything", is_flag=True, help="Closed ones too.")
-@options.output
-@pass_runtime
-def list_(runtime: Runtime, system: str | None, everything: bool, output: Output) -> None:
+@with_output
+def list_(call: Call, system: str | None, everything: bool) -> None:
     """List incidents.
 
     \b
     Example:
       rollout incident list bot --all
     """
-    from projections.models import incidents as model
 
     if system is not None:
-        runtime.ledger.load(system)
-    rows = model.list_incidents(runtime.readmodel, system, only_open=not everything)
-    output.rows(
+        call.ledger.load(system)
+    rows = model.list_incidents(call.readmodel, system, only_open=not everything)
+    call.output.rows(
         rows,
         ["incident", "system", "severity", "status", "title", "opened_at", "opened_by", "action"],
     )
@@ -81,38 +72,31 @@ def list_(runtime: Runtime, system: str | None, everything: bool, output: Output
 
 @incident.command("show")
 @click.argument("name")
-@options.output
-@pass_runtime
-def show(runtime: Runtime, name: str, output: Output) -> None:
+@with_output
+def show(call: Call, name: str) -> None:
     """Show an incident, whole, as it stands in incidents.json.
 
     \b
     Example:
       rollout incident show INC-20260203234200-12
     """
-    from projections.models import incidents as model
 
-    output.record(model.show_incident(runtime.readmodel, name))
+    call.output.record(model.show_incident(call.readmodel, name))
 
 
 @incident.command("note")
-@system_argument
+@options.system
 @click.argument("name", shell_complete=complete_incident)
 @click.argument("note")
-@options.output
-@pass_runtime
-def note_(runtime: Runtime, system: str, name: str, note: str, output: Output) -> None:
+@with_output
+def note_(call: Call, name: str, note: str) -> None:
     """Add a remark to an incident.
 
     \b
     Example:
       rollout incident note bot INC-20260203234200-12 "exchange status page says degraded"
     """
-    decision = runtime.ledger.decide(
-        system, lambda state: alerts.note_incident(state, name, note), runtime.origin()
-    )
-    told(decision, output, "noted", system)
-    runtime.catch_up()
+    call.decide(lambda state: alerts.note_incident(state, name, note), "noted")
 
 
 def _mover(command: str, status: str, help_: str, example: str) -> None:
@@ -121,19 +105,15 @@ def _mover(command: str, status: str, help_: str, example: str) -> None:
         help=f"{help_}\n\n\b\nExample:\n"
         f"  rollout incident {command} bot INC-20260203234200-12 --reason {example}",
     )
-    @system_argument
+    @options.system
     @click.argument("name", shell_complete=complete_incident)
     @options.reason
-    @options.output
-    @pass_runtime
-    def move(runtime: Runtime, system: str, name: str, reason: str | None, output: Output) -> None:
-        from ledger.service.alerts import manual
-
+    @with_output
+    def move(call: Call, name: str) -> None:
         decision = manual.move_incident(
-            runtime.ledger, system, name, status, runtime.origin(reason), resolution=reason or ""
+            call.ledger, call.system, name, status, call.origin, resolution=call.reason or ""
         )
-        told(decision, output, f"{name} is {status}", system)
-        runtime.catch_up()
+        call.finish(decision, f"{name} is {status}")
 
 
 _mover("ack", "acknowledged", "Take an incident on.", "looking")
@@ -149,22 +129,21 @@ _mover(
 
 
 @incident.command("export")
-@click.argument("system", required=False, shell_complete=complete_system)
+@options.any_system
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Default: print it.")
 @click.option("--schema", is_flag=True, help="Print the JSON Schema of incidents.json instead.")
-@pass_runtime
-def export(runtime: Runtime, system: str | None, out: Path | None, schema: bool) -> None:
+@pass_call
+def export(call: Call, system: str | None, out: Path | None, schema: bool) -> None:
     """Write incidents.json, of SYSTEM or of all: when, who, why, metrics before and after, action.
 
     \b
     Example:
       rollout incident export --out incidents.json
     """
-    from projections.models import incidents as model
 
     if system is not None:
-        runtime.ledger.load(system)
-    content = _schema() if schema else model.export(runtime.readmodel, system=system)
+        call.ledger.load(system)
+    content = _schema() if schema else model.export(call.readmodel, system=system)
     if out is None:
         click.echo(content, nl=False)
         return

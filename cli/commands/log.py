@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Final
 from uuid import UUID
 
 import click
 import orjson
 
-from cli import options
-from cli.completion import complete_fingerprint, complete_system
+from cli import collecting, options
+from cli.call import Call, with_output
+from cli.completion import complete_fingerprint
 from cli.output import Output, printable, say
 from cli.overview import event_line, recorded_apart
 from cli.times import parse_time, shown
-from cli.wiring import Runtime, pass_runtime
+from cli.wiring import Runtime
+from ledger.domain.configurations.decide import resolve
 from ledger.domain.errors import BadInput, IntegrityFailure, UnknownName
+from ledger.domain.log import canonical
 from ledger.domain.log.envelope import Recorded
 from ledger.domain.state import iso
+from ledger.store.base import chain_after
+from projections.engine.checkpoint import reached_in
+from projections.models.config_changes import changes_at
+from projections.models.timeline import Filter, select
+from projections.words.sentences import changes_text, sentence
 
 LIMIT: Final = 100
 LOOK_AGAIN_SECONDS: Final = 0.5
@@ -28,7 +37,7 @@ CSV_COLUMNS: Final = [
 
 
 @click.command()
-@click.argument("system", required=False, shell_complete=complete_system)
+@options.any_system
 @click.option("--actor", help="Only what this person, service or rule did (name or id).")
 @click.option("--type", "type_", help="Only events of this type; Alert* for several.")
 @click.option(
@@ -54,12 +63,17 @@ CSV_COLUMNS: Final = [
     help="The newest so many; 0: all.",
 )
 @click.option("-f", "--follow", is_flag=True, help="Go on showing what comes in. Ctrl-C ends.")
-@options.output
-@pass_runtime
+@with_output
 def log(
-    runtime: Runtime, system: str | None, since: str | None, until: str | None, by: str, limit: int,
-    follow: bool, output: Output, **filters: str | None,
-) -> None:  # fmt: skip
+    call: Call,
+    system: str | None,
+    since: str | None,
+    until: str | None,
+    by: str,
+    limit: int,
+    follow: bool,
+    **filters: str | None,
+) -> None:
     """Show what happened: who, when, what, why. The newest comes last.
 
     Where an event was recorded later than it happened, both times are shown.
@@ -70,14 +84,15 @@ def log(
       rollout log bot --key grid.max_levels
       rollout log --actor li.wei --type 'Mode*' -o jsonl
     """
-    from projections.models.timeline import Filter, select
 
-    now = runtime.clock.now()
+    if follow:
+        collecting.stay()
+    now = call.now()
     wanted = Filter(
         system=system,
         actor=filters["actor"],
         type=filters["type_"],
-        fingerprint=_fingerprint(runtime, system, filters["fingerprint"]),
+        fingerprint=_fingerprint(call.runtime, system, filters["fingerprint"]),
         key=filters["key"],
         text=filters["text"],
         since=parse_time(since, now) if since else None,
@@ -85,22 +100,21 @@ def log(
         clock="recorded_at" if by == "recorded" else "occurred_at",
     )
     if system is not None:
-        _ = runtime.ledger.load(system)
-    db = runtime.readmodel
+        _ = call.ledger.load(system)
+    db = call.readmodel
     events = _with_changes(db, wanted, select(db, wanted, limit=limit + 1 if limit else None))
     more = bool(limit) and len(events) > limit
-    _print(events[1:] if more else events, output, system, following=follow)
+    _print(events[1:] if more else events, call.output, system, following=follow)
     if more:
         say(f"There is more; these are the newest {limit}. Show all: --limit 0", colour="yellow")
     if follow:
-        _follow(runtime, wanted, output)
+        _follow(call.runtime, wanted, call.output)
 
 
 def _fingerprint(runtime: Runtime, system: str | None, given: str | None) -> str | None:
     """Return the fingerprint that ``given`` means: a tag or the first digits; without a system, digits."""
     if given is None or system is None:
         return given
-    from ledger.domain.configurations.decide import resolve
 
     return resolve(runtime.ledger.load(system), given)
 
@@ -109,8 +123,6 @@ def _with_changes(db: Any, wanted: Any, events: list[dict[str, Any]]) -> list[di
     """Where one key is asked for, let each event say what it changed of that, and nothing else."""
     if wanted.key is None:
         return events
-    from projections.models.config_changes import changes_at
-    from projections.words.sentences import changes_text
 
     changes = changes_at(db, [event["position"] for event in events], wanted.key)
     for event in events:
@@ -122,11 +134,6 @@ def _with_changes(db: Any, wanted: Any, events: list[dict[str, Any]]) -> list[di
 
 
 def _follow(runtime: Runtime, wanted: Any, output: Output) -> None:
-    from dataclasses import replace
-
-    from projections.engine.checkpoint import reached_in
-    from projections.models.timeline import select
-
     seen = reached_in(runtime.readmodel)
     while True:
         try:
@@ -180,9 +187,8 @@ def _row(event: dict[str, Any]) -> dict[str, Any]:
 
 @click.command()
 @click.argument("event")
-@options.output
-@pass_runtime
-def show(runtime: Runtime, event: str, output: Output) -> None:
+@with_output
+def show(call: Call, event: str) -> None:
     """Show one event, whole. EVENT is a position or an event id; its own hash is recomputed.
 
     \b
@@ -191,14 +197,15 @@ def show(runtime: Runtime, event: str, output: Output) -> None:
       rollout show 019a9f3e-6a00-7000-8000-000000000042 -o json
     """
     key = _event_key(event)
-    found = runtime.store.get(key)
+    found = call.runtime.store.get(key)
     if found is None:
         raise UnknownName(
-            f"There is no event {event}.", hint=f"The log ends at #{runtime.store.head().position}."
+            f"There is no event {event}.",
+            hint=f"The log ends at #{call.runtime.store.head().position}.",
         )
-    problem = _hash_problem(runtime, found)
+    problem = _hash_problem(call.runtime, found)
     record = _record(found, problem)
-    output.record(record, _event_text(record))
+    call.output.record(record, _event_text(record))
     if problem is not None:
         raise IntegrityFailure(f"#{found.position}: {problem}.", hint="Run: rollout verify")
 
@@ -218,8 +225,6 @@ def _event_key(text: str) -> int | UUID:
 
 def _hash_problem(runtime: Runtime, event: Recorded) -> str | None:
     """Return what is wrong with an event's own hashes, recomputed from its bytes, or None."""
-    from ledger.domain.log import canonical
-    from ledger.store.base import chain_after
 
     if canonical.body_hash(event.body) != event.body_hash:
         return "the body is not the one that was recorded"
@@ -233,8 +238,6 @@ def _hash_problem(runtime: Runtime, event: Recorded) -> str | None:
 
 
 def _record(event: Recorded, problem: str | None) -> dict[str, Any]:
-    from projections.words.sentences import sentence
-
     envelope = {name: value for name, value in event.decoded.items() if name != "data"}
     return {
         "position": event.position,

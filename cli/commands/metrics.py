@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
 
 import click
 
 from cli import options
-from cli.completion import complete_system
-from cli.output import Output, counted, say
-from cli.wiring import Runtime, pass_runtime
+from cli.call import Call, with_output
+from cli.output import counted, say
+from cli.times import parse_time
 from ledger.domain.errors import BadInput, UnknownName
-
-if TYPE_CHECKING:
-    from ledger.metrics.sources import Measured
+from ledger.metrics.sources import Measured, Source, measured_of
+from ledger.profiles.plan import load
+from ledger.service.core import sampling
+from ledger.service.core.sampling import checked, read_samples
+from ledger.service.plans import adoption
 
 
 @click.group()
@@ -25,7 +29,7 @@ def metrics() -> None:
 
 
 @metrics.command("put")
-@click.argument("system", shell_complete=complete_system)
+@options.system
 @click.argument("samples", nargs=-1, metavar="[NAME=VALUE…]")
 @click.option(
     "--label", "labels", multiple=True, metavar="KEY=VALUE", help="For all of them. Repeatable."
@@ -36,16 +40,13 @@ def metrics() -> None:
 @click.option(
     "--skip-bad", is_flag=True, help="Leave out the lines that can't be read, and list them."
 )
-@options.output
-@pass_runtime
+@with_output
 def put(
-    runtime: Runtime,
-    system: str,
+    call: Call,
     samples: tuple[str, ...],
     labels: tuple[str, ...],
     file: TextIO | None,
     skip_bad: bool,
-    output: Output,
 ) -> None:
     """Record measured values, as of now or as of the times that the lines name.
 
@@ -54,32 +55,28 @@ def put(
       rollout metrics put bot reject_rate=0.12 latency_p95=480 --label slice=london
       my-exporter | rollout metrics put bot --file -
     """
-    from ledger.service.core import sampling
 
     pairs = dict(options.pair(text, "--label") for text in labels)
-    now = runtime.clock.now()
+    now = call.now()
     measured = [_sample(text, pairs, now) for text in samples]
     if file is not None:
         measured += _lines(file, pairs, now, skip_bad=skip_bad)
     if not measured:
         raise BadInput("There is nothing to record.", hint="NAME=VALUE, or --file FILE")
-    ledger = runtime.ledger
-    ledger.load(system)
+    ledger = call.ledger
+    ledger.load(call.system)
     for name in {one.metric for one in measured}:
         ledger.recorder.insist_on_plain(name, "metric's name")
-    events = sampling.record(ledger.recorder, system, measured, runtime.origin())
-    position = runtime.store.head().position
-    output.record(
-        {"system": system, "position": position, "samples": len(measured), "events": events},
+    events = sampling.record(ledger.recorder, call.system, measured, call.origin)
+    position = call.runtime.store.head().position
+    call.output.record(
+        {"system": call.system, "position": position, "samples": len(measured), "events": events},
         f"{counted(len(measured), 'value')} recorded at #{position}",
     )
 
 
 def _sample(text: str, labels: Mapping[str, str], now: datetime) -> Measured:
     from pydantic import ValidationError
-
-    from ledger.metrics.sources import Measured
-    from ledger.service.core.sampling import checked
 
     name, value = options.pair(text, "The sample", "NAME=VALUE")
     try:
@@ -93,10 +90,6 @@ def _lines(
     file: TextIO, labels: Mapping[str, str], now: datetime, *, skip_bad: bool
 ) -> list[Measured]:
     """Return what JSON lines say: all of them, or with a bad one none, unless ``skip_bad``."""
-    import json
-
-    from ledger.metrics.sources import measured_of
-    from ledger.service.core.sampling import checked
 
     found: list[Measured] = []
     for number, line in enumerate(file, start=1):
@@ -116,20 +109,14 @@ def _lines(
 
 
 @metrics.command("sample")
-@click.argument("system", required=False, shell_complete=complete_system)
+@options.any_system
 @click.option("--plan", "file", type=click.Path(path_type=Path, dir_okay=False),
               help="A profile that is not adopted yet; needs no ledger.")  # fmt: skip
 @click.option("--source", "names", multiple=True, help="Only this one. Repeatable.")
 @options.base
-@options.output
-@pass_runtime
+@with_output
 def sample(
-    runtime: Runtime,
-    system: str | None,
-    file: Path | None,
-    names: tuple[str, ...],
-    base: Path,
-    output: Output,
+    call: Call, system: str | None, file: Path | None, names: tuple[str, ...], base: Path
 ) -> None:
     """Read the plan's metric sources once, and print what they say. Records nothing.
 
@@ -140,18 +127,10 @@ def sample(
       rollout metrics sample bot --source runtime
       rollout metrics sample --plan profiles/okx-gradual.yaml
     """
-    import os
-
-    from ledger.metrics.sources import Source
-    from ledger.profiles.plan import load
-    from ledger.service.plans import adoption
 
     if (system is None) == (file is None):
         raise BadInput("Name a system, or a profile with --plan.")
-    if file is not None:
-        plan = load(file)
-    else:
-        plan = adoption.plan_of(runtime.ledger, runtime.ledger.load(str(system)))
+    plan = load(file) if file else adoption.plan_of(call.ledger, call.ledger.load(str(system)))
     known = [spec.name for spec in plan.profile.metrics]
     for name in set(names) - set(known):
         raise UnknownName(
@@ -163,7 +142,7 @@ def sample(
     for spec in plan.profile.metrics:
         if names and spec.name not in names:
             continue
-        told = Source(spec, base.absolute(), runtime.clock, os.environ).read()
+        told = Source(spec, base.absolute(), call.runtime.clock, os.environ).read()
         if told.problem is not None or not told.samples:
             problems.append(told.problem or f"{spec.name}: it says nothing now")
         rows += [
@@ -171,41 +150,38 @@ def sample(
              "value": one.value, "at": one.at}
             for one in told.samples
         ]  # fmt: skip
-    if output.format == "table":
+    if call.output.format == "table":
         for row in rows:
             row["labels"] = ", ".join(f"{k}={v}" for k, v in sorted(row["labels"].items()))
-    output.rows(rows, ["source", "metric", "labels", "value", "at"])
+    call.output.rows(rows, ["source", "metric", "labels", "value", "at"])
     for problem in problems:
         say(f"warning: {problem}", colour="yellow")
     click.get_current_context().exit(1 if problems else 0)
 
 
 @metrics.command("list")
-@click.argument("system", shell_complete=complete_system)
+@options.system
 @click.option("--since", default="1 day ago", show_default=True, help="A time, or: 2 hours ago.")
-@options.output
-@pass_runtime
-def list_(runtime: Runtime, system: str, since: str, output: Output) -> None:
+@with_output
+def list_(call: Call, since: str) -> None:
     """List the series that were recorded: how many samples, the newest value and its time.
 
     \b
     Example:
       rollout metrics list bot --since "2 hours ago"
     """
-    from cli.times import parse_time
-    from ledger.service.core.sampling import read_samples
 
-    now = runtime.clock.now()
-    runtime.ledger.load(system)
+    now = call.now()
+    call.state()
     series: dict[tuple[str, tuple[tuple[str, str], ...]], dict[str, Any]] = {}
-    for one in read_samples(runtime.store, system, parse_time(since, now), now):
+    for one in read_samples(call.runtime.store, call.system, parse_time(since, now), now):
         key = (one.metric, tuple(sorted(one.labels.items())))
         row = series.setdefault(
             key, {"metric": one.metric, "labels": dict(one.labels), "samples": 0}
         )
         row |= {"samples": row["samples"] + 1, "newest": one.value, "at": one.at}
     rows = [series[key] for key in sorted(series)]
-    if output.format == "table":
+    if call.output.format == "table":
         for row in rows:
             row["labels"] = ", ".join(f"{k}={v}" for k, v in sorted(row["labels"].items()))
-    output.rows(rows, ["metric", "labels", "samples", "newest", "at"])
+    call.output.rows(rows, ["metric", "labels", "samples", "newest", "at"])

@@ -5,13 +5,12 @@ from __future__ import annotations
 import click
 
 from cli import options
-from cli.commands.modes import skip
-from cli.completion import complete_mitigation, complete_system
-from cli.output import Output, say
-from cli.wiring import Runtime, pass_runtime
-from ledger.domain.errors import FileProblem, ReasonRequired
-
-system_argument = click.argument("system", shell_complete=complete_system)
+from cli.call import Call, with_output
+from cli.completion import complete_mitigation
+from cli.output import say
+from ledger.domain.errors import FileProblem
+from ledger.service.mitigations import mitigation as mitigating
+from ledger.service.plans import adoption
 
 
 @click.group()
@@ -20,28 +19,25 @@ def mitigation() -> None:
 
 
 @mitigation.command("list")
-@system_argument
-@options.output
-@pass_runtime
-def list_(runtime: Runtime, system: str, output: Output) -> None:
+@options.system
+@with_output
+def list_(call: Call) -> None:
     """List the mitigations in force, and those that the plan has besides. Ends those whose time is over.
 
     \b
     Example:
       rollout mitigation list bot
     """
-    from ledger.service.mitigations import mitigation as mitigating
-    from ledger.service.plans import adoption
 
-    ledger, now = runtime.ledger, runtime.clock.now()
-    state = ledger.load(system)
+    ledger, now = call.ledger, call.now()
+    state = ledger.load(call.system)
     if mitigating.due(state, now):
         try:
-            mitigating.tell(ledger, system, runtime.origin())
+            mitigating.tell(ledger, call.system, call.origin)
         except FileProblem as problem:
-            say(f"warning: {system} was not told: {problem.message}", colour="yellow")
-        state = ledger.load(system)
-        runtime.catch_up()
+            say(f"warning: {call.system} was not told: {problem.message}", colour="yellow")
+        state = ledger.load(call.system)
+        call.runtime.catch_up()
     rows = [
         {
             "mitigation": key,
@@ -61,68 +57,55 @@ def list_(runtime: Runtime, system: str, output: Output) -> None:
         if name not in used:
             rows.append({"mitigation": name, "kind": spec.kind, "status": "ready"})
     columns = ["mitigation", "kind", "status", "until", "value", "factor", "alert", "by"]
-    output.rows([{**dict.fromkeys(columns), **row} for row in rows], columns)
+    call.output.rows([{**dict.fromkeys(columns), **row} for row in rows], columns)
 
 
 @mitigation.command("apply")
-@system_argument
+@options.system
 @click.argument("name", shell_complete=complete_mitigation)
 @click.option(
     "--label", "labels", multiple=True, metavar="KEY=VALUE",
     help="What the mitigation's target names: slice=tokyo. Repeatable.",
 )  # fmt: skip
 @options.reason
-@options.output
-@pass_runtime
-def apply(
-    runtime: Runtime,
-    system: str,
-    name: str,
-    labels: tuple[str, ...],
-    reason: str | None,
-    output: Output,
-) -> None:
+@with_output
+def apply(call: Call, name: str, labels: tuple[str, ...]) -> None:
     """Put a mitigation of the plan in force by hand. It ends by itself, as the plan says.
 
     \b
     Example:
       rollout mitigation apply bot down-weight-slice --label slice=tokyo --reason "odd fills"
     """
-    from ledger.service.mitigations import mitigation as mitigating
-    from ledger.service.plans import adoption
 
-    ledger = runtime.ledger
-    plan = adoption.plan_of(ledger, ledger.load(system))
+    ledger = call.ledger
+    plan = adoption.plan_of(ledger, ledger.load(call.system))
     given = dict(options.pair(text, "--label") for text in labels)
-    origin = runtime.origin(reason)
-    outcome, told = mitigating.apply(ledger, plan, system, name, given, None, origin)
-    runtime.catch_up()
+    origin = call.origin
+    outcome, told = mitigating.apply(ledger, plan, call.system, name, given, None, origin)
+    call.runtime.catch_up()
     if outcome == "skipped":
-        skip(output, system, told)
+        call.skip(told)
         return
-    output.record({"system": system, "outcome": "applied", "mitigation": told}, told)
+    call.output.record({"system": call.system, "outcome": "applied", "mitigation": told}, told)
 
 
 @mitigation.command("lift")
-@system_argument
+@options.system
 @click.argument("name", nargs=-1, required=True, metavar="NAME [TARGET]")
 @options.reason
-@options.output
-@pass_runtime
-def lift(
-    runtime: Runtime, system: str, name: tuple[str, ...], reason: str | None, output: Output
-) -> None:
+@with_output
+def lift(call: Call, name: tuple[str, ...]) -> None:
     """End a mitigation before its time. Needs a reason: it takes a protection away.
 
     \b
     Example:
       rollout mitigation lift bot down-weight-slice tokyo --reason "the feed was the cause, and is back"
     """
-    from ledger.service.mitigations import mitigation as mitigating
 
-    if not (reason and reason.strip()):
-        raise ReasonRequired("Lifting a mitigation needs a reason.", hint="--reason TEXT")
+    call.insist_on_reason("Lifting a mitigation needs a reason.", "--reason TEXT")
     key = " ".join(name)
-    mitigating.lift(runtime.ledger, system, key, runtime.origin(reason))
-    runtime.catch_up()
-    output.record({"system": system, "outcome": "lifted", "mitigation": key}, f"{key} is lifted")
+    mitigating.lift(call.ledger, call.system, key, call.origin)
+    call.runtime.catch_up()
+    call.output.record(
+        {"system": call.system, "outcome": "lifted", "mitigation": key}, f"{key} is lifted"
+    )

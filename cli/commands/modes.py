@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
 
 from cli import options
-from cli.completion import complete_system
+from cli.call import Call, with_output
 from cli.output import Output, colours_wanted, say
-from cli.wiring import Runtime, pass_runtime
 from ledger.domain.errors import (
     Conflict,
     LedgerError,
     LedgerUnreachable,
-    ReasonRequired,
-    Refused,
     TimedOut,
     Unreachable,
 )
@@ -29,7 +25,6 @@ if TYPE_CHECKING:
 
 NOBODY = "nothing"  # as `carried_by`: no way to the system is registered
 KINDS = [kind.value.replace("_", "-") for kind in PauseKind]
-system_argument = click.argument("system", shell_complete=complete_system)
 kind_option = click.option(
     "--kind", type=click.Choice(KINDS), default=None,
     help="What a paused system still does. Default: halt (rejects all orders).",
@@ -41,7 +36,7 @@ def _kind(text: str | None) -> PauseKind | None:
 
 
 @click.command()
-@system_argument
+@options.system
 @click.option(
     "--to",
     "target",
@@ -53,18 +48,8 @@ def _kind(text: str | None) -> PauseKind | None:
 @options.reason
 @options.yes
 @options.dry_run
-@options.output
-@pass_runtime
-def switch(
-    runtime: Runtime,
-    system: str,
-    target: str,
-    kind: str | None,
-    reason: str | None,
-    yes: bool,
-    dry_run: bool,
-    output: Output,
-) -> None:
+@with_output
+def switch(call: Call, target: str, kind: str | None, yes: bool, dry_run: bool) -> None:
     """Switch SYSTEM to mock, real or paused, and wait until the world confirms it.
 
     Start in mock; from paused the way to real leads through mock. Raising the exposure needs a reason,
@@ -77,15 +62,15 @@ def switch(
     mode = Mode(target)
     pause_kind = full_kind(mode, _kind(kind))
     if dry_run:
-        _show_plan(runtime, system, mode, pause_kind, output)
+        _show_plan(call, mode, pause_kind)
     elif pause_kind is not None:
-        _finish(_pause(runtime, system, pause_kind, reason, None), output)
+        _finish(_pause(call, pause_kind, None), call.output)
     else:
-        _switch(runtime, system, mode, reason, output, yes=yes)
+        _switch(call, mode, yes=yes)
 
 
 @click.command()
-@system_argument
+@options.system
 @kind_option
 @options.reason
 @click.option(
@@ -96,17 +81,8 @@ def switch(
 @click.option(
     "--http-admin", metavar="URL", help="Act through this interface, whatever is registered."
 )
-@options.output
-@pass_runtime
-def pause(
-    runtime: Runtime,
-    system: str,
-    kind: str | None,
-    reason: str | None,
-    control_file: str | None,
-    http_admin: str | None,
-    output: Output,
-) -> None:
+@with_output
+def pause(call: Call, kind: str | None, control_file: str | None, http_admin: str | None) -> None:
     """Pause SYSTEM now. Never asks, never waits for a lock, works while Postgres is down.
 
     Without the ledger it acts, keeps a durable record here, says so, and the next command (or
@@ -125,16 +101,15 @@ def pause(
 
         path = str(Path(control_file).absolute()) if control_file else None
         by_hand = Actuators(control_file=path, http_admin=http_admin)
-    _finish(_pause(runtime, system, _kind(kind) or PauseKind.HALT, reason, by_hand), output)
+    _finish(_pause(call, _kind(kind) or PauseKind.HALT, by_hand), call.output)
 
 
 @click.command()
-@system_argument
+@options.system
 @options.reason
 @options.yes
-@options.output
-@pass_runtime
-def resume(runtime: Runtime, system: str, reason: str | None, yes: bool, output: Output) -> None:
+@with_output
+def resume(call: Call, yes: bool) -> None:
     """Bring a paused SYSTEM back to mock; from there, rollout switch leads to real.
 
     \b
@@ -143,104 +118,67 @@ def resume(runtime: Runtime, system: str, reason: str | None, yes: bool, output:
     """
     from ledger.service.modes import switch as switching
 
-    state, _, observed = switching.survey(runtime.ledger, system, Mode.MOCK, None)
+    state, _, observed = switching.survey(call.ledger, call.system, Mode.MOCK, None)
     by_hand = (
         observed is not None and observed.safe is not None and observed.safe.mode is Mode.PAUSED
     )
     if state.mode != Mode.PAUSED and not by_hand:
-        skip(output, system, f"not paused: {state.mode or 'never switched'}")
+        call.skip(f"not paused: {state.mode or 'never switched'}")
         return
-    _switch(runtime, system, Mode.MOCK, reason, output, yes=yes)
+    _switch(call, Mode.MOCK, yes=yes)
 
 
-def _switch(
-    runtime: Runtime, system: str, mode: Mode, reason: str | None, output: Output, *, yes: bool
-) -> None:
+def _switch(call: Call, mode: Mode, *, yes: bool) -> None:
     from ledger.domain.modes import decide as modes
     from ledger.service.modes import switch as switching
 
-    ledger = runtime.ledger
-    state, _, observed = switching.survey(ledger, system, mode, None)
-    said_yes = runtime.settings.actor if yes and has_reason(reason) else None
+    ledger = call.ledger
+    state, _, observed = switching.survey(ledger, call.system, mode, None)
+    said_yes = call.actor if yes and call.has_reason else None
     if modes.raises(state, mode, None, observed):
-        insist_on_yes(
-            f"{system} goes from {state.mode or 'never switched'} to {mode}", reason, yes=yes
+        call.insist_on_yes(
+            f"{call.system} goes from {state.mode or 'never switched'} to {mode}", yes=yes
         )
-        said_yes = runtime.settings.actor
-    result = switching.switch(ledger, system, mode, None, runtime.origin(reason), said_yes=said_yes)
-    _finish(result, output)
+        said_yes = call.actor
+    result = switching.switch(ledger, call.system, mode, None, call.origin, said_yes=said_yes)
+    _finish(result, call.output)
 
 
-def _pause(
-    runtime: Runtime, system: str, kind: PauseKind, reason: str | None, by_hand: Actuators | None
-) -> SwitchResult:
+def _pause(call: Call, kind: PauseKind, by_hand: Actuators | None) -> SwitchResult:
     from ledger.service import offline
 
-    origin = runtime.origin(reason)
     away: LedgerError | None = None
     try:
-        ledger = runtime.ledger_for_pause
+        ledger = call.runtime.ledger_for_pause
     except (LedgerError, OSError) as problem:  # whatever is wrong with the ledger stops no pause
         told = problem if isinstance(problem, LedgerError) else LedgerUnreachable(f"{problem}.")
-        ledger, away = runtime.offline_ledger, told
-    return offline.pause(ledger, system, kind, origin, by_hand=by_hand, away=away)
+        ledger, away = call.runtime.offline_ledger, told
+    return offline.pause(ledger, call.system, kind, call.origin, by_hand=by_hand, away=away)
 
 
-def has_reason(reason: str | None) -> bool:
-    """Tell whether a reason says anything."""
-    return bool(reason and reason.strip())
-
-
-def skip(output: Output, system: str, why: str) -> None:
-    """Tell that there is nothing to do (I16)."""
-    record = {"system": system, "outcome": "skipped", "explanation": why}
-    output.record(record, f"skipped ({why})")
-
-
-def insist_on_yes(what: str, reason: str | None, *, yes: bool) -> None:
-    """Raise unless a reason is given and somebody says yes, at the terminal or by --yes.
-
-    Raises:
-        ReasonRequired: no reason, or nobody to ask.
-        Refused: the answer was no.
-    """
-    if not has_reason(reason):
-        raise ReasonRequired(f"{what}: that needs a reason.", hint="Say why: --reason TEXT")
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        raise ReasonRequired(
-            f"{what}: that needs a yes, and there is no terminal to ask at.", hint="Add --yes"
-        )
-    if not click.confirm(f"{what}. Go ahead?", err=True):
-        raise Refused("You said no: nothing was done.")
-
-
-def _show_plan(
-    runtime: Runtime, system: str, mode: Mode, kind: PauseKind | None, output: Output
-) -> None:
+def _show_plan(call: Call, mode: Mode, kind: PauseKind | None) -> None:
     """Decide as the switch would, and show the events that it would append."""
     from ledger.domain.modes import decide as modes
     from ledger.service.modes import switch as switching
 
-    state, world, observed = switching.survey(runtime.ledger, system, mode, kind)
+    state, world, observed = switching.survey(call.ledger, call.system, mode, kind)
     decision = modes.request(
         state,
         mode,
         kind,
         actuators=world.mode_actuators,
         observed=observed,
-        said_yes=runtime.settings.actor,
-        now=runtime.clock.now(),
+        said_yes=call.actor,
+        now=call.now(),
     )
     if decision.skipped:
-        skip(output, system, decision.skipped)
+        call.skip(decision.skipped)
         return
     rows = [{"event": event.type, **event.payload()} for event in decision.events]
     if rows[0]["event"] == "ModeSwitchRequested":
         rows.append({"event": "ModeSwitched", "to_mode": mode.value, "if": "the world confirms it"})
-    say(f"would append to {system}, and change nothing now:")
-    output.rows(rows, ["event", "from_mode", "to_mode", "actuators", "explanation"])
+    say(f"would append to {call.system}, and change nothing now:")
+    call.output.rows(rows, ["event", "from_mode", "to_mode", "actuators", "explanation"])
 
 
 def _finish(result: SwitchResult, output: Output) -> None:

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import click
 
 from cli import options
-from cli.commands.alert import told
-from cli.commands.modes import insist_on_yes, skip
+from cli.call import Call, with_output
+from cli.commands.config import show_changes
 from cli.commands.rollback import show_rollback
-from cli.completion import complete_phase, complete_system
-from cli.output import Output, say
-from cli.wiring import Runtime, pass_runtime
+from cli.completion import complete_phase
+from cli.output import say
 from ledger.domain.configurations.decide import short
 from ledger.domain.decision import Decision
 from ledger.domain.errors import BadInput
 from ledger.domain.plans import decide as phases
 from ledger.domain.state import SystemState
-
-system_argument = click.argument("system", shell_complete=complete_system)
+from ledger.domain.values.durations import duration_text
+from ledger.service.plans import phases as phasing
 
 
 @click.group()
@@ -28,35 +27,17 @@ def phase() -> None:
     """The phases of the plan: enter, advance, hold, abort."""
 
 
-def _decide(
-    runtime: Runtime,
-    system: str,
-    decide: Callable[[SystemState], Decision],
-    reason: str | None,
-    output: Output,
-    said: str,
-) -> None:
-    decision = runtime.ledger.decide(system, decide, runtime.origin(reason))
-    told(decision, output, said, system)
-    runtime.catch_up()
-
-
 @phase.command("list")
-@system_argument
-@options.output
-@pass_runtime
-def list_(runtime: Runtime, system: str, output: Output) -> None:
+@options.system
+@with_output
+def list_(call: Call) -> None:
     """List the phases of the plan, and where the rollout stands in them.
 
     \b
     Example:
       rollout phase list polyarb-x
     """
-    from datetime import timedelta
-
-    from ledger.domain.values.durations import duration_text
-
-    state = runtime.ledger.load(system)
+    state = call.state()
     rows: list[dict[str, Any]] = []
     for planned in phases.phases_of(state):
         name = planned.name
@@ -76,26 +57,17 @@ def list_(runtime: Runtime, system: str, output: Output) -> None:
                 ),
             }
         )
-    output.rows(rows)
+    call.output.rows(rows)
 
 
 @phase.command("enter")
-@system_argument
+@options.system
 @click.argument("name", metavar="PHASE", shell_complete=complete_phase)
 @options.reason
 @options.yes
 @options.dry_run
-@options.output
-@pass_runtime
-def enter(
-    runtime: Runtime,
-    system: str,
-    name: str,
-    reason: str | None,
-    yes: bool,
-    dry_run: bool,
-    output: Output,
-) -> None:
+@with_output
+def enter(call: Call, name: str, yes: bool, dry_run: bool) -> None:
     """Enter PHASE: the first one, the next after one that was left forward, or an earlier one again.
 
     Where the phase has an overlay, its keys are set in the configuration files in the same operation.
@@ -104,27 +76,22 @@ def enter(
     Example:
       rollout phase enter polyarb-x shadow --reason "plan agreed on Monday"
     """
-    from ledger.service.plans import phases as phasing
 
     if dry_run:
-        _preview(runtime, system, name, output)
+        _preview(call, name)
         return
-    insist_on_yes(f"{system} enters the phase {name}", reason, yes=yes)
-    decision = phasing.enter(runtime.ledger, system, name, runtime.origin(reason))
-    told(decision, output, f"{system} is in {name}", system)
-    runtime.catch_up()
+    call.insist_on_yes(f"{call.system} enters the phase {name}", yes=yes)
+    decision = phasing.enter(call.ledger, call.system, name, call.origin)
+    call.finish(decision, f"{call.system} is in {name}")
 
 
 @phase.command("advance")
-@system_argument
+@options.system
 @options.reason
 @options.yes
 @options.dry_run
-@options.output
-@pass_runtime
-def advance(
-    runtime: Runtime, system: str, reason: str | None, yes: bool, dry_run: bool, output: Output
-) -> None:
+@with_output
+def advance(call: Call, yes: bool, dry_run: bool) -> None:
     """Leave the present phase forward: needs a GO of its gate, and what the next one wants on entry.
 
     Where the next phase has an overlay, its keys are set in the configuration files in the same operation.
@@ -133,39 +100,39 @@ def advance(
     Example:
       rollout phase advance polyarb-x --reason "7 days without CRITICAL, signed by all"
     """
-    from ledger.service.plans import phases as phasing
 
     if dry_run:
-        _preview(runtime, system, None, output)
+        _preview(call, None)
         return
-    insist_on_yes(f"{system} goes on to the next phase", reason, yes=yes)
-    decision = phasing.advance(runtime.ledger, system, runtime.origin(reason))
+    call.insist_on_yes(f"{call.system} goes on to the next phase", yes=yes)
+    decision = phasing.advance(call.ledger, call.system, call.origin)
     entered = [e.payload()["phase"] for e in decision.events if e.type == "PhaseEntered"]
-    said = f"{system} is in {entered[0]}" if entered else f"the rollout of {system} is complete"
-    told(decision, output, said, system)
-    runtime.catch_up()
+    said = (
+        f"{call.system} is in {entered[0]}"
+        if entered
+        else f"the rollout of {call.system} is complete"
+    )
+    call.finish(decision, said)
 
 
 def _would_append(decision: Decision) -> dict[str, Any]:
     return {"would_append": [{"event": event.type, **event.payload()} for event in decision.events]}
 
 
-def _preview(runtime: Runtime, system: str, name: str | None, output: Output) -> None:
+def _preview(call: Call, name: str | None) -> None:
     """Show what entering a phase would change, write and append."""
-    from cli.commands.config import show_changes
-    from ledger.service.plans import phases as phasing
 
-    found = phasing.preview(runtime.ledger, system, name, runtime.settings.actor)
+    found = phasing.preview(call.ledger, call.system, name, call.actor)
     if found.decision.skipped is not None:
-        skip(output, system, found.decision.skipped)
+        call.skip(found.decision.skipped)
         return
-    if output.format != "table":
+    if call.output.format != "table":
         changed = [change.model_dump(exclude_none=True) for change in found.changes]
         would = _would_append(found.decision)
-        output.record({**would, "changes": changed, "files": list(found.files)})
+        call.output.record({**would, "changes": changed, "files": list(found.files)})
         return
     if found.changes:
-        show_changes(found.changes, output, "the phase's overlay")
+        show_changes(found.changes, call.output, "the phase's overlay")
     say("would do, and change nothing now:")
     for path in found.files:
         say(f"  set those keys in {path}, and leave the rest of it as it is")
@@ -175,46 +142,39 @@ def _preview(runtime: Runtime, system: str, name: str | None, output: Output) ->
 
 
 @phase.command("hold")
-@system_argument
+@options.system
 @options.reason
-@options.output
-@pass_runtime
-def hold(runtime: Runtime, system: str, reason: str | None, output: Output) -> None:
+@with_output
+def hold(call: Call) -> None:
     """Stay in the present phase until somebody releases it.
 
     \b
     Example:
       rollout phase hold polyarb-x --reason "waiting for the exchange's maintenance"
     """
-    _decide(runtime, system, phases.hold, reason, output, f"{system} is held")
+    call.decide(phases.hold, f"{call.system} is held")
 
 
 @phase.command("release")
-@system_argument
+@options.system
 @options.reason
-@options.output
-@pass_runtime
-def release(runtime: Runtime, system: str, reason: str | None, output: Output) -> None:
+@with_output
+def release(call: Call) -> None:
     """End a hold.
 
     \b
     Example:
       rollout phase release polyarb-x --reason "maintenance is over"
     """
-    actor = runtime.settings.actor
-    _decide(
-        runtime, system, lambda state: phases.release(state, actor), reason, output,
-        f"{system} is released",
-    )  # fmt: skip
+    call.decide(lambda state: phases.release(state, call.actor), f"{call.system} is released")
 
 
 @phase.command("abort")
-@system_argument
+@options.system
 @options.reason
 @options.dry_run
-@options.output
-@pass_runtime
-def abort(runtime: Runtime, system: str, reason: str | None, dry_run: bool, output: Output) -> None:
+@with_output
+def abort(call: Call, dry_run: bool) -> None:
     """Give the rollout up where it is.
 
     What the phase's overlay took the place of is put back, where an earlier phase ran on it and nobody has
@@ -224,40 +184,30 @@ def abort(runtime: Runtime, system: str, reason: str | None, dry_run: bool, outp
     Example:
       rollout phase abort polyarb-x --reason "the strategy does not carry its costs"
     """
-    from ledger.service.plans import phases as phasing
 
     if dry_run:
-        state = runtime.ledger.load(system)
+        state = call.state()
         would, before = phases.abort(state), phases.to_put_back(state)
         if before is not None:
-            show_rollback(runtime, system, before, None, output)
+            show_rollback(call, before, None)
             say("and before that: PhaseAborted")
         else:
-            output.record(_would_append(would), "would append: PhaseAborted")
+            call.output.record(_would_append(would), "would append: PhaseAborted")
         return
-    decision, put_back = phasing.abort(runtime.ledger, system, runtime.origin(reason))
-    said = f"the rollout of {system} is given up"
+    decision, put_back = phasing.abort(call.ledger, call.system, call.origin)
+    said = f"the rollout of {call.system} is given up"
     if put_back is not None:
         said += f"; {short(put_back.fingerprint)} is in force again"
-    told(decision, output, said, system)
-    runtime.catch_up()
+    call.finish(decision, said)
 
 
 @phase.command("scope")
-@system_argument
+@options.system
 @click.argument("scope", nargs=-1, required=True, metavar="KEY=VALUE,VALUE…")
 @options.reason
 @options.yes
-@options.output
-@pass_runtime
-def scope_(
-    runtime: Runtime,
-    system: str,
-    scope: tuple[str, ...],
-    reason: str | None,
-    yes: bool,
-    output: Output,
-) -> None:
+@with_output
+def scope_(call: Call, scope: tuple[str, ...], yes: bool) -> None:
     """Say what the present phase covers from here on.
 
     \b
@@ -265,12 +215,11 @@ def scope_(
       rollout phase scope ofi-cvd symbols=BTCUSDT,ETHUSDT,ADAUSDT --reason "as approved on Friday"
     """
     given = _scope(scope)
-    actor = runtime.settings.actor
-    insist_on_yes(f"the scope of {system} changes", reason, yes=yes)
-    _decide(
-        runtime, system, lambda state: phases.change_scope(state, _over(state, given), actor), reason,
-        output, f"{system} covers {'; '.join(scope)}",
-    )  # fmt: skip
+    call.insist_on_yes(f"the scope of {call.system} changes", yes=yes)
+    call.decide(
+        lambda state: phases.change_scope(state, _over(state, given), call.actor),
+        f"{call.system} covers {'; '.join(scope)}",
+    )
 
 
 def _scope(texts: tuple[str, ...]) -> dict[str, tuple[str, ...]]:

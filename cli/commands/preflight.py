@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import click
 
 from cli import options
-from cli.completion import complete_system
-from cli.output import Output, say
+from cli.call import Call, with_output
+from cli.output import say
 from cli.overview import styled
-from cli.wiring import Runtime, pass_runtime
-from ledger.domain.errors import ReasonRequired, UnknownName
+from ledger.domain.errors import UnknownName
 from ledger.domain.gates.verdicts import Verdict
-
-if TYPE_CHECKING:
-    from ledger.preflight.finding import Finding
+from ledger.preflight.finding import Finding
+from ledger.service.gates import preflight as preflighting
+from ledger.service.gates.preflight import departures, departures_text
 
 EXIT_CODES: Final = {"GO": 0, "WAIVED": 0, "NO_GO": 3, "INCONCLUSIVE": 4}
 COLOURS: Final = {
@@ -32,24 +31,15 @@ def preflight() -> None:
 
 
 @preflight.command("run")
-@click.argument("system", shell_complete=complete_system)
+@options.system
 @click.option("--param", "params", multiple=True, metavar="KEY=VALUE",
               help="Another value for a parameter of the plan. Repeatable.")  # fmt: skip
 @click.option("--skip", "skips", multiple=True, metavar="CHECK",
               help="Leave a check out; needs --reason. A skipped P0 is NO_GO. Repeatable.")  # fmt: skip
 @options.base
 @options.reason
-@options.output
-@pass_runtime
-def run(
-    runtime: Runtime,
-    system: str,
-    params: tuple[str, ...],
-    skips: tuple[str, ...],
-    base: Path,
-    reason: str | None,
-    output: Output,
-) -> None:
+@with_output
+def run(call: Call, params: tuple[str, ...], skips: tuple[str, ...], base: Path) -> None:
     """Run the checks side by side, and record the verdict for the configuration in force.
 
     Exit code 0: GO (or WAIVED), 3: NO_GO, 4: INCONCLUSIVE.
@@ -58,20 +48,19 @@ def run(
     Example:
       rollout preflight run okx --param min_sharpe=0.3 --skip backtest --reason "no run on Sunday"
     """
-    from ledger.service.gates import preflight as preflighting
 
-    if skips and not (reason and reason.strip()):
-        raise ReasonRequired("Leaving a check out needs a reason.", hint="Say why: --reason TEXT")
+    if skips:
+        call.insist_on_reason("Leaving a check out needs a reason.")
     done = preflighting.run(
-        runtime.ledger,
-        system,
-        runtime.origin(reason),
+        call.ledger,
+        call.system,
+        call.origin,
         params=dict(options.pair(text, "--param") for text in params),
-        skips=dict.fromkeys(skips, f"skipped: {reason}"),
+        skips=dict.fromkeys(skips, f"skipped: {call.reason}"),
         base=base.absolute(),
         report=report,
     )
-    _show(runtime, done.completed.payload(), done.position, system, output)
+    _show(call, done.completed.payload(), done.position)
     if done.verdict is Verdict.NO_GO:
         worst = min(
             (
@@ -83,9 +72,9 @@ def run(
         )
         say(
             "  next: put right what failed, and run this again; or take a check on yourself for a while: "
-            f"rollout gate waive {system} check:{worst.name} --until 2h --reason …"
+            f"rollout gate waive {call.system} check:{worst.name} --until 2h --reason …"
         )
-    runtime.catch_up()
+    call.runtime.catch_up()
     click.get_current_context().exit(EXIT_CODES[done.verdict.value])
 
 
@@ -97,48 +86,47 @@ def report(name: str, finding: Finding | None) -> None:
 
 
 @preflight.command("show")
-@click.argument("system", shell_complete=complete_system)
-@options.output
-@pass_runtime
-def show(runtime: Runtime, system: str, output: Output) -> None:
+@options.system
+@with_output
+def show(call: Call) -> None:
     """Show the last preflight of SYSTEM.
 
     \b
     Example:
       rollout preflight show okx -o json
     """
-    state = runtime.ledger.load(system)
+    state = call.state()
     if state.preflight is None:
         raise UnknownName(
-            f"No preflight of {system} was run.", hint=f"rollout preflight run {system}"
+            f"No preflight of {call.system} was run.", hint=f"rollout preflight run {call.system}"
         )
     position = int(state.preflight["position"])
-    event = runtime.store.get(position)
+    event = call.runtime.store.get(position)
     if event is None:
         raise UnknownName(f"#{position} is not in the log.", hint="Run: rollout verify")
-    _show(runtime, event.data, position, system, output)
+    _show(call, event.data, position)
 
 
-def _show(runtime: Runtime, data: Any, position: int, system: str, output: Output) -> None:
-    from ledger.service.gates.preflight import departures, departures_text
-
-    departed = departures(runtime.ledger, position)
+def _show(call: Call, data: Any, position: int) -> None:
+    departed = departures(call.ledger, position)
     verdict = Verdict(data["verdict"])
     rows = [{"check": result["name"], **result} for result in data["results"]]
-    if output.format == "table":
+    if call.output.format == "table":
         for row in rows:
             waived = f" (waived: {row['waived_by']})" if row.get("waived_by") else ""
             row["result"] += waived
-        output.rows(rows, list(COLUMNS))
+        call.output.rows(rows, list(COLUMNS))
         click.echo(f"{styled(verdict.value, COLOURS[verdict.value], bold=True)}  {_sums(data['results'])}  "
                    f"#{position}")  # fmt: skip
         if departed:
             click.echo(styled(departures_text(departed), "yellow"))
-    elif output.format in {"json", "jsonl"}:
+    elif call.output.format in {"json", "jsonl"}:
         plan = {name: planned for name, (_, planned) in departed.items()}
-        output.record({"system": system, "position": position, **data, "params_of_plan": plan})
+        call.output.record(
+            {"system": call.system, "position": position, **data, "params_of_plan": plan}
+        )
     else:
-        output.rows(rows, list(COLUMNS))
+        call.output.rows(rows, list(COLUMNS))
 
 
 def _sums(results: Any) -> str:

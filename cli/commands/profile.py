@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
 import click
+import orjson
 
 from cli import options
-from cli.commands.modes import skip
-from cli.completion import complete_system
+from cli.call import Call, with_output
 from cli.output import Output, say
-from cli.wiring import Runtime, pass_runtime
+from ledger.profiles.model import json_schema
+from ledger.profiles.plan import load
+from ledger.service.plans import adoption
 
 file_type = click.Path(path_type=Path)
 
@@ -22,7 +25,7 @@ def profile() -> None:
 
 
 @profile.command("adopt")
-@click.argument("system", shell_complete=complete_system)
+@options.system
 @click.argument("file", type=file_type)
 @click.option(
     "--register",
@@ -30,11 +33,8 @@ def profile() -> None:
     help="Reach the system as FILE says, where it is registered otherwise.",
 )
 @options.reason
-@options.output
-@pass_runtime
-def adopt(
-    runtime: Runtime, system: str, file: Path, register: bool, reason: str | None, output: Output
-) -> None:
+@with_output
+def adopt(call: Call, file: Path, register: bool) -> None:
     """Make FILE the rollout plan of SYSTEM. What changed is recorded, key by key.
 
     A system that the ledger does not know yet is registered with the environment and the actuators of FILE.
@@ -43,27 +43,28 @@ def adopt(
     Example:
       rollout profile adopt polyarb-x profiles/polyarb-x.yaml --reason "go-live plan, as agreed"
     """
-    from ledger.service.plans import adoption
 
     plan, decision, registered = adoption.adopt(
-        runtime.ledger, system, file, runtime.origin(reason), register=register
+        call.ledger, call.system, file, call.origin, register=register
     )
     for event in registered.events:
         done = "registered" if event.type == "SystemRegistered" else "registered anew"
-        say(f"{system} is {done}: rollout system show {system}")
+        say(f"{call.system} is {done}: rollout system show {call.system}")
     if decision.skipped is not None:
-        skip(output, system, decision.skipped)
+        call.skip(decision.skipped)
         return
     record = {
-        "system": system,
+        "system": call.system,
         "profile": plan.profile.profile,
         "fingerprint": plan.fingerprint,
         "phases": [phase.name for phase in plan.profile.phases],
         "checks": len(plan.profile.checks),
         "rules": sum(len(file.rules) for file in plan.rule_files),
     }
-    output.record(record, f"{system} is rolled out by {plan.profile.profile}: {_told(record)}")
-    runtime.catch_up()
+    call.output.record(
+        record, f"{call.system} is rolled out by {plan.profile.profile}: {_told(record)}"
+    )
+    call.runtime.catch_up()
 
 
 def _told(record: Mapping[str, object]) -> str:
@@ -73,25 +74,21 @@ def _told(record: Mapping[str, object]) -> str:
 
 
 @profile.command("show")
-@click.argument("system", shell_complete=complete_system)
-@options.output
-@pass_runtime
-def show(runtime: Runtime, system: str, output: Output) -> None:
+@options.system
+@with_output
+def show(call: Call) -> None:
     """Show the plan of SYSTEM, as it was adopted.
 
     \b
     Example:
       rollout profile show polyarb-x
     """
-    import orjson
 
-    from ledger.service.plans import adoption
-
-    state = runtime.ledger.load(system)
-    plan = adoption.plan_of(runtime.ledger, state)
+    state = call.state()
+    plan = adoption.plan_of(call.ledger, state)
     document = orjson.loads(plan.content)
     text = orjson.dumps(document["profile"], option=orjson.OPT_INDENT_2).decode()
-    output.record({"fingerprint": plan.fingerprint, **document}, text)
+    call.output.record({"fingerprint": plan.fingerprint, **document}, text)
 
 
 @profile.command("check")
@@ -104,7 +101,6 @@ def check(files: tuple[Path, ...], output: Output) -> None:
     Example:
       rollout profile check profiles/*.yaml
     """
-    from ledger.profiles.plan import load
 
     rows = []
     for file in files:
@@ -131,9 +127,6 @@ def schema() -> None:
     Example:
       rollout profile schema > profile.schema.json
     """
-    import json
-
-    from ledger.profiles.model import json_schema
 
     click.echo(json.dumps(json_schema(), indent=2))
     say("point your editor at it: # yaml-language-server: $schema=profile.schema.json")

@@ -6,10 +6,11 @@ from typing import Any, Final
 
 import click
 
-from cli import options
-from cli.output import Output, say
-from cli.wiring import Runtime, pass_runtime
+from cli.call import Call, with_output
+from cli.output import say
 from ledger.domain.errors import IntegrityFailure
+from projections.engine.checkpoint import details
+from projections.engine.verify import verify as run
 
 ROW_SHOWN_MAX: Final = 400
 """Characters of a differing row told on stderr; the JSON output has them whole."""
@@ -21,28 +22,25 @@ def projections() -> None:
 
 
 @projections.command("status")
-@options.output
-@pass_runtime
-def status(runtime: Runtime, output: Output) -> None:
+@with_output
+def status(call: Call) -> None:
     """Show how far each projection has come, of which version, with how many rows.
 
     \b
     Example:
       rollout projections status
     """
-    from projections.engine.checkpoint import details
 
-    _ = runtime.store
-    rows = details(runtime.projector.db)
-    if output.format == "table":
+    _ = call.runtime.store
+    rows = details(call.runtime.projector.db)
+    if call.output.format == "table":
         rows = [{**row, "size": f"{row['size'] / 1e6:.1f} MB"} for row in rows]
-    output.rows(rows, ["projection", "version", "position", "behind", "rows", "size"])
+    call.output.rows(rows, ["projection", "version", "position", "behind", "rows", "size"])
 
 
 @projections.command("rebuild")
-@options.output
-@pass_runtime
-def rebuild(runtime: Runtime, output: Output) -> None:
+@with_output
+def rebuild(call: Call) -> None:
     """Build all read models anew from the log, beside the live ones, and swap them.
 
     Readers see the live ones until the new ones have caught up.
@@ -51,18 +49,17 @@ def rebuild(runtime: Runtime, output: Output) -> None:
     Example:
       rollout projections rebuild
     """
-    began = runtime.clock.monotonic()
-    position = runtime.projector.rebuild()
-    seconds = runtime.clock.monotonic() - began
-    runtime.catch_up()
+    began = call.runtime.clock.monotonic()
+    position = call.runtime.projector.rebuild()
+    seconds = call.runtime.clock.monotonic() - began
+    call.runtime.catch_up()
     record = {"outcome": "rebuilt", "position": position, "seconds": round(seconds, 3)}
-    output.record(record, f"rebuilt up to #{position} in {seconds:.1f} s")
+    call.output.record(record, f"rebuilt up to #{position} in {seconds:.1f} s")
 
 
 @projections.command("verify")
-@options.output
-@pass_runtime
-def verify(runtime: Runtime, output: Output) -> None:
+@with_output
+def verify(call: Call) -> None:
     """Hold the live read models against a fresh fold of the log; incidents.json too.
 
     Exit code 7, and the first rows that differ, when they are not identical.
@@ -71,11 +68,10 @@ def verify(runtime: Runtime, output: Output) -> None:
     Example:
       rollout projections verify
     """
-    from projections.engine.verify import verify as run
 
-    runtime.catch_up()
-    found = run(runtime.projector)
-    path = runtime.settings.home / "incidents.json"
+    call.runtime.catch_up()
+    found = run(call.runtime.projector)
+    path = call.runtime.settings.home / "incidents.json"
     same_file = path.is_file() and path.read_bytes() == found.incidents_json
     record: dict[str, Any] = {
         "outcome": "different" if found.differences or not same_file else "identical",
@@ -93,7 +89,7 @@ def verify(runtime: Runtime, output: Output) -> None:
         ],
     }
     text = f"{record['outcome']}: {found.tables} tables and incidents.json, up to #{found.position}"
-    output.record(record, text)
+    call.output.record(record, text)
     if record["outcome"] == "identical":
         return
     for each in found.differences:

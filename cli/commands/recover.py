@@ -4,32 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from cli import options
-from cli.completion import complete_system
-from cli.output import Output, say
-from cli.wiring import Runtime, pass_runtime
+from cli.call import Call, with_output
+from cli.output import say
 from ledger.domain.configurations.decide import short
 from ledger.domain.errors import LedgerError, LedgerUnreachable, Refused
-
-if TYPE_CHECKING:
-    from ledger.domain.state import SystemState
-    from ledger.service.core.recorder import Origin
-    from ledger.service.core.session import Ledger
+from ledger.domain.log.ids import control_stream
+from ledger.domain.state import SystemState
+from ledger.service import recovery
+from ledger.service.alerts import notifications
+from ledger.service.core.recorder import Origin
+from ledger.service.core.session import Ledger
+from ledger.service.offline import drain
+from ledger.service.plans import adoption
+from ledger.service.watch.store_and_forward import lease_of
 
 
 @click.command()
-@click.argument("system", required=False, shell_complete=complete_system)
+@options.any_system
 @options.base
 @options.reason
-@options.output
-@pass_runtime
-def recover(
-    runtime: Runtime, system: str | None, base: Path, reason: str | None, output: Output
-) -> None:
+@with_output
+def recover(call: Call, system: str | None, base: Path) -> None:
     """Finish or give up what a crash left, append what was journalled, compare the world with the ledger.
 
     Mitigations whose time is over end, and people are told what a watch that died did not tell them.
@@ -39,17 +39,14 @@ def recover(
     Example:
       rollout recover bot
     """
-    from ledger.domain.log.ids import control_stream
-    from ledger.service import recovery
-    from ledger.service.offline import drain
 
-    ledger = runtime.ledger_without_draining
+    ledger = call.runtime.ledger_without_draining
     spooled = drain(ledger)
     rows: list[dict[str, Any]] = []
-    for name in [system] if system else runtime.store.systems():
+    for name in [system] if system else call.runtime.store.systems():
         count = spooled[control_stream(name)]
         try:
-            result = recovery.recover(ledger, name, runtime.origin(reason), spooled=count)
+            result = recovery.recover(ledger, name, call.origin, spooled=count)
         except LedgerUnreachable:
             raise
         except LedgerError as problem:  # one that is being worked on must not stop the others
@@ -57,7 +54,7 @@ def recover(
                 raise
             rows.append({"system": name, "spooled": count, "problems": [problem.message]})
             continue
-        told = _told_people(ledger, result.state, runtime.origin(reason), base.absolute())
+        told = _told_people(ledger, result.state, call.origin, base.absolute())
         mode = f"{result.mode}/{result.pause_kind}" if result.pause_kind else result.mode
         rows.append(
             {
@@ -71,12 +68,12 @@ def recover(
                 "problems": list(result.problems),
             }
         )
-    if output.format == "table":
+    if call.output.format == "table":
         for row in rows:
             _tell(row)
     else:
-        output.rows(rows)
-    runtime.catch_up()
+        call.output.rows(rows)
+    call.runtime.catch_up()
     if any(row.get("drift") or row["problems"] for row in rows):
         click.get_current_context().exit(3)
 
@@ -85,9 +82,6 @@ def _told_people(ledger: Ledger, state: SystemState, origin: Origin, base: Path)
     """Send what a watch that died did not send; one that lives does that itself."""
     if state.profile is None or not (state.alerts or state.ended):
         return []
-    from ledger.service.alerts import notifications
-    from ledger.service.plans import adoption
-    from ledger.service.watch.store_and_forward import lease_of
 
     store, lease = ledger.recorder.store, lease_of(state.system)
     if not store.try_lock(lease):
@@ -121,22 +115,20 @@ def _short(text: str) -> str:
 
 
 @click.command()
-@click.argument("system", shell_complete=complete_system)
-@options.output
-@pass_runtime
-def drift(runtime: Runtime, system: str, output: Output) -> None:
+@options.system
+@with_output
+def drift(call: Call) -> None:
     """Compare the world with the ledger, key by key. Records nothing. Exit 3 when they differ.
 
     \b
     Example:
       rollout drift bot
     """
-    from ledger.service import recovery
 
-    state = runtime.ledger.load(system)
-    found, untold = recovery.find_drift(runtime.ledger, state)
+    state = call.state()
+    found, untold = recovery.find_drift(call.ledger, state)
     if untold:
-        raise Refused(f"The configuration of {system} can't be compared: {untold[0]}")
+        raise Refused(f"The configuration of {call.system} can't be compared: {untold[0]}")
     rows = []
     for subject, event in found.items():
         if not event.changes:
@@ -148,17 +140,17 @@ def drift(runtime: Runtime, system: str, output: Output) -> None:
             for change in event.changes
         ]
     if not rows:
-        say(f"{system}: the world is as the ledger says")
-        if output.format != "table":
-            output.rows([])
+        say(f"{call.system}: the world is as the ledger says")
+        if call.output.format != "table":
+            call.output.rows([])
         return
-    output.rows(rows, ["subject", "key", "ledger", "world"])
+    call.output.rows(rows, ["subject", "key", "ledger", "world"])
     if "mode" in found:
-        say(f"put it back: rollout switch {system} --to {state.mode} --reason …")
+        say(f"put it back: rollout switch {call.system} --to {state.mode} --reason …")
     if "code" in found:
-        say(f"put it back: rollout rollback {system} --code {short(state.code)} --reason …; "
-            f"or keep it: rollout config put {system} FILE… --in-force --reason …")  # fmt: skip
+        say(f"put it back: rollout rollback {call.system} --code {short(state.code)} --reason …; "
+            f"or keep it: rollout config put {call.system} FILE… --in-force --reason …")  # fmt: skip
     if "config" in found:
-        say(f"put it back: rollout rollback {system} --to {short(state.fingerprint)} --reason …; "
-            f"or keep it: rollout config put {system} FILE… --in-force --reason …")  # fmt: skip
+        say(f"put it back: rollout rollback {call.system} --to {short(state.fingerprint)} --reason …; "
+            f"or keep it: rollout config put {call.system} FILE… --in-force --reason …")  # fmt: skip
     click.get_current_context().exit(3)

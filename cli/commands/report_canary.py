@@ -4,43 +4,38 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from cli import options, reporting
-from cli.completion import complete_system
-from cli.output import Output
-from cli.wiring import Runtime, pass_runtime
-
-if TYPE_CHECKING:
-    from ledger.domain.state import SystemState
-    from ledger.profiles.phases import Phase
-    from ledger.profiles.plan import Plan
-    from projections.engine.base import Db
-    from projections.reports.canary import Judged
-    from projections.reports.words import Words
+from cli.call import Call, with_output
+from cli.progress import Progress
+from cli.wiring import Runtime
+from ledger.domain.decision import insist_on_registered
+from ledger.domain.state import SystemState
+from ledger.folders import check_free
+from ledger.profiles.phases import Phase
+from ledger.profiles.plan import Plan
+from ledger.service.gates import evaluation
+from ledger.service.plans.adoption import plan_of
+from projections.engine.base import Db
+from projections.queries import as_of
+from projections.reports import canary as model
+from projections.reports.canary import Judged
+from projections.reports.window import window_of
+from projections.reports.words import Words
 
 
 @click.command("canary")
-@click.argument("system", shell_complete=complete_system)
+@options.system
 @click.option("--run-tag", metavar="TAG", help="The run that it is about: its tag (the last run that "
               "had it), or '#POSITION' of its start. Default: the present phase, from when it was entered; "
               "without one, the last run.")  # fmt: skip
 @reporting.out
 @reporting.lang
 @reporting.replace
-@options.output
-@pass_runtime
-def canary(
-    runtime: Runtime,
-    system: str,
-    run_tag: str | None,
-    out: Path,
-    words: Words,
-    replace: bool,
-    output: Output,
-) -> None:
+@with_output
+def canary(call: Call, run_tag: str | None, out: Path, words: Words, replace: bool) -> None:
     """Write the acceptance report of a canary: service levels, slices, calibration, a recommendation.
 
     It says INCONCLUSIVE where too little was observed, and what is missing. The exit code is 0 whatever
@@ -50,16 +45,13 @@ def canary(
     Example:
       rollout report canary ofi-cvd --run-tag 20251022_T+0_canary_v1 --out reports/T+0 --lang zh
     """
-    from cli.progress import Progress
-    from ledger.folders import check_free
-    from projections.reports import canary as model
 
     check_free(out, model.names(), replace=replace)
-    now = runtime.clock.now()
-    state = runtime.ledger.load(system)
+    now = call.now()
+    state = call.state()
     insist_on_known(state)
-    db = runtime.readmodel
-    progress, done = Progress("report", runtime.clock), 0
+    db = call.readmodel
+    progress, done = Progress("report", call.runtime.clock), 0
 
     def step() -> None:
         nonlocal done
@@ -69,17 +61,17 @@ def canary(
     with db.transaction():
         # What is appended meanwhile must not be in one part of the report and not in another.
         db.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        judged = _judged(runtime, db, state, run_tag, now)
-        made = model.collect(db, judged, now=now, by=runtime.settings.actor.name)
+        judged = _judged(call.runtime, db, state, run_tag, now)
+        made = model.collect(db, judged, now=now, by=call.actor.name)
     step()
     files = model.files(made, words, step)
     wise = made.recommendation
     reporting.hand_out(
-        runtime,
+        call.runtime,
         reporting.Made(made.provenance, files),
         words,
         out,
-        output,
+        call.output,
         replaced=replace,
         facts={
             "verdict": made.verdict,
@@ -97,7 +89,6 @@ def insist_on_known(state: SystemState) -> None:
     Raises:
         UnknownName: it does not.
     """
-    from ledger.domain.decision import insist_on_registered
 
     insist_on_registered(state)
 
@@ -106,11 +97,6 @@ def _judged(
     runtime: Runtime, db: Db, today: SystemState, run_tag: str | None, now: datetime
 ) -> Judged:
     """Put the gate of then to the evidence of then."""
-    from ledger.service.gates import evaluation
-    from ledger.service.plans.adoption import plan_of
-    from projections.queries import as_of
-    from projections.reports.canary import Judged
-    from projections.reports.window import window_of
 
     window = window_of(db, today, run_tag, now)
     then = today

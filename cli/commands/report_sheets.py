@@ -6,25 +6,31 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
 
 from cli import options, reporting
-from cli.completion import complete_system
+from cli.call import Call, with_output
 from cli.output import Output
-from cli.wiring import Runtime, pass_runtime
-
-if TYPE_CHECKING:
-    from projections.engine.base import Db
-    from projections.reports.happened import Progress
-    from projections.reports.period import Period
-    from projections.reports.sheet import Sheet
-    from projections.reports.words import Words
+from cli.progress import Progress as Told
+from cli.wiring import Runtime
+from ledger.domain.values.modes import Mode
+from ledger.folders import check_free
+from ledger.service.alerts import actions
+from ledger.service.alerts.rule_sets import rules_of
+from ledger.service.imports.times import zone_named
+from ledger.service.plans.adoption import plan_of
+from projections.engine.base import Db
+from projections.reports.diagnosis import limits_of
+from projections.reports.happened import Progress, first_position
+from projections.reports.period import Period, day_of
+from projections.reports.provenance import provenance
+from projections.reports.sheet import Sheet, file_names
+from projections.reports.words import Words, words_in
 
 F = TypeVar("F", bound=Callable[..., Any])
 REPORTS: Final = Path("reports")
-system_argument = click.argument("system", shell_complete=complete_system)
 
 
 def _out(default: str) -> Callable[[F], F]:
@@ -35,7 +41,7 @@ def _out(default: str) -> Callable[[F], F]:
 
 
 @click.command("daily")
-@system_argument
+@options.system
 @click.option("--date", metavar="YYYYMMDD", help="Which day. Default: the last that is over.")
 @click.option("--tz", "--timezone", "zone", default="UTC", show_default=True, metavar="ZONE",
               help="Whose midnight: Asia/Shanghai, +08:00.")  # fmt: skip
@@ -45,18 +51,15 @@ def _out(default: str) -> Callable[[F], F]:
 @reporting.lang
 @_out("daily/SYSTEM-YYYYMMDD")
 @reporting.replace
-@options.output
-@pass_runtime
+@with_output
 def daily(
-    runtime: Runtime,
-    system: str,
+    call: Call,
     date: str | None,
     zone: str,
     limits: tuple[str, ...],
     words: Words,
     out: Path | None,
     replace: bool,
-    output: Output,
 ) -> None:
     """Report what SYSTEM did in a day: mode, trades, orders, latency, alerts, and what is wrong.
 
@@ -64,27 +67,24 @@ def daily(
     Example:
       rollout report daily polyarb-x --date 20260201 --tz Asia/Shanghai --lang zh
     """
-    from ledger.service.imports.times import zone_named
     from projections.reports import daily as report
-    from projections.reports.diagnosis import limits_of
-    from projections.reports.period import day_of
 
-    now = runtime.clock.now()
+    now = call.now()
     where = zone_named(zone)
     day = day_of(date, where.tz, where.name, now)
     thresholds = limits_of(limits)
     period = report.period_of(day, now)
 
     def make(db: Db, progress: Progress) -> Sheet:
-        return report.sheet(db, system, day, thresholds, period, progress)
+        return report.sheet(db, call.system, day, thresholds, period, progress)
 
-    folder = out or REPORTS / "daily" / f"{_as_name(system)}-{day.date:%Y%m%d}"
-    asked = Asked(report.REPORT, system, period, make)
-    _hand_out(runtime, asked, now, words, folder, output, replaced=replace)
+    folder = out or REPORTS / "daily" / f"{_as_name(call.system)}-{day.date:%Y%m%d}"
+    asked = Asked(report.REPORT, call.system, period, make)
+    _hand_out(call.runtime, asked, now, words, folder, call.output, replaced=replace)
 
 
 @click.command("stop")
-@system_argument
+@options.system
 @click.option(
     "--run-tag",
     metavar="TAG",
@@ -93,55 +93,39 @@ def daily(
 @reporting.lang
 @_out("stop/RUN_TAG")
 @reporting.replace
-@options.output
-@pass_runtime
-def stop(
-    runtime: Runtime,
-    system: str,
-    run_tag: str | None,
-    words: Words,
-    out: Path | None,
-    replace: bool,
-    output: Output,
-) -> None:
+@with_output
+def stop(call: Call, run_tag: str | None, words: Words, out: Path | None, replace: bool) -> None:
     """Report a run of SYSTEM: what ran, how long, how it ended, and what happened meanwhile.
 
     \b
     Example:
       rollout report stop polyarb-x --run-tag 20260201_090000_polyarb-x
     """
-    now = runtime.clock.now()
-    asked = asked_of_run(runtime, system, run_tag, now)
+    now = call.now()
+    asked = asked_of_run(call.runtime, call.system, run_tag, now)
     folder = out or REPORTS / "stop" / _as_name(asked.run_tag or "")
-    _hand_out(runtime, asked, now, words, folder, output, replaced=replace)
+    _hand_out(call.runtime, asked, now, words, folder, call.output, replaced=replace)
 
 
 @click.command("monitoring")
-@system_argument
+@options.system
 @reporting.lang
 @_out("monitoring/SYSTEM-YYYYMMDD-HHMMSS")
 @reporting.replace
-@options.output
-@pass_runtime
-def monitoring(
-    runtime: Runtime, system: str, words: Words, out: Path | None, replace: bool, output: Output
-) -> None:
+@with_output
+def monitoring(call: Call, words: Words, out: Path | None, replace: bool) -> None:
     """Report how SYSTEM is watched now: thresholds, rules, rollback conditions and their state.
 
     \b
     Example:
       rollout report monitoring ofi-cvd --lang zh
     """
-    from ledger.domain.values.modes import Mode
-    from ledger.service.alerts import actions
-    from ledger.service.alerts.rule_sets import rules_of
-    from ledger.service.plans.adoption import plan_of
     from projections.reports import monitoring_sheet as report
 
-    now = runtime.clock.now()
+    now = call.now()
     period = report.period_of(now)
-    state = runtime.ledger.load(system)
-    plan = plan_of(runtime.ledger, state) if state.profile is not None else None
+    state = call.state()
+    plan = plan_of(call.ledger, state) if state.profile is not None else None
     rules = rules_of(plan) if plan is not None else ()
     ages = actions.open_seconds(state, now)
     own = {
@@ -153,9 +137,9 @@ def monitoring(
     def make(db: Db, _progress: Progress) -> Sheet:
         return report.sheet(db, watched, period)
 
-    folder = out or REPORTS / "monitoring" / f"{_as_name(system)}-{now:%Y%m%d-%H%M%S}"
-    asked = Asked(report.REPORT, system, period, make)
-    _hand_out(runtime, asked, now, words, folder, output, replaced=replace)
+    folder = out or REPORTS / "monitoring" / f"{_as_name(call.system)}-{now:%Y%m%d-%H%M%S}"
+    asked = Asked(report.REPORT, call.system, period, make)
+    _hand_out(call.runtime, asked, now, words, folder, call.output, replaced=replace)
 
 
 def _as_name(text: str) -> str:
@@ -199,7 +183,6 @@ def write_stop_report(
     Raises:
         LedgerError: it could not be written; `rollout report stop` makes it later.
     """
-    from projections.reports.words import words_in
 
     words, now = words_in(language), runtime.clock.now()
     made, _ = made_of(runtime, asked_of_run(runtime, system, run_tag, now), words, now)
@@ -210,9 +193,6 @@ def made_of(
     runtime: Runtime, asked: Asked, words: Words, now: datetime
 ) -> tuple[reporting.Made, Sheet]:
     """Make a report of one moment of the log."""
-    from cli.progress import Progress as Told
-    from projections.reports.happened import first_position
-    from projections.reports.provenance import provenance
 
     runtime.ledger.load(asked.system)
     db, period = runtime.readmodel, asked.period
@@ -239,9 +219,6 @@ def _hand_out(
     *,
     replaced: bool,
 ) -> None:
-    from ledger.folders import check_free
-    from projections.reports.sheet import file_names
-
     check_free(folder, dict.fromkeys(file_names(asked.report)), replace=replaced)
     made, sheet = made_of(runtime, asked, words, now)
     reporting.hand_out(

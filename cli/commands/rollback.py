@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING
 import click
 
 from cli import options
+from cli.call import Call, with_output
 from cli.commands.config import show_applied, show_plan
-from cli.commands.modes import has_reason, skip
 from cli.completion import complete_fingerprint, complete_system
-from cli.output import Output, say
-from cli.wiring import Runtime, pass_runtime
+from cli.output import say
 from ledger.domain.configurations.decide import short
-from ledger.domain.errors import LedgerUnreachable, ReasonRequired, Refused, UsageError
+from ledger.domain.errors import LedgerUnreachable, Refused, UsageError
 from ledger.domain.rollbacks import decide as rollbacks
 from ledger.domain.rollbacks.decide import LAST_STABLE, unfinished
+from ledger.service import offline
+from ledger.service.recovery import recover
+from ledger.service.rollbacks import rollback as rolling_back
+from ledger.service.rollbacks.checkout import full_rollback
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -62,7 +65,7 @@ def rollback() -> None:
 
 
 @rollback.command("to", hidden=True)
-@click.argument("system", shell_complete=complete_system)
+@options.system
 @click.option(
     "--to", "target", metavar="FP|TAG|#N", shell_complete=complete_fingerprint, help="Where to."
 )
@@ -78,18 +81,9 @@ def rollback() -> None:
 @click.option("--full", is_flag=True, help="To the code and the configuration that the plan names.")
 @options.reason
 @options.dry_run
-@options.output
-@pass_runtime
+@with_output
 def to(
-    runtime: Runtime,
-    system: str,
-    target: str | None,
-    last_stable: bool,
-    code: str | None,
-    full: bool,
-    reason: str | None,
-    dry_run: bool,
-    output: Output,
+    call: Call, target: str | None, last_stable: bool, code: str | None, full: bool, dry_run: bool
 ) -> None:
     """Go back to a prior configuration, byte for byte. Never asks: it is what one does in trouble.
 
@@ -100,18 +94,15 @@ def to(
       rollout rollback bot --last-stable --reason "reject rate tripled"
       rollout rollback bot --to v2.0 --code v2.0.0 --reason "the new code is wrong"
     """
-    from ledger.service import offline
-    from ledger.service.rollbacks import rollback as rolling_back
 
-    selector, code = _where_to(runtime, system, target, code, last_stable=last_stable, full=full)
+    selector, code = _where_to(call, target, code, last_stable=last_stable, full=full)
     if dry_run:
-        show_rollback(runtime, system, selector, code, output)
+        show_rollback(call, selector, code)
         return
-    if not has_reason(reason):
-        raise ReasonRequired("A rollback needs a reason.", hint='Say why: --reason "…"')
-    origin = runtime.origin(reason)
+    call.insist_on_reason("A rollback needs a reason.", 'Say why: --reason "…"')
+    origin = call.origin
     try:
-        result = rolling_back.rollback(runtime.ledger, system, selector, origin, code=code)
+        result = rolling_back.rollback(call.ledger, call.system, selector, origin, code=code)
     except LedgerUnreachable as problem:
         if code is not None:
             problem.hint = (
@@ -119,26 +110,20 @@ def to(
             )
             raise
         say("the ledger is away; going by what this machine remembers", colour="yellow")
-        result = offline.rollback(runtime.offline_ledger, system, selector, origin, problem)
-    show_applied(result, output)
+        result = offline.rollback(
+            call.runtime.offline_ledger, call.system, selector, origin, problem
+        )
+    show_applied(result, call.output)
 
 
 def _where_to(
-    runtime: Runtime,
-    system: str,
-    target: str | None,
-    code: str | None,
-    *,
-    last_stable: bool,
-    full: bool,
+    call: Call, target: str | None, code: str | None, *, last_stable: bool, full: bool
 ) -> tuple[str, str | None]:
     """Return the configuration and the code to go back to."""
     if full:
-        from ledger.service.rollbacks.checkout import full_rollback
-
         if target or last_stable or code:
             raise UsageError("--full says it all: leave --to, --last-stable and --code out.")
-        target, code = full_rollback(runtime.ledger, runtime.ledger.load(system))
+        target, code = full_rollback(call.ledger, call.state())
     if target is not None and last_stable:
         raise UsageError("Say either --last-stable, or --to FINGERPRINT|TAG|#N.")
     if target is not None or last_stable:
@@ -148,50 +133,47 @@ def _where_to(
         raise UsageError(
             "Say where to: --last-stable, --to FINGERPRINT|TAG|#N, --code REF, or --full."
         )
-    in_force = runtime.ledger.load(system).fingerprint
+    in_force = call.state().fingerprint
     if in_force is None:
         raise Refused(
-            f"{system} has no configuration in force that could stay.",
-            hint=f"rollout config put {system} FILE… --in-force",
+            f"{call.system} has no configuration in force that could stay.",
+            hint=f"rollout config put {call.system} FILE… --in-force",
         )
     return in_force, code
 
 
-def show_rollback(
-    runtime: Runtime, system: str, selector: str, code: str | None, output: Output
-) -> None:
+def show_rollback(call: Call, selector: str, code: str | None) -> None:
     """Print what a rollback would change, write and append."""
-    from ledger.service.rollbacks import rollback as rolling_back
 
-    actor = runtime.settings.actor
-    decision, changes = rolling_back.plan(runtime.ledger, system, selector, actor, code=code)
+    decision, changes = rolling_back.plan(call.ledger, call.system, selector, call.actor, code=code)
     if decision.skipped is not None:
-        skip(output, system, decision.skipped)
+        call.skip(decision.skipped)
         return
     intent = decision.events[0].payload()
     title = f"{short(intent.get('from_fingerprint'))} → {short(intent['to_fingerprint'])}"
     steps = ["RollbackStepCompleted"] * rollbacks.step_count(intent)
-    show_plan(decision, changes, output, title, [*steps, "ConfigApplied", "RollbackCompleted"])
+    show_plan(decision, changes, call.output, title, [*steps, "ConfigApplied", "RollbackCompleted"])
 
 
 @rollback.command("status")
-@click.argument("system", shell_complete=complete_system)
-@options.output
-@pass_runtime
-def status(runtime: Runtime, system: str, output: Output) -> None:
+@options.system
+@with_output
+def status(call: Call) -> None:
     """Show a rollback that was begun and not ended.
 
     \b
     Example:
       rollout rollback status bot
     """
-    state = runtime.ledger.load(system)
+    state = call.state()
     begun = unfinished(state)
     if begun is None:
-        output.record({"system": system, "rollback": None}, f"{system} has no rollback in flight")
+        call.output.record(
+            {"system": call.system, "rollback": None}, f"{call.system} has no rollback in flight"
+        )
         return
     record = state.operations[begun[0]]
-    output.record(
+    call.output.record(
         {
             "operation": begun[0],
             "to": begun[1],
@@ -204,56 +186,59 @@ def status(runtime: Runtime, system: str, output: Output) -> None:
         }
     )
     say(
-        f"go on: rollout rollback resume {system}; give up: rollout rollback abandon {system} --reason …"
+        f"go on: rollout rollback resume {call.system}; "
+        f"give up: rollout rollback abandon {call.system} --reason …"
     )
 
 
 @rollback.command("resume")
-@click.argument("system", shell_complete=complete_system)
+@options.system
 @options.reason
-@options.output
-@pass_runtime
-def resume(runtime: Runtime, system: str, reason: str | None, output: Output) -> None:
+@with_output
+def resume(call: Call) -> None:
     """Finish a rollback that was begun.
 
     \b
     Example:
       rollout rollback resume bot
     """
-    from ledger.service.recovery import recover
 
-    if unfinished(runtime.ledger.load(system)) is None:
-        skip(output, system, f"{system} has no rollback in flight")
+    if unfinished(call.state()) is None:
+        call.skip(f"{call.system} has no rollback in flight")
         return
-    result = recover(runtime.ledger, system, runtime.origin(reason))
+    result = recover(call.ledger, call.system, call.origin)
     if unfinished(result.state) is not None:
-        raise Refused(result.problems[0], hint=f"Mend that, then: rollout rollback resume {system}")
-    output.record(
-        {"system": system, "completed": list(result.completed), "fingerprint": result.fingerprint},
+        raise Refused(
+            result.problems[0], hint=f"Mend that, then: rollout rollback resume {call.system}"
+        )
+    call.output.record(
+        {
+            "system": call.system,
+            "completed": list(result.completed),
+            "fingerprint": result.fingerprint,
+        },
         f"✔ {'; '.join(result.completed) or 'nothing was left to do'}",
     )
 
 
 @rollback.command("abandon")
-@click.argument("system", shell_complete=complete_system)
+@options.system
 @options.reason
-@options.output
-@pass_runtime
-def abandon(runtime: Runtime, system: str, reason: str | None, output: Output) -> None:
+@with_output
+def abandon(call: Call) -> None:
     """Give up a rollback that was begun; files that were written stay as they are.
 
     \b
     Example:
       rollout rollback abandon bot --reason "fixed by hand"
     """
-    from ledger.service.rollbacks import rollback as rolling_back
 
-    if not has_reason(reason):
-        raise ReasonRequired("Giving up a rollback needs a reason.", hint="Say why: --reason TEXT")
-    operation = rolling_back.abandon(runtime.ledger, system, runtime.origin(reason))
+    call.insist_on_reason("Giving up a rollback needs a reason.")
+    operation = rolling_back.abandon(call.ledger, call.system, call.origin)
     if operation is None:
-        skip(output, system, f"{system} has no rollback in flight")
+        call.skip(f"{call.system} has no rollback in flight")
         return
-    output.record(
-        {"system": system, "abandoned": operation}, f"the rollback of {system} was given up"
+    call.output.record(
+        {"system": call.system, "abandoned": operation},
+        f"the rollback of {call.system} was given up",
     )

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import click
 
 from cli import options
-from cli.completion import complete_system
+from cli.call import Call, with_output
 from cli.output import Output, say
-from cli.wiring import Runtime, pass_runtime
+from cli.times import parse_time
+from ledger.alerts.convert import convert as converted
+from ledger.alerts.rules import load_rules
+from ledger.configuration.source import read_bytes
+from ledger.domain.values.durations import duration_text, parse_duration
+from ledger.service.alerts.rule_sets import rules_of
+from ledger.service.backtest import backtest
+from ledger.service.backtest.replay import run_tests
+from ledger.service.plans import adoption
+from projections.words.sentences import sentence
 
 
 @click.group()
@@ -31,9 +41,6 @@ def check(files: tuple[Path, ...], output: Output) -> None:
     Example:
       rollout rules check profiles/rules/*.yaml
     """
-    from ledger.alerts.rules import load_rules
-    from ledger.configuration.source import read_bytes
-    from ledger.domain.values.durations import duration_text
 
     rows = [
         {
@@ -62,7 +69,6 @@ def test(files: tuple[Path, ...], output: Output) -> None:
     Example:
       rollout rules test profiles/rules/tests/slo_test.yaml
     """
-    from ledger.service.backtest.replay import run_tests
 
     done = [(file, one) for file in files for one in run_tests(file)]
     output.rows(
@@ -95,8 +101,6 @@ def convert(file: Path, out: Path | None) -> None:
       rollout rules convert config/alerts.production.yaml --out profiles/rules/alerts.yaml
     """
     from ledger import files
-    from ledger.alerts.convert import convert as converted
-    from ledger.configuration.source import read_bytes
 
     made = converted(read_bytes(file), file.name)
     if out is None:
@@ -109,7 +113,7 @@ def convert(file: Path, out: Path | None) -> None:
 
 
 @rules.command("replay")
-@click.argument("system", shell_complete=complete_system)
+@options.system
 @click.option(
     "--since", "--from", "since", required=True, metavar="TIME", help="A time, or: 7 days ago."
 )
@@ -119,16 +123,9 @@ def convert(file: Path, out: Path | None) -> None:
 @click.option(
     "--every", metavar="DURATION", help="How often to look. Default: as the plan's watch."
 )
-@options.output
-@pass_runtime
+@with_output
 def replay(
-    runtime: Runtime,
-    system: str,
-    since: str,
-    until: str | None,
-    files: tuple[Path, ...],
-    every: str | None,
-    output: Output,
+    call: Call, since: str, until: str | None, files: tuple[Path, ...], every: str | None
 ) -> None:
     """Tell what rules would have done with the metrics that were recorded. Records nothing.
 
@@ -138,21 +135,11 @@ def replay(
     Example:
       rollout rules replay bot --since "7 days ago" --rules next.yaml
     """
-    from datetime import timedelta
 
-    from cli.times import parse_time
-    from ledger.alerts.rules import load_rules
-    from ledger.configuration.source import read_bytes
-    from ledger.domain.values.durations import parse_duration
-    from ledger.service.alerts.rule_sets import rules_of
-    from ledger.service.backtest import backtest
-    from ledger.service.plans import adoption
-    from projections.words.sentences import sentence
-
-    now = runtime.clock.now()
+    now = call.now()
     start, end = parse_time(since, now), parse_time(until, now) if until else now
-    state = runtime.ledger.load(system)
-    plan = adoption.plan_of(runtime.ledger, state) if state.profile else None
+    state = call.state()
+    plan = adoption.plan_of(call.ledger, state) if state.profile else None
     named = [load_rules(read_bytes(file), file.name) for file in files]
     found = [rule for file in named for rule in file.rules] if files else (
         list(rules_of(plan)) if plan else []
@@ -171,10 +158,16 @@ def replay(
             "action": _action(step.event.payload()),
         }
         for step in backtest.replayed(
-            runtime.store, system, found, recordings, start=start, end=end, interval=interval
+            call.runtime.store,
+            call.system,
+            found,
+            recordings,
+            start=start,
+            end=end,
+            interval=interval,
         )
     ]
-    output.rows(rows, ["at", "event", "what", "action"])
+    call.output.rows(rows, ["at", "event", "what", "action"])
     fired = sum(row["event"] == "AlertFired" for row in rows)
     say(f"{fired} alerts would have fired")
 

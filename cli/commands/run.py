@@ -6,14 +6,15 @@ import contextlib
 import os
 import socket
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import click
+import orjson
 
-from cli import options
-from cli.completion import complete_system
+from cli import backups, collecting, options
+from cli.call import Call, pass_call
 from cli.output import say
-from cli.wiring import Runtime, pass_runtime
+from cli.wiring import Runtime
 from ledger.domain.errors import (
     BadInput,
     GateClosed,
@@ -21,13 +22,21 @@ from ledger.domain.errors import (
     LedgerError,
     LedgerUnreachable,
 )
-
-if TYPE_CHECKING:
-    from ledger.domain.events import RunStarted
-    from ledger.domain.state import SystemState
-    from ledger.service.core.recorder import Origin
-    from ledger.service.core.session import Ledger
-    from ledger.service.runs.supervisor import Ended
+from ledger.domain.events import RunStarted, RunStopped
+from ledger.domain.gates.verdicts import Verdict
+from ledger.domain.state import SystemState
+from ledger.domain.values.fingerprints import flatten
+from ledger.service import recovery
+from ledger.service.backups import recording
+from ledger.service.configurations import snapshots
+from ledger.service.core.actuators import world_of
+from ledger.service.core.recorder import Origin
+from ledger.service.core.session import Ledger
+from ledger.service.gates import preflight
+from ledger.service.plans.adoption import plan_of
+from ledger.service.rollbacks.checkout import commit_of
+from ledger.service.runs import run as running, supervisor
+from ledger.service.runs.supervisor import Ended
 
 COUNTDOWN_SECONDS: Final = 5
 NOT_STARTED: Final = 126
@@ -35,7 +44,7 @@ NOT_STARTED: Final = 126
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
-@click.argument("system", shell_complete=complete_system)
+@options.system
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- COMMAND...")
 @click.option("--run-tag", metavar="TAG", help="Default: date, time and system.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=Path("artifacts/runtime"),
@@ -46,16 +55,14 @@ NOT_STARTED: Final = 126
               help="Make a backup before the start; where, and for whom it is encrypted, say the variables "
                    "of backup create. Without it only the place in the log is noted.")  # fmt: skip
 @options.reason
-@pass_runtime
+@pass_call
 def run(
-    runtime: Runtime,
-    system: str,
+    call: Call,
     command: tuple[str, ...],
     run_tag: str | None,
     out: Path,
     countdown: int,
     backup: bool,
-    reason: str | None,
 ) -> None:
     """Run COMMAND under supervision: checks, backup point, risk parameters, countdown, start, stop report.
 
@@ -66,16 +73,24 @@ def run(
     Example:
       rollout run polyarb-x --reason "phase 1, day 1" -- python src/main.py
     """
-    from ledger.service.runs import run as running, supervisor
 
+    collecting.stay()
     supervisor.insist_on_program(command)
-    now = runtime.clock.now()
-    tag = run_tag or f"{now:%Y%m%d_%H%M%S}_{system.replace('/', '-')}"
-    runtime.offline_ledger.recorder.insist_on_plain(tag, "run tag")
-    origin = runtime.origin(reason)
-    with running.alone_here(runtime.offline_ledger, system, tag) as lock:
+    now = call.now()
+    tag = run_tag or f"{now:%Y%m%d_%H%M%S}_{call.system.replace('/', '-')}"
+    call.runtime.offline_ledger.recorder.insist_on_plain(tag, "run tag")
+    origin = call.origin
+    with running.alone_here(call.runtime.offline_ledger, call.system, tag) as lock:
         code = _run(
-            runtime, system, command, tag, out.absolute(), countdown, origin, lock, backup=backup
+            call.runtime,
+            call.system,
+            command,
+            tag,
+            out.absolute(),
+            countdown,
+            origin,
+            lock,
+            backup=backup,
         )
     click.get_current_context().exit(code)
 
@@ -92,9 +107,6 @@ def _run(
     *,
     backup: bool,
 ) -> int:
-    from ledger.domain.events import RunStopped
-    from ledger.service.runs import run as running, supervisor
-
     halted: str | None = None
     try:
         ledger = runtime.ledger
@@ -133,10 +145,6 @@ def _prepare(
     runtime: Runtime, ledger: Ledger, system: str, origin: Origin, out: Path, *, backup: bool
 ) -> None:
     """Finish what a crash left, run the checks, keep a way back, show what is at stake."""
-    from ledger.service import recovery
-    from ledger.service.configurations import snapshots
-    from ledger.service.core.actuators import world_of
-    from ledger.service.runs import run as running
 
     state = ledger.load(system)
     running.insist_on_alone(ledger, state)
@@ -161,9 +169,6 @@ def _prepare(
 
 def _insist_on_go(runtime: Runtime, state: SystemState, origin: Origin) -> None:
     from cli.commands.preflight import report
-    from ledger.domain.gates.verdicts import Verdict
-    from ledger.service.gates import preflight
-    from ledger.service.plans.adoption import plan_of
 
     if state.profile is None or not plan_of(runtime.ledger, state).profile.checks:
         return
@@ -182,7 +187,6 @@ def _insist_on_go(runtime: Runtime, state: SystemState, origin: Origin) -> None:
 
 def _backup(runtime: Runtime, origin: Origin) -> None:
     """Make a backup, or start nothing: whoever asked for one does not want to run without it."""
-    from cli import backups
 
     made, _ = backups.made(
         runtime,
@@ -196,8 +200,6 @@ def _backup(runtime: Runtime, origin: Origin) -> None:
 
 def _backup_point(ledger: Ledger, out: Path) -> None:
     """Note how far the log has come: with the configurations in it, that is what to go back to."""
-    from ledger.service.backups import recording
-    from ledger.service.runs import run as running
 
     point = recording.point(ledger.recorder.store)
     running.write_out(out, {"backup_point.json": running.as_json(point)})
@@ -208,9 +210,6 @@ def _backup_point(ledger: Ledger, out: Path) -> None:
 
 def _show_risk(ledger: Ledger, state: SystemState) -> None:
     """Show what the phase limits, and what the configuration says of it."""
-    import orjson
-
-    from ledger.domain.values.fingerprints import flatten
 
     if state.phase is None or not state.phase.limits:
         return
@@ -244,9 +243,6 @@ def _variables(told: dict[str, Any], state: SystemState) -> dict[str, str]:
 def _started(
     ledger: Ledger, state: SystemState, tag: str, command: tuple[str, ...], mode: str
 ) -> RunStarted:
-    from ledger.domain.events import RunStarted
-    from ledger.service.rollbacks.checkout import commit_of
-
     name, _, kind = mode.partition("/")
     return RunStarted(
         run=tag,
@@ -274,7 +270,6 @@ def _stop(
     away: bool,
 ) -> None:
     """Record how it ended; whatever else goes wrong from here on, the exit code is the program's."""
-    from ledger.service.runs import run as running
 
     try:
         after = running.record(
@@ -298,8 +293,7 @@ def _stop(
 
 def _report(runtime: Runtime, state: SystemState, tag: str, out: Path) -> None:
     """Write the stop report, if the plan asks for one."""
-    from cli.commands.report_sheets import write_stop_report
-    from ledger.service.plans.adoption import plan_of
+    from cli.commands.report_sheets import write_stop_report  # a run may last for weeks
 
     if state.profile is None:
         return

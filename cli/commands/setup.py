@@ -8,31 +8,31 @@ from collections.abc import Callable
 
 import click
 
-from cli import options
-from cli.output import Output, say
-from cli.wiring import Runtime, pass_runtime
+from cli.call import Call, with_output
+from cli.output import say
+from cli.wiring import Runtime
 from ledger.domain.errors import LedgerError
-from ledger.service.core.creation import PROGRAM_VERSION
+from ledger.service.configurations.registration import adopted_key, insist_on_key
+from ledger.service.core.creation import PROGRAM_VERSION, create_ledger
+from ledger.store import migrate
+from ledger.store.dsn import redact
+from ledger.store.postgres import PostgresStore
 
 
 @click.command()
-@options.output
-@pass_runtime
-def init(runtime: Runtime, output: Output) -> None:
+@with_output
+def init(call: Call) -> None:
     """Make the ledger, or bring it up to this version. Safe to repeat.
 
     \b
     Example:
       ROLLOUT_DSN=postgresql://admin@db/ledger rollout init
     """
-    from ledger.service.core.creation import create_ledger
-    from ledger.store import migrate
-    from ledger.store.postgres import PostgresStore
 
-    migrate.upgrade(runtime.dsn)
-    store = PostgresStore(runtime.dsn)
-    made = create_ledger(runtime.recorder_for(store), runtime.origin())
-    runtime.catch_up()
+    migrate.upgrade(call.runtime.dsn)
+    store = PostgresStore(call.runtime.dsn)
+    made = create_ledger(call.runtime.recorder_for(store), call.origin)
+    call.runtime.catch_up()
     head = store.head()
     store.close()
     record = {
@@ -40,24 +40,22 @@ def init(runtime: Runtime, output: Output) -> None:
         "migration": migrate.HEAD,
         "position": head.position,
     }
-    output.record(
+    call.output.record(
         record, "the ledger was made" if made else f"skipped (already there, at #{head.position})"
     )
 
 
 @click.command()
-@options.output
-@pass_runtime
-def doctor(runtime: Runtime, output: Output) -> None:
+@with_output
+def doctor(call: Call) -> None:
     """Tell what is in use, and whether it works. Exit 9 when the ledger can't be reached.
 
     \b
     Example:
       rollout doctor -o json
     """
-    from ledger.store.dsn import redact
 
-    settings = runtime.settings
+    settings = call.runtime.settings
     findings: dict[str, object] = {
         "version": PROGRAM_VERSION,
         "python": platform.python_version(),
@@ -66,14 +64,14 @@ def doctor(runtime: Runtime, output: Output) -> None:
         "database": "embedded" if settings.dsn is None else "given",
     }
     checks: dict[str, Callable[[], object]] = {
-        "dsn": lambda: redact(runtime.dsn),
-        "server": runtime.server_version,
-        "migration": lambda: runtime.store.schema_revision(),  # noqa: PLW0108 -- opens the store late
-        "head": lambda: runtime.store.head().position,
-        "restore": lambda: runtime.store.insist_on_whole(),  # noqa: PLW0108 -- as above
-        "waiting_in_spool": lambda: len(runtime.ledger_without_draining.spool.read().records),
-        "roles": lambda: _roles(runtime),
-        "secret_key": lambda: _secret_key(runtime),
+        "dsn": lambda: redact(call.runtime.dsn),
+        "server": call.runtime.server_version,
+        "migration": lambda: call.runtime.store.schema_revision(),  # noqa: PLW0108 -- opens the store late
+        "head": lambda: call.runtime.store.head().position,
+        "restore": lambda: call.runtime.store.insist_on_whole(),  # noqa: PLW0108 -- as above
+        "waiting_in_spool": lambda: len(call.runtime.ledger_without_draining.spool.read().records),
+        "roles": lambda: _roles(call.runtime),
+        "secret_key": lambda: _secret_key(call.runtime),
     }
     failed: LedgerError | None = None
     for name, check in checks.items():
@@ -82,7 +80,7 @@ def doctor(runtime: Runtime, output: Output) -> None:
         except LedgerError as problem:
             findings[name] = f"PROBLEM: {problem.message}"
             failed = failed or problem
-    output.record(findings)
+    call.output.record(findings)
     if failed is not None:
         raise failed
     say("everything that is needed works")
@@ -106,7 +104,6 @@ def _roles(runtime: Runtime) -> str:
 
 def _secret_key(runtime: Runtime) -> str | None:
     """Return the id of this machine's key for secrets; insist that it is the ledger's, if both have one."""
-    from ledger.service.configurations.registration import adopted_key, insist_on_key
 
     mine, (adopted, _) = runtime.secret_key_id(), adopted_key(runtime.store)
     if adopted is None:

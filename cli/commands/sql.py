@@ -7,20 +7,25 @@ import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TextIO
+from typing import Final, TextIO
 
 import click
 
 from cli import options
+from cli.call import Call, pass_call
 from cli.output import Output, say
-from cli.wiring import Runtime, pass_runtime
+from cli.progress import Progress
+from cli.rows import show_table, write_rows
+from cli.wiring import Runtime
 from ledger import files
 from ledger.domain.errors import BadInput, LedgerUnreachable, OperationInProgress
-
-if TYPE_CHECKING:
-    from projections.audit.ask import Parameters, Questioner
-    from projections.audit.log_reader import Head
-    from projections.audit.saved import Parameter
+from ledger.store.home import ensure_home
+from projections.audit import replica, shut_in
+from projections.audit.ask import Parameters, Questioner
+from projections.audit.log_reader import Head
+from projections.audit.replica import replica_path
+from projections.audit.saved import Parameter, all_saved
+from projections.audit.sync import sync
 
 FORMS: Final = {
     ".csv": "csv",
@@ -35,8 +40,6 @@ SQL_BYTES_MAX: Final = 1_000_000
 def _complete_saved(
     _context: click.Context, _parameter: click.Parameter, incomplete: str
 ) -> list[str]:
-    from projections.audit.saved import all_saved
-
     return [saved.id for saved in all_saved() if saved.id.startswith(incomplete)]
 
 
@@ -86,9 +89,9 @@ def _complete_saved(
     is_flag=True,
     help="Build the replica anew from the log. One that disagrees with the log is kept beside it.",
 )
-@pass_runtime
+@pass_call
 def sql(
-    runtime: Runtime,
+    call: Call,
     statement: str | None,
     saved: str | None,
     given: tuple[str, ...],
@@ -124,16 +127,16 @@ def sql(
     question = (
         None if shell else _question(statement, saved, _parameters(given), wanted=not rebuild)
     )
-    current = bring_up(runtime, rebuild=rebuild, no_sync=no_sync)
+    current = bring_up(call.runtime, rebuild=rebuild, no_sync=no_sync)
     if shell:
         from cli.sql_shell import run_shell
 
-        run_shell(runtime, form, timeout_seconds)
+        run_shell(call.runtime, form, timeout_seconds)
     elif question is not None:
         text, parameters = question
         with _target(out, binary=form == "parquet") as (stream, target):
             may_write = target if form == "parquet" else None
-            with questioner(runtime, timeout_seconds, may_write=may_write) as (asked, head):
+            with questioner(call.runtime, timeout_seconds, may_write=may_write) as (asked, head):
                 if not current:
                     say(f"note: as of position {_standing(head)}", colour="yellow")
                 answer(asked, head, text, parameters, form=form, stream=stream, parquet=may_write)
@@ -148,10 +151,6 @@ def bring_up(runtime: Runtime, *, rebuild: bool = False, no_sync: bool = False) 
         IntegrityFailure: the replica and the log disagree.
         LedgerUnreachable, OperationInProgress: and there is no replica, or a rebuild was asked for.
     """
-    from cli.progress import Progress
-    from ledger.store.home import ensure_home
-    from projections.audit.replica import replica_path
-    from projections.audit.sync import sync
 
     home = runtime.settings.home
     if no_sync:
@@ -182,8 +181,6 @@ def questioner(
     runtime: Runtime, timeout_seconds: float, *, may_write: Path | None = None
 ) -> Generator[tuple[Questioner, Head]]:
     """Open the replica to ask it; with it comes the last event that it holds."""
-    from projections.audit import replica, shut_in
-    from projections.audit.ask import Questioner
 
     path = replica.replica_path(runtime.settings.home)
     with shut_in.open_for_reading(path, may_write=may_write, clock=runtime.clock) as connection:
@@ -203,7 +200,6 @@ def answer(
     parquet: Path | None = None,
 ) -> None:
     """Ask one or several statements, all checked before the first is run; write what comes of it."""
-    from cli.rows import show_table, write_rows
 
     statements = asked.statements(text)
     wanted = {name for statement in statements for name in statement.named_parameters}
@@ -307,8 +303,6 @@ def _parameters(given: tuple[str, ...]) -> dict[str, str | None]:
 
 
 def _list(output: Output) -> None:
-    from projections.audit.saved import all_saved
-
     rows = [
         {
             "name": each.id,

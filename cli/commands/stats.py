@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import click
 
 from cli import options
-from cli.completion import complete_system
-from cli.output import Output, say
+from cli.call import Call, with_output
+from cli.commands.sql import bring_up, questioner
+from cli.output import say
 from cli.times import parse_time
-from cli.wiring import Runtime, pass_runtime
+from cli.wiring import Runtime
 from ledger.domain.errors import UsageError
 from ledger.domain.state import iso
 from ledger.domain.values.durations import duration_text
-
-if TYPE_CHECKING:
-    from projections.audit.log_reader import Head
-    from projections.queries.statistics import Number, Statistics
+from projections.audit.log_reader import Head
+from projections.queries.statistics import Number, Statistics, statistics
 
 TIMEOUT_SECONDS: Final = 300.0
 COLUMNS: Final = ["system", "measure", "value", "from", "note"]
@@ -27,16 +26,13 @@ CSV_COLUMNS: Final = ["system", "since", "until", "measure", "value", "unit", "s
 
 
 @click.command()
-@click.argument("system", required=False, shell_complete=complete_system)
+@options.any_system
 @click.option(
     "--since", metavar="TIME", help="From this time on. Default: the system's first event."
 )
 @click.option("--until", metavar="TIME", help="Up to this time. Default: now.")
-@options.output
-@pass_runtime
-def stats(
-    runtime: Runtime, system: str | None, since: str | None, until: str | None, output: Output
-) -> None:
+@with_output
+def stats(call: Call, system: str | None, since: str | None, until: str | None) -> None:
     """Show how the rollout went: time in mode, time to detect and restore, change failures, rollbacks.
 
     A number that can't be derived is absent, and says why. docs/statistics.md defines each.
@@ -46,27 +42,25 @@ def stats(
       rollout stats bot --since 30d
       rollout stats -o json
     """
-    from cli.commands.sql import bring_up, questioner
-    from projections.queries.statistics import statistics
 
-    now = runtime.clock.now()
+    now = call.now()
     begin = parse_time(since, now) if since else None
     end = parse_time(until, now) if until else None
     if begin is not None and begin >= (end or now):
         raise UsageError("--since is not before the end, so nothing can lie between them.")
     if system is not None:
-        _ = runtime.ledger.load(system)  # a name that is none is told, with the nearest one
-    bring_up(runtime)
-    with questioner(runtime, TIMEOUT_SECONDS) as (asked, head):
+        _ = call.ledger.load(system)  # a name that is none is told, with the nearest one
+    bring_up(call.runtime)
+    with questioner(call.runtime, TIMEOUT_SECONDS) as (asked, head):
         found = statistics(asked, system=system, since=begin, until=end, now=now)
-    if output.format == "json":
-        output.record(_document(runtime, head, found))
-    elif output.format == "jsonl":
-        output.rows([_record(each) for each in found])
-    elif output.format == "csv":
-        output.rows([row for each in found for row in _rows(each)], CSV_COLUMNS)
+    if call.output.format == "json":
+        call.output.record(_document(call.runtime, head, found))
+    elif call.output.format == "jsonl":
+        call.output.rows([_record(each) for each in found])
+    elif call.output.format == "csv":
+        call.output.rows([row for each in found for row in _rows(each)], CSV_COLUMNS)
     else:
-        output.rows([_shown(row) for each in found for row in _rows(each)], COLUMNS)
+        call.output.rows([_shown(row) for each in found for row in _rows(each)], COLUMNS)
         say(f"as of position {head.position:,}; — is a number that can't be derived")
 
 

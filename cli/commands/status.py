@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from cli import options
+from cli import collecting, options
 from cli.completion import complete_system
 from cli.output import Output
 from cli.overview import overview_text
@@ -52,6 +52,8 @@ def status(
       rollout status bot -w
       rollout status -o json
     """
+    if watch:
+        collecting.stay()
     _ = runtime.ledger  # appends what this machine did without the ledger
     found, shown = _show(runtime, system, output, None, watching=watch)
     with suppress(KeyboardInterrupt):  # watching has no other end, so nobody need be told of it

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
 
 from cli import options
+from cli.call import Call, with_output
 from cli.completion import complete_system
-from cli.output import Output
-from cli.wiring import Runtime, pass_runtime
 from ledger.actuators import DEFAULT_CONTROL_FILE
 from ledger.domain.errors import UsageError
 from ledger.domain.systems.events import Actuators, CodePlace, ConfigFile
+from ledger.service.systems.registration import register
 
 
 @click.group()
@@ -64,10 +65,9 @@ def system() -> None:
     help="Seconds.",
 )
 @options.reason
-@options.output
-@pass_runtime
+@with_output
 def add(
-    runtime: Runtime,
+    call: Call,
     name: str,
     environment: str,
     description: str,
@@ -79,8 +79,6 @@ def add(
     restart: str | None,
     restart_timeout: float,
     confirm_timeout: float,
-    reason: str | None,
-    output: Output,
 ) -> None:
     """Register the system NAME, or change its registration.
 
@@ -89,7 +87,6 @@ def add(
       rollout system add polyarb-x --http-admin http://127.0.0.1:8001 \\
           --control-file data/control/mode.json --config-file config/config.yaml
     """
-    from ledger.service.systems.registration import register
 
     actuators = Actuators(
         control_file=str(Path(control_file).absolute()) if control_file else None,
@@ -100,9 +97,9 @@ def add(
         confirm_timeout_ms=int(confirm_timeout * 1000),
     )
     state, decision = register(
-        runtime.ledger,
+        call.ledger,
         name,
-        runtime.origin(reason),
+        call.origin,
         environment=environment,
         description=description,
         actuators=actuators,
@@ -112,7 +109,7 @@ def add(
         outcome = "registered"
     human = f"skipped ({decision.skipped})" if decision.skipped else f"{name} is {outcome}"
     record = {"system": name, "outcome": outcome, "position": state.position}
-    output.record(record | {"explanation": decision.skipped or ""}, human)
+    call.output.record(record | {"explanation": decision.skipped or ""}, human)
 
 
 def _config_files(given: tuple[str, ...]) -> tuple[ConfigFile, ...]:
@@ -130,7 +127,6 @@ def _code(folder: str | None, restart: str | None, restart_timeout: float) -> Co
         if restart is not None:
             raise UsageError("--restart goes with --code.", hint="--code FOLDER names the checkout")
         return None
-    import shlex
 
     try:
         words = tuple(shlex.split(restart or ""))
@@ -144,9 +140,8 @@ def _code(folder: str | None, restart: str | None, restart_timeout: float) -> Co
 
 
 @system.command("list")
-@options.output
-@pass_runtime
-def list_(runtime: Runtime, output: Output) -> None:
+@with_output
+def list_(call: Call) -> None:
     """List the systems.
 
     \b
@@ -154,8 +149,8 @@ def list_(runtime: Runtime, output: Output) -> None:
       rollout system list -o json
     """
     rows = []
-    for name in runtime.store.systems():
-        state = runtime.ledger.recorder.load(name)
+    for name in call.runtime.store.systems():
+        state = call.ledger.recorder.load(name)
         registration = state.registration or {}
         rows.append(
             {
@@ -166,21 +161,20 @@ def list_(runtime: Runtime, output: Output) -> None:
                 "description": registration.get("description", ""),
             }
         )
-    output.rows(rows, ["system", "environment", "mode", "fingerprint", "description"])
+    call.output.rows(rows, ["system", "environment", "mode", "fingerprint", "description"])
 
 
 @system.command("show")
 @click.argument("name", shell_complete=complete_system)
-@options.output
-@pass_runtime
-def show(runtime: Runtime, name: str, output: Output) -> None:
+@with_output
+def show(call: Call, name: str) -> None:
     """Show a system's registration.
 
     \b
     Example:
       rollout system show polyarb-x
     """
-    registration = runtime.ledger.load(name).registration or {}
+    registration = call.ledger.load(name).registration or {}
     actuators = registration["actuators"]
     record = {
         "system": name,
@@ -193,8 +187,8 @@ def show(runtime: Runtime, name: str, output: Output) -> None:
         "code": actuators.get("code"),
         "confirm_timeout_ms": actuators["confirm_timeout_ms"],
     }
-    if output.format == "table":
+    if call.output.format == "table":
         files = [f"{file['name']} at {file['path']}" for file in actuators.get("config_files", ())]
         record["config_files"] = ", ".join(files)
         record["code"] = (actuators.get("code") or {}).get("repository")
-    output.record(record)
+    call.output.record(record)

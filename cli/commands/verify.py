@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import click
 
-from cli import options
+from cli.archive_check import verify_archive
+from cli.call import Call, pass_call, with_output
 from cli.output import Output, say
-from cli.wiring import Runtime, pass_runtime
+from cli.wiring import Runtime
 from ledger.domain.clock import Clock
 from ledger.domain.errors import IntegrityFailure, LedgerUnreachable, UsageError
-
-if TYPE_CHECKING:
-    from ledger.store.chain_scan import Stretch
-    from ledger.store.verify import Engine
-    from ledger.store.verify_engines import Found, Tell
+from ledger.store import checkpoint as checkpoints, migrate, verify as verification
+from ledger.store.chain_scan import Stretch
+from ledger.store.connect import AUDITOR, WRITER
+from ledger.store.postgres import PostgresStore
+from ledger.store.verify import Engine
+from ledger.store.verify_engines import Found, Tell
+from projections.audit.replica import replica_path
+from projections.audit.shut_in import open_for_reading
+from projections.audit.sync import sync
+from projections.audit.verify import first_bad_position
 
 COMMANDLINE: Final = click.core.ParameterSource.COMMANDLINE
 FIRST_WORD_SECONDS: Final = 1.0
@@ -57,15 +64,9 @@ LOG_SECONDS: Final = 10.0
     metavar="DIR",
     help="Recompute this archive of Parquet files instead. Needs no ledger and no PostgreSQL.",
 )
-@options.output
-@pass_runtime
+@with_output
 def verify(
-    runtime: Runtime,
-    checkpoint_file: Path | None,
-    first: int | None,
-    engine: str,
-    archive: Path | None,
-    output: Output,
+    call: Call, checkpoint_file: Path | None, first: int | None, engine: str, archive: Path | None
 ) -> None:
     """Recompute the hash chain and name the first bad position.
 
@@ -79,24 +80,23 @@ def verify(
       rollout verify --archive /mnt/archive
     """
     if archive is not None:
-        from cli.archive_check import verify_archive
-
         if first is not None:
             raise UsageError("An archive is verified from its first position on: leave --from out.")
         if click.get_current_context().get_parameter_source("engine") is COMMANDLINE:
             raise UsageError("An archive is recomputed by DuckDB: leave --engine out.")
-        verify_archive(runtime, archive, checkpoint_file, output)
+        verify_archive(call.runtime, archive, checkpoint_file, call.output)
         return
-    from ledger.store import checkpoint as checkpoints, verify as verification
 
     if checkpoint_file is not None and first is not None:
         raise UsageError("--checkpoint and --from both say where to start: give one of them.")
     checkpoint = checkpoints.read(checkpoint_file) if checkpoint_file is not None else None
-    dsn, role = _for_reading(runtime)
+    dsn, role = _for_reading(call.runtime)
     chosen: Engine = (
-        _by_duckdb(runtime.settings.home) if engine == "duckdb" else verification.ENGINES[engine]
+        _by_duckdb(call.runtime.settings.home)
+        if engine == "duckdb"
+        else verification.ENGINES[engine]
     )
-    progress = _Progress(runtime.clock)
+    progress = _Progress(call.runtime.clock)
     report = verification.verify(
         dsn, role=role, engine=chosen, checkpoint=checkpoint, first=first or 1, tell=progress.tell
     )
@@ -117,13 +117,13 @@ def verify(
         "explanation": problem.sentence if problem else None,
     }
     if problem is not None:
-        if output.format != "table":
-            output.record(record)
+        if call.output.format != "table":
+            call.output.record(record)
         raise IntegrityFailure(
             f"The first bad position is {problem.position} ({problem.kind}). {problem.sentence}",
             hint="Keep the database as it is, as evidence, and restore from a backup that verifies.",
         )
-    output.record(record, _said(report.first, report.last, report.chain, report.blobs))
+    call.output.record(record, _said(report.first, report.last, report.chain, report.blobs))
     if report.to_come is not None:
         say(f"This is half a restore: positions {report.last + 1} to {report.to_come} are still to come.\n"
             "  next: repeat the restore; it goes on where it was")  # fmt: skip
@@ -145,8 +145,8 @@ def _said(first: int, last: int, chain: bytes, blobs: int) -> str:
     metavar="FILE",
     help="Write it to this file, as a whole or not at all. Default: print it.",
 )
-@pass_runtime
-def checkpoint(runtime: Runtime, out: Path | None) -> None:
+@pass_call
+def checkpoint(call: Call, out: Path | None) -> None:
     """Write the log's position, hash and time, to keep elsewhere.
 
     Keep it where whoever may change the database may not write: another host, a repository, paper.
@@ -155,14 +155,10 @@ def checkpoint(runtime: Runtime, out: Path | None) -> None:
     Example:
       rollout checkpoint --out /mnt/elsewhere/ledger.json
     """
-    from contextlib import closing
 
-    from ledger.store import checkpoint as checkpoints
-    from ledger.store.postgres import PostgresStore
-
-    dsn, role = _for_reading(runtime)
+    dsn, role = _for_reading(call.runtime)
     with closing(PostgresStore(dsn, role=role)) as store:
-        taken = checkpoints.take(store, runtime.clock)
+        taken = checkpoints.take(store, call.runtime.clock)
     if out is None:
         Output("json").record(taken.record())
         return
@@ -176,11 +172,6 @@ def _for_reading(runtime: Runtime) -> tuple[str, str]:
     Raises:
         LedgerUnreachable, SchemaMissing, SchemaNewer: it can't be used, and what to do.
     """
-    from contextlib import closing
-
-    from ledger.store import migrate
-    from ledger.store.connect import AUDITOR, WRITER
-    from ledger.store.postgres import PostgresStore
 
     if runtime.settings.dsn is None:
         return runtime.store_dsn, AUDITOR
@@ -199,12 +190,6 @@ def _by_duckdb(home: Path) -> Engine:
     """Return the engine that recomputes the replica in ``home``, brought up to the end of the log first."""
 
     def engine(dsn: str, _role: str, stretches: Sequence[Stretch], tell: Tell) -> Found:
-        from ledger.store.verify_engines import Found
-        from projections.audit.replica import replica_path
-        from projections.audit.shut_in import open_for_reading
-        from projections.audit.sync import sync
-        from projections.audit.verify import first_bad_position
-
         sync(dsn, home)
         after = stretches[0].first - 1
         with open_for_reading(replica_path(home)) as replica:

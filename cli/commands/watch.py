@@ -10,33 +10,37 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import click
 
-from cli import options
-from cli.completion import complete_system
+from cli import collecting, options
+from cli.call import Call, with_output
 from cli.output import Output, say
-from cli.wiring import Runtime, pass_runtime
+from cli.wiring import Runtime
+from ledger import files, web
 from ledger.domain.errors import LedgerError, LedgerUnreachable, OperationInProgress
-
-if TYPE_CHECKING:
-    from ledger.service.watch.loop import Round, Watch
+from ledger.domain.log.ids import Actor, ActorKind, Channel
+from ledger.domain.values.durations import duration_text
+from ledger.notify.specs import File, Webhook
+from ledger.service.core.recorder import Origin
+from ledger.service.plans.adoption import plan_of
+from ledger.service.watch import start
+from ledger.service.watch.heartbeat import last_beat, silent_for
+from ledger.service.watch.loop import Round, Watch
+from ledger.service.watch.store_and_forward import lease_of
 
 SILENT: Final = 3
 
 
 @click.command()
-@click.argument("system", shell_complete=complete_system)
+@options.system
 @options.base
 @click.option("--once", is_flag=True, help="One round, then end.")
 @click.option("--check", is_flag=True,
               help="Only look whether somebody watches; exit 3 if not.")  # fmt: skip
-@options.output
-@pass_runtime
-def watch(
-    runtime: Runtime, system: str, base: Path, once: bool, check: bool, output: Output
-) -> None:
+@with_output
+def watch(call: Call, base: Path, once: bool, check: bool) -> None:
     """Watch over SYSTEM by its plan: sample, evaluate the rules, act, look for hand-made edits.
 
     One at a time. While Postgres is away it goes on: rules still pause, and what was done is appended
@@ -48,36 +52,34 @@ def watch(
       rollout watch polyarb-x --check || page-somebody
     """
     if check:
-        _check(runtime, system, output)
+        _check(call.runtime, call.system, call.output)
         return
-    from ledger.domain.log.ids import Actor, ActorKind, Channel
-    from ledger.service.core.recorder import Origin
-    from ledger.service.watch import start
-    from ledger.service.watch.store_and_forward import lease_of
+    collecting.stay()
 
     actor = Actor(f"watch@{socket.gethostname()}", "watch", ActorKind.SERVICE)
     origin = Origin(actor, Channel.SCHEDULER)
     away: LedgerUnreachable | None = None
     try:
-        ledger = runtime.ledger
-        alone = ledger.recorder.store.try_lock(lease_of(system))
+        ledger = call.ledger
+        alone = ledger.recorder.store.try_lock(lease_of(call.system))
     except LedgerUnreachable as problem:
-        away, alone, ledger = problem, True, runtime.ledger_to_come
+        away, alone, ledger = problem, True, call.runtime.ledger_to_come
     if not alone:
         raise OperationInProgress(
-            f"Somebody watches over {system} already.",
-            hint=f"rollout log {system} --type WatchStarted says who; two would act twice",
+            f"Somebody watches over {call.system} already.",
+            hint=f"rollout log {call.system} --type WatchStarted says who; two would act twice",
         )
-    with _here_alone(runtime, system):
-        watching = start.begin(ledger, system, origin, base=base.absolute(), say=_say, away=away)
-        _watch(runtime, watching, output, once=once)
+    with _here_alone(call.runtime, call.system):
+        watching = start.begin(
+            ledger, call.system, origin, base=base.absolute(), say=_say, away=away
+        )
+        _watch(call.runtime, watching, call.output, once=once)
     _let_go()
 
 
 @contextmanager
 def _here_alone(runtime: Runtime, system: str) -> Iterator[None]:
     """Hold the lease of this machine: it counts while Postgres, and so the other one, is away."""
-    from ledger import files
 
     path = runtime.settings.home / "locks" / f"watch-{system.replace('/', '%2F')}.lock"
     with files.exclusive_lock(path, timeout_seconds=0.2, what="watch"):
@@ -85,9 +87,6 @@ def _here_alone(runtime: Runtime, system: str) -> Iterator[None]:
 
 
 def _check(runtime: Runtime, system: str, output: Output) -> None:
-    from ledger.service.plans.adoption import plan_of
-    from ledger.service.watch.heartbeat import last_beat, silent_for
-
     state = runtime.ledger.load(system)
     allowed = plan_of(runtime.ledger, state).profile.watch.dead_man
     last, now = last_beat(runtime.settings.home, system), runtime.clock.now()
@@ -106,8 +105,6 @@ def _watch(runtime: Runtime, watching: Watch, output: Output, *, once: bool) -> 
     for lacking in _unreachable(watching):
         _say(f"warning: {lacking}: nobody is told by it")
     if not once:
-        from ledger.domain.values.durations import duration_text
-
         every = duration_text(watching.plan.profile.watch.interval)
         _say(f"watching over {watching.system}, a look every {every}; Ctrl-C ends it")
     while True:
@@ -125,8 +122,6 @@ def _watch(runtime: Runtime, watching: Watch, output: Output, *, once: bool) -> 
 
 def _unreachable(watching: Watch) -> Iterator[str]:
     """Yield why a channel of the plan can tell nobody: better known now than when an alert fires."""
-    from ledger import web
-    from ledger.notify.specs import File, Webhook
 
     for channel in watching.plan.profile.notify:
         if isinstance(channel, File):
@@ -168,7 +163,6 @@ def _wait(runtime: Runtime, until: datetime, ended: _Ended) -> bool:
 
 def _plan_again(runtime: Runtime, watching: Watch) -> None:
     """Take up a plan that was adopted meanwhile."""
-    from ledger.service.plans.adoption import plan_of
 
     state = watching.state
     if watching.away is not None or state.profile is None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Final
 
 from ledger import files as durable
-from ledger.actuators.recording import compare, insist_on_known
-from ledger.domain.errors import IntegrityFailure
+from ledger.domain.errors import BadInput, IntegrityFailure
 from ledger.domain.values.actuation import Written
 
 CONFIG_FILE_BYTES_MAX: Final = 16 * 1024 * 1024
@@ -55,3 +54,21 @@ class ConfigFiles:
             for name in names
         }
         return {name: content for name, content in contents.items() if content is not None}
+
+
+def insist_on_known(files: Collection[str], names: Collection[str]) -> None:
+    """Raise `BadInput` for a file that is not one of the system's."""
+    unknown = sorted(set(files) - set(names))
+    if unknown:
+        raise BadInput(
+            f"{', '.join(unknown)} is none of the system's configuration files",
+            hint=f"its files are: {', '.join(sorted(names)) or 'none'}",
+        )
+
+
+def compare(wanted: Mapping[str, bytes], in_place: Mapping[str, bytes]) -> Written:
+    """Tell the files whose bytes differ from what is in place from those that are right already."""
+    return Written(
+        replaced=tuple(name for name in wanted if in_place.get(name) != wanted[name]),
+        unchanged=tuple(name for name in wanted if in_place.get(name) == wanted[name]),
+    )

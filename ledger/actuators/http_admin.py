@@ -5,18 +5,12 @@ from __future__ import annotations
 import json
 from typing import ClassVar, Final
 
-from ledger.actuators.http_exchange import (
-    ANSWER_BYTES_MAX,
-    Answer,
-    HttpExchange,
-    NoAnswer,
-    NotReached,
-)
 from ledger.actuators.status import told_mode
 from ledger.clock import SystemClock
 from ledger.domain.clock import Clock
 from ledger.domain.values.actuation import Attempt, Carried, NotCarried, Observed, Outcome, Reading
 from ledger.domain.values.modes import Mode, PauseKind, full_kind
+from ledger.web import ADMIN_BYTES_MAX, AdminInterface, Answer, NoAnswer, NotReached
 
 _CONFIRM_POLL_SECONDS: Final = 0.1
 _OK: Final = 200
@@ -48,7 +42,7 @@ class HttpAdmin:
         """
         self._clock: Final = clock
         self._confirm_timeout_seconds: Final = confirm_timeout_seconds
-        self._http: Final = HttpExchange(
+        self._http: Final = AdminInterface(
             url,
             connect_timeout_seconds=connect_timeout_seconds,
             answer_timeout_seconds=answer_timeout_seconds,
@@ -130,8 +124,8 @@ class HttpAdmin:
         if answer.status != _OK:
             problem = f"{source} was answered by {_told(answer)}"
             return Reading(self.name, None, problem=problem)
-        if len(answer.body) > ANSWER_BYTES_MAX:
-            problem = f"{source} was answered by more than {ANSWER_BYTES_MAX} bytes"
+        if len(answer.body) > ADMIN_BYTES_MAX:
+            problem = f"{source} was answered by more than {ADMIN_BYTES_MAX} bytes"
             return Reading(self.name, None, problem=problem)
         return told_mode(self.name, answer.body, source=source)
 

@@ -39,8 +39,12 @@ def template_bytes(name: str, words: Words, **values: object) -> bytes:
 
     A name that the template uses and nobody gave is an error, and .html templates escape what they show.
     """
-    template = _environment().get_template(name)
-    return template.render(t=words, words=words, **values).encode()
+    return rendered(name, t=words, words=words, **values).encode()
+
+
+def rendered(name: str, **values: object) -> str:
+    """Return the template ``name`` filled in, as text."""
+    return _environment().get_template(name).render(**values)
 
 
 @cache

@@ -20,17 +20,17 @@ from ledger.actuators.code_checkout import GitCheckout
 from ledger.actuators.config_files import ConfigFiles
 from ledger.actuators.control_file import ControlFile
 from ledger.actuators.http_admin import HttpAdmin
-from ledger.actuators.recording import (
-    RecordingCodeActuator,
-    RecordingConfigActuator,
-    RecordingModeActuator,
-)
 from ledger.domain.errors import BadInput, Refused, UnknownName
 from ledger.domain.values.actuation import Outcome
 from ledger.domain.values.modes import Mode, PauseKind, full_kind
 from ledger.ports import CodeActuator, ConfigActuator, ModeActuator
 from tests.support.admin_server import running_system
 from tests.support.checkouts import two_releases
+from tests.support.recording import (
+    RecordingCodeActuator,
+    RecordingConfigActuator,
+    RecordingModeActuator,
+)
 from tests.support.switching import switch
 
 SETTINGS = [

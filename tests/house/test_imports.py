@@ -30,7 +30,6 @@ HEAVY = {
     "detect_secrets",
     "duckdb",
     "dulwich",
-    "httpx",
     "platformdirs",
     "psutil",
     "rich",

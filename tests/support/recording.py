@@ -1,4 +1,4 @@
-"""Actuators that only write down what they would do, for tests and for ``--dry-run``."""
+"""Actuators that only write down what they would do."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
-from ledger.domain.errors import BadInput, Refused, UnknownName
+from ledger.actuators.config_files import compare, insist_on_known
+from ledger.domain.errors import Refused, UnknownName
 from ledger.domain.values.actuation import (
     Attempt,
     Carried,
@@ -118,24 +119,6 @@ class RecordingCodeActuator:
         moved, self._at = self._at != commit, commit
         self.checked_out.append(commit)
         return moved
-
-
-def insist_on_known(files: Collection[str], names: Collection[str]) -> None:
-    """Raise `BadInput` for a file that is not one of the system's."""
-    unknown = sorted(set(files) - set(names))
-    if unknown:
-        raise BadInput(
-            f"{', '.join(unknown)} is none of the system's configuration files",
-            hint=f"its files are: {', '.join(sorted(names)) or 'none'}",
-        )
-
-
-def compare(wanted: Mapping[str, bytes], in_place: Mapping[str, bytes]) -> Written:
-    """Tell the files whose bytes differ from what is in place from those that are right already."""
-    return Written(
-        replaced=tuple(name for name in wanted if in_place.get(name) != wanted[name]),
-        unchanged=tuple(name for name in wanted if in_place.get(name) == wanted[name]),
-    )
 
 
 def _reading(mode: Mode | None, pause_kind: PauseKind | None) -> Reading:
