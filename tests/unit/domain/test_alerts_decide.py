@@ -1,0 +1,206 @@
+"""Alerts and incidents by hand, as tables."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from ledger.domain import events
+from ledger.domain.alerts import decide as alerts
+from ledger.domain.decision import Decision
+from ledger.domain.errors import Refused, UnknownName
+from ledger.domain.log.event import Event
+from ledger.domain.state import SystemState
+from tests.support.tables import REGISTERED, Case, Refuses, Skips, Told, When, fold, table
+
+LABELS = {"slice": "tokyo"}
+
+
+def fire(severity: str = "critical", alert: str = "EceHigh", message: str = "ECE 0.2") -> When:
+    def when(state: SystemState, _now: datetime) -> Decision:
+        return alerts.fire(
+            state, alert, severity=severity, message=message, labels=LABELS, incident="INC-2"
+        )
+
+    return when
+
+
+def fired(severity: str = "critical", alert: str = "EceHigh", message: str = "ECE 0.2") -> Event:
+    return events.AlertFired.model_validate(
+        {"alert": alert, "severity": severity, "message": message, "labels": LABELS}
+    )
+
+
+def opened(
+    incident: str = "INC-2", alert: str | None = "EceHigh", title: str = "EceHigh: ECE 0.2"
+) -> Event:
+    return events.IncidentOpened(incident=incident, title=title, severity="critical", alert=alert)
+
+
+def moved(event: Event, status: str) -> When:
+    def when(state: SystemState, _now: datetime) -> Decision:
+        return alerts.move_incident(state, "INC-1", event, status)
+
+    return when
+
+
+ACKED = events.IncidentAcknowledged(incident="INC-1")
+EASED = events.IncidentMitigated(incident="INC-1", action="pause")
+SOLVED = events.IncidentResolved(incident="INC-1")
+CLOSED = events.IncidentClosed(incident="INC-1")
+SYSTEM = (REGISTERED,)
+WARNED = (REGISTERED, fired("warning"))
+FIRES = (REGISTERED, fired(), opened("INC-1"))
+SEEN = (*FIRES, Told(events.AlertAcknowledged(alert="EceHigh"), who="bob"))
+OVER = (*FIRES, events.AlertResolved(alert="EceHigh", how="manual"))
+
+FIRING = [
+    Case("an unknown system", (), fire(), Refuses(UnknownName, "There is no system")),
+    Case("a warning", SYSTEM, fire("warning"), (fired("warning"),)),
+    Case("an info", SYSTEM, fire("info"), (fired("info"),)),
+    Case("a critical one", SYSTEM, fire(), (fired(), opened())),
+    Case(
+        "a critical one without a word",
+        SYSTEM,
+        fire(message=""),
+        (fired(message=""), opened(title="EceHigh")),
+    ),
+    Case("again", FIRES, fire(), Skips("EceHigh is firing already, since 2025-11-20T03:00:02")),
+    Case("a warning that becomes critical", WARNED, fire(), (fired(), opened())),
+    Case("a critical one that becomes a warning", FIRES, fire("warning"), (fired("warning"),)),
+    Case(
+        "another one",
+        FIRES,
+        fire(alert="Lag"),
+        (
+            fired(alert="Lag"),
+            opened(alert="Lag", title="Lag: ECE 0.2"),
+        ),
+    ),
+    Case("again, while its incident is open", OVER, fire(), (fired(),)),
+    Case("again, while that is mitigated", (*OVER, EASED), fire(), (fired(),)),
+    Case("again, once that is resolved", (*OVER, SOLVED), fire(), (fired(), opened())),
+    Case("again, once that is closed", (*OVER, SOLVED, CLOSED), fire(), (fired(), opened())),
+]
+ENDING = [
+    Case(
+        "acknowledged, with its incident",
+        FIRES,
+        lambda s, _: alerts.acknowledge(s, "EceHigh"),
+        (events.AlertAcknowledged(alert="EceHigh"), ACKED),
+    ),
+    Case(
+        "its incident is mitigated already",
+        (*FIRES, EASED),
+        lambda s, _: alerts.acknowledge(s, "EceHigh"),
+        (events.AlertAcknowledged(alert="EceHigh"),),
+    ),
+    Case(
+        "acknowledged twice",
+        SEEN,
+        lambda s, _: alerts.acknowledge(s, "EceHigh"),
+        Skips("was acknowledged already, by bob"),
+    ),
+    Case(
+        "acknowledged, and not there",
+        OVER,
+        lambda s, _: alerts.acknowledge(s, "EceHigh"),
+        Refuses(UnknownName, "has no open alert 'EceHigh'"),
+    ),
+    Case(
+        "resolved by hand",
+        FIRES,
+        lambda s, _: alerts.resolve(s, "EceHigh"),
+        (events.AlertResolved(alert="EceHigh", how="manual"),),
+    ),
+    Case(
+        "resolved twice",
+        OVER,
+        lambda s, _: alerts.resolve(s, "EceHigh"),
+        Refuses(UnknownName, "has no open alert 'EceHigh'"),
+    ),
+]
+STAGES = {
+    "open": FIRES,
+    "acknowledged": (*FIRES, ACKED),
+    "mitigated": (*FIRES, EASED),
+    "resolved": (*FIRES, SOLVED),
+}
+STEPS = {"acknowledged": ACKED, "mitigated": EASED, "resolved": SOLVED, "closed": CLOSED}
+ALLOWED = {
+    "open": {"acknowledged", "mitigated", "resolved"},
+    "acknowledged": {"mitigated", "resolved"},
+    "mitigated": {"acknowledged", "resolved"},
+    "resolved": {"closed"},
+}
+
+
+def step(before: str, after: str) -> Case:
+    when = moved(STEPS[after], after)
+    if before == after:
+        return Case(f"{before} again", STAGES[before], when, Skips(f"INC-1 is {after} already"))
+    if after in ALLOWED[before]:
+        return Case(f"{before} to {after}", STAGES[before], when, (STEPS[after],))
+    no = Refuses(Refused, f"INC-1 is {before}: it can't become {after}.")
+    return Case(f"not {before} to {after}", STAGES[before], when, no)
+
+
+MOVING = [
+    *(step(before, after) for before in STAGES for after in STEPS),
+    Case(
+        "a closed one",
+        (*FIRES, SOLVED, CLOSED),
+        moved(CLOSED, "closed"),
+        Refuses(UnknownName, "has no incident 'INC-1' that is not closed"),
+    ),
+    Case(
+        "a note",
+        STAGES["resolved"],
+        lambda s, _: alerts.note_incident(s, "INC-1", "three fills"),
+        (events.IncidentNoted(incident="INC-1", note="three fills"),),
+    ),
+    Case(
+        "a note on nothing",
+        SYSTEM,
+        lambda s, _: alerts.note_incident(s, "INC-1", "three fills"),
+        Refuses(UnknownName, "has no incident 'INC-1'"),
+    ),
+    Case(
+        "opened by hand",
+        SYSTEM,
+        lambda s, _: alerts.open_incident(s, "INC-2", title="odd fills", severity="critical"),
+        (opened(alert=None, title="odd fills"),),
+    ),
+]
+
+
+@table(FIRING)
+def test_raising_an_alert(case: Case) -> None:
+    """I16: once while it fires; a critical one has an incident, and one only while that stands open."""
+    case.holds()
+
+
+@table(ENDING)
+def test_acknowledging_and_resolving(case: Case) -> None:
+    """I11, I16: what fires, and once."""
+    case.holds()
+
+
+@table(MOVING)
+def test_an_incident_goes_one_way(case: Case) -> None:
+    """open, acknowledged, mitigated, resolved, closed; and closed is closed."""
+    case.holds()
+
+
+def test_what_lowers_exposure_mitigates_what_stands_open() -> None:
+    """The incidents that are open or acknowledged; not those that were mitigated or resolved before."""
+    stages: list[Event] = [REGISTERED, *(opened(f"INC-{number}", None) for number in range(1, 5))]
+    stages += [
+        events.IncidentAcknowledged(incident="INC-2"),
+        events.IncidentMitigated(incident="INC-3", action="pause"),
+        events.IncidentResolved(incident="INC-4"),
+    ]
+    state, _ = fold(stages)
+    assert alerts.mitigated_by(state, "rollback") == (
+        events.IncidentMitigated(incident="INC-1", action="rollback"),
+        events.IncidentMitigated(incident="INC-2", action="rollback"),
+    )

@@ -1,0 +1,246 @@
+"""Going back, as tables: given what was in force and vouched for, when the button is pressed, then what."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from ledger.domain import events
+from ledger.domain.decision import Decision
+from ledger.domain.errors import NothingStable, OperationInProgress, Refused, UnknownName
+from ledger.domain.log.event import Event
+from ledger.domain.rollbacks.decide import LAST_STABLE, request, step_count, unfinished
+from ledger.domain.state import SystemState
+from tests.support.tables import (
+    ONE,
+    OPERATION,
+    PLACE,
+    REGISTERED,
+    THREE,
+    TWO,
+    Case,
+    Refuses,
+    Skips,
+    Told,
+    When,
+    applied,
+    fold,
+    kept,
+    quarantined,
+    snapshot_of,
+    stable,
+    table,
+)
+
+CODE = events.CodeMove(
+    place=events.CodePlace(repository="/srv/bot", restart=("restart",)),
+    from_commit="a" * 40,
+    to_commit="b" * 40,
+    ref="v2.0.0",
+)
+SAME_CODE = CODE.model_copy(update={"to_commit": "a" * 40})
+
+
+def back(
+    to: str = LAST_STABLE, in_place: str | None = THREE, code: events.CodeMove | None = None
+) -> When:
+    def when(state: SystemState, _now: datetime) -> Decision:
+        return request(state, to, in_place=in_place, code=code)
+
+    return when
+
+
+def begun(
+    target: str, *left: str, to: str = LAST_STABLE, found: str | None = THREE,
+    code: events.CodeMove | None = None,
+) -> tuple[Event, ...]:  # fmt: skip
+    """The intent, and the quarantine of what is left."""
+    intent = events.RollbackRequested(
+        from_fingerprint=found,
+        to_fingerprint=target,
+        snapshot=snapshot_of(target),
+        selector=to,
+        files=(PLACE,),
+        code=code,
+    )
+    return (intent, *map(quarantined, left))
+
+
+KEPT = (REGISTERED, kept(ONE), kept(TWO), kept(THREE))
+STORY = (*KEPT, applied(ONE), stable(ONE), applied(TWO), stable(TWO), applied(THREE))
+"""One and two are stable, two the newer; three is in force, and nobody has vouched for it."""
+RESTS = (*STORY, quarantined(THREE), applied(TWO, "rollback"))
+OPEN = Told(
+    events.RollbackRequested(
+        to_fingerprint=TWO, snapshot=snapshot_of(TWO), selector=LAST_STABLE, files=(PLACE,)
+    ),
+    operation=OPERATION,
+)
+NEVER_RAN = (REGISTERED, kept(ONE), kept(TWO), applied(ONE))
+
+LAST = [
+    Case("an unknown system", (), back(), Refuses(UnknownName, "There is no system")),
+    Case("the newest stable one", STORY, back(), begun(TWO, THREE)),
+    Case("not one in quarantine", (*STORY, quarantined(TWO)), back(), begun(ONE, THREE)),
+    Case("not the one that is left", (*STORY, stable(THREE)), back(), begun(TWO, THREE)),
+    Case(
+        "but that one, where somebody has edited it by hand",
+        (*STORY, stable(THREE)),
+        back(in_place=None),
+        begun(THREE, found=None),
+    ),
+    Case(
+        "the newest word counts, not the newest put",
+        (*STORY, stable(ONE)),
+        back(),
+        begun(ONE, THREE),
+    ),
+    Case(
+        "nothing was vouched for",
+        (*KEPT, applied(ONE), applied(THREE)),
+        back(),
+        Refuses(NothingStable, "has no stable configuration to go back to"),
+    ),
+    Case(
+        "all of them did harm",
+        (*STORY, quarantined(ONE), quarantined(TWO)),
+        back(),
+        Refuses(NothingStable, "has no stable configuration to go back to"),
+    ),
+    Case(
+        "what lies there is another one: both are left",
+        STORY,
+        back(in_place=ONE),
+        begun(TWO, THREE, ONE, found=ONE),
+    ),
+    Case(
+        "what lies there is unknown",
+        STORY,
+        back(in_place="sha256:" + "7" * 64),
+        begun(TWO, THREE, found="sha256:" + "7" * 64),
+    ),
+    Case("what is left is in quarantine already", (*STORY, quarantined(THREE)), back(), begun(TWO)),
+]
+TWICE = [
+    Case(
+        "the second press",
+        RESTS,
+        back(in_place=TWO),
+        Skips("already back on the last stable 222222222222"),
+    ),
+    Case(
+        "the second press, after an edit by hand",
+        RESTS,
+        back(in_place=None),
+        begun(TWO, found=None),
+    ),
+    Case(
+        "the place that it rests on did harm",
+        (*RESTS, quarantined(TWO)),
+        back(in_place=TWO),
+        begun(ONE, found=TWO),
+    ),
+    Case(
+        "somebody has vouched for another one since",
+        (*RESTS, stable(ONE)),
+        back(in_place=TWO),
+        begun(ONE, TWO, found=TWO),
+    ),
+    Case(
+        "the code goes back too",
+        RESTS,
+        back(in_place=TWO, code=CODE),
+        begun(TWO, found=TWO, code=CODE),
+    ),
+    Case(
+        "the code stands there already",
+        RESTS,
+        back(in_place=TWO, code=SAME_CODE),
+        Skips("already back on"),
+    ),
+    Case(
+        "one was begun",
+        (*STORY, OPEN),
+        back(),
+        Refuses(OperationInProgress, "to 222222222222 was begun and not ended"),
+    ),
+    Case(
+        "one was begun, to where it would rest",
+        (*RESTS, OPEN),
+        back(in_place=TWO),
+        Refuses(OperationInProgress, "was begun and not ended"),
+    ),
+    Case(
+        "one was begun and given up",
+        (*STORY, OPEN, Told(events.RollbackAbandoned(explanation="by hand"), operation=OPERATION)),
+        back(),
+        begun(TWO, THREE),
+    ),
+]
+NAMED = [
+    Case("by its digits", STORY, back("1111"), begun(ONE, THREE, to="1111")),
+    Case("what runs", STORY, back(THREE), Skips("already running 333333333333, since")),
+    Case("what runs, edited by hand", STORY, back(THREE, None), begun(THREE, to=THREE, found=None)),
+    Case(
+        "what runs, with other code",
+        STORY,
+        back(THREE, code=CODE),
+        begun(THREE, to=THREE, code=CODE),
+    ),
+    Case("nobody knows it", STORY, back("v9"), Refuses(UnknownName, "no configuration 'v9'")),
+    Case(
+        "in quarantine: who names it, means it",
+        (*STORY, quarantined(ONE)),
+        back(ONE),
+        begun(ONE, THREE, to=ONE),
+    ),
+    Case(
+        "never in force",
+        NEVER_RAN,
+        back(TWO, ONE),
+        Refuses(Refused, "was never in force, and is not marked stable: that is no way back."),
+    ),
+    Case(
+        "never in force, and vouched for",
+        (*NEVER_RAN, stable(TWO)),
+        back(TWO, ONE),
+        begun(TWO, ONE, to=TWO, found=ONE),
+    ),
+    Case(
+        "its file has no place",
+        (REGISTERED, kept(ONE, file="x.yaml"), applied(ONE), kept(TWO), applied(TWO)),
+        back(ONE, TWO),
+        Refuses(Refused, "has no place for x.yaml"),
+    ),
+]
+
+
+@table(LAST)
+def test_to_the_last_stable_one(case: Case) -> None:
+    """I10: marked stable, not in quarantine, not the one being left; what is left goes into quarantine."""
+    case.holds()
+
+
+@table(TWICE)
+def test_pressed_again(case: Case) -> None:
+    """I10, I12, I16: no bounce to the bad one, none further back, no second one beside the first."""
+    case.holds()
+
+
+@table(NAMED)
+def test_to_one_that_is_named(case: Case) -> None:
+    """I10: anything that ran or was vouched for is a way back; nothing that is untried."""
+    case.holds()
+
+
+def test_what_is_unfinished_is_known_by_its_operation() -> None:
+    """I12: whoever comes next can finish it."""
+    assert unfinished(fold(STORY)[0]) is None
+    assert unfinished(fold((*STORY, OPEN))[0]) == (str(OPERATION), TWO)
+
+
+def test_how_many_steps_it_has() -> None:
+    """The files, the code, the restart where there is one."""
+    assert step_count(begun(TWO)[0].payload()) == 1
+    assert step_count(begun(TWO, code=CODE)[0].payload()) == 3
+    quiet = CODE.model_copy(update={"place": events.CodePlace(repository="/srv/bot")})
+    assert step_count(begun(TWO, code=quiet)[0].payload()) == 2
