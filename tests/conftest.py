@@ -8,7 +8,7 @@ import signal
 import hypothesis
 import pytest
 
-from tests.support import postgres
+from tests.support import postgres, programs
 from tests.support.postgres import (
     dsn,
     embedded_dsn,
@@ -54,10 +54,33 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 def pytest_report_header() -> list[str]:
     """Say what the run covers."""
-    return [postgres.coverage()]
+    return [f"PostgreSQL: {', '.join(programs.postgres_servers())}"]
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m chooses among them
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what needs a program that is not here; the end of the run tells of it."""
+    for item in items:
+        # A server of the test's own, or files of another user's: root has it done by somebody else.
+        if {"home", "identity"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker("as_root")
+    kept = programs.without_what_is_missing(items)
+    left_out = [item for item in items if item not in set(kept)]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = kept
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Where CI insists, what is missing fails."""
+    for program in programs.missing_for(item):
+        pytest.fail(f"{program} is missing: {programs.HOW_TO_GET_THEM[program]}", pytrace=False)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say what the run does not cover, also where -q leaves the header out."""
-    if "NOT" in postgres.coverage():
-        terminalreporter.write_line(postgres.coverage(), yellow=True, bold=True)
+    """Say at the end, also under -q, what was not proved."""
+    lines = programs.not_proved()
+    if lines:
+        terminalreporter.section("NOT PROVED BY THIS RUN", sep="!", red=True, bold=True)
+    for line in lines:
+        terminalreporter.write_line(f"NOT PROVED: {line}", red=True, bold=True)

@@ -236,6 +236,7 @@ def for_all() -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
+@pytest.mark.as_root
 @pytest.mark.parametrize("by_hand", [False, True])
 def test_a_user_without_a_name_or_a_home_may_pause(
     by_hand: bool, rollout: Rollout, for_all: Path

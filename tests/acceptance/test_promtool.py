@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -11,11 +10,11 @@ import pytest
 RULES = sorted((Path(__file__).parents[2] / "profiles" / "rules").glob("*.yaml"))
 
 
+@pytest.mark.needs("promtool")
 @pytest.mark.parametrize("path", RULES, ids=lambda path: path.stem)
 def test_promtool_reads_it(path: Path) -> None:
-    promtool = shutil.which("promtool")
-    assert promtool, "promtool is missing: on Debian, apt install prometheus"
+    """I8: what is shipped is not ours alone to understand."""
     result = subprocess.run(
-        [promtool, "check", "rules", str(path)], capture_output=True, text=True, check=False
+        ["promtool", "check", "rules", str(path)], capture_output=True, text=True, check=False
     )
     assert result.returncode == 0, result.stdout + result.stderr

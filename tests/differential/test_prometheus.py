@@ -24,6 +24,7 @@ TIMES: Final = range(START + 300, START + SPAN + 600, 480)
 LEAST: Final = 10_000
 RARE: Final = 0.02
 """The most that the documented difference may be of all questions."""
+pytestmark = pytest.mark.needs("prometheus", "promtool")
 Found: TypeAlias = dict[Labels, float]
 
 

@@ -22,6 +22,8 @@ from ledger.store.server_programs import SYSTEM_USER, packaged_programs
 from tests.support.identities import ORDINARY
 from tests.support.postgres import new_folder, stop_by_any_means
 
+pytestmark = pytest.mark.as_root
+
 
 def modes_above(path: Path) -> dict[Path, int]:
     return {folder: stat.S_IMODE(folder.stat().st_mode) for folder in path.parents}

@@ -162,7 +162,7 @@ def test_a_server_that_is_no_prometheus(site: Site, body: bytes) -> None:
 def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Site]]:
     """A real Prometheus server that scrapes a site each second."""
     program = shutil.which("prometheus")
-    assert program, "prometheus is missing: on Debian, apt install prometheus"
+    assert program
     folder = tmp_path_factory.mktemp("prometheus")
     with closing(socket.create_server(("127.0.0.1", 0))) as free:
         address = f"127.0.0.1:{free.getsockname()[1]}"
@@ -191,6 +191,7 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, 
             process.wait()
 
 
+@pytest.mark.needs("prometheus")
 def test_a_real_prometheus_server(prometheus: tuple[str, Site]) -> None:
     """What our evaluator does not know, a server evaluates; its own times count."""
     url, site = prometheus
@@ -216,6 +217,7 @@ def test_a_real_prometheus_server(prometheus: tuple[str, Site]) -> None:
     assert all(abs(one.at.timestamp() - time.time()) < 60 for one in told.samples)
 
 
+@pytest.mark.needs("prometheus")
 @pytest.mark.parametrize(
     ("query", "says"),
     [

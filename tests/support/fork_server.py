@@ -29,6 +29,8 @@ from pathlib import Path
 from typing import Any, AnyStr, Final, TypedDict
 
 ROOT: Final = Path(__file__).parents[2]
+# Before any test changes it: whichever command comes first, all have the same server.
+ENVIRONMENT: Final = dict(os.environ)
 # What the interpreter, the C library or a module reads when it starts: another value needs another start.
 READ_AT_START: Final = re.compile(r"PYTHON|LD_|LC_|LANG|TZ$|HOME$|XDG_|TMP|MALLOC|GLIBC|SSL_|MPL")
 # What the program imports inside of functions, and takes a while to.
@@ -112,11 +114,10 @@ def starts_alike(env: Mapping[str, str]) -> bool:
     """Return whether a process with this environment starts as the fork server did."""
     if not hasattr(os, "pidfd_open"):  # Linux has it
         return False
-    ours = server().environment
-    names = {name for name in {*env, *ours} if READ_AT_START.match(name)}
+    names = {name for name in {*env, *ENVIRONMENT} if READ_AT_START.match(name)}
     if env.get("PYTHONPATH") == str(ROOT):  # for what it will start; it has this one itself
         names.discard("PYTHONPATH")
-    return all(env.get(name) == ours.get(name) for name in names)
+    return all(env.get(name) == ENVIRONMENT.get(name) for name in names)
 
 
 @cache
@@ -129,14 +130,13 @@ class Server:
     """The fork server, seen from the tests."""
 
     def __init__(self) -> None:
-        self.environment = dict(os.environ)
         self._lock = threading.Lock()
         self._channel, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "tests.support.fork_server", str(theirs.fileno())],
                 cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                env=self.environment | {"OPENBLAS_NUM_THREADS": "1"}, pass_fds=[theirs.fileno()],
+                env=ENVIRONMENT | {"OPENBLAS_NUM_THREADS": "1"}, pass_fds=[theirs.fileno()],
             )  # fmt: skip
         atexit.register(self.close)
 

@@ -25,10 +25,9 @@ from psycopg.conninfo import make_conninfo
 
 from ledger.domain.errors import LedgerError
 from ledger.store.embedded import EmbeddedPostgres
+from tests.support.programs import HOW_TO_GET_THEM, PG15, PG15_PROGRAMS, is_here, postgres_servers
 
 RUN_FOLDER = "ROLLOUT_TEST_FOLDER"
-CHOICE = "ROLLOUT_TEST_PG"
-PG15_PROGRAMS = Path(os.environ.get("ROLLOUT_TEST_PG15", "/usr/lib/postgresql/15/bin"))
 PREFIX = "rollout-ledger-tests-"
 TEMPLATE = "ledger_template"
 TEMPLATE_LOCK = 7_316_450
@@ -39,8 +38,7 @@ FAST = {
     "max_connections": "300",
 }
 
-# An explicit choice of a developer, never a default: "embedded" leaves PostgreSQL 15 out.
-SERVERS = ["embedded18"] if os.environ.get(CHOICE) == "embedded" else ["pg15", "embedded18"]
+SERVERS = postgres_servers()
 
 
 @dataclass(frozen=True)
@@ -135,13 +133,6 @@ def stop_by_any_means(home: Path) -> None:
             process.wait(10)
 
 
-def coverage() -> str:
-    """Return a line for the header: which servers the tests use."""
-    if "pg15" not in SERVERS:
-        return f"PostgreSQL 15: NOT TESTED, since {CHOICE}=embedded. The release needs it."
-    return f"PostgreSQL: embedded 18, and 15 from {PG15_PROGRAMS}"
-
-
 def _close(folder: Path) -> None:
     for lock in folder.rglob("postgres.lock"):
         stop_by_any_means(lock.parent)
@@ -154,13 +145,8 @@ def server_named(name: str) -> PostgresServer:
     programs = None
     if name == "pg15":
         programs = PG15_PROGRAMS
-        if not (programs / "postgres").exists():
-            pytest.fail(
-                f"PostgreSQL 15 is not in {PG15_PROGRAMS}. Install it (apt-get install"
-                " postgresql-15), or name its folder in ROLLOUT_TEST_PG15, or leave it out of this"
-                f" run with {CHOICE}=embedded.",
-                pytrace=False,
-            )
+        if not is_here(PG15):
+            pytest.fail(f"{PG15} is missing: {HOW_TO_GET_THEM[PG15]}", pytrace=False)
     home = run_folder() / name
     return PostgresServer(name, EmbeddedPostgres(home, programs=programs, settings=FAST))
 

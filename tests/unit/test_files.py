@@ -22,6 +22,7 @@ from ledger import files
 from ledger.domain.errors import FileNotRead, FileNotWritten, OperationInProgress
 from tests.support.fakes import FrozenClock
 
+pytestmark = pytest.mark.as_root
 NOBODY = 65534
 
 

@@ -12,6 +12,7 @@ import pytest
 from ledger.domain.errors import BadInput, LedgerUnreachable
 from ledger.store.home import SYSTEM_HOME, default_home, ensure_home, real_home
 
+pytestmark = pytest.mark.as_root
 IS_ROOT = os.geteuid() == 0
 DATA = "Library/Application Support" if sys.platform == "darwin" else ".local/share"
 
