@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ledger.domain.state import SystemState
     from ledger.service.core.local_cache import LocalMemory
 
-    Completer: TypeAlias = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
+    Completer: TypeAlias = Callable[[click.Context, click.Parameter, str], list[str]]
 
 
 def _memory(context: click.Context) -> LocalMemory:
@@ -31,14 +31,29 @@ def _memory(context: click.Context) -> LocalMemory:
     return memory_at(Path(home), place_of(given.get("dsn"), os.environ))
 
 
-def complete_system(
-    context: click.Context, _parameter: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
-    """Return the systems that begin with ``incomplete``."""
-    from click.shell_completion import CompletionItem
+def _state(context: click.Context) -> SystemState | None:
+    """Return what is remembered of the system on the command line."""
+    # Where the option that is completed ends the line, click leaves all words unparsed in `args`.
+    return _memory(context).recall(context.params.get("system") or next(iter(context.args), ""))
 
-    names = _memory(context).systems()
-    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+def completer(names: Callable[[click.Context], Iterable[str]]) -> Completer:
+    """Return what completes a word by the ``names`` that there are."""
+
+    def complete(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+        return [name for name in names(context) if name.startswith(incomplete)]
+
+    return complete
+
+
+def _of_state(pick: Callable[[SystemState], Iterable[str]]) -> Completer:
+    """Return what completes a word by what ``pick`` takes from the state of the system before it."""
+
+    def names(context: click.Context) -> Iterable[str]:
+        state = _state(context)
+        return pick(state) if state is not None else ()
+
+    return completer(names)
 
 
 def complete_fingerprint(
@@ -47,30 +62,12 @@ def complete_fingerprint(
     """Return the tags and fingerprints of the system on the command line."""
     from click.shell_completion import CompletionItem
 
-    # Where the option that is completed ends the line, click leaves all words unparsed in `args`.
-    system = context.params.get("system") or next(iter(context.args), "")
-    state = _memory(context).recall(system)
+    state = _state(context)
     if state is None:
         return []
     tags = [CompletionItem(tag, help=short[7:19]) for tag, short in sorted(state.tags.items())]
     prints = [CompletionItem(name[7:19]) for name in state.configs]
     return [item for item in tags + prints if item.value.startswith(incomplete)]
-
-
-def _completer(pick: Callable[[SystemState], Iterable[str]]) -> Completer:
-    """Return what completes a word by what ``pick`` takes from the state of the system before it."""
-
-    def complete(
-        context: click.Context, _parameter: click.Parameter, incomplete: str
-    ) -> list[CompletionItem]:
-        from click.shell_completion import CompletionItem
-
-        system = context.params.get("system") or next(iter(context.args), "")
-        state = _memory(context).recall(system)
-        names = pick(state) if state is not None else ()
-        return [CompletionItem(name) for name in names if name.startswith(incomplete)]
-
-    return complete
 
 
 def _phases(state: SystemState) -> list[str]:
@@ -86,52 +83,39 @@ def _approved(state: SystemState) -> list[str]:
     ]
 
 
-complete_phase = _completer(_phases)
-complete_approval = _completer(_approved)
-"""What the plan wants approvals of: phase:NAME, mode:NAME."""
-complete_request = _completer(
-    lambda state: (name for name, one in state.approvals.items() if one["status"] == "open")
-)
-complete_waiver = _completer(lambda state: state.waivers)
-complete_alert = _completer(lambda state: state.alerts)
-complete_silence = _completer(lambda state: state.silences)
-complete_incident = _completer(lambda state: state.incidents)
-
-
-def complete_waivable(
-    context: click.Context, _parameter: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
-    """Return the checks, criteria, modes and phases of the plan of the system on the command line."""
-    from click.shell_completion import CompletionItem
-
+def _waivable(context: click.Context) -> Iterable[str]:
     plan = _plan(context)
     phases = plan.get("phases", ())
-    names = [
-        *(f"check:{check['name']}" for check in plan.get("checks", ())),
-        *(f"criterion:{p['name']}/{one['name']}" for p in phases for one in p.get("success", ())),
-        *(f"mode:{mode}" for mode in plan.get("modes", {})),
-        *(f"phase:{phase['name']}" for phase in phases),
-    ]
-    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
-
-
-def complete_mitigation(
-    context: click.Context, _parameter: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
-    """Return the mitigations of the plan of the system on the command line."""
-    from click.shell_completion import CompletionItem
-
-    names = _plan(context).get("mitigations", {})
-    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+    yield from (f"check:{check['name']}" for check in plan.get("checks", ()))
+    yield from (
+        f"criterion:{p['name']}/{one['name']}" for p in phases for one in p.get("success", ())
+    )
+    yield from (f"mode:{mode}" for mode in plan.get("modes", {}))
+    yield from (f"phase:{phase['name']}" for phase in phases)
 
 
 def _plan(context: click.Context) -> dict[str, Any]:
     """Return the profile of the system on the command line as its file has it; empty if unknown."""
     import orjson
 
-    memory = _memory(context)
-    state = memory.recall(context.params.get("system") or next(iter(context.args), ""))
+    state = _state(context)
     if state is None or state.profile is None:
         return {}
-    content = memory.blob(state.profile.fingerprint.removeprefix("sha256:"))
+    content = _memory(context).blob(state.profile.fingerprint.removeprefix("sha256:"))
     return orjson.loads(content)["profile"] if content else {}
+
+
+complete_system = completer(lambda context: _memory(context).systems())
+complete_phase = _of_state(_phases)
+complete_approval = _of_state(_approved)
+"""What the plan wants approvals of: phase:NAME, mode:NAME."""
+complete_request = _of_state(
+    lambda state: (name for name, one in state.approvals.items() if one["status"] == "open")
+)
+complete_waiver = _of_state(lambda state: state.waivers)
+complete_alert = _of_state(lambda state: state.alerts)
+complete_silence = _of_state(lambda state: state.silences)
+complete_incident = _of_state(lambda state: state.incidents)
+complete_waivable = completer(_waivable)
+"""The checks, criteria, modes and phases of the plan."""
+complete_mitigation = completer(lambda context: _plan(context).get("mitigations", {}))

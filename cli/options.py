@@ -74,6 +74,9 @@ base = click.option(
     default=Path(),
     help="Folder that the plan's relative paths begin at. Default: here.",
 )
+files = click.argument(
+    "files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE..."
+)
 dry_run = click.option(
     "--dry-run", is_flag=True, help="Show what would be done and recorded; change nothing."
 )
@@ -81,3 +84,16 @@ yes = click.option(
     "-y", "--yes", is_flag=True, envvar="ROLLOUT_YES", show_envvar=True,
     help="Don't ask. Needed for what raises exposure when there is no terminal.",
 )  # fmt: skip
+
+
+def file(name: str, parameter: str | None = None, **given: Any) -> Callable[[F], F]:
+    """Return the option of a file that is read or written."""
+    kind = click.Path(path_type=Path, dir_okay=False)
+    given = {"metavar": "FILE", **given}
+    return click.option(name, *([parameter] if parameter else []), type=kind, **given)
+
+
+def checkpoint(what: str) -> Callable[[F], F]:
+    """Return the option of a checkpoint; ``what`` must agree with it."""
+    said = f"A checkpoint kept elsewhere, which the {what} must agree with."
+    return file("--checkpoint", "checkpoint_file", help=said)

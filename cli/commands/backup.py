@@ -12,6 +12,7 @@ import click
 
 from cli import backups, options
 from cli.call import Call, with_output
+from cli.completion import completer
 from cli.output import counted, say
 from cli.wiring import Runtime
 from ledger.domain import events
@@ -24,7 +25,7 @@ from ledger.store.embedded import default_home
 from ledger.store.scratch import scratch_database
 
 if TYPE_CHECKING:
-    from click.shell_completion import CompletionItem
+    pass
 
 F = TypeVar("F", bound=Callable[..., Any])
 KEEP_DAYS: Final = 7
@@ -35,29 +36,17 @@ dir_option = click.option(
 )  # fmt: skip
 
 
-def _complete(
-    context: click.Context, _parameter: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
-    """Return the backups that begin with ``incomplete``; looks into the folder, opens no connection."""
-
-    from click.shell_completion import CompletionItem
-
+def _names(context: click.Context) -> list[str]:
+    """Return the backups that there are; looks into the folder, opens no connection."""
     home = Path(context.find_root().params.get("home") or default_home(os.environ))
-    folder = Path(
-        context.params.get("folder")
-        or os.environ.get(backups.FOLDER_VARIABLE)
-        or home / backups.FOLDER
-    )
+    given = context.params.get("folder") or os.environ.get(backups.FOLDER_VARIABLE)
+    folder = Path(given or home / backups.FOLDER)
     names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
-    return [
-        CompletionItem(name)
-        for name in names
-        if NAME.fullmatch(name) and name.startswith(incomplete)
-    ]
+    return [name for name in names if NAME.fullmatch(name)]
 
 
 backup_argument = click.argument(
-    "backup_name", metavar="[BACKUP]", required=False, shell_complete=_complete
+    "backup_name", metavar="[BACKUP]", required=False, shell_complete=completer(_names)
 )
 passphrase_option = click.option(
     "--passphrase-file", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
@@ -236,10 +225,7 @@ def verify(
 @backup_argument
 @dir_option
 @_keys
-@click.option(
-    "--checkpoint", "checkpoint_file", type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE", help="A checkpoint kept elsewhere, which the backup must agree with.",
-)  # fmt: skip
+@options.checkpoint("backup")
 @with_output
 def restore(
     call: Call,

@@ -23,6 +23,8 @@ from cli.wiring import Runtime
 from ledger import files
 from ledger.domain.errors import UsageError
 from ledger.store import migrate
+from ledger.store.connect import AUDITOR
+from ledger.store.postgres import PostgresStore
 from projections.archive.seal import Provenance
 from projections.exports.annotations import regions
 from projections.exports.cdevents import write_cdevents
@@ -241,7 +243,8 @@ def _stream(
     last: int | None,
 ) -> None:
     wanted = replace(_wanted(runtime, system, since, until), first=first, last=last)
-    with closing(Source(runtime.store_dsn)) as source:
+    with closing(PostgresStore(runtime.store_dsn, role=AUDITOR)) as store:
+        source = Source(store)
         bounded = source.bounded(wanted)
         with _opened(out) as file:
             count = write(source, bounded, file, progress=Telling("exporting", runtime.clock))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from cli import options
 from cli.call import Call, with_output
 from cli.progress import Progress
 from cli.restoring import restored
@@ -21,10 +22,7 @@ from projections.archive.verify import verify
 
 @click.command("ledger")
 @click.argument("source", type=click.Path(path_type=Path))
-@click.option(
-    "--checkpoint", "checkpoint_file", type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE", help="A checkpoint kept elsewhere, which the export must agree with.",
-)  # fmt: skip
+@options.checkpoint("export")
 @with_output
 def ledger(call: Call, source: Path, checkpoint_file: Path | None) -> None:
     """Read a whole ledger back: an archive (a folder), or a file of JSON lines that `export` wrote.

@@ -92,7 +92,7 @@ def show(call: Call) -> None:
 
 
 @profile.command("check")
-@click.argument("files", nargs=-1, required=True, type=file_type, metavar="FILE...")
+@options.files
 @options.output
 def check(files: tuple[Path, ...], output: Output) -> None:
     """Read profiles and the rule files beside them; needs no ledger.

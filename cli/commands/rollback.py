@@ -40,7 +40,9 @@ class _Rollback(click.Group):
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Offer the systems beside the sub-commands."""
-        systems = complete_system(ctx, _SYSTEM, incomplete)
+        from click.shell_completion import CompletionItem
+
+        systems = [CompletionItem(name) for name in complete_system(ctx, _SYSTEM, incomplete)]
         return systems + super().shell_complete(ctx, incomplete)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:

@@ -30,9 +30,7 @@ def rules() -> None:
 
 
 @rules.command("check")
-@click.argument(
-    "files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE..."
-)
+@options.files
 @options.output
 def check(files: tuple[Path, ...], output: Output) -> None:
     """Read rule files, and list their rules; needs no ledger.
@@ -58,9 +56,7 @@ def check(files: tuple[Path, ...], output: Output) -> None:
 
 
 @rules.command("test")
-@click.argument(
-    "files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE..."
-)
+@options.files
 @options.output
 def test(files: tuple[Path, ...], output: Output) -> None:
     """Run promtool's unit tests (alert_rule_test) by our own evaluator. Exit 1 if one fails.

@@ -13,6 +13,7 @@ import click
 
 from cli import options
 from cli.call import Call, pass_call
+from cli.completion import completer
 from cli.output import Output, say
 from cli.progress import Progress
 from cli.rows import show_table, write_rows
@@ -37,18 +38,12 @@ FORMS: Final = {
 SQL_BYTES_MAX: Final = 1_000_000
 
 
-def _complete_saved(
-    _context: click.Context, _parameter: click.Parameter, incomplete: str
-) -> list[str]:
-    return [saved.id for saved in all_saved() if saved.id.startswith(incomplete)]
-
-
 @click.command("sql")
 @click.argument("statement", required=False, metavar="[SQL]")
 @click.option(
     "--saved",
     metavar="NAME",
-    shell_complete=_complete_saved,
+    shell_complete=completer(lambda _: (saved.id for saved in all_saved())),
     help="Ask a saved question; --list names them.",
 )
 @click.option(

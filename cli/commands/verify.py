@@ -10,6 +10,7 @@ from typing import Final
 
 import click
 
+from cli import options
 from cli.archive_check import verify_archive
 from cli.call import Call, pass_call, with_output
 from cli.output import Output, say
@@ -35,11 +36,9 @@ LOG_SECONDS: Final = 10.0
 
 
 @click.command()
-@click.option(
+@options.file(
     "--checkpoint",
     "checkpoint_file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
     envvar="ROLLOUT_CHECKPOINT",
     show_envvar=True,
     help="A checkpoint kept elsewhere: the log must agree with it, and is recomputed from there on.",
@@ -139,12 +138,7 @@ def _said(first: int, last: int, chain: bytes, blobs: int) -> str:
 
 
 @click.command()
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="Write it to this file, as a whole or not at all. Default: print it.",
-)
+@options.file("--out", help="Write it to this file, as a whole or not at all. Default: print it.")
 @pass_call
 def checkpoint(call: Call, out: Path | None) -> None:
     """Write the log's position, hash and time, to keep elsewhere.

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from heapq import merge
+from itertools import islice
+from operator import attrgetter
 from typing import Any, Final
 
 from ledger.domain.errors import BadInput, IntegrityFailure, SchemaMissing
 from ledger.domain.log import canonical
 from ledger.domain.log.envelope import Recorded
 from ledger.domain.log.ids import control_stream, metrics_stream, orders_stream
-from ledger.store.connect import AUDITOR, open_connection
+from ledger.store.base import EventStore
 
 PAGE_EVENTS: Final = 2000
-NAMES_AT_ONCE: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,20 +45,11 @@ class Wanted:
         )
 
 
+@dataclass(frozen=True, slots=True)
 class Source:
-    """A connection to the log that can only read it."""
+    """The log, of which a selection is exported; read as the role that may only read."""
 
-    def __init__(self, dsn: str) -> None:
-        """Connect.
-
-        Raises:
-            LedgerUnreachable, SchemaMissing: and why.
-        """
-        self._connection: Final = open_connection(dsn, role=AUDITOR)
-
-    def close(self) -> None:
-        """End the connection."""
-        self._connection.close()
+    store: EventStore
 
     def bounded(self, wanted: Wanted) -> Wanted:
         """Return ``wanted`` with its last position filled in: by default the end that the log has now.
@@ -64,8 +57,7 @@ class Source:
         Raises:
             BadInput: the log has no such positions.
         """
-        row = self._connection.execute("SELECT max(position) FROM ledger.event").fetchone()
-        end = int(row[0] or 0) if row else 0
+        end = self.store.head().position
         if end == 0:
             raise SchemaMissing("This ledger holds no event yet.", hint="Run: rollout init")
         last = end if wanted.last is None else wanted.last
@@ -74,18 +66,14 @@ class Source:
                 f"There are no positions {wanted.first} to {last} in the log.",
                 hint=f"It ends at {end}.",
             )
-        return Wanted(wanted.system, wanted.since, wanted.until, wanted.first, last)
+        return replace(wanted, last=last)
 
     def chain_at(self, position: int) -> bytes:
         """Return the chain value at a position that there is, or at 0."""
-        if position == 0:
-            return canonical.GENESIS
-        row = self._connection.execute(
-            "SELECT chain FROM ledger.event WHERE position = %s", [position]
-        ).fetchone()
-        if row is None:
+        event = self.store.get(position) if position else None
+        if event is None and position:
             raise _hole(position)
-        return bytes(row[0])
+        return event.chain if event is not None else canonical.GENESIS
 
     def events(self, system: str | None, first: int, last: int) -> Iterator[list[Recorded]]:
         """Yield the events of a system (None: of all) at these positions, some at once.
@@ -93,43 +81,33 @@ class Source:
         Raises:
             IntegrityFailure: a position is missing.
         """
-        streams = None
-        if system is not None:
-            streams = [control_stream(system), metrics_stream(system), orders_stream(system)]
-        query = (
-            "SELECT position, revision, schema_version, event_id, occurred_at, recorded_at, stream, type, "
-            "body, body_hash, chain FROM ledger.event WHERE position > %(after)s AND position <= %(last)s "
-            "AND (%(streams)s::text[] IS NULL OR stream = ANY (%(streams)s)) ORDER BY position LIMIT %(page)s"
-        )
-        after = first - 1
-        while after < last:
-            values = {"after": after, "last": last, "streams": streams, "page": PAGE_EVENTS}
-            with self._connection.cursor(binary=True) as cursor:
-                page = [Recorded(*row) for row in cursor.execute(query, values)]
-            if streams is None:
-                for expected, event in enumerate(page, after + 1):
-                    if event.position != expected:
-                        raise _hole(expected)
-                if len(page) < min(PAGE_EVENTS, last - after):
-                    raise _hole(after + len(page) + 1)
-            elif not page:
-                return
+        if system is None:
+            events = self._all(first, last)
+        else:
+            streams = control_stream(system), metrics_stream(system), orders_stream(system)
+            read = (self.store.read_stream(each, up_to_position=last) for each in streams)
+            merged = merge(*read, key=attrgetter("position"))
+            events = (event for event in merged if event.position >= first)
+        while page := list(islice(events, PAGE_EVENTS)):
             yield page
-            after = page[-1].position
+
+    def _all(self, first: int, last: int) -> Iterator[Recorded]:
+        expected = first
+        for event in self.store.read(first - 1, last):
+            yield event
+            expected = event.position + 1
+        if expected <= last:
+            raise _hole(expected)
 
     def blobs(self, names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
         """Yield those of ``names`` (SHA-256 in hex) that the ledger keeps, with their bytes."""
-        query = "SELECT encode(sha256, 'hex'), bytes FROM ledger.blob WHERE sha256 = ANY (%s)"
-        for begin in range(0, len(names), NAMES_AT_ONCE):
-            keys = [bytes.fromhex(name) for name in names[begin : begin + NAMES_AT_ONCE]]
-            with self._connection.cursor(binary=True) as cursor:
-                for name, content in cursor.execute(query, [keys]):
-                    yield str(name), bytes(content)
+        found = ((name, self.store.get_blob(name)) for name in names)
+        return ((name, content) for name, content in found if content is not None)
 
     def ledger_id(self) -> str | None:
         """Return the id that the ledger gave itself in its first event, if it did."""
-        first = next(self.events(None, 1, 1))[0]
-        if first.type != "LedgerCreated":
+        first = self.store.get(1)
+        if first is None or first.type != "LedgerCreated":
             return None
         ledger = said(first).get("data", {}).get("ledger_id")
         return str(ledger) if ledger else None

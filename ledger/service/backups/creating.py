@@ -6,7 +6,7 @@ import hashlib
 import itertools
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Final, Protocol
@@ -93,27 +93,21 @@ def create(
         return _Maker(store, folder, wanted, seal, clock, tell).run()
 
 
+@dataclass
 class _Maker:
-    def __init__(
-        self,
-        store: Source,
-        folder: Path,
-        wanted: Wanted,
-        seal: Seal,
-        clock: Clock,
-        tell: Progress,
-    ) -> None:
-        self.store = store
-        self.folder = folder
-        self.making = folder / MAKING
-        self.wanted = wanted
-        self.seal = seal
-        self.clock = clock
-        self.tell = tell
-        self.now = clock.now()
-        self.ledger = ledger_id(store)
-        self.files: list[BackupFile] = []
-        self.chain = canonical.GENESIS
+    store: Source
+    folder: Path
+    wanted: Wanted
+    seal: Seal
+    clock: Clock
+    tell: Progress
+    files: list[BackupFile] = field(default_factory=list[BackupFile])
+    chain: bytes = canonical.GENESIS
+
+    def __post_init__(self) -> None:
+        self.making = self.folder / MAKING
+        self.now = self.clock.now()
+        self.ledger = ledger_id(self.store)
 
     def run(self) -> Made:
         after = self._take_up()
