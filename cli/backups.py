@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -117,13 +117,9 @@ def has_ledger(runtime: Runtime) -> bool:
     home = runtime.settings.home
     if runtime.settings.dsn is None and not EmbeddedPostgres(home).files.data.exists():
         return False
-    store = PostgresStore(runtime.dsn)
-    try:
+    with closing(PostgresStore(runtime.dsn)) as store, suppress(LedgerError):
         return store.schema_revision() is not None
-    except LedgerError:
-        return False
-    finally:
-        store.close()
+    return False
 
 
 def verified_at(runtime: Runtime) -> dict[str, str] | None:
@@ -181,9 +177,6 @@ def read_models(runtime: Runtime, dsn: str) -> tuple[int, Sequence[TableDigest]]
     """Build the read models of the ledger at ``dsn``; return their position, and what is in them."""
 
     connect = partial(open_connection, dsn, role=PROJECTOR)
-    projector = Projector(connect, runtime.clock, report=say)
-    try:
+    with closing(Projector(connect, runtime.clock, report=say)) as projector:
         projector.catch_up()
         return digests_in(projector.db)
-    finally:
-        projector.close()

@@ -28,13 +28,11 @@ def restored(runtime: Runtime, source: Source, checkpoint_file: Path | None) -> 
     against = checkpoint.read(checkpoint_file) if checkpoint_file is not None else None
     _refuse_where_it_is_used(runtime, source)
     inspect(source, against, Progress("recomputing", runtime.clock))
-    store = PostgresStore(runtime.dsn)
-    try:
-        migrate.check(store.schema_revision())
-    except SchemaMissing:
-        migrate.upgrade(runtime.dsn)
-    finally:
-        store.close()
+    with closing(PostgresStore(runtime.dsn)) as store:
+        try:
+            migrate.check(store.schema_revision())
+        except SchemaMissing:
+            migrate.upgrade(runtime.dsn)
     with closing(Restorer(runtime.dsn)) as restorer:
         changed = restore(restorer, source, Progress("restoring", runtime.clock))
     runtime.catch_up()

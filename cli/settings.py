@@ -20,8 +20,6 @@ class Settings:
     dsn: str | None
     """None: the embedded Postgres in the home."""
     actor: Actor
-    dry_run: bool = False
-    assume_yes: bool = False
 
 
 def resolve_actor(given: str | None) -> Actor:

@@ -65,12 +65,11 @@ def stats(call: Call, system: str | None, since: str | None, until: str | None) 
 
 
 def _document(runtime: Runtime, head: Head, found: list[Statistics]) -> dict[str, Any]:
-    actor = runtime.settings.actor
     return {
         "position": head.position,
         "chain": head.chain.hex(),
         "generated_at": iso(runtime.clock.now()),
-        "generated_by": {"id": actor.id, "name": actor.name, "kind": str(actor.kind)},
+        "generated_by": runtime.settings.actor.as_record(),
         "systems": [_record(each) for each in found],
     }
 

@@ -11,6 +11,7 @@ from time import monotonic, sleep
 from typing import Final
 
 from ledger.domain.errors import LedgerUnreachable
+from ledger.files import sync_folder
 from ledger.store.server_files import (
     DATABASE,
     PORT,
@@ -148,7 +149,7 @@ def _initialise(
             configuration.flush()
             os.fsync(configuration.fileno())
         files.staging.rename(files.data)
-        _sync_folder(files.folder)
+        sync_folder(files.folder)
     except OSError as error:
         reason = error.strerror or str(error)
         raise _trouble(files, f"The data folder {files.data} can't be made", reason) from None
@@ -237,11 +238,3 @@ def _size(path: Path) -> int:
         return path.stat().st_size
     except OSError:
         return 0
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -177,7 +177,7 @@ class RangeWriter:
             recorded_to=_utc(until),
             previous=previous.sha256 if previous else None,
             sealed_at=iso(self._provenance.clock.now()),
-            sealed_by=_by(self._provenance.by),
+            sealed_by=By(**self._provenance.by.as_record()),
             files=tuple(written),
             missing_blobs=missing,
         )
@@ -208,10 +208,6 @@ def _written(folder: Path, name: str, rows: DuckDBPyRelation, count: int) -> Sea
 def _flush(path: Path) -> None:
     with path.open("rb") as file:
         os.fsync(file.fileno())
-
-
-def _by(actor: Actor) -> By:
-    return By(id=actor.id, name=actor.name, kind=str(actor.kind))
 
 
 def _utc(moment: datetime) -> str:

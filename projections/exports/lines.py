@@ -44,8 +44,7 @@ def write_jsonl(
         wanted.first, last, source.chain_at(wanted.first - 1), wanted.whole, source.ledger_id(),
         program, schema, wanted.system, wanted.since, wanted.until,
     )  # fmt: skip
-    who = {"id": by.id, "name": by.name, "kind": str(by.kind)}
-    _line(out, lines.header(header, exported_at=at, exported_by=who))
+    _line(out, lines.header(header, exported_at=at, exported_by=by.as_record()))
     named: set[str] = set()
     events = blobs = 0
     for page in _pages(source, wanted, progress):

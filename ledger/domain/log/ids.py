@@ -47,6 +47,10 @@ class Actor:
     name: str
     kind: ActorKind
 
+    def as_record(self) -> dict[str, str]:
+        """Return who it is as JSON-ready data."""
+        return {"id": self.id, "name": self.name, "kind": self.kind.value}
+
 
 def uuid7() -> UUID:
     """Return a new RFC 9562 version 7 id: ids made in order keep the log's index in order."""

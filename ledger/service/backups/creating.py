@@ -124,11 +124,7 @@ class _Maker:
                 "program": PROGRAM_VERSION,
                 "schema": migrate.HEAD,
                 "made_at": iso(self.now),
-                "made_by": MadeBy(
-                    id=self.wanted.made_by.id,
-                    name=self.wanted.made_by.name,
-                    kind=self.wanted.made_by.kind.value,
-                ),
+                "made_by": MadeBy(**self.wanted.made_by.as_record()),
                 "first": 1,
                 "last": self.wanted.last,
                 "chain": chain.hex(),
@@ -255,7 +251,6 @@ class _Maker:
         return len(found)
 
     def _header(self, first: int, last: int, before: bytes) -> bytes:
-        by = self.wanted.made_by
         head = lines.Header(
             first,
             last,
@@ -265,7 +260,7 @@ class _Maker:
             PROGRAM_VERSION,
             migrate.HEAD,
         )
-        who = {"id": by.id, "name": by.name, "kind": by.kind.value}
+        who = self.wanted.made_by.as_record()
         return lines.header(head, exported_at=self.now, exported_by=who)
 
     def _add(
