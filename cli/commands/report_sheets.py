@@ -17,8 +17,8 @@ from cli.progress import Progress as Told
 from cli.wiring import Runtime
 from ledger.domain.values.modes import Mode
 from ledger.folders import check_free
+from ledger.profiles.rule_sets import rules_of
 from ledger.service.alerts import actions
-from ledger.service.alerts.rule_sets import rules_of
 from ledger.service.imports.times import zone_named
 from ledger.service.plans.adoption import plan_of
 from projections.engine.base import Db

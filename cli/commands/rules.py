@@ -17,7 +17,7 @@ from ledger.alerts.convert import convert as converted
 from ledger.alerts.rules import load_rules
 from ledger.configuration.source import read_bytes
 from ledger.domain.values.durations import duration_text, parse_duration
-from ledger.service.alerts.rule_sets import rules_of
+from ledger.profiles.rule_sets import rules_of
 from ledger.service.backtest import backtest
 from ledger.service.backtest.replay import run_tests
 from ledger.service.plans import adoption

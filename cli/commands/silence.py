@@ -15,7 +15,7 @@ from ledger.domain.errors import BadInput, ReasonRequired, UnknownName
 from ledger.domain.log.ids import ActorKind
 from ledger.domain.state import SystemState, iso
 from ledger.domain.values.durations import parse_duration
-from ledger.service.alerts.rule_sets import rules_of
+from ledger.profiles.rule_sets import rules_of
 from ledger.service.plans.adoption import plan_of
 
 

@@ -99,7 +99,12 @@ def _rule(rule: _Rule, left: list[str]) -> dict[str, Any]:
     made: dict[str, Any] = {"alert": rule.id, "expr": _expression(rule.query, rule.id, left)}
     if rule.query.window_seconds:
         made["for"] = f"{rule.query.window_seconds}s"
-    severity = SEVERITIES.get(rule.severity.lower(), "info")
+    severity = SEVERITIES.get(rule.severity.lower())
+    if severity is None:
+        severity = "warning"
+        left.append(
+            f"{rule.id}: the severity {rule.severity} is not known here: it is a warning now"
+        )
     return {**made, "labels": {"severity": severity}, "annotations": annotations}
 
 

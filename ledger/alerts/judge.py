@@ -1,32 +1,32 @@
 """The state machine of alerts: rules × samples × what the log says → events. Pure.
 
-An alert is a rule's name and its labels. The clock of ``for`` is kept in the log, so that it runs on
-after a restart at any duration (I14). What can't be seen holds: an alert whose series vanished keeps its
-state and its clock stands still, and so does the clock of a pending one for as long as nobody evaluated
-(I8).
+An alert is a rule's name and its labels, and belongs to the rule that made it. The clock of ``for`` is kept
+in the log, so that it runs on after a restart at any duration (I14). What can't be seen holds: an alert whose
+series vanished keeps its state and its clock stands still, and so does the clock of a pending one for as long
+as nobody evaluated (I8). What a rule that was written anew can never say again ends once the rule has said
+what is so now.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from ledger.alerts.promql import LOOKBACK_SECONDS, Moment
-from ledger.alerts.rules import AlertRule, RecordingRule
-from ledger.alerts.series import Labels, SeriesStore
-from ledger.alerts.vectors import Element
+from ledger.alerts.rules import AlertRule, RecordingRule, owner
+from ledger.alerts.series import NOT_HELD, STALE, Labels, SeriesStore
+from ledger.alerts.vectors import Element, EvaluationError, Vector, merged
 from ledger.domain import events
+from ledger.domain.alerts.naming import made_by
 from ledger.domain.log.event import decimal_text
 from ledger.domain.state import SystemState, iso
 
 NO_DATA_ALERT: Final = "NoData"
 GAPS_ALLOWED: Final = 3
 """Intervals without an evaluation that count as none: a round may be late."""
-
-Found: TypeAlias = Mapping[Labels, Element]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,8 @@ class Look:
     """A sample older than this is none."""
     facts: Mapping[str, str] = field(default_factory=dict)
     """mode, phase, environment: what ``rollout_applies_in`` goes by."""
+    rules: Sequence[AlertRule] = ()
+    """All that are looked at: what none of them made is of a rule that was written anew, or taken away."""
 
     @property
     def unseen(self) -> timedelta:
@@ -52,27 +54,59 @@ class Look:
         return timedelta(0) if late else gap
 
 
-def key_of(name: str, labels: Labels) -> str:
-    """Return what an alert is called: ``Name`` or ``Name{slice="tokyo"}``."""
-    shown = ",".join(f'{label}="{value}"' for label, value in sorted(labels))
-    return f"{name}{{{shown}}}" if shown else name
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What recording rules found."""
+
+    samples: tuple[tuple[str, Labels, float], ...]
+    failed: Mapping[str, str]
+    """Rules that could not be evaluated, and why."""
 
 
-def record(recordings: Iterable[RecordingRule], series: SeriesStore, at: datetime) -> None:
-    """Add what recording rules find to ``series``."""
+def record(recordings: Iterable[RecordingRule], series: SeriesStore, at: datetime) -> Recorded:
+    """Add what recording rules find to ``series``, and return it.
+
+    What they no longer find ends at once, as in Prometheus; what is known not to be so stays known.
+    """
     moment = Moment(series, at.timestamp())
+    samples: list[tuple[str, Labels, float]] = []
+    failed: dict[str, str] = {}
+    found: dict[str, set[Labels]] = {}
     for rule in recordings:
         try:
-            found = rule.expression.evaluate(moment)
-        except (
-            ArithmeticError,
-            ValueError,
-        ):  # infinities that cancel out: then there is no such series
+            elements = _laid_over(rule, rule.expression.evaluate(moment))
+        except EvaluationError as problem:
+            failed[rule.key] = f"{rule.expression.text}: {problem}"
+            found.setdefault(rule.name, set()).update(
+                one.labels for one in series.select(rule.name)
+            )
             continue
-        for labels, element in found.items():
+        known = found.setdefault(rule.name, set())
+        for labels, element in elements.items():
             if element.holds:
-                merged = tuple(sorted({**dict(labels), **dict(rule.labels)}.items()))
-                series.add(rule.name, merged, moment.at, element.value)
+                series.add(rule.name, labels, moment.at, element.value)
+                samples.append((rule.name, labels, element.value))
+                known.add(labels)
+            elif element.known and labels not in known:
+                series.add(rule.name, labels, moment.at, NOT_HELD)
+                known.add(labels)
+    for name, known in found.items():
+        for one in series.select(name):
+            if one.labels not in known:
+                one.add(moment.at, STALE)
+    return Recorded(tuple(samples), failed)
+
+
+def _laid_over(rule: AlertRule | RecordingRule, found: Vector) -> Vector:
+    """Return ``found`` by the labels that the rule makes of it.
+
+    Raises:
+        EvaluationError: two that hold get the same, as in Prometheus.
+    """
+    return merged(
+        ((labels, rule.labelled(labels), element) for labels, element in found.items()),
+        "several get the same labels once the rule's are laid over them",
+    )
 
 
 def judge(
@@ -81,22 +115,32 @@ def judge(
     """Return what happened to the alerts of ``rule``, as of ``look``; nothing where all is as it was.
 
     ``incident`` is the name that an incident opened now would have.
+
+    Raises:
+        EvaluationError: what was measured does not fit the rule.
     """
     moment = Moment(series, look.at.timestamp(), look.lookback.total_seconds())
-    found = rule.expression.evaluate(moment)
+    found = _laid_over(rule, rule.expression.evaluate(moment))
     if rule.min_samples > 1 and _samples(rule, series, look) < rule.min_samples:
         found = {}
     applies = all(look.facts.get(axis) == value for axis, value in rule.applies_in)
     told = _Judged(rule, state, look, incident)
-    known = told.known()
+    unseen = told.known()
+    blind: set[str] = set()
     for labels, element in found.items():
-        merged = tuple(sorted({**dict(labels), **dict(rule.labels)}.items()))
-        key = key_of(rule.name, merged)
-        known.discard(key)
-        told.seen(key, merged, element, applies=applies)
-    for key in sorted(known):
+        key = rule.key_for(labels)
+        if element.holds or element.known:
+            unseen.discard(key)
+            told.seen(key, labels, element, applies=applies)
+        else:
+            blind.add(key)
+    former = told.former(found)
+    for key in sorted(unseen - former):
         told.vanished(key)
-    told.whole_rule(found)
+    seen = any(element.holds or element.known for element in found.values())
+    told.whole_rule(seen=seen, blind=blind)
+    if seen:
+        told.replaced(former)
     return told.events
 
 
@@ -104,9 +148,7 @@ def concerns(rule: AlertRule, state: SystemState, facts: Mapping[str, str]) -> b
     """Whether ``rule`` is looked at: it applies now, or an alert of it is under way."""
     if all(facts.get(axis) == value for axis, value in rule.applies_in):
         return True
-    return any(known["rule"] == rule.name for known in state.pending.values()) or any(
-        (alert.get("rule") or {}).get("name") == rule.name for alert in state.alerts.values()
-    )
+    return any(map(rule.made, (*state.pending.values(), *state.alerts.values())))
 
 
 def _samples(rule: AlertRule, series: SeriesStore, look: Look) -> int:
@@ -130,13 +172,42 @@ class _Judged:
 
     def known(self) -> set[str]:
         """Return the alerts of this rule that are pending or firing."""
-        name = self._rule.name
-        firing = {
-            key
-            for key, alert in self._state.alerts.items()
-            if (alert.get("rule") or {}).get("name") == name
-        }
-        return firing | {k for k, alert in self._state.pending.items() if alert["rule"] == name}
+        return {key for key, alert in self._under_way() if self._rule.made(alert)}
+
+    def _under_way(self) -> Iterable[tuple[str, Mapping[str, Any]]]:
+        return (*self._state.alerts.items(), *self._state.pending.items())
+
+    def former(self, found: Vector) -> set[str]:
+        """Return the alerts that the rule, as it is written now, can never say again.
+
+        Those of a rule of this name whose labels were others; and its own, where its expression was
+        another one and its series had other labels.
+        """
+        shapes = {frozenset(name for name, _ in labels) for labels in found}
+        gone: set[str] = set()
+        for key, alert in self._under_way():
+            if self._rule.made(alert):
+                by: Mapping[str, Any] = alert if key in self._state.pending else alert["rule"]
+                other = by.get("expr") not in {None, self._rule.expression.text}
+                if other and found and frozenset(alert.get("labels", {})) not in shapes:
+                    gone.add(key)
+            elif self._namesake(alert) and owner(self._look.rules, alert) is None:
+                gone.add(key)
+        return gone
+
+    def _namesake(self, alert: Mapping[str, Any]) -> bool:
+        return bool(self._look.rules) and made_by(alert)[0] == self._rule.name
+
+    def replaced(self, former: set[str]) -> None:
+        """End what the rule said before it was written anew, once it has said what is so now."""
+        over = {e.alert for e in self.events if isinstance(e, events.AlertResolved)}
+        pending = {k for k, alert in self._state.pending.items() if self._rule.made(alert)}
+        begun = any(isinstance(event, events.AlertPending) for event in self.events)
+        fired = {e.alert for e in self.events if isinstance(e, events.AlertFired)}
+        if begun or pending - over - fired - former:
+            return  # it may be about to fire: then the old one is not over
+        for key in sorted(former - over):
+            self.events.append(events.AlertResolved(alert=key, how="expired"))
 
     def seen(self, key: str, labels: Labels, element: Element, *, applies: bool) -> None:
         """There is data on the alert."""
@@ -210,6 +281,8 @@ class _Judged:
                 labels=dict(labels),
                 active_since=iso(self._look.at),
                 observed=decimal_text(element.value),
+                rule_labels=dict(self._rule.labels),
+                expr=self._rule.expression.text,
             )
         )
 
@@ -227,6 +300,7 @@ class _Judged:
                     for_seconds=int(rule.for_.total_seconds()),
                     action=rule.action.name,
                     argument=rule.action.argument,
+                    labels=dict(rule.labels),
                 ),
                 active_since=iso(active_since),
                 observed=decimal_text(element.value),
@@ -263,16 +337,20 @@ class _Judged:
             self._fire(key, labels, Element(float("nan")), _moment(pending["active_since"]))
         self._raise_no_data(key, since)
 
-    def whole_rule(self, found: Found) -> None:
-        """Look after a rule that finds no series at all, whether or not an alert of it is known."""
-        name = self._rule.name
+    def whole_rule(self, *, seen: bool, blind: set[str]) -> None:
+        """Look after a rule that finds nothing that could be told, whether or not an alert of it is known.
+
+        So it does where only some of its series can't be told: nobody else would say so.
+        """
+        name = self._rule.key
         since = self._state.no_data.get(name)
-        if found:
-            if since is not None and name not in self._looked_at:
+        known = self.known()
+        untold = blind - known if self._rule.no_data != "resolve" else set[str]()
+        if not untold:
+            if seen and since is not None and name not in self._looked_at:
                 self._returned(name)
-            return
-        if self.known():
-            return
+            if seen or known:
+                return
         if since is None:
             self.events.append(events.NoDataDetected(alert=name, since=iso(self._look.at)))
         elif self._look.at - _moment(since) >= self._rule.no_data_for:

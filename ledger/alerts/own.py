@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import Final
 
 from ledger.alerts.judge import NO_DATA_ALERT
+from ledger.alerts.rules import AlertRule, owner
 from ledger.domain import events
 from ledger.domain.state import SystemState
 
@@ -73,31 +74,29 @@ def seeing(state: SystemState, rule: str) -> list[events.Event]:
     return [recovered, *_over(state, f"{EVALUATION_FAILED}({rule})")]
 
 
-def forgotten(state: SystemState, guards: Collection[str]) -> list[events.Event]:
+def forgotten(
+    state: SystemState, rules: Sequence[AlertRule], others: Collection[str]
+) -> list[events.Event]:
     """Return the end of what is known of rules and sources that the plan no longer has.
 
-    ``guards`` are the names of those that it has. What fires stays: a person has to look at it.
+    ``others`` are the names of what else it has: recording rules, sources. What fires stays: a person has to
+    look at it, or the rule that took the place of its own.
     """
-    gone = [key for key, known in state.pending.items() if known["rule"] not in guards]
-    gone += [
-        key
-        for key in state.no_data
-        if key not in state.pending and key not in state.alerts and _rule_of(key) not in guards
-    ]
+    names = {rule.key for rule in rules}
+    under_way = {**state.pending, **state.alerts}
+    ours = {key for key, known in under_way.items() if owner(rules, known) is not None}
+    gone = [key for key in state.pending if key not in ours]
+    gone += [key for key in state.no_data if key not in under_way and key not in names]
     gone += [
         name
         for name in state.alerts
         if name.startswith(f"{NO_DATA_ALERT}(")
-        and _rule_of(name[len(NO_DATA_ALERT) + 1 : -1]) not in guards
+        and name[len(NO_DATA_ALERT) + 1 : -1] not in names | ours
     ]
     found: list[events.Event] = [events.AlertResolved(alert=key, how="expired") for key in gone]
     for name in state.failing:
-        found += seeing(state, name) if name not in guards else []
+        found += seeing(state, name) if name not in names and name not in others else []
     return found
-
-
-def _rule_of(key: str) -> str:
-    return key.partition("{")[0]
 
 
 def _raised(state: SystemState, name: str, severity: str, message: str) -> list[events.Event]:

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from pydantic import Field
 
 from ledger.alerts.promql import Expression, compile_expression
+from ledger.alerts.series import Labels
 from ledger.configuration.loader import parse
 from ledger.configuration.source import Source, decode
 from ledger.configuration.strict import Strict, fit, line_of
+from ledger.domain.alerts.naming import key_of, made_by
 from ledger.domain.errors import BadInput
 from ledger.domain.values.durations import parse_duration
 from ledger.domain.values.severities import SEVERITIES
@@ -54,7 +56,9 @@ class AlertRule:
     keep_firing_for: timedelta = timedelta(0)
     labels: tuple[tuple[str, str], ...] = ()
     summary: str = ""
-    severity: str = "info"
+    severity: str = "warning"
+    severity_label: str = ""
+    """The same, as it is written; empty: it is not."""
     action: Action = Action()
     no_data: Literal["hold", "fire", "resolve"] = "hold"
     no_data_for: timedelta = timedelta(minutes=2)
@@ -66,6 +70,42 @@ class AlertRule:
     runbook: str = ""
     annotations: tuple[tuple[str, str], ...] = ()
     """All of them, as they are written."""
+    marked: bool = False
+    """Whether another rule of this name could give an alert the same labels: then its key names the rule."""
+
+    @property
+    def key(self) -> str:
+        """What the rule is called: by its name and its own labels."""
+        return key_of(self.name, self.labels)
+
+    def labelled(self, series: Labels) -> Labels:
+        """Return the labels of an alert on ``series``: the rule's are laid over those of the series."""
+        given = dict(series)
+        own = {name: _filled(value, given) for name, value in self.labels}
+        merged = {**given, **own}
+        merged.pop("alertname", None)
+        return tuple(sorted((name, value) for name, value in merged.items() if value))
+
+    def key_for(self, labels: Labels) -> str:
+        """Return what the alert with ``labels`` is called."""
+        key = key_of(self.name, labels)
+        return f"{key} by {key_of('rule', self.labels)}" if self.marked else key
+
+    def made(self, alert: Mapping[str, Any]) -> bool:
+        """Tell whether ``alert``, firing or pending in a state, is this rule's."""
+        name, labels = made_by(alert)
+        if name != self.name:
+            return False
+        if labels is not None:
+            return dict(labels) == dict(self.labels)
+        # It was recorded by a version that went by the name alone.
+        plain = {label: value for label, value in self.labels if "{{" not in value}
+        return plain.items() <= alert.get("labels", {}).items()
+
+
+def owner(rules: Iterable[AlertRule], alert: Mapping[str, Any]) -> AlertRule | None:
+    """Return the rule that made ``alert``, if it is among ``rules``."""
+    return next((rule for rule in rules if rule.made(alert)), None)
 
 
 @dataclass(frozen=True)
@@ -75,6 +115,16 @@ class RecordingRule:
     name: str
     expression: Expression
     labels: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def key(self) -> str:
+        """What the rule is called: by its name and its own labels."""
+        return key_of(self.name, self.labels)
+
+    def labelled(self, series: Labels) -> Labels:
+        """Return the labels of what is recorded of ``series``."""
+        merged = {**dict(series), **dict(self.labels)}
+        return tuple(sorted((name, value) for name, value in merged.items() if value))
 
 
 @dataclass(frozen=True)
@@ -110,8 +160,10 @@ class _File(Strict):
     groups: tuple[_Group, ...] = ()
 
 
-def load_rules(content: bytes, name: str) -> RuleFile:
+def load_rules(content: bytes, name: str, *, adopted: bool = False) -> RuleFile:
     """Return the rules of a file.
+
+    What was ``adopted`` by an earlier version, which refused less, is taken as it is: a watch must go on.
 
     Raises:
         BadInput: it is no rule file, or a rule can't be evaluated here: file, line and rule.
@@ -122,7 +174,7 @@ def load_rules(content: bytes, name: str) -> RuleFile:
     recordings: list[RecordingRule] = []
     for g, group in enumerate(written.groups):
         for r, rule in enumerate(group.rules):
-            reader = _Reader(source, ("groups", g, "rules", r), rule, group.labels)
+            reader = _Reader(source, ("groups", g, "rules", r), rule, group.labels, adopted=adopted)
             if (rule.alert is None) == (rule.record is None):
                 raise reader.refuse("a rule has either alert or record")
             if rule.record is not None:
@@ -130,27 +182,79 @@ def load_rules(content: bytes, name: str) -> RuleFile:
             else:
                 alerts.append(reader.alert())
     _insist_on_different(source, alerts)
-    return RuleFile(name, tuple(alerts), tuple(recordings))
+    return RuleFile(name, tell_apart(alerts), tuple(recordings))
 
 
 def _insist_on_different(source: Source, alerts: list[AlertRule]) -> None:
-    seen: set[tuple[str, tuple[tuple[str, str], ...]]] = set()
+    seen: set[tuple[str, Labels, str]] = set()
     for rule in alerts:
-        if (rule.name, rule.labels) in seen:
+        if rule_identity(rule) in seen:
             raise BadInput(
                 f"{source.name}: there are two rules {rule.name} with the same labels.",
                 hint="The labels tell alerts apart: give one of them another label, or another name.",
             )
-        seen.add((rule.name, rule.labels))
+        seen.add(rule_identity(rule))
+
+
+def rule_identity(rule: AlertRule) -> tuple[str, Labels, str]:
+    """Return what no two rules may have in common: name, labels and severity, which is one in Prometheus."""
+    return (
+        rule.name,
+        tuple(pair for pair in rule.labels if pair[0] != "severity"),
+        rule.severity_label,
+    )
+
+
+def tell_apart(rules: Iterable[AlertRule]) -> tuple[AlertRule, ...]:
+    """Return ``rules``, those that their labels don't tell apart with what does.
+
+    Severity is no part of an alert's identity here, until two rules differ by nothing else. Where one of
+    two has a label that the other has not, a series may bring it: then an alert names its rule.
+    """
+    rules = tuple(rules)
+    return tuple(_told_apart(rule, [r for r in rules if r.name == rule.name]) for rule in rules)
+
+
+def _told_apart(rule: AlertRule, namesakes: Sequence[AlertRule]) -> AlertRule:
+    unlike = [other for other in namesakes if other is not rule and _may_coincide(rule, other)]
+    severity = rule.severity_label
+    if severity and any(other.severity_label != severity for other in unlike):
+        labels = tuple(sorted({**dict(rule.labels), "severity": severity}.items()))
+        rule = replace(rule, labels=labels)
+    same = any(other.severity_label == severity for other in unlike)
+    return replace(rule, marked=True) if same else rule
+
+
+def _may_coincide(one: AlertRule, other: AlertRule) -> bool:
+    theirs = {label: value for label, value in other.labels if label != "severity"}
+    return not any(
+        label in theirs and theirs[label] != value and "{{" not in value + theirs[label]
+        for label, value in one.labels
+    )
+
+
+_LABEL_TEMPLATE: Final = re.compile(r"{{\s*(?:\$labels|\.Labels)\.(\w+)\s*}}")
+
+
+def _filled(value: str, series: Mapping[str, str]) -> str:
+    """Return a label's value, filled in from the series as Prometheus does."""
+    return _LABEL_TEMPLATE.sub(lambda match: series.get(match[1], ""), value)
 
 
 class _Reader:
     """Reads one rule, and knows where it stands."""
 
     def __init__(
-        self, source: Source, path: tuple[str | int, ...], rule: _Rule, group: Mapping[str, str]
+        self,
+        source: Source,
+        path: tuple[str | int, ...],
+        rule: _Rule,
+        group: Mapping[str, str],
+        *,
+        adopted: bool,
     ) -> None:
         self._rule = rule
+        self._adopted = adopted
         self._group = group
         self.where = f"{source.name}, line {line_of(source, path)}, {rule.alert or rule.record}"
 
@@ -165,12 +269,42 @@ class _Reader:
     def labels(self) -> tuple[tuple[str, str], ...]:
         """Return the labels that the rule gives, those of the group under them."""
         given = {**self._group, **self._rule.labels}
-        return tuple(sorted((k, v) for k, v in given.items() if v and k != "severity"))
+        if not self._adopted:
+            for label, value in given.items():
+                self._insist_on_fillable(label, value)
+        return tuple(
+            sorted((k, v) for k, v in given.items() if v and k not in {"severity", "alertname"})
+        )
+
+    def _insist_on_fillable(self, label: str, value: str) -> None:
+        """Raise unless Prometheus would fill in ``value`` as we do."""
+        named = set(_LABEL_TEMPLATE.findall(value))
+        rest = _LABEL_TEMPLATE.sub("", value)
+        if "{{" not in rest and "}}" not in rest and "__name__" not in named:
+            return
+        why = (
+            "a label that goes with the value makes another alert of each look"
+            if "$value" in value or ".Value" in value
+            else "of templates, a label may have {{ $labels.NAME }}"
+        )
+        raise self.refuse(f"the label {label} is {value!r}: {why}")
+
+    def _severity(self) -> tuple[str, str]:
+        """Return how bad an alert of the rule is, and how that is written.
+
+        What says nothing is a warning: who is told of warnings is told of it.
+        """
+        written = {**self._group, **self._rule.labels}.get("severity", "")
+        found = SEVERITIES.get(written.lower())
+        if written and found is None and not self._adopted:
+            known = ", ".join(SEVERITIES)
+            raise self.refuse(f"severity: {written!r} is none that is known here: {known}")
+        return found or "warning", written
 
     def alert(self) -> AlertRule:
         """Return the alerting rule."""
         ours = self._ours()
-        severity = {**self._group, **self._rule.labels}.get("severity", "info").lower()
+        severity, severity_label = self._severity()
         annotations = self._rule.annotations
         return AlertRule(
             name=str(self._rule.alert),
@@ -179,7 +313,8 @@ class _Reader:
             keep_firing_for=self._span("keep_firing_for", self._rule.keep_firing_for),
             labels=self.labels(),
             summary=annotations.get("summary") or annotations.get("description", ""),
-            severity=SEVERITIES.get(severity, "info"),
+            severity=severity,
+            severity_label=severity_label,
             action=self._action(ours),
             no_data=self._one_of(ours, "no_data", ("hold", "fire", "resolve")),
             no_data_for=self._span("no_data_for", ours.get("no_data_for", "2m")),

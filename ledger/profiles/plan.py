@@ -6,7 +6,7 @@ what lies on a disk by now.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 from ledger.alerts.promql import compile_expression
-from ledger.alerts.rules import RuleFile, load_rules
+from ledger.alerts.rules import RuleFile, load_rules, rule_identity, tell_apart
 from ledger.alerts.window_verdict import LOOKS_MAX
 from ledger.configuration.loader import parse
 from ledger.configuration.source import Source, decode, read_bytes
@@ -44,7 +44,10 @@ class Plan:
     def rule_files(self) -> tuple[RuleFile, ...]:
         """The rule files, parsed."""
         texts: dict[str, str] = orjson.loads(self.content)["rules"]
-        return tuple(load_rules(text.encode(), name) for name, text in texts.items())
+        adopted = not self.written
+        files = [load_rules(t.encode(), name, adopted=adopted) for name, t in texts.items()]
+        apart = iter(tell_apart(rule for file in files for rule in file.rules))
+        return tuple(replace(file, rules=tuple(next(apart) for _ in file.rules)) for file in files)
 
     def changes_since(self, previous: Plan | None) -> tuple[Change, ...]:
         """Return what differs from ``previous``, by key path."""
@@ -125,7 +128,7 @@ def _check_rules(plan: Plan, path: Path) -> None:
     seen: dict[object, str] = {}
     for file in plan.rule_files:
         for rule in file.rules:
-            other = seen.setdefault((rule.name, rule.labels), file.name)
+            other = seen.setdefault(rule_identity(rule), file.name)
             if other != file.name:
                 raise BadInput(
                     f"{other} and {file.name} both have a rule {rule.name} with the same labels.",

@@ -12,10 +12,10 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from ledger.alerts.judge import key_of
 from ledger.alerts.promql import Moment
 from ledger.alerts.rules import AlertRule
-from ledger.alerts.vectors import Vector
+from ledger.alerts.vectors import EvaluationError, Vector
+from ledger.domain.alerts.naming import key_of
 from ledger.domain.log.event import decimal_text
 from ledger.domain.state import SystemState
 from projections.reports.figures import Figure, absent, finite, rounded
@@ -53,20 +53,24 @@ def condition(
     rule: AlertRule, state: SystemState, moment: Moment, facts: Mapping[str, str]
 ) -> Condition:
     """Return how ``rule`` stands in ``state``, and by the samples of ``moment``."""
-    found = rule.expression.evaluate(moment)
+    problem = ""
+    try:
+        found = rule.expression.evaluate(moment)
+    except EvaluationError as error:
+        found, problem = {}, str(error)
     status, since, explanation = _status(rule, state, found, facts)
+    if problem and status == "no_data":
+        status, explanation = "failing", problem
     return Condition(rule, status, since, explanation, _value(rule, found))
 
 
 def _status(
     rule: AlertRule, state: SystemState, found: Vector, facts: Mapping[str, str]
 ) -> tuple[str, datetime | None, str]:
-    failure = state.failing.get(rule.name)
+    failure = state.failing.get(rule.key)
     if failure is not None:
         return "failing", _moment(failure["since"]), failure["explanation"]
-    firing = {
-        k: a for k, a in state.alerts.items() if (a.get("rule") or {}).get("name") == rule.name
-    }
+    firing = {key: alert for key, alert in state.alerts.items() if rule.made(alert)}
     if firing:
         clearing = all(alert.get("clear_since") for alert in firing.values())
         return (
@@ -74,8 +78,8 @@ def _status(
             _first(firing, "since"),
             ", ".join(sorted(firing)),
         )
-    pending = {key: alert for key, alert in state.pending.items() if alert["rule"] == rule.name}
-    unseen = sorted(since for key, since in state.no_data.items() if key in {rule.name, *pending})
+    pending = {key: alert for key, alert in state.pending.items() if rule.made(alert)}
+    unseen = sorted(since for key, since in state.no_data.items() if key in {rule.key, *pending})
     if unseen:
         return "no_data", _moment(unseen[0]), ", ".join(sorted(pending))
     if pending:
@@ -83,7 +87,7 @@ def _status(
     if not all(facts.get(axis) == value for axis, value in rule.applies_in):
         where = ", ".join(f"{axis}={value}" for axis, value in rule.applies_in)
         return "not_in_force", None, where
-    if not found:
+    if not any(element.holds or element.known for element in found.values()):
         return "no_data", None, ""
     return ("unseen" if any(e.holds for e in found.values()) else "normal"), None, ""
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -14,6 +14,7 @@ from ledger.domain.state import SystemState, iso
 from ledger.domain.values.durations import duration_text
 from ledger.profiles.phases import Phase
 from ledger.profiles.plan import Plan
+from ledger.profiles.rule_sets import kill_rule
 from projections.reports.figures import Figure, absent
 from projections.reports.limits import Limit
 from projections.reports.samples import Summary
@@ -50,44 +51,30 @@ class Threshold:
 
 def watched(state: SystemState, plan: Plan | None, phase: Phase | None) -> list[Watched]:
     """Return the rules and kill criteria of ``plan``, as they stood in ``state``."""
-    found: list[Watched] = []
-    if phase is not None:
-        for kill in phase.kill:
-            # The name that the watch gives it.
-            name = f"kill:{phase.name}/{kill.name}"
-            found.append(_watched(state, name, kill.expr, kill.for_, kill.severity, kill.action))
-    return found + [_of_rule(state, rule) for rule in _rules(plan)]
+    rules = [kill_rule(phase.name, kill) for kill in phase.kill] if phase is not None else []
+    rules += [rule for file in (plan.rule_files if plan is not None else ()) for rule in file.rules]
+    return [_watched(state, rule) for rule in rules]
 
 
-def _rules(plan: Plan | None) -> Iterator[AlertRule]:
-    for file in plan.rule_files if plan is not None else ():
-        yield from file.rules
-
-
-def _of_rule(state: SystemState, rule: AlertRule) -> Watched:
-    action = rule.action.name
-    return _watched(state, rule.name, rule.expression.text, rule.for_, rule.severity, action)
-
-
-def _watched(
-    state: SystemState, name: str, expression: str, lasts: timedelta, severity: str, action: str
-) -> Watched:
+def _watched(state: SystemState, rule: AlertRule) -> Watched:
     firing = tuple(
-        alert
-        for alert, known in state.alerts.items()
-        if name in {(known.get("rule") or {}).get("name"), alert.partition("{")[0]}
+        key
+        for key, known in state.alerts.items()
+        if rule.made(known) or (not known.get("rule") and key.partition("{")[0] == rule.name)
     )
-    waits = any(known["rule"] == name for known in state.pending.values())
-    unknown = any(key.partition("{")[0] == name for key in state.no_data)
+    pending = {key for key, known in state.pending.items() if rule.made(known)}
     stands = (
         "firing" if firing
-        else "failing" if name in state.failing
-        else "pending" if waits
-        else "no_data" if unknown
+        else "failing" if rule.key in state.failing
+        else "pending" if pending
+        else "no_data" if state.no_data.keys() & {rule.key, *pending}
         else "unwatched" if state.watch is None  # silence proves nothing where nobody looks (I8)
         else "silent"
     )  # fmt: skip
-    return Watched(name, expression, duration_text(lasts), severity, action, stands, firing)
+    lasts = duration_text(rule.for_)
+    return Watched(
+        rule.key, rule.expression.text, lasts, rule.severity, rule.action.name, stands, firing
+    )
 
 
 def thresholds(limits: Sequence[Limit], summaries: Sequence[Summary]) -> list[Threshold]:

@@ -180,7 +180,7 @@ def _rollbacks(state: SystemState, conditions: list[Condition]) -> Section:
             duration_text(each.rule.cooldown),
         )
         for each in conditions
-        if (known := state.rule_actions.get(each.rule.name)) is not None
+        if (known := state.rule_actions.get(each.rule.key)) is not None
     ]
     last = Table("last_actions", ("rule", "action", "at", "cooldown"), rows(acted))
     stable = [mark["stable"] for mark in state.configs.values() if mark.get("stable")]

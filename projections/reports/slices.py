@@ -11,6 +11,7 @@ from typing import Final, Literal
 
 from ledger.alerts.promql import Expression, Moment, compile_expression
 from ledger.alerts.series import SeriesStore
+from ledger.alerts.vectors import EvaluationError
 from ledger.profiles.phases import Phase
 from ledger.profiles.plan import Plan
 from projections.reports.limits import Limit, limit_for
@@ -189,9 +190,13 @@ def _outcomes(
     step = _every(since, until, every)
     for number in range(int((until - since) / step) + 1):
         at = (until - number * step).timestamp()
-        for labels, element in expression.evaluate(Moment(store, at)).items():
+        try:
+            told = expression.evaluate(Moment(store, at))
+        except EvaluationError:
+            continue
+        for labels, element in told.items():
             name = slice_of(metric, labels)
-            if name is not None:
+            if name is not None and (element.holds or element.known):
                 found.setdefault((name, metric), []).append(element.holds)
     return found
 

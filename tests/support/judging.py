@@ -26,6 +26,12 @@ def rule(text: str) -> AlertRule:
     return found
 
 
+def rules_of(*texts: str) -> tuple[AlertRule, ...]:
+    """Return the rules of a file, each as the YAML of a mapping says it."""
+    listed = "".join(f"      - {text}\n" for text in texts)
+    return load_rules(f"groups:\n  - name: g\n    rules:\n{listed}".encode(), "r.yaml").rules
+
+
 class Desk:
     """A system in a log in memory, and what watches it."""
 
@@ -56,7 +62,9 @@ class Desk:
         told: list[str] = []
         for one in self.rules:
             state = self.recorder.load("bot")
-            look = Look(self.clock.now(), self.interval, self.last, self.lookback, self.facts)
+            look = Look(
+                self.clock.now(), self.interval, self.last, self.lookback, self.facts, self.rules
+            )
             found = tuple(judge(one, self.series, state, look, f"INC-{state.revision + 1}"))
             self.recorder.decide("bot", lambda _, found=found: Decision(found), ORIGIN)
             told += [

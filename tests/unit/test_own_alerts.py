@@ -7,6 +7,7 @@ from typing import Literal
 from ledger.alerts import own
 from ledger.domain import events
 from ledger.service.alerts.actions import OPEN_SECONDS, open_seconds
+from tests.support.judging import rule
 from tests.support.stories import Story
 
 Outcome = Literal["done", "skipped", "failed"]
@@ -109,11 +110,12 @@ def test_what_the_plan_no_longer_has_leaves_no_ghost() -> None:
         events.EvaluationFailed(rule="source:rows", explanation="no such file"),
         *own.blind(desk.state, "Old", "infinite"),
     )
-    desk.record(*own.forgotten(desk.state, {"Kept"}))
+    kept = rule("alert: Kept\nexpr: x > 1\n")
+    desk.record(*own.forgotten(desk.state, [kept], ["source:kept"]))
     state = desk.state
     assert (list(state.pending), list(state.no_data), list(state.failing)) == ([], ["Kept"], [])
     assert list(state.alerts) == ["Slow"]
-    assert own.forgotten(desk.state, {"Kept"}) == []
+    assert own.forgotten(desk.state, [kept], ["source:kept"]) == []
 
 
 def test_a_rule_that_can_not_be_evaluated_is_told_once() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from ledger.domain.log.event import Count, DecimalText, Event, Part, Severity
 
@@ -16,10 +16,15 @@ class Rule(Part):
     action: Literal["record", "notify", "pause", "mitigate", "rollback"] = "record"
     argument: str | None = None
     """The kind of pause, the target of the rollback, the name of the mitigation."""
+    labels: dict[str, str] | None = None
+    """Those that the rule gives, as they are written: with its name they tell it from others. Absent: not
+    recorded, by a version that went by the name."""
 
 
 class AlertPending(Event):
     """A condition began to hold; the clock of ``for`` runs from ``active_since`` (I14)."""
+
+    version: ClassVar[int] = 2
 
     alert: str
     rule: str
@@ -28,10 +33,15 @@ class AlertPending(Event):
     active_since: str
     """ISO 8601. Moved on when the clock stood still for want of data."""
     observed: DecimalText | None = None
+    rule_labels: dict[str, str] | None = None
+    """Those that the rule gives, as in `Rule`."""
+    expr: str | None = None
 
 
 class AlertFired(Event):
     """An alert began to fire."""
+
+    version: ClassVar[int] = 2
 
     alert: str
     severity: Severity

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
+from ledger.domain.alerts.naming import rule_of
 from ledger.domain.folding import on, with_, without
 from ledger.domain.log.envelope import Recorded
 from ledger.domain.state import Json, SystemState, iso
@@ -20,6 +21,9 @@ def _alert_pending(state: SystemState, _event: Recorded, data: Json) -> SystemSt
         "labels": data.get("labels", {}),
         "active_since": data["active_since"],
     }
+    for name in ("rule_labels", "expr"):
+        if name in data:
+            pending[name] = data[name]
     return replace(state, pending=with_(state.pending, data["alert"], pending))
 
 
@@ -182,7 +186,7 @@ def _data_returned(state: SystemState, _event: Recorded, data: Json) -> SystemSt
 
 @on("AlertActionTaken")
 def _action_taken(state: SystemState, event: Recorded, data: Json) -> SystemState:
-    rule = (state.alerts.get(data["alert"], {}).get("rule") or {}).get("name", data["alert"])
+    rule = rule_of(state.alerts.get(data["alert"], {})) or data["alert"]
     if data["outcome"] == "done":
         acted = {"action": data["action"], "at": iso(event.occurred_at)}
         state = replace(state, rule_actions=with_(state.rule_actions, rule, acted))

@@ -7,8 +7,17 @@ from typing import Any, Final
 
 Payload = dict[str, Any]
 
-UPCASTERS: Final[Mapping[tuple[str, int], Callable[[Payload], Payload]]] = {}
-"""(type, version) -> the payload one version on. Empty while every type is at version 1."""
+
+def _same(data: Payload) -> Payload:
+    """Return a payload whose next version only has fields more, which may be absent."""
+    return data
+
+
+UPCASTERS: Final[Mapping[tuple[str, int], Callable[[Payload], Payload]]] = {
+    ("AlertFired", 1): _same,  # 2: the labels of the rule
+    ("AlertPending", 1): _same,  # 2: the labels and the expression of the rule
+}
+"""(type, version) -> the payload one version on."""
 
 
 def upcast(

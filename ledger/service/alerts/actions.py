@@ -8,9 +8,10 @@ from typing import Any, Final, Literal
 
 from ledger.alerts import own
 from ledger.alerts.muting import silenced_by
-from ledger.alerts.rules import AlertRule
+from ledger.alerts.rules import AlertRule, owner
 from ledger.alerts.series import SeriesStore
 from ledger.domain import events
+from ledger.domain.alerts.naming import rule_of
 from ledger.domain.decision import Decision
 from ledger.domain.errors import Conflict, LedgerError, LedgerUnreachable
 from ledger.domain.log.ids import Actor, ActorKind, Channel
@@ -81,7 +82,8 @@ def act(
 
     if state.human_position > alert.get("position", 0) > 0:
         return [told(rule["action"], "skipped", "a person has decided since it fired")]
-    cooling = _cooling(rules.get(rule["name"]), state, rule["name"], now)
+    name = rule_of(alert)
+    cooling = _cooling(owner(rules.values(), alert), state, name, now)
     if cooling is not None:
         return [told(rule["action"], "skipped", cooling)]
     try:

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from ledger import fail_points
 from ledger.alerts.muting import inhibited_by, silenced_by
-from ledger.alerts.rules import AlertRule
+from ledger.alerts.rules import AlertRule, owner
 from ledger.clock import SystemClock
 from ledger.domain import events
 from ledger.domain.decision import Decision
@@ -25,7 +25,7 @@ from ledger.domain.state import SystemState
 from ledger.notify.deliver import Delivery, Message, deliver, wants
 from ledger.notify.specs import Channel
 from ledger.profiles.plan import Plan
-from ledger.service.alerts.rule_sets import rules_of
+from ledger.profiles.rule_sets import rules_of
 from ledger.service.core.recorder import Origin
 from ledger.service.core.session import Ledger
 
@@ -67,7 +67,7 @@ def _firing(
             continue
         if silenced_by(state, alert, now) is not None:
             continue
-        ours = rules.get(rule.get("name", ""))
+        ours = owner(rules.values(), known)
         for channel in channels:
             if not wants(channel, known["severity"]) or not _named(channel, ours):
                 continue
@@ -97,7 +97,7 @@ def _ended(
     """Who was told that it fires is told that it is over, whatever is silenced by now."""
     by_name = {channel.name: channel for channel in channels}
     for known in state.ended.values():
-        rule = rules.get((known.get("rule") or {}).get("name", ""))
+        rule = owner(rules.values(), known)
         message = _message(state.system, known["alert"], "resolved", known, rule)
         for name in known["channels"]:
             failed = known["failed"].get(name)
@@ -248,7 +248,7 @@ def _outcome(notice: Notice, message: Message, delivery: Delivery) -> events.Eve
 
 def catch_up(ledger: Ledger, plan: Plan, system: str, origin: Origin, base: Path) -> list[str]:
     """Tell people what a watch that died did not tell them; return sentences on what came of it."""
-    rules = {rule.name: rule for rule in rules_of(plan)}
+    rules = {rule.key: rule for rule in rules_of(plan)}
     state = ledger.load(system)
     told: list[str] = []
     for notice in together(due(state, plan.profile.notify, rules, ledger.recorder.clock.now())):

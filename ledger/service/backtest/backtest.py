@@ -40,11 +40,14 @@ def replayed(
     if interval <= timedelta(0):
         raise BadInput("A replay looks now and then, not every 0s.", hint="--every 15s")
     series = SeriesStore()
-    reach = timedelta(seconds=reach_of(rules))
-    for one in sampling.read_samples(store, system, start - reach, end):
-        series.add(one.metric, one.labels, one.at.timestamp(), one.number)
+    reach, before = timedelta(seconds=reach_of(rules)), timedelta(seconds=reach_of(recordings))
+    again = {rule.name for rule in recordings}  # not what was recorded of them: what they say now
+    for one in sampling.read_samples(store, system, start - reach - before, end):
+        if one.metric not in again:
+            series.add(one.metric, one.labels, one.at.timestamp(), one.number)
     then = _Then(store, system)
     replay = Replay(rules, recordings, series, interval, own_series=True)
+    replay.warm_up(start - reach, start)
     at = start
     while at <= end:
         yield from replay.look(at, then.facts(at))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,10 +14,12 @@ from typing import Annotated, Any, Final
 
 from pydantic import Field
 
+from ledger.alerts import own
 from ledger.alerts.judge import Look, concerns, filled, judge, record
 from ledger.alerts.promql import Moment
-from ledger.alerts.rules import AlertRule, RecordingRule, load_rules
-from ledger.alerts.series import Labels, SeriesStore
+from ledger.alerts.rules import AlertRule, RecordingRule, load_rules, owner, tell_apart
+from ledger.alerts.series import STALE, Labels, SeriesStore
+from ledger.alerts.vectors import EvaluationError
 from ledger.configuration.source import read_bytes
 from ledger.configuration.strict import Strict, read_model
 from ledger.domain import events
@@ -26,7 +29,6 @@ from ledger.domain.log.envelope import Recorded
 from ledger.domain.log.ids import Actor, ActorKind, Channel, control_stream
 from ledger.domain.state import SystemState
 from ledger.domain.values.durations import parse_duration
-from ledger.domain.values.severities import SEVERITIES
 from ledger.service.alerts import actions
 from ledger.service.core.recorder import Origin, Recorder
 from ledger.store.memory import MemoryStore
@@ -82,6 +84,8 @@ class Replay:
         own_series: bool = False,
     ) -> None:
         """``own_series``: those that the watch provides are provided here too."""
+        self.failed: dict[str, str] = {}
+        """Rules that could not be evaluated at the last look, and why."""
         self._rules = rules
         self._recordings = recordings
         self._series = series
@@ -99,18 +103,33 @@ class Replay:
         self._clock.at = at
         if self._own_series:
             actions.provide(self._series, self.state, facts["mode"], at)
-        record(self._recordings, self._series, at)
+        self.failed = dict(record(self._recordings, self._series, at).failed)
         steps: list[Step] = []
         for rule in self._rules:
             if not concerns(rule, self.state, facts):
                 continue
-            look = Look(at, self._interval, self._last, facts=facts)
+            look = Look(at, self._interval, self._last, facts=facts, rules=self._rules)
             incident = f"INC-{self.state.revision + len(steps) + 1}"
-            for event in judge(rule, self._series, self.state, look, incident):
+            for event in self._judge(rule, look, incident):
                 self._fold(event)
                 steps.append(Step(at, event))
         self._last = at
         return steps
+
+    def warm_up(self, start: datetime, end: datetime) -> None:
+        """Have the recording rules looked at from ``start`` on, so that at ``end`` windows are full."""
+        at = start
+        while self._recordings and at < end:
+            record(self._recordings, self._series, at)
+            at += self._interval
+
+    def _judge(self, rule: AlertRule, look: Look, incident: str) -> list[events.Event]:
+        try:
+            happened = judge(rule, self._series, self.state, look, incident)
+        except EvaluationError as problem:
+            self.failed[rule.key] = f"{rule.expression.text}: {problem}"
+            return own.blind(self.state, rule.key, self.failed[rule.key])
+        return [*happened, *own.seeing(self.state, rule.key)]
 
     def _fold(self, event: events.Event) -> None:
         new = self._recorder.prepare(
@@ -182,7 +201,7 @@ def run_tests(path: Path) -> list[Tested]:
     """
     written = read_model(read_bytes(path), path.name, _TestFile)
     found = [load_rules(read_bytes(path.parent / name), name) for name in written.rule_files]
-    rules = [rule for file in found for rule in file.rules]
+    rules = tell_apart(rule for file in found for rule in file.rules)
     recordings = [rule for file in found for rule in file.recordings]
     interval = parse_duration(written.evaluation_interval)
     return [
@@ -214,43 +233,53 @@ def _run_case(
             replay.look(at)
             at += interval
         named = [rule for rule in rules if rule.name == test.alertname]
-        yield _compared(name, test, named, Moment(series, until.timestamp()), replay.state)
+        moment = Moment(series, until.timestamp())
+        yield _compared(name, test, named, moment, replay)
 
 
 def _compared(
-    case: str, test: _AlertTest, rules: Sequence[AlertRule], moment: Moment, state: SystemState
+    case: str, test: _AlertTest, rules: Sequence[AlertRule], moment: Moment, replay: Replay
 ) -> Tested:
-    """Compare labels and annotations, both as a whole: what is not expected must not be there either."""
+    """Compare labels and annotations, both as a whole: what is not expected must not be there either.
+
+    As in promtool, a rule that can't be evaluated fails every expectation.
+    """
     got = [
         (
-            {"severity": alert["severity"], **alert["labels"]},
-            _annotations(rules, moment, alert["labels"], alert["observed"]),
+            _labels(rule, alert["labels"]),
+            _annotations(rule, moment, alert["labels"], alert["observed"]),
         )
-        for alert in state.alerts.values()
-        if (alert.get("rule") or {}).get("name") == test.alertname
+        for alert in replay.state.alerts.values()
+        if (rule := owner(rules, alert)) is not None
     ]
-    wanted = []
-    for expected in test.exp_alerts or ():
-        labels = {k: v for k, v in expected.exp_labels.items() if k != "alertname"}
-        severity = SEVERITIES.get(labels.pop("severity", "info").lower(), "info")
-        wanted.append(({"severity": severity, **labels}, expected.exp_annotations))
+    wanted = [
+        (
+            {k: v for k, v in expected.exp_labels.items() if k != "alertname"},
+            expected.exp_annotations,
+        )
+        for expected in test.exp_alerts or ()
+    ]
     expects, has = sorted(map(_shown, wanted)), sorted(map(_shown, got))
+    has += [f"{rule} can't be evaluated: {why}" for rule, why in replay.failed.items()]
     return Tested(
         case, test.alertname, test.eval_time, expects == has,
         "; ".join(expects) or "nothing", "; ".join(has) or "nothing",
     )  # fmt: skip
 
 
+def _labels(rule: AlertRule, alert: Mapping[str, str]) -> dict[str, str]:
+    return {**alert, **({"severity": rule.severity_label} if rule.severity_label else {})}
+
+
 def _annotations(
-    rules: Sequence[AlertRule], moment: Moment, alert: Mapping[str, str], observed: str
+    rule: AlertRule, moment: Moment, alert: Mapping[str, str], observed: str
 ) -> dict[str, str]:
     """Return the annotations of an alert as Prometheus fills them in: by the series as it is just now."""
-    for rule in rules:
+    with contextlib.suppress(EvaluationError):
         for labels, element in rule.expression.evaluate(moment).items():
-            if {**dict(labels), **dict(rule.labels)} == alert:
+            if dict(rule.labelled(labels)) == alert and element.holds:
                 return _filled(rule, labels, element.value)
     # The series is gone, and the alert holds: what is known of it is what it fired by.
-    rule = next(rule for rule in rules if dict(rule.labels).items() <= alert.items())
     return _filled(rule, tuple(sorted(alert.items())), float(observed))
 
 
@@ -287,20 +316,20 @@ def _selector(text: str) -> tuple[str, dict[str, str]]:
 
 
 def _values(text: str) -> Iterator[float | None]:
-    """Yield the values of promtool's notation: ``1 2 3``, ``0+10x5``, ``_x3``, ``stale``."""
+    """Yield the values of promtool's notation: ``1 2 3``, ``0+10x5``, ``_x3``, ``stale``; None: no value."""
     for word in text.split():
         found = _SERIES_VALUE.fullmatch(word)
         if found is None:
             raise BadInput(f"{word!r} is no series value.", hint="1 2 3, 0+10x5, _x3, stale")
         times, step = found["times"], float(found["step"] or 0)
         if found["start"] in {"_", "stale"}:
-            yield from [None] * int(times or 1)
+            yield from [None if found["start"] == "_" else STALE] * int(times or 1)
             continue
         start = float(found["start"].replace("Inf", "inf"))
         for number in range(int(times) + 1 if times is not None else 1):
             yield start + number * step
 
 
-def reach_of(rules: Sequence[AlertRule]) -> float:
+def reach_of(rules: Sequence[AlertRule | RecordingRule]) -> float:
     """Return how many seconds back the rules look."""
     return max((rule.expression.reach_seconds for rule in rules), default=300.0)

@@ -6,6 +6,7 @@ process imagines the log to say until it can be appended).
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 from collections.abc import Callable, Iterable, Sequence
@@ -19,20 +20,21 @@ from msgspec.structs import replace
 
 from ledger import fail_points
 from ledger.alerts import own
-from ledger.alerts.judge import Look, concerns, judge, record
+from ledger.alerts.judge import Look, Recorded, concerns, judge, record
 from ledger.alerts.muting import inhibitions
-from ledger.alerts.rules import AlertRule
+from ledger.alerts.rules import AlertRule, RecordingRule
 from ledger.alerts.series import SeriesStore
 from ledger.domain import events
 from ledger.domain.decision import Decision
 from ledger.domain.errors import LedgerError, LedgerUnreachable
+from ledger.domain.log.event import decimal_text
 from ledger.domain.state import SystemState
 from ledger.metrics.sources import Measured, Source, SourceReading
 from ledger.profiles.plan import Plan
+from ledger.profiles.rule_sets import rules_of
 from ledger.service.alerts import actions, notifications
 from ledger.service.alerts.manual import incident_name
 from ledger.service.alerts.notifications import Notifier
-from ledger.service.alerts.rule_sets import rules_of
 from ledger.service.core.recorder import Origin
 from ledger.service.core.session import Ledger
 from ledger.service.watch import read_offsets
@@ -96,14 +98,15 @@ class Watch:
         """Watch by ``plan`` from here on."""
         self._plan = plan
         self._rules = rules_of(plan)
-        self._by_name = {rule.name: rule for rule in self._rules}
+        self._by_key = {rule.key: rule for rule in self._rules}
         self._recordings = [one for file in plan.rule_files for one in file.recordings]
         self._places = read_offsets.recall(self._ledger.home, self.system)
         self._sources = [
             Source(spec, self._base, self._clock, os.environ, resume=self._places.get(spec.name))
             for spec in plan.profile.metrics
         ]
-        self.reach = max((r.expression.reach_seconds for r in self._rules), default=300.0)
+        expressions = [rule.expression for rule in (*self._rules, *self._recordings)]
+        self.reach = max((one.reach_seconds for one in expressions), default=300.0)
         """How many seconds back the rules look."""
 
     @property
@@ -163,8 +166,8 @@ class Watch:
         self.remember(measured)
         actions.provide(self._series, self._line.state, self._line.state.mode, now)
         self._series.drop_before(now.timestamp() - self.reach - 3600)
-        record(self._recordings, self._series, now)
-        happened = self._evaluate(now, readings, measured)
+        recorded = record(self._recordings, self._series, now)
+        happened = self._evaluate(now, readings, measured, recorded)
         fail_points.reach("watch.after_evaluate")
         told = [_told(event) for event in happened]
         self._notify(now)
@@ -190,16 +193,26 @@ class Watch:
             return list(pool.map(Source.read, self._sources))
 
     def _evaluate(
-        self, now: datetime, readings: Sequence[SourceReading], measured: Sequence[Measured]
+        self,
+        now: datetime,
+        readings: Sequence[SourceReading],
+        measured: Sequence[Measured],
+        recorded: Recorded,
     ) -> list[events.Event]:
         looked: list[events.Event] = []
 
         def decide(state: SystemState) -> Decision:
-            looked[:] = self._judged(state, now, readings)
+            looked[:] = self._judged(state, now, readings, recorded)
             return Decision(tuple(looked))
 
-        # The round itself is recorded too: that somebody looked is evidence, even where nothing came.
-        self._line.record([*measured, Measured(WATCH_UP, {}, "1", now)])
+        # What recording rules found is evidence for gates, and for whoever comes next. So is the round
+        # itself: that somebody looked, even where nothing came.
+        made = [
+            Measured(name, dict(labels), decimal_text(value), now)
+            for name, labels, value in recorded.samples
+            if not math.isnan(value)
+        ]
+        self._line.record([*measured, *made, Measured(WATCH_UP, {}, "1", now)])
         self._line.append(decide)
         self._keep_places()
         return looked
@@ -224,7 +237,11 @@ class Watch:
         return [events.AlertResolved(alert=WATCH_WAS_SILENT, how="condition_cleared")]
 
     def _judged(
-        self, state: SystemState, now: datetime, readings: Sequence[SourceReading]
+        self,
+        state: SystemState,
+        now: datetime,
+        readings: Sequence[SourceReading],
+        recorded: Recorded,
     ) -> list[events.Event]:
         facts = {
             "mode": state.mode or "mock",
@@ -232,7 +249,7 @@ class Watch:
             "environment": self._plan.profile.environment,
         }
         watch = self._plan.profile.watch
-        look = Look(now, watch.interval, self._last, watch.lookback, facts)
+        look = Look(now, watch.interval, self._last, watch.lookback, facts, self._rules)
         found: list[events.Event] = []
         for rule in self._rules:
             if not concerns(rule, state, facts):
@@ -241,10 +258,11 @@ class Watch:
             incident = f"{incident_name(self._ledger, state)}{f'-{len(found)}' if found else ''}"
             found += self._judge(rule, state, look, incident)
         found += _sources(self._sources, readings, state)
-        guards = {*self._by_name, *(source_name(source) for source in self._sources)}
-        found += own.forgotten(state, guards)
+        found += _recordings(self._recordings, recorded, state)
+        others = {rule.key for rule in self._recordings} | set(map(source_name, self._sources))
+        found += own.forgotten(state, self._rules, others)
         found += [*self._end_of_silence(state, now), *own.moot(state)]
-        return found
+        return _ended_once(found)
 
     def _judge(
         self, rule: AlertRule, state: SystemState, look: Look, incident: str
@@ -253,8 +271,8 @@ class Watch:
         try:
             happened = judge(rule, self._series, state, look, incident)
         except Exception as error:  # noqa: BLE001 -- arithmetic on what anybody may have measured
-            return own.blind(state, rule.name, f"{rule.expression.text}: {error}")
-        return [*happened, *own.seeing(state, rule.name)]
+            return own.blind(state, rule.key, f"{rule.expression.text}: {error}")
+        return [*happened, *own.seeing(state, rule.key)]
 
     # --- acting ---
 
@@ -269,7 +287,7 @@ class Watch:
             taken = actions.act(
                 self._ledger,
                 self._plan,
-                self._by_name,
+                self._by_key,
                 self._line.state,
                 key,
                 away=self._line.problem,
@@ -297,7 +315,7 @@ class Watch:
         if inhibitions(self._line.state, rules):
             self._line.append(lambda state: Decision(inhibitions(state, rules)))
         channels = self._plan.profile.notify
-        self._notifier.tell(notifications.due(self._line.state, channels, self._by_name, now))
+        self._notifier.tell(notifications.due(self._line.state, channels, self._by_key, now))
 
     def finish(self, why: str) -> None:
         """End the watch in order."""
@@ -308,6 +326,30 @@ class Watch:
 def source_name(source: Source) -> str:
     """Return what a source is called where rules have names too."""
     return f"source:{source.spec.name}"
+
+
+def _recordings(
+    rules: Sequence[RecordingRule], recorded: Recorded, state: SystemState
+) -> list[events.Event]:
+    """Say once that a recording rule can't be evaluated, and once that it can be again."""
+    found: list[events.Event] = []
+    for key in dict.fromkeys(rule.key for rule in rules):
+        why = recorded.failed.get(key)
+        found += own.seeing(state, key) if why is None else own.blind(state, key, why)
+    return found
+
+
+def _ended_once(found: Sequence[events.Event]) -> list[events.Event]:
+    """Return ``found`` without an end that stands there before: two rules may follow one that was."""
+    over: set[str] = set()
+    kept: list[events.Event] = []
+    for event in found:
+        if isinstance(event, events.AlertResolved):
+            if event.alert in over:
+                continue
+            over.add(event.alert)
+        kept.append(event)
+    return kept
 
 
 def _sources(

@@ -1,0 +1,29 @@
+"""What alerts and rules are called: by their name and their labels, which tell them apart. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+
+def key_of(name: str, labels: Iterable[tuple[str, str]]) -> str:
+    """Return what an alert, or a rule, is called: ``Name`` or ``Name{slice="tokyo"}``."""
+    shown = ",".join(f'{label}="{value}"' for label, value in sorted(labels))
+    return f"{name}{{{shown}}}" if shown else name
+
+
+def made_by(alert: Mapping[str, Any]) -> tuple[str, Mapping[str, str] | None]:
+    """Return the rule that an alert of a state comes from: its name, and the labels that it gives.
+
+    Nothing: no rule raised it. None as labels: what recorded it told rules apart by their name.
+    """
+    rule = alert.get("rule")
+    if isinstance(rule, str):
+        return rule, alert.get("rule_labels")
+    return (rule["name"], rule.get("labels")) if rule else ("", None)
+
+
+def rule_of(alert: Mapping[str, Any]) -> str:
+    """Return what the rule is called that an alert of a state comes from."""
+    name, labels = made_by(alert)
+    return key_of(name, (labels or {}).items())
