@@ -66,6 +66,13 @@ def blind(state: SystemState, rule: str, why: str) -> list[events.Event]:
     return [failed, *_raised(state, f"{EVALUATION_FAILED}({rule})", "warning", message)]
 
 
+def lost(state: SystemState, source: str, what: str) -> list[events.Event]:
+    """Return what to record of evidence that a source had and that nobody can read any more."""
+    failed = events.EvaluationFailed(rule=source, explanation=what)
+    message = f"{source} lost evidence, which no rule has seen: {what}"
+    return [failed, *_raised(state, f"{EVALUATION_FAILED}({source})", "warning", message)]
+
+
 def seeing(state: SystemState, rule: str) -> list[events.Event]:
     """Return what to record of a rule that can be evaluated; nothing where it always could."""
     if rule not in state.failing:

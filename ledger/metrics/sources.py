@@ -5,17 +5,18 @@ from __future__ import annotations
 import csv
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TextIO, cast
+from typing import Any, Final
 
 from ledger import files, web
 from ledger.domain.clock import Clock
 from ledger.domain.errors import LedgerError
 from ledger.domain.log.event import decimal_text
 from ledger.domain.values.moments import moment_of
+from ledger.metrics import exposition
 from ledger.metrics.specs import (
     CsvFile,
     JsonFile,
@@ -26,12 +27,11 @@ from ledger.metrics.specs import (
 )  # fmt: skip
 from ledger.metrics.tailing import Place, Tail, Taken
 
-if TYPE_CHECKING:
-    from prometheus_client.samples import Sample
-
 DOCUMENT_BYTES_MAX: Final = 16 * 2**20
 PROBLEM_CHARS_MAX: Final = 300
 SAMPLES_MAX: Final = 20_000
+AHEAD_MAX: Final = timedelta(minutes=10)
+"""What an endpoint says is of a later time than that is not taken, as Prometheus does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,8 @@ class SourceReading:
 
     samples: tuple[Measured, ...]
     problem: str | None = None
+    lost: str | None = None
+    """What was measured, and can't be read any more."""
 
 
 @dataclass(slots=True)
@@ -69,6 +71,8 @@ class Source:
     """How far a file that grows was read by whoever read it before."""
     tail: Tail | None = None
     header: list[str] = field(default_factory=list)
+    stamped: dict[tuple[str, tuple[tuple[str, str], ...]], float] = field(default_factory=dict)
+    """The times of the samples that bear one, as of the last reading."""
 
     def read(self) -> SourceReading:
         """Return what is new."""
@@ -113,16 +117,29 @@ class Source:
         now = self.clock.now()
         wanted = frozenset(spec.metrics)
         found: list[Measured] = []
-        for sample in _text_format(self._asked(spec.url)):
-            name = spec.rename.get(sample.name, sample.name)
-            if math.isnan(sample.value) or (wanted and name not in wanted):
+        ahead = 0
+        for exposed, labels, value, written in exposition.samples(self._asked(spec.url)):
+            name = spec.rename.get(exposed, exposed)
+            if math.isnan(value) or (wanted and name not in wanted):
                 continue
-            found.append(self._measured(name, sample.value, sample.labels, now))
-        return self._bounded(found)
+            at = now if written is None else datetime.fromtimestamp(written, UTC)
+            if at - now > AHEAD_MAX:
+                ahead += 1
+            elif written is None or self._is_newer(exposed, labels, written):
+                found.append(self._measured(name, value, labels, at))
+        told = f"{self.spec.name}: {ahead} of its samples are of more than ten minutes from now"
+        return self._bounded(found, told if ahead else None)
 
-    def _bounded(self, found: list[Measured]) -> SourceReading:
+    def _is_newer(self, name: str, labels: Mapping[str, str], at: float) -> bool:
+        """Tell whether a sample that bears its time is another one than the last time it was read."""
+        series = (name, tuple(sorted(labels.items())))
+        newer = self.stamped.get(series) != at
+        self.stamped[series] = at
+        return newer
+
+    def _bounded(self, found: list[Measured], problem: str | None = None) -> SourceReading:
         if len(found) <= SAMPLES_MAX:
-            return SourceReading(tuple(found))
+            return SourceReading(tuple(found), problem)
         return SourceReading(
             (),
             f"{self.spec.name}: {len(found):,} samples at once; name the metrics that are wanted",
@@ -171,7 +188,9 @@ class Source:
         return SourceReading(tuple(found), problem)
 
     def _csv(self, spec: CsvFile) -> SourceReading:
-        taken = self._tail(spec.path).take()
+        return self._together(self._of_csv(spec, one) for one in self._tail(spec.path).take())
+
+    def _of_csv(self, spec: CsvFile, taken: Taken) -> SourceReading:
         if taken.first is not None:
             self.header = next(csv.reader([taken.first]), [])
         lines = taken.lines[1:] if taken.from_start else taken.lines
@@ -207,8 +226,16 @@ class Source:
                 return []
             return [measured_of(record, self.clock.now(), self.spec.labels)]
 
-        taken = self._tail(spec.path).take()
-        return self._understood(taken, taken.lines, understood)
+        return self._together(
+            self._understood(one, one.lines, understood) for one in self._tail(spec.path).take()
+        )
+
+    def _together(self, readings: Iterable[SourceReading]) -> SourceReading:
+        """Return as one what was read of a file and of those that it took the place of."""
+        read = tuple(readings)
+        samples = tuple(sample for one in read for sample in one.samples)
+        problem = next((one.problem for one in read if one.problem is not None), None)
+        return SourceReading(samples, problem, next((one.lost for one in read if one.lost), None))
 
     def _tail(self, path: str) -> Tail:
         if self.tail is None:
@@ -238,7 +265,8 @@ class Source:
             ):
                 bad += 1
         problem = taken.problem or (f"{bad} lines could not be read" if bad else None)
-        return SourceReading(tuple(found), self._problem(problem) if problem else None)
+        lost = self._problem(taken.lost) if taken.lost else None
+        return SourceReading(tuple(found), self._problem(problem) if problem else lost, lost)
 
     def _problem(self, told: str) -> str:
         """Return what is wrong, in a few words: what another program writes may be long."""
@@ -261,33 +289,6 @@ def measured_of(record: Any, now: datetime, labels: Mapping[str, str] | None = N
         raise TypeError("its labels are no names with values")
     given = {str(k): str(v) for k, v in named.items()}
     return Measured(record["metric"], {**given, **(labels or {})}, decimal_text(value), at)
-
-
-def _text_format(body: bytes) -> Iterator[Sample]:
-    """Yield the samples of Prometheus' text format.
-
-    Raises:
-        LedgerError: a line is none of it; its number, and what was expected.
-    """
-    from prometheus_client.parser import text_fd_to_metric_families
-
-    number = 0
-
-    def lines() -> Iterator[str]:
-        nonlocal number
-        for number, line in enumerate(body.split(b"\n"), start=1):  # noqa: B007 -- told on failure
-            yield line.decode()
-
-    try:
-        for family in text_fd_to_metric_families(
-            cast("TextIO", lines())
-        ):  # it only goes through it
-            yield from family.samples
-    except (ValueError, LookupError, TypeError, AttributeError):
-        raise LedgerError(
-            f"line {number} is not in Prometheus' text format; expected: "
-            'name{label="value"} number, # TYPE name kind, or # HELP name text'
-        ) from None
 
 
 def _error_in(body: bytes) -> str:

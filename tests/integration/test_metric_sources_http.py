@@ -10,6 +10,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,31 @@ def test_an_endpoint_in_the_text_format(site: Site) -> None:
     assert {one.at for one in told.samples} == {START}
     wanted = text_of(site, metrics=("latency_ms_sum",))
     assert [(one.metric, one.value) for one in wanted.samples] == [("latency_ms_sum", "70.5")]
+
+
+def test_what_an_endpoint_says_is_old_is_old(site: Site) -> None:
+    """18: a value of last year is no fresh evidence (I8); of tomorrow nobody can have measured one."""
+    site.says(200, b"feed_age 1 1735689600000\nfresh 1\nahead 1 4102444800000\n")
+    told = text_of(site)
+    assert {one.metric: one.at for one in told.samples} == {
+        "feed_age": datetime(2025, 1, 1, tzinfo=UTC), "fresh": START,
+    }  # fmt: skip
+    assert told.problem == "rt: 1 of its samples are of more than ten minutes from now"
+
+
+def test_what_bears_its_time_is_read_once(site: Site) -> None:
+    """18: it is one sample, however often it is exposed; a later one is another."""
+    source = Source(
+        PrometheusText(name="rt", kind="prometheus_text", url=f"{site.url}/m"),
+        Path(),
+        FrozenClock(),
+        {},
+    )
+    told = []
+    for at in (1735689600000, 1735689600000, 1735689615000):
+        site.says(200, f'age{{v="okx"}} 1 {at}\nfresh 1\n'.encode())
+        told.append([one.metric for one in source.read().samples])
+    assert told == [["age", "fresh"], ["fresh"], ["age", "fresh"]]
 
 
 @pytest.mark.parametrize(

@@ -359,10 +359,12 @@ def _sources(
     found: list[events.Event] = []
     for source, reading in zip(sources, readings, strict=True):
         name = source_name(source)
-        if reading.problem is not None and not reading.samples and name not in state.failing:
+        if reading.lost is not None:
+            found += own.lost(state, name, reading.lost)
+        elif reading.problem is not None and not reading.samples and name not in state.failing:
             found.append(events.EvaluationFailed(rule=name, explanation=reading.problem))
-        elif reading.problem is None and name in state.failing:
-            found.append(events.EvaluationRecovered(rule=name))
+        elif reading.problem is None:
+            found += own.seeing(state, name)
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import orjson
 
@@ -19,7 +20,7 @@ def recall(home: Path, system: str) -> dict[str, Place]:
     try:
         content = files.read_bounded(_file(home, system), bytes_max=BYTES_MAX)
         known = orjson.loads(content) if content is not None else {}
-        return {name: Place(int(one[0]), int(one[1])) for name, one in known.items()}
+        return {name: place for name, one in known.items() if (place := _place(one))}
     except (LedgerError, ValueError, TypeError, AttributeError, LookupError):
         return {}  # then the end of each file is read again
 
@@ -30,8 +31,23 @@ def keep(home: Path, system: str, places: Mapping[str, Place]) -> None:
     Raises:
         FileNotWritten: they could not be kept.
     """
-    content = orjson.dumps({name: (place.inode, place.offset) for name, place in places.items()})
+    content = orjson.dumps({name: _written(place) for name, place in places.items()})
     files.write_atomically(_file(home, system), content, create_folder=True)
+
+
+def _place(kept: Any) -> Place | None:
+    """Return a place as it was kept; an earlier version kept no more than inode and offset."""
+    if not kept:
+        return None
+    if len(kept) == 2:
+        return Place(int(kept[0]), int(kept[1]))
+    inode, offset, head, previous = kept
+    return Place(int(inode), int(offset), str(head), _place(previous))
+
+
+def _written(place: Place) -> list[Any]:
+    previous = _written(place.previous) if place.previous is not None else None
+    return [place.inode, place.offset, place.head, previous]
 
 
 def _file(home: Path, system: str) -> Path:
