@@ -16,9 +16,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from ledger.alerts.promql import LOOKBACK_SECONDS, Moment
-from ledger.alerts.rules import AlertRule, RecordingRule, owner
-from ledger.alerts.series import NOT_HELD, STALE, Labels, SeriesStore
-from ledger.alerts.vectors import Element, EvaluationError, Vector, merged
+from ledger.alerts.recording import laid_over
+from ledger.alerts.rules import AlertRule, owner
+from ledger.alerts.series import Labels, SeriesStore
+from ledger.alerts.vectors import Element, Vector
 from ledger.domain import events
 from ledger.domain.alerts.naming import made_by
 from ledger.domain.log.event import decimal_text
@@ -54,61 +55,6 @@ class Look:
         return timedelta(0) if late else gap
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """What recording rules found."""
-
-    samples: tuple[tuple[str, Labels, float], ...]
-    failed: Mapping[str, str]
-    """Rules that could not be evaluated, and why."""
-
-
-def record(recordings: Iterable[RecordingRule], series: SeriesStore, at: datetime) -> Recorded:
-    """Add what recording rules find to ``series``, and return it.
-
-    What they no longer find ends at once, as in Prometheus; what is known not to be so stays known.
-    """
-    moment = Moment(series, at.timestamp())
-    samples: list[tuple[str, Labels, float]] = []
-    failed: dict[str, str] = {}
-    found: dict[str, set[Labels]] = {}
-    for rule in recordings:
-        try:
-            elements = _laid_over(rule, rule.expression.evaluate(moment))
-        except EvaluationError as problem:
-            failed[rule.key] = f"{rule.expression.text}: {problem}"
-            found.setdefault(rule.name, set()).update(
-                one.labels for one in series.select(rule.name)
-            )
-            continue
-        known = found.setdefault(rule.name, set())
-        for labels, element in elements.items():
-            if element.holds:
-                series.add(rule.name, labels, moment.at, element.value)
-                samples.append((rule.name, labels, element.value))
-                known.add(labels)
-            elif element.known and labels not in known:
-                series.add(rule.name, labels, moment.at, NOT_HELD)
-                known.add(labels)
-    for name, known in found.items():
-        for one in series.select(name):
-            if one.labels not in known:
-                one.add(moment.at, STALE)
-    return Recorded(tuple(samples), failed)
-
-
-def _laid_over(rule: AlertRule | RecordingRule, found: Vector) -> Vector:
-    """Return ``found`` by the labels that the rule makes of it.
-
-    Raises:
-        EvaluationError: two that hold get the same, as in Prometheus.
-    """
-    return merged(
-        ((labels, rule.labelled(labels), element) for labels, element in found.items()),
-        "several get the same labels once the rule's are laid over them",
-    )
-
-
 def judge(
     rule: AlertRule, series: SeriesStore, state: SystemState, look: Look, incident: str
 ) -> list[events.Event]:
@@ -120,7 +66,7 @@ def judge(
         EvaluationError: what was measured does not fit the rule.
     """
     moment = Moment(series, look.at.timestamp(), look.lookback.total_seconds())
-    found = _laid_over(rule, rule.expression.evaluate(moment))
+    found = laid_over(rule, rule.expression.evaluate(moment))
     if rule.min_samples > 1 and _samples(rule, series, look) < rule.min_samples:
         found = {}
     applies = all(look.facts.get(axis) == value for axis, value in rule.applies_in)

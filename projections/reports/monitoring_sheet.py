@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from ledger.alerts.judge import record
 from ledger.alerts.promql import LOOKBACK_SECONDS, Moment
+from ledger.alerts.recording import record
 from ledger.alerts.rules import AlertRule
 from ledger.domain.state import SystemState, iso
 from ledger.domain.values.durations import duration_text

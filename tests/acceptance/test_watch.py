@@ -38,6 +38,59 @@ def test_a_rule_rolls_back_to_the_last_stable_fingerprint(desk: Desk) -> None:
     assert (why["for"], why["observed"]) == ("120s", "0.2")
 
 
+def test_a_rollback_that_finds_nothing_to_go_back_to_pauses(desk: Desk) -> None:
+    """07, I9: it was rolled back for this before, and it fires again on what it went back to."""
+    rules = desk.folder / "rules" / "slo.yaml"
+    rules.write_text(RULES.replace("for: 2m", "for: 0s").replace("rollout_cooldown: 30m, ", ""))
+    desk("profile", "adopt", "bot", desk.folder / "plan.yaml")
+    for ece, mode in ((0.2, "real"), (0.05, "real"), (0.9, "paused")):
+        desk.stats(ece=ece, latency=100)
+        desk.once()
+        assert (desk.config(), desk.mode()) == ("size: 1\n", mode)
+    assert desk.happened("AlertActionTaken") == ["AlertActionTaken"] * 3
+    told = desk.rollout.log("bot", "AlertActionTaken")
+    assert any("there is nothing to go back to: paused/halt" in row["sentence"] for row in told)
+
+
+RECORDED = """
+groups:
+  - name: slo
+    rules:
+      - {record: bot:ece, expr: ece * 2}
+      - alert: Trend
+        expr: min_over_time(bot:ece[5m]) > 0.3 and count_over_time(bot:ece[5m]) >= 4
+        annotations: {rollout_action: pause}
+"""
+
+
+def test_what_recording_rules_found_counts_after_a_restart(
+    tmp_path: Path, rollout: Rollout
+) -> None:
+    """14, I14: each round is a process of its own, and the window over a recorded series is full."""
+    desk = Desk(tmp_path, rollout, rules=RECORDED)
+    desk.stats(ece=0.2, latency=100)
+    for mode in ("real", "real", "real", "paused"):
+        desk.once()
+        assert desk.mode() == mode
+    rows = desk("metrics", "list", "bot", "-o", "json").json
+    assert [row["samples"] for row in rows if row["metric"] == "bot:ece"] == [4]
+
+
+def test_a_running_watch_sees_what_anybody_records(desk: Desk) -> None:
+    """I31, A3: evidence that is put by hand is evidence to the watch that runs."""
+    profile = desk.folder / "plan.yaml"
+    lines = [line for line in profile.read_text().splitlines() if "metrics:" not in line]
+    profile.write_text("\n".join(line for line in lines if "name: stats" not in line))
+    desk("profile", "adopt", "bot", profile)
+    with desk.watched() as process:
+        assert desk.round(process)
+        assert desk.mode() == "real"
+        desk("metrics", "put", "bot", "latency=900")
+        assert desk.round(process)
+        assert desk.round(process)
+        assert desk.mode() == "paused"
+
+
 def test_a_rule_never_overrides_a_later_decision_of_a_person(desk: Desk) -> None:
     """I9: it fired, the watch died before it acted, and somebody decided meanwhile."""
     desk.stats(ece=0.05, latency=600)

@@ -12,6 +12,7 @@ import pytest
 
 from ledger.metrics.sources import Source, SourceReading
 from ledger.metrics.specs import CsvFile, JsonLines
+from ledger.metrics.tailing import Place
 from ledger.service.watch import read_offsets
 from tests.support.fakes import START, FrozenClock
 
@@ -31,9 +32,9 @@ class Log:
         self.source = self._fresh(None)
         self._home = folder / "home"
 
-    def _fresh(self, place: object) -> Source:
+    def _fresh(self, place: Place | None) -> Source:
         spec = JsonLines(name="m", kind="jsonl_file", path=self.path.name)
-        return Source(spec, self.path.parent, FrozenClock(), {}, resume=place)  # type: ignore[arg-type]
+        return Source(spec, self.path.parent, FrozenClock(), {}, resume=place)
 
     def write(self, *values: float, path: Path | None = None) -> None:
         with (path or self.path).open("a") as file:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from ledger.alerts.judge import record
 from ledger.alerts.promql import Moment, compile_expression
+from ledger.alerts.recording import record
 from ledger.alerts.rules import RecordingRule, load_rules
 from ledger.alerts.series import SeriesStore
 from ledger.alerts.vectors import Element

@@ -102,7 +102,7 @@ def act(
                 origin,
             )
             return [told("mitigate", outcome, explanation)]
-        return _roll_back(ledger, state, rule, origin, away, told)
+        return _roll_back(ledger, state, rule, origin, away, told, since=alert["since"])
     except Conflict:
         return []  # somebody is at work on the system: try again
     except LedgerError as problem:
@@ -177,8 +177,10 @@ def _roll_back(
     origin: Origin,
     away: LedgerError | None,
     told: Any,
+    *,
+    since: str,
 ) -> list[events.AlertActionTaken]:
-    """Roll back; where that can't be done, pause: something has to give."""
+    """Roll back; where that can't be done, or finds nothing to go back to, pause: something has to give."""
     target = str(rule.get("argument") or "last_stable")
     selector = LAST_STABLE if target == "last_stable" else target
     try:
@@ -193,8 +195,17 @@ def _roll_back(
         outcome, explanation = _pause(ledger, state, "halt", origin, away)
         return [failed, told("pause", outcome, f"instead of the rollback: {explanation}")]
     if result.outcome == "skipped":
-        return [told("rollback", "skipped", result.explanation)]
+        skipped = told("rollback", "skipped", result.explanation)
+        if _went_back_since(state, since):
+            return [skipped]
+        outcome, explanation = _pause(ledger, state, "halt", origin, away)
+        return [skipped, told("pause", outcome, f"there is nothing to go back to: {explanation}")]
     return [told("rollback", "done", f"back on {result.fingerprint[7:19]}")]
+
+
+def _went_back_since(state: SystemState, fired: str) -> bool:
+    """Tell whether a rollback came after that alert: then it is what was to be done about it."""
+    return state.applied_cause == "rollback" and (state.applied_at or "") >= fired
 
 
 def expired_silences(state: SystemState, now: datetime) -> Decision:

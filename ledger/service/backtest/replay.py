@@ -15,8 +15,9 @@ from typing import Annotated, Any, Final
 from pydantic import Field
 
 from ledger.alerts import own
-from ledger.alerts.judge import Look, concerns, filled, judge, record
+from ledger.alerts.judge import Look, concerns, filled, judge
 from ledger.alerts.promql import Moment
+from ledger.alerts.recording import record
 from ledger.alerts.rules import AlertRule, RecordingRule, load_rules, owner, tell_apart
 from ledger.alerts.series import STALE, Labels, SeriesStore
 from ledger.alerts.vectors import EvaluationError

@@ -91,6 +91,26 @@ def read_samples(
                 )
 
 
+def read_after(
+    store: EventStore, system: str, revision: int | None, now: datetime
+) -> tuple[list[Measured], int]:
+    """Return what anybody recorded after ``revision`` of the stream, and its revision now.
+
+    None: where that is not known, of the last minutes.
+    """
+    stream = metrics_stream(system)
+    if revision is None:
+        revision = store.first_revision_since(stream, now - CLOCKS_APART) - 1
+    found: list[Measured] = []
+    for event in store.read_stream(stream, revision):
+        revision = event.revision
+        found += [
+            Measured(one["metric"], one.get("labels", {}), one["value"], event.occurred_at)
+            for one in event.data["samples"]
+        ]
+    return found, revision
+
+
 def newest(
     store: EventStore, system: str, metric: str, labels: Mapping[str, str], since: datetime
 ) -> Measured | None:

@@ -20,8 +20,9 @@ from msgspec.structs import replace
 
 from ledger import fail_points
 from ledger.alerts import own
-from ledger.alerts.judge import Look, Recorded, concerns, judge, record
+from ledger.alerts.judge import Look, concerns, judge
 from ledger.alerts.muting import inhibitions
+from ledger.alerts.recording import Recorded, record
 from ledger.alerts.rules import AlertRule, RecordingRule
 from ledger.alerts.series import SeriesStore
 from ledger.domain import events
@@ -160,6 +161,7 @@ class Watch:
         self._line.reach_out()
         # Before a source can hang, and before an alert ends that nobody was told of.
         self._notify(self._clock.now())
+        self.remember(self._line.recorded())
         readings = self._sample()
         now = self._clock.now()  # after the samples: what was measured a moment ago counts
         measured = [one for reading in readings for one in reading.samples]

@@ -42,6 +42,8 @@ class Lifeline:
         self._clock = ledger.recorder.clock
         self._say = say
         self._try_again = 0.0
+        self._read_to: int | None = None
+        """Up to which revision of the recorded metrics this watch has read them."""
 
     @property
     def system(self) -> str:
@@ -94,6 +96,18 @@ class Lifeline:
             here()
         except (LedgerError, OSError) as problem:  # a full disk must not stop the watch
             self._say(f"warning: not recorded, not even here: {problem}")
+
+    def recorded(self) -> list[Measured]:
+        """Return what anybody has recorded since the last time; nothing while the ledger is away."""
+        found: list[Measured] = []
+
+        def there() -> None:
+            found[:], self._read_to = sampling.read_after(
+                self.ledger.recorder.store, self.system, self._read_to, self._clock.now()
+            )
+
+        self._with_ledger(there, lambda: None)
+        return found
 
     def record(self, measured: Sequence[Measured]) -> None:
         """Record what was measured."""
