@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, LiteralString
 
 import pytest
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 
 from ledger.domain.errors import BadInput, LedgerUnreachable, SchemaMissing
 from ledger.store import checkpoint as checkpoints, verify as verification
@@ -16,6 +18,7 @@ from ledger.store.postgres import PostgresStore
 from ledger.store.verify import ENGINES, verify
 from tests.support.builders import an_event
 from tests.support.fakes import FrozenClock
+from tests.support.postgres import PostgresServer
 from tests.support.tampering import rewrite, tamper, unguarded
 
 COUNT = 60
@@ -30,18 +33,31 @@ def engine(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+@pytest.fixture(scope="module")
+def sixty(postgres_server: PostgresServer) -> Iterator[str]:
+    """The name of a database to clone: a log of sixty events of three streams, as they were appended."""
+    with postgres_server.new_database(postgres_server.template()) as dsn:
+        store = PostgresStore(dsn)
+        created = an_event("ledger", type_="LedgerCreated", ledger_id="mine", program_version="1")
+        store.append([created])
+        for number in range(1, COUNT):
+            store.append([an_event(f"system:{number % 3}", note=str(number))])
+        store.close()
+        yield str(conninfo_to_dict(dsn)["dbname"])
+
+
 @pytest.fixture(params=["one stretch", "two stretches"])
-def log(request: pytest.FixtureRequest, dsn: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A log of sixty events of three streams; as a short log is verified, and as a long one is."""
+def log(
+    request: pytest.FixtureRequest,
+    postgres_server: PostgresServer,
+    sixty: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[str]:
+    """The log of sixty; as a short log is verified, and as a long one is."""
     if request.param == "two stretches":
         monkeypatch.setattr(verification, "WORTH_A_PROCESS", 10)
-    store = PostgresStore(dsn)
-    created = an_event("ledger", type_="LedgerCreated", ledger_id="mine", program_version="1")
-    store.append([created])
-    for number in range(1, COUNT):
-        store.append([an_event(f"system:{number % 3}", note=str(number))])
-    store.close()
-    return dsn
+    with postgres_server.new_database(sixty) as dsn:
+        yield dsn
 
 
 def found(dsn: str, engine: str, **options: Any) -> tuple[int, str] | None:
