@@ -15,7 +15,7 @@ from cli.progress import Progress
 from cli.wiring import Runtime
 from ledger import fail_points
 from ledger.domain.errors import LedgerError
-from ledger.domain.state import iso
+from ledger.domain.values.moments import iso
 from ledger.service.backups import creating, recording, sealing
 from ledger.service.backups.creating import Made
 from ledger.service.backups.metadata import Metadata, TableDigest
@@ -25,7 +25,7 @@ from ledger.store.connect import PROJECTOR, open_connection
 from ledger.store.embedded import EmbeddedPostgres, ServerState
 from ledger.store.postgres import PostgresStore
 from projections.backups.digests import digests
-from projections.engine.base import Db
+from projections.core.base import Db
 from projections.engine.runner import Projector
 
 FOLDER: Final = "backups"

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ledger.domain.state import SystemState
     from ledger.service.core.recorder import Origin
     from ledger.service.core.session import Ledger
-    from projections.engine.base import Db
+    from projections.core.base import Db
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,9 @@ from ledger.domain.gates.decide import failed_in_words
 from ledger.domain.gates.verdicts import standing_waivers
 from ledger.domain.plans.rollout_status import rollout_status
 from ledger.domain.plans.state import PlanInForce, PresentPhase
-from ledger.domain.state import SystemState, iso
+from ledger.domain.state import SystemState
 from ledger.domain.values.durations import duration_text
+from ledger.domain.values.moments import iso
 from projections.words.sentences import short
 
 BAR_WIDTH: Final = 12

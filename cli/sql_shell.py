@@ -10,8 +10,8 @@ from typing import Final
 
 import click
 
-from cli.commands.sql import answer, bring_up, questioner
 from cli.output import say
+from cli.replica import answer, bring_up, questioner
 from cli.wiring import Runtime
 from ledger.domain.errors import LedgerError
 

@@ -18,7 +18,7 @@ from ledger.clock import clock_of
 from ledger.domain.errors import FileProblem, LedgerError, LedgerUnreachable, RightMissing
 from ledger.domain.log.ids import Channel
 from ledger.service.core.recorder import Origin, Recorder
-from ledger.service.core.session import Ledger
+from ledger.service.core.session import Finished, Ledger
 from ledger.store.connect import AUDITOR
 from ledger.store.postgres import PostgresStore
 
@@ -166,7 +166,7 @@ class Runtime:
         return self.recorder_for(self.store)
 
     def _cached_state(self, system: str) -> Any:
-        from projections.engine.state_cache import cached_state
+        from projections.core.state_cache import cached_state
 
         connection = self.store.connection
         try:
@@ -256,6 +256,7 @@ class Runtime:
             warn=lambda text: say(f"warning: {text}"),
             keys=self.keys,
             memory=memory,
+            finish=_finish_dead_operations,
         )
 
     @cached_property
@@ -353,6 +354,13 @@ class Runtime:
             self.store.close()
         if "projector" in self.__dict__:
             self.projector.close()
+
+
+def _finish_dead_operations(ledger: Ledger, system: str, origin: Origin) -> Finished:
+    # A pause finishes nothing, and must not wait for what would.
+    from ledger.service.recovery import finish_dead_operations
+
+    return finish_dead_operations(ledger, system, origin)
 
 
 pass_runtime = click.make_pass_decorator(Runtime)

@@ -19,7 +19,7 @@ from ledger.domain import events
 from ledger.service.backups import creating, opening, pruning, recording, verifying
 from ledger.service.backups.metadata import NAME
 from ledger.service.backups.pruning import Judged
-from ledger.service.plans.adoption import plan_of
+from ledger.service.core.plan_in_force import plan_of
 from ledger.store.checkpoint import ledger_id
 from ledger.store.embedded import default_home
 from ledger.store.scratch import scratch_database

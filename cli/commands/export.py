@@ -206,7 +206,7 @@ def grafana(
       rollout export annotations bot --since 7d --out bot.annotations.json
     """
 
-    from cli.commands.sql import bring_up, questioner
+    from cli.replica import bring_up, questioner
 
     wanted = _wanted(call.runtime, system, since, until)
     bring_up(call.runtime)

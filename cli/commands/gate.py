@@ -19,8 +19,8 @@ from ledger.domain.gates import decide as gates
 from ledger.domain.gates.verdicts import standing_waivers
 from ledger.domain.values.durations import parse_duration
 from ledger.profiles.model import Profile
+from ledger.service.core.plan_in_force import plan_of
 from ledger.service.gates import evaluation
-from ledger.service.plans.adoption import plan_of
 
 COLUMNS = ["criterion", "result", "measured", "threshold", "samples", "observed", "detail"]
 

@@ -20,7 +20,7 @@ from ledger.domain.configurations.decide import resolve
 from ledger.domain.errors import BadInput, IntegrityFailure, UnknownName
 from ledger.domain.log import canonical
 from ledger.domain.log.envelope import Recorded
-from ledger.domain.state import iso
+from ledger.domain.values.moments import iso
 from ledger.store.base import chain_after
 from projections.engine.checkpoint import reached_in
 from projections.models.config_changes import changes_at

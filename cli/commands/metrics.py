@@ -18,9 +18,8 @@ from cli.times import parse_time
 from ledger.domain.errors import BadInput, UnknownName
 from ledger.metrics.sources import Measured, Source, measured_of
 from ledger.profiles.plan import load
-from ledger.service.core import sampling
+from ledger.service.core import plan_in_force, sampling
 from ledger.service.core.sampling import checked, read_samples
-from ledger.service.plans import adoption
 
 
 @click.group()
@@ -130,7 +129,7 @@ def sample(
 
     if (system is None) == (file is None):
         raise BadInput("Name a system, or a profile with --plan.")
-    plan = load(file) if file else adoption.plan_of(call.ledger, call.ledger.load(str(system)))
+    plan = load(file) if file else plan_in_force.plan_of(call.ledger, call.ledger.load(str(system)))
     known = [spec.name for spec in plan.profile.metrics]
     for name in set(names) - set(known):
         raise UnknownName(

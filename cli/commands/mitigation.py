@@ -9,8 +9,8 @@ from cli.call import Call, with_output
 from cli.completion import complete_mitigation
 from cli.output import say
 from ledger.domain.errors import FileProblem
+from ledger.service.core import plan_in_force
 from ledger.service.mitigations import mitigation as mitigating
-from ledger.service.plans import adoption
 
 
 @click.group()
@@ -51,7 +51,7 @@ def list_(call: Call) -> None:
         }
         for key, known in state.mitigations.items()
     ]
-    plan = adoption.plan_of(ledger, state) if state.profile is not None else None
+    plan = plan_in_force.plan_of(ledger, state) if state.profile is not None else None
     used = {known["mitigation"] for known in state.mitigations.values()}
     for name, spec in (plan.profile.mitigations if plan is not None else {}).items():
         if name not in used:
@@ -78,7 +78,7 @@ def apply(call: Call, name: str, labels: tuple[str, ...]) -> None:
     """
 
     ledger = call.ledger
-    plan = adoption.plan_of(ledger, ledger.load(call.system))
+    plan = plan_in_force.plan_of(ledger, ledger.load(call.system))
     given = dict(options.pair(text, "--label") for text in labels)
     origin = call.origin
     outcome, told = mitigating.apply(ledger, plan, call.system, name, given, None, origin)

@@ -14,6 +14,7 @@ from cli.call import Call, with_output
 from cli.output import Output, say
 from ledger.profiles.model import json_schema
 from ledger.profiles.plan import load
+from ledger.service.core import plan_in_force
 from ledger.service.plans import adoption
 
 file_type = click.Path(path_type=Path)
@@ -85,7 +86,7 @@ def show(call: Call) -> None:
     """
 
     state = call.state()
-    plan = adoption.plan_of(call.ledger, state)
+    plan = plan_in_force.plan_of(call.ledger, state)
     document = orjson.loads(plan.content)
     text = orjson.dumps(document["profile"], option=orjson.OPT_INDENT_2).decode()
     call.output.record({"fingerprint": plan.fingerprint, **document}, text)

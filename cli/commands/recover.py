@@ -17,10 +17,10 @@ from ledger.domain.log.ids import control_stream
 from ledger.domain.state import SystemState
 from ledger.service import recovery
 from ledger.service.alerts import notifications
+from ledger.service.core import plan_in_force
 from ledger.service.core.recorder import Origin
 from ledger.service.core.session import Ledger
 from ledger.service.offline import drain
-from ledger.service.plans import adoption
 from ledger.service.watch.store_and_forward import lease_of
 
 
@@ -87,7 +87,7 @@ def _told_people(ledger: Ledger, state: SystemState, origin: Origin, base: Path)
     if not store.try_lock(lease):
         return []
     try:
-        plan = adoption.plan_of(ledger, state)
+        plan = plan_in_force.plan_of(ledger, state)
         return notifications.catch_up(ledger, plan, state.system, origin, base)
     finally:
         store.unlock(lease)

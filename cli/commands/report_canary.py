@@ -16,9 +16,9 @@ from ledger.domain.state import SystemState
 from ledger.folders import check_free
 from ledger.profiles.phases import Phase
 from ledger.profiles.plan import Plan
+from ledger.service.core.plan_in_force import plan_of
 from ledger.service.gates import evaluation
-from ledger.service.plans.adoption import plan_of
-from projections.engine.base import Db
+from projections.core.base import Db
 from projections.queries import as_of
 from projections.reports import canary as model
 from projections.reports.canary import Judged

@@ -19,9 +19,9 @@ from ledger.domain.values.modes import Mode
 from ledger.folders import check_free
 from ledger.profiles.rule_sets import rules_of
 from ledger.service.alerts import actions
+from ledger.service.core.plan_in_force import plan_of
 from ledger.service.imports.times import zone_named
-from ledger.service.plans.adoption import plan_of
-from projections.engine.base import Db
+from projections.core.base import Db
 from projections.reports.diagnosis import limits_of
 from projections.reports.happened import Progress, first_position
 from projections.reports.period import Period, day_of

@@ -20,7 +20,7 @@ from ledger.domain.values.durations import duration_text, parse_duration
 from ledger.profiles.rule_sets import rules_of
 from ledger.service.backtest import backtest
 from ledger.service.backtest.replay import run_tests
-from ledger.service.plans import adoption
+from ledger.service.core import plan_in_force
 from projections.words.sentences import sentence
 
 
@@ -135,7 +135,7 @@ def replay(
     now = call.now()
     start, end = parse_time(since, now), parse_time(until, now) if until else now
     state = call.state()
-    plan = adoption.plan_of(call.ledger, state) if state.profile else None
+    plan = plan_in_force.plan_of(call.ledger, state) if state.profile else None
     named = [load_rules(read_bytes(file), file.name) for file in files]
     found = [rule for file in named for rule in file.rules] if files else (
         list(rules_of(plan)) if plan else []

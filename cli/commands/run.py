@@ -30,11 +30,10 @@ from ledger.service import recovery
 from ledger.service.backups import recording
 from ledger.service.configurations import snapshots
 from ledger.service.core.actuators import world_of
+from ledger.service.core.plan_in_force import plan_of
 from ledger.service.core.recorder import Origin
 from ledger.service.core.session import Ledger
 from ledger.service.gates import preflight
-from ledger.service.plans.adoption import plan_of
-from ledger.service.rollbacks.checkout import commit_of
 from ledger.service.runs import run as running, supervisor
 from ledger.service.runs.supervisor import Ended
 
@@ -254,7 +253,7 @@ def _started(
         mode=name,  # type: ignore[arg-type] -- a mode's name
         pause_kind=kind or None,  # type: ignore[arg-type] -- a kind's name
         preflight_position=(state.preflight or {}).get("position"),
-        code=commit_of(ledger, state),
+        code=ledger.code_commit(state),
     )
 
 

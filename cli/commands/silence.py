@@ -13,10 +13,11 @@ from ledger.domain import events
 from ledger.domain.decision import Decision, insist_on_registered
 from ledger.domain.errors import BadInput, ReasonRequired, UnknownName
 from ledger.domain.log.ids import ActorKind
-from ledger.domain.state import SystemState, iso
+from ledger.domain.state import SystemState
 from ledger.domain.values.durations import parse_duration
+from ledger.domain.values.moments import iso
 from ledger.profiles.rule_sets import rules_of
-from ledger.service.plans.adoption import plan_of
+from ledger.service.core.plan_in_force import plan_of
 
 
 @click.command("silence")

@@ -10,13 +10,13 @@ import click
 
 from cli import options
 from cli.call import Call, with_output
-from cli.commands.sql import bring_up, questioner
 from cli.output import say
+from cli.replica import bring_up, questioner
 from cli.times import parse_time
 from cli.wiring import Runtime
 from ledger.domain.errors import UsageError
-from ledger.domain.state import iso
 from ledger.domain.values.durations import duration_text
+from ledger.domain.values.moments import iso
 from projections.audit.log_reader import Head
 from projections.queries.statistics import Number, Statistics, statistics
 

@@ -119,7 +119,7 @@ def _show(
 def _sign(runtime: Runtime, state: SystemState, now: datetime) -> Sign:
     """Return what this machine knows of the one who watches, if somebody should."""
     from cli.rollout_overview import Sign
-    from ledger.service.plans.adoption import plan_of
+    from ledger.service.core.plan_in_force import plan_of
     from ledger.service.watch.heartbeat import last_beat, silent_for
 
     if state.watch is None or state.profile is None:

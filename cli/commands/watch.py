@@ -23,8 +23,8 @@ from ledger.domain.errors import LedgerError, LedgerUnreachable, OperationInProg
 from ledger.domain.log.ids import Actor, ActorKind, Channel
 from ledger.domain.values.durations import duration_text
 from ledger.notify.specs import File, Webhook
+from ledger.service.core.plan_in_force import plan_of
 from ledger.service.core.recorder import Origin
-from ledger.service.plans.adoption import plan_of
 from ledger.service.watch import start
 from ledger.service.watch.heartbeat import last_beat, silent_for
 from ledger.service.watch.loop import Round, Watch

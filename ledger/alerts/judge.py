@@ -23,7 +23,8 @@ from ledger.alerts.vectors import Element, Vector
 from ledger.domain import events
 from ledger.domain.alerts.naming import made_by
 from ledger.domain.log.event import decimal_text
-from ledger.domain.state import SystemState, iso
+from ledger.domain.state import SystemState
+from ledger.domain.values.moments import iso
 
 NO_DATA_ALERT: Final = "NoData"
 GAPS_ALLOWED: Final = 3

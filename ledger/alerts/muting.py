@@ -15,7 +15,8 @@ from pydantic import AfterValidator, Field
 from ledger.alerts.series import matcher
 from ledger.configuration.strict import Strict
 from ledger.domain import events
-from ledger.domain.state import SystemState, iso
+from ledger.domain.state import SystemState
+from ledger.domain.values.moments import iso
 
 _MATCHER: Final = re.compile(r'\s*(\w+)\s*(=~|!~|!=|=)\s*(?:"(.*)"|([^\s{}!=~,"\']*))\s*')
 

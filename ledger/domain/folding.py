@@ -9,7 +9,8 @@ from msgspec.structs import replace
 
 from ledger.domain.log.envelope import Recorded
 from ledger.domain.log.ids import ActorKind
-from ledger.domain.state import Json, SystemState, iso
+from ledger.domain.state import Json, SystemState
+from ledger.domain.values.moments import iso
 
 V = TypeVar("V")
 Apply = Callable[[SystemState, Recorded, Json], SystemState]

@@ -8,7 +8,6 @@ thrown away: folding from the first event gives the same).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -16,11 +15,6 @@ import msgspec
 from ledger.domain.plans.state import PhaseLeft, PlanInForce, PresentPhase
 
 Json = Mapping[str, Any]
-
-
-def iso(moment: datetime) -> str:
-    """Return ``moment`` as UTC text of fixed width, so that text order is time order."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 class SystemState(msgspec.Struct, frozen=True):

@@ -14,13 +14,14 @@ from ledger.domain.errors import LedgerError, LedgerUnreachable, Refused, StaleR
 from ledger.domain.log.event import Event
 from ledger.domain.log.ids import Channel
 from ledger.domain.modes import decide as modes
-from ledger.domain.state import SystemState, iso
+from ledger.domain.state import SystemState
 from ledger.domain.values.actuation import Observed
 from ledger.domain.values.modes import Mode, PauseKind, exposure
+from ledger.domain.values.moments import iso
 from ledger.service.configurations import apply, registration
 from ledger.service.core.actuators import World, world_of
 from ledger.service.core.recorder import Origin, within
-from ledger.service.core.session import Ledger
+from ledger.service.core.session import Finished, Ledger
 from ledger.service.mitigations import mitigation
 from ledger.service.modes import switch
 from ledger.service.rollbacks import rollback
@@ -51,7 +52,8 @@ def recover(ledger: Ledger, system: str, origin: Origin, *, spooled: int = 0) ->
         OperationInProgress: somebody is at work on it; nothing is dead, so nothing is recovered.
     """
     with ledger.operating(system, "recover"):
-        completed, abandoned, problems = finish_dead_operations(ledger, system, origin)
+        finished = ledger.finish_dead_operations(system, origin)
+        completed, abandoned, problems = finished.completed, finished.abandoned, finished.problems
         _settle_mitigations(ledger, system, origin, completed, problems)
         state, untold = detect_drift(ledger, system, origin)
         if state.unconfirmed is not None:
@@ -108,13 +110,8 @@ def _settle_mitigations(
     )
 
 
-def finish_dead_operations(
-    ledger: Ledger, system: str, origin: Origin
-) -> tuple[list[str], list[str], list[str]]:
-    """Complete or abandon every operation in flight; the caller's locks say that their processes are dead.
-
-    Returns sentences on what was completed, what was abandoned, and what stays open.
-    """
+def finish_dead_operations(ledger: Ledger, system: str, origin: Origin) -> Finished:
+    """Complete or abandon every operation in flight; the caller's locks say that their processes are dead."""
     completed: list[str] = []
     abandoned: list[str] = []
     problems: list[str] = []
@@ -141,7 +138,7 @@ def finish_dead_operations(
             done, sentence = False, problem.message
         (completed if done else abandoned).append(f"{what}: {sentence}")
         ledger.warn(f"{what} was left in flight by a crash: {sentence}")
-    return completed, abandoned, problems
+    return Finished(completed, abandoned, problems)
 
 
 def _finish_switch(

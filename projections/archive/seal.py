@@ -18,7 +18,7 @@ from typing import Final
 
 from ledger import files
 from ledger.domain.errors import BadInput, IntegrityFailure, LedgerError, OperationInProgress
-from ledger.domain.state import iso
+from ledger.domain.values.moments import iso
 from projections.archive import layout
 from projections.archive.check import engine, first_line
 from projections.archive.layout import FORMAT, LIST, Archive, ArchiveList, Range

@@ -14,7 +14,7 @@ from ledger import files
 from ledger.domain.clock import Clock
 from ledger.domain.errors import IntegrityFailure
 from ledger.domain.log.ids import Actor
-from ledger.domain.state import iso
+from ledger.domain.values.moments import iso
 from ledger.fail_points import reach
 from ledger.folders import scratch_folder, staged_folder
 from projections.archive import layout

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
+from projections.core.base import Db
 from projections.engine import checkpoint
-from projections.engine.base import Db
 from projections.models.registry import tables
 
 

@@ -8,8 +8,8 @@ from psycopg import errors
 
 from ledger.domain.errors import InvariantViolated
 from ledger.domain.log.envelope import Recorded
-from projections.engine import log
-from projections.engine.base import Db, Part, Projection
+from projections.core import log
+from projections.core.base import Db, Part, Projection
 from projections.models.registry import PROJECTIONS
 from projections.models.system_state import STREAM_PREFIX, SystemStates
 

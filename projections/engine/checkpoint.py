@@ -8,8 +8,8 @@ from typing import Any, Final
 from psycopg import sql
 
 from ledger.domain.errors import InvariantViolated
-from projections.engine.base import Db, Part
-from projections.engine.log import head
+from projections.core.base import Db, Part
+from projections.core.log import head
 from projections.models.registry import PROJECTIONS
 
 CATCH_UP_LOCK: Final = 8243122740717776498  # 'readmodr' as a number

@@ -11,10 +11,11 @@ from psycopg import errors
 from ledger import fail_points
 from ledger.domain.clock import Clock
 from ledger.domain.errors import OperationInProgress
-from projections.engine import checkpoint, fresh, log
+from projections.core import log
+from projections.core.base import Db, Part
+from projections.engine import checkpoint, rebuild as fresh
 from projections.engine.apply import Applier
-from projections.engine.base import Db, Part
-from projections.engine.fresh import Connect
+from projections.engine.rebuild import Connect
 from projections.models.registry import PROJECTIONS
 
 LIVE_PART: Final = 10_000

@@ -8,8 +8,8 @@ from typing import Any, Final
 from psycopg import sql
 from psycopg.rows import dict_row
 
+from projections.core.base import Db
 from projections.engine import checkpoint
-from projections.engine.base import Db
 from projections.engine.runner import Projector
 from projections.models.incidents import export
 from projections.models.registry import tables

@@ -14,8 +14,8 @@ from urllib.parse import quote
 import orjson
 
 from ledger.domain.log.envelope import Recorded
-from ledger.domain.state import iso
-from projections.engine.base import MERELY_OBSERVED
+from ledger.domain.values.moments import iso
+from projections.core.base import MERELY_OBSERVED
 from projections.exports.source import Source, Wanted, said
 
 SPEC: Final = "0.4.1"

@@ -12,8 +12,8 @@ from typing import BinaryIO, Final
 from ledger.domain.log import lines
 from ledger.domain.log.envelope import Recorded
 from ledger.domain.log.ids import Actor
-from ledger.domain.state import iso
-from projections.engine.base import MERELY_OBSERVED
+from ledger.domain.values.moments import iso
+from projections.core.base import MERELY_OBSERVED
 from projections.exports.source import Source, Wanted, said
 from projections.words.sentences import sentence
 

@@ -8,8 +8,8 @@ from typing import Any, ClassVar, Final, LiteralString
 from psycopg.rows import dict_row
 
 from ledger.domain.log.envelope import Recorded
-from projections.engine.base import Db, Part, Projection, Step, system_of
-from projections.engine.rows import Kept, Row
+from projections.core.base import Db, Part, Projection, Step, system_of
+from projections.core.rows import Kept, Row
 
 COLUMNS: Final[tuple[LiteralString, ...]] = (
     "system", "alert", "position", "severity", "message", "labels", "fired_at", "fired_by", "reason",

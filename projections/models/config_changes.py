@@ -7,8 +7,8 @@ from typing import Any, ClassVar, Final, LiteralString
 
 from psycopg.rows import dict_row
 
-from projections.engine.base import Db, Part, Projection, Step
-from projections.engine.rows import Added
+from projections.core.base import Db, Part, Projection, Step
+from projections.core.rows import Added
 
 APPLICATION: Final[tuple[LiteralString, ...]] = (
     "position", "system", "fingerprint", "previous", "cause", "actor_id", "actor", "actor_kind", "channel",

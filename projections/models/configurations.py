@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import ClassVar, Final, LiteralString
 
 from ledger.domain.log.envelope import Recorded
-from projections.engine.base import Db, Part, Projection, Step, system_of
-from projections.engine.rows import Kept, Row
+from projections.core.base import Db, Part, Projection, Step, system_of
+from projections.core.rows import Kept, Row
 
 COLUMNS: Final[tuple[LiteralString, ...]] = (
     "system", "fingerprint", "seen_position", "snapshot", "snapshots", "files", "source",

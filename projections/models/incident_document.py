@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import orjson
 
-from ledger.domain.state import iso
-from projections.engine.base import Db
+from ledger.domain.values.moments import iso
+from projections.core.base import Db
 
 SCHEMA_ID: Final = "urn:rollout-ledger:incidents:1"
 AT_ONCE: Final = 200

@@ -11,9 +11,9 @@ from typing import Any, Final, LiteralString, NamedTuple
 import orjson
 
 from ledger.domain.log.upcast import upcast
-from ledger.domain.state import iso
-from projections.engine import log
-from projections.engine.base import Db
+from ledger.domain.values.moments import iso
+from projections.core import log
+from projections.core.base import Db
 from projections.models.metric_blocks import BLOCK
 
 WINDOW_SECONDS: Final = 300

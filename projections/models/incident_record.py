@@ -6,8 +6,9 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from ledger.domain.state import SystemState, iso
-from projections.engine.base import Step
+from ledger.domain.state import SystemState
+from ledger.domain.values.moments import iso
+from projections.core.base import Step
 from projections.words.sentences import sentence
 
 Record = dict[str, Any]

@@ -13,8 +13,8 @@ from psycopg.rows import dict_row
 
 from ledger.domain.errors import AmbiguousName, UnknownName
 from ledger.domain.log.envelope import Recorded
-from projections.engine.base import Db, Part, Projection, Step, system_of
-from projections.engine.rows import Kept, Row
+from projections.core.base import Db, Part, Projection, Step, system_of
+from projections.core.rows import Kept, Row
 from projections.models import incident_document, incident_metrics, incident_record
 
 WINDOW: Final = timedelta(seconds=incident_metrics.WINDOW_SECONDS)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final, LiteralString
 
-from projections.engine.base import Db, Part, Projection, Step
+from projections.core.base import Db, Part, Projection, Step
 
 BLOCK: Final = 64
 """Revisions a block; the query below has it too."""

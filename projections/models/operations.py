@@ -9,9 +9,9 @@ from typing import Any, ClassVar, Final, LiteralString
 from psycopg.rows import dict_row
 
 from ledger.domain.log.envelope import Recorded
-from ledger.domain.state import iso
-from projections.engine.base import Db, Part, Projection, Step
-from projections.engine.rows import Kept, Row
+from ledger.domain.values.moments import iso
+from projections.core.base import Db, Part, Projection, Step
+from projections.core.rows import Kept, Row
 
 COLUMNS: Final[tuple[LiteralString, ...]] = (
     "operation", "system", "kind", "position", "began_at", "actor_id", "actor", "actor_kind", "channel",

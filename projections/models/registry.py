@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from projections.engine.base import Projection
+from projections.core.base import Projection
 from projections.models.alerts import Alerts
 from projections.models.config_changes import ConfigChanges
 from projections.models.configurations import Configurations

@@ -12,9 +12,9 @@ from typing import Any, ClassVar, Final
 from ledger.domain.evolve import evolve
 from ledger.domain.log.envelope import Recorded
 from ledger.domain.state import SystemState, decode, encode
-from projections.engine import log, state_cache
-from projections.engine.base import Db, Part, Projection, Step
-from projections.engine.rows import Added
+from projections.core import log, state_cache
+from projections.core.base import Db, Part, Projection, Step
+from projections.core.rows import Added
 
 SNAPSHOT_EVERY: Final = 500
 """Revisions from one snapshot to the next."""

@@ -9,8 +9,8 @@ from typing import Any, ClassVar, Final, LiteralString
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from projections.engine.base import Db, Part, Projection, Step
-from projections.engine.rows import Added
+from projections.core.base import Db, Part, Projection, Step
+from projections.core.rows import Added
 from projections.words.sentences import sentence
 
 COLUMNS: Final[tuple[LiteralString, ...]] = (

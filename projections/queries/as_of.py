@@ -15,8 +15,8 @@ from ledger.domain.errors import BadInput, UnknownName
 from ledger.domain.evolve import fold
 from ledger.domain.log.ids import control_stream
 from ledger.domain.state import SystemState, decode
-from projections.engine import log
-from projections.engine.base import Db
+from projections.core import log
+from projections.core.base import Db
 
 Clock = Literal["occurred", "recorded"]
 

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from ledger.domain.log.envelope import Recorded
 from ledger.domain.state import SystemState
-from projections.engine import log
-from projections.engine.base import Db
+from projections.core import log
+from projections.core.base import Db
 from projections.models import mode_changes
 from projections.queries import overview
 from projections.queries.open_alerts import unfired

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from ledger.alerts.muting import flags
 from ledger.domain.state import SystemState, decode
-from projections.engine.base import Db
+from projections.core.base import Db
 from projections.models import alerts
 
 Json = dict[str, Any]

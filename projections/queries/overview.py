@@ -12,7 +12,7 @@ from ledger.alerts.muting import flags
 from ledger.domain.errors import UnknownName
 from ledger.domain.rollbacks.decide import way_back
 from ledger.domain.state import SystemState, decode
-from projections.engine.base import Db
+from projections.core.base import Db
 from projections.models import alerts, incidents, mode_changes, operations, timeline
 from projections.words.sentences import changes_text
 

@@ -12,7 +12,7 @@ from ledger.domain.gates.verdicts import of_criteria
 from ledger.domain.state import SystemState
 from ledger.profiles.phases import Phase
 from ledger.profiles.plan import Plan
-from projections.engine.base import Db
+from projections.core.base import Db
 from projections.models import alerts, incidents, mode_changes
 from projections.reports import canary_files, dashboard, evidence, monitoring, plots, render
 from projections.reports.evidence import Doubt

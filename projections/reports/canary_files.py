@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from ledger.domain.events import CriterionResult
-from ledger.domain.state import iso
+from ledger.domain.values.moments import iso
 from projections.reports import evidence, figures, monitoring
 from projections.reports.details import said
 from projections.reports.limits import limit_for

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from ledger.domain.state import SystemState
-from projections.engine.base import Db
+from projections.core.base import Db
 from projections.reports import happened, order_figures, orders, parts
 from projections.reports.diagnosis import Finding, Limits, diagnose
 from projections.reports.figures import Figure, of

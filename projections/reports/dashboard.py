@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import orjson
 
-from ledger.domain.state import iso
+from ledger.domain.values.moments import iso
 from projections.reports.limits import Limit, limit_for
 from projections.reports.render import rendered
 from projections.reports.samples import Series

@@ -11,7 +11,7 @@ from typing import Any, Final
 from ledger.domain.events import CriterionResult
 from ledger.domain.log.ids import metrics_stream
 from ledger.domain.values.durations import duration_text
-from projections.engine.base import Db
+from projections.core.base import Db
 from projections.reports import figures
 from projections.reports.limits import Limit
 from projections.reports.samples import Labels, Series, read, summary

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import orjson
 
-from ledger.domain.state import iso
-from projections.engine.base import Db
+from ledger.domain.values.moments import iso
+from projections.core.base import Db
 from projections.reports.window import Window, control_events
 from projections.reports.words import Words
 

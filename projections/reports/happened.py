@@ -16,8 +16,8 @@ from ledger.domain.log.envelope import Recorded
 from ledger.domain.log.ids import control_stream, orders_stream
 from ledger.domain.state import SystemState
 from ledger.domain.values.fingerprints import flatten
-from projections.engine import log
-from projections.engine.base import Db
+from projections.core import log
+from projections.core.base import Db
 from projections.models import mode_changes
 from projections.queries.as_of import Moment, state_at
 from projections.reports.orders import Record

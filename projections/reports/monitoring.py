@@ -10,8 +10,9 @@ from typing import Any
 import msgspec
 
 from ledger.alerts.rules import AlertRule
-from ledger.domain.state import SystemState, iso
+from ledger.domain.state import SystemState
 from ledger.domain.values.durations import duration_text
+from ledger.domain.values.moments import iso
 from ledger.profiles.phases import Phase
 from ledger.profiles.plan import Plan
 from ledger.profiles.rule_sets import kill_rule

@@ -10,10 +10,11 @@ from typing import Final
 from ledger.alerts.promql import LOOKBACK_SECONDS, Moment
 from ledger.alerts.recording import record
 from ledger.alerts.rules import AlertRule
-from ledger.domain.state import SystemState, iso
+from ledger.domain.state import SystemState
 from ledger.domain.values.durations import duration_text
+from ledger.domain.values.moments import iso
 from ledger.profiles.plan import Plan
-from projections.engine.base import Db
+from projections.core.base import Db
 from projections.reports import parts
 from projections.reports.conditions import Condition, condition, facts_of
 from projections.reports.figures import of

@@ -9,7 +9,7 @@ from operator import itemgetter
 from typing import Final
 
 from ledger.domain.state import SystemState
-from projections.engine.base import Db
+from projections.core.base import Db
 from projections.reports import happened, order_figures, orders
 from projections.reports.figures import of
 from projections.reports.happened import Stretch

@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Any, Final, LiteralString
 
 from ledger.domain.log.ids import control_stream, metrics_stream, orders_stream
-from ledger.domain.state import iso
-from projections.engine.base import Db
+from ledger.domain.values.moments import iso
+from projections.core.base import Db
 from projections.models.registry import PROJECTIONS
 
 FORMAT: Final = 1

@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 from ledger.domain.events import CriterionResult
 from ledger.domain.gates.verdicts import Verdict, of_criteria
-from ledger.domain.state import SystemState, iso
+from ledger.domain.state import SystemState
+from ledger.domain.values.moments import iso
 from ledger.profiles.phases import Phase
 from ledger.profiles.plan import Plan
 from projections.reports.details import said

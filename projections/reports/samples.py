@@ -14,7 +14,7 @@ import orjson
 from ledger.alerts.series import SeriesStore
 from ledger.domain.log.ids import metrics_stream
 from ledger.domain.log.upcast import upcast
-from projections.engine.base import Db
+from projections.core.base import Db
 from projections.models.metric_blocks import BLOCK
 from projections.reports import figures
 from projections.reports.figures import Figure

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from typing import Any, TypeAlias
 
-from ledger.domain.state import iso
 from ledger.domain.values.durations import duration_text
+from ledger.domain.values.moments import iso
 from projections.reports.figures import Figure
 from projections.reports.provenance import Provenance
 from projections.reports.render import json_bytes, template_bytes

@@ -8,7 +8,7 @@ from typing import Final
 
 from ledger.domain.errors import UnknownName
 from ledger.domain.log.envelope import Recorded
-from projections.engine.base import Db
+from projections.core.base import Db
 from projections.reports import happened, order_figures, orders, parts
 from projections.reports.figures import of
 from projections.reports.happened import Progress

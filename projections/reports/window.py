@@ -12,8 +12,8 @@ from ledger.domain.errors import UnknownName
 from ledger.domain.log.envelope import Recorded
 from ledger.domain.log.ids import control_stream
 from ledger.domain.state import SystemState
-from projections.engine import log
-from projections.engine.base import Db
+from projections.core import log
+from projections.core.base import Db
 
 ENDS: Final = ("RunStopped", "CrashDetected")
 

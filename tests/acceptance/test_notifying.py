@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ledger.domain.state import iso
+from ledger.domain.values.moments import iso
 from tests.support.commands import KILLED, Rollout
 from tests.support.outages import away
 from tests.support.site import Handler, Site, open_site

@@ -15,9 +15,9 @@ from bench.generate import events as realistic_events
 from ledger.domain.errors import IntegrityFailure, InvariantViolated, OperationInProgress
 from ledger.store.connect import AUDITOR, PROJECTOR, WRITER, open_connection
 from ledger.store.postgres import PostgresStore
-from projections.engine import checkpoint, fresh, runner
+from projections.core.state_cache import cached_state
+from projections.engine import checkpoint, rebuild, runner
 from projections.engine.runner import Projector
-from projections.engine.state_cache import cached_state
 from projections.engine.verify import verify
 from projections.models.incidents import export
 from projections.models.registry import tables
@@ -61,8 +61,8 @@ def test_two_processes_make_of_it_what_one_does(
     with projector(embedded_dsn) as made:
         made.rebuild()
         alone = contents(made)
-        monkeypatch.setattr(fresh, "WORTH_A_PROCESS", 1000)
-        monkeypatch.setattr(fresh, "PART", 1500)
+        monkeypatch.setattr(rebuild, "WORTH_A_PROCESS", 1000)
+        monkeypatch.setattr(rebuild, "PART", 1500)
         made.rebuild()
         assert contents(made) == alone
         assert verify(made).differences == []
@@ -121,13 +121,13 @@ def test_what_is_appended_during_a_rebuild_is_in_it(
 ) -> None:
     """I7: the new model catches up before it takes the old one's place."""
     fill(store, 600)
-    folded = fresh.fold
+    folded = rebuild.fold
 
     def fold_and_append(*arguments: object) -> None:
         folded(*arguments)  # pyright: ignore[reportArgumentType] -- passed on as they came
         store.append([REGISTERED])
 
-    monkeypatch.setattr(fresh, "fold", fold_and_append)
+    monkeypatch.setattr(rebuild, "fold", fold_and_append)
     with projector(dsn) as made:
         assert made.rebuild() == 601
         assert verify_finds_nothing(made)

@@ -13,9 +13,9 @@ from ledger.domain.evolve import fold
 from ledger.domain.log.ids import control_stream
 from ledger.domain.state import SystemState
 from ledger.store.postgres import PostgresStore
-from projections.engine import fresh, runner
+from projections.core.state_cache import cached_state
+from projections.engine import rebuild, runner
 from projections.engine.runner import Projector
-from projections.engine.state_cache import cached_state
 from projections.engine.verify import verify
 from projections.models import system_state
 from projections.models.incidents import export, export_sha256
@@ -33,7 +33,7 @@ def model(
 ) -> Iterator[tuple[PostgresStore, Projector]]:
     """A ledger and its read model, cut so small that thirty events cross every border there is."""
     monkeypatch.setattr(system_state, "SNAPSHOT_EVERY", 3)
-    monkeypatch.setattr(fresh, "PART", 7)
+    monkeypatch.setattr(rebuild, "PART", 7)
     store = PostgresStore(embedded_dsn)
     with projector(embedded_dsn) as made:
         yield store, made

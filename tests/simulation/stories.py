@@ -18,8 +18,9 @@ from ledger.domain.evolve import fold
 from ledger.domain.plans import decide as phases
 from ledger.domain.plans.state import Quorum
 from ledger.domain.rollbacks.decide import LAST_STABLE
-from ledger.domain.state import SystemState, decode, encode, iso
+from ledger.domain.state import SystemState, decode, encode
 from ledger.domain.values.modes import Mode, PauseKind
+from ledger.domain.values.moments import iso
 from ledger.service import offline, recovery
 from ledger.service.configurations import apply, registration
 from ledger.service.core.session import Ledger

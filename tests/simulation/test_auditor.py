@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from msgspec.structs import replace
 
 from ledger.alerts import judge
 from ledger.domain import events
@@ -18,6 +18,7 @@ from ledger.domain.rollbacks import decide as rollbacks
 from ledger.domain.state import SystemState
 from ledger.service import offline, recovery
 from ledger.service.alerts import actions
+from ledger.service.core.session import Finished
 from tests.simulation.stories import play
 
 SEEDS: Final = 60
@@ -50,7 +51,7 @@ def a_rule_overrides_a_person(patch: pytest.MonkeyPatch) -> None:
 
 
 def a_crash_is_never_finished(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(recovery, "finish_dead_operations", lambda *_: ([], [], []))
+    patch.setattr(recovery, "finish_dead_operations", lambda *_: Finished([], [], []))
 
 
 def the_clock_runs_while_nobody_looks(patch: pytest.MonkeyPatch) -> None:

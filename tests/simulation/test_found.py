@@ -9,8 +9,8 @@ import pytest
 
 from ledger.domain import events
 from ledger.domain.decision import Decision
-from ledger.domain.state import iso
 from ledger.domain.values.modes import Mode, PauseKind
+from ledger.domain.values.moments import iso
 from ledger.service import offline, recovery
 from ledger.service.modes import switch
 from tests.simulation.world import SYSTEM, Crash, World, killable

@@ -20,10 +20,10 @@ from ledger.domain.log.envelope import Appended, NewEvent, Recorded
 from ledger.domain.log.ids import Actor, ActorKind, Channel, control_stream
 from ledger.domain.state import SystemState
 from ledger.domain.systems import decide as systems
-from ledger.service import offline
+from ledger.service import offline, recovery
 from ledger.service.core.local_cache import LocalMemory
 from ledger.service.core.recorder import Origin, Recorder
-from ledger.service.core.session import Ledger
+from ledger.service.core.session import Finished, Ledger
 from ledger.service.plans import adoption
 from ledger.service.watch import start
 from ledger.service.watch.loop import Watch
@@ -192,7 +192,11 @@ class World:
             self._cached if store is self.store else _nothing,
         )
         memory = LocalMemory(self.folder / "home" / "cache" / "the-ledger")
-        return Ledger(recorder, self.folder / "home", self.said.append, keys, memory)
+
+        def finish(ledger: Ledger, system: str, origin: Origin) -> Finished:
+            return recovery.finish_dead_operations(ledger, system, origin)
+
+        return Ledger(recorder, self.folder / "home", self.said.append, keys, memory, finish)
 
     def _cached(self, _system: str) -> SystemState:
         self._state = fold(

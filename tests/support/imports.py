@@ -22,6 +22,7 @@ from ledger.service.core.session import Ledger
 from ledger.service.imports import importing
 from ledger.service.imports.base import Imported
 from ledger.service.imports.importing import Manner
+from ledger.service.recovery import finish_dead_operations
 from ledger.store.postgres import PostgresStore
 from tests.support.pasts import Repository
 
@@ -40,6 +41,7 @@ def open_ledger(dsn: str, home: Path) -> Ledger:
         warn=lambda _: None,
         keys=keys,
         memory=LocalMemory(home / "cache" / "here"),
+        finish=finish_dead_operations,
     )
 
 

@@ -9,7 +9,8 @@ import pytest
 from pydantic import ValidationError
 
 from ledger.alerts.muting import Inhibition, flags, inhibited_by, inhibitions, silenced_by
-from ledger.domain.state import SystemState, iso
+from ledger.domain.state import SystemState
+from ledger.domain.values.moments import iso
 from tests.support.fakes import START
 
 LATER = iso(START + timedelta(hours=1))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final
 
 from ledger.domain import events
 from ledger.domain.decision import Decision, insist_on_registered
 from ledger.domain.errors import Refused, UnknownName
 from ledger.domain.state import SystemState
+from ledger.domain.values.moments import iso
 
 # What an incident may become, from what it is. Time runs one way.
 _NEXT: Final[Mapping[str, frozenset[str]]] = {
@@ -17,6 +19,12 @@ _NEXT: Final[Mapping[str, frozenset[str]]] = {
     "mitigated": frozenset({"mitigated", "acknowledged", "resolved"}),
     "resolved": frozenset({"closed"}),
 }
+
+
+def incident_name(state: SystemState, now: datetime) -> str:
+    """Return the name of a new incident: its second, and the revision it is opened at, which is unique."""
+    digits = "".join(character for character in iso(now)[:19] if character.isdigit())
+    return f"INC-{digits}-{state.revision + 1}"
 
 
 def fire(

@@ -11,7 +11,8 @@ from ledger.domain.decision import Decision, insist_on_registered
 from ledger.domain.errors import ApprovalNeeded, BadInput, Refused, UnknownName
 from ledger.domain.log.ids import Actor, ActorKind
 from ledger.domain.plans.state import Quorum
-from ledger.domain.state import SystemState, iso
+from ledger.domain.state import SystemState
+from ledger.domain.values.moments import iso
 
 
 def request(state: SystemState, subject: str, quorum: Quorum, name: str, now: datetime) -> Decision:

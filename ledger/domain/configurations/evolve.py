@@ -18,7 +18,8 @@ from ledger.domain.folding import (
     without,
 )
 from ledger.domain.log.envelope import Recorded
-from ledger.domain.state import Json, SystemState, iso
+from ledger.domain.state import Json, SystemState
+from ledger.domain.values.moments import iso
 
 _UNKNOWN_CONFIG: Final[Json] = {
     "snapshots": {},

@@ -11,8 +11,9 @@ from ledger.domain.errors import BadInput, GateClosed, Inconclusive, Refused, Un
 from ledger.domain.gates.verdicts import Verdict, waiver_for
 from ledger.domain.log.ids import Actor, ActorKind
 from ledger.domain.plans.state import PlannedPhase, PresentPhase
-from ledger.domain.state import Json, SystemState, iso
+from ledger.domain.state import Json, SystemState
 from ledger.domain.values.durations import duration_text
+from ledger.domain.values.moments import iso
 
 GATE_SECONDS: Final = 3600
 """How long an exit gate's GO holds: what happened since is no part of it."""

@@ -16,7 +16,7 @@ import orjson
 
 from ledger.domain.log import canonical
 from ledger.domain.log.envelope import Recorded
-from ledger.domain.state import iso
+from ledger.domain.values.moments import iso
 
 FORMAT: Final = 1
 

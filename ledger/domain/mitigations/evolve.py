@@ -6,7 +6,8 @@ from msgspec.structs import replace
 
 from ledger.domain.folding import on, with_, without
 from ledger.domain.log.envelope import Recorded
-from ledger.domain.state import Json, SystemState, iso
+from ledger.domain.state import Json, SystemState
+from ledger.domain.values.moments import iso
 
 
 def mitigation_key(data: Json) -> str:

@@ -16,7 +16,8 @@ from ledger.domain.plans.state import (
     PresentPhase,
     Quorum,
 )
-from ledger.domain.state import Json, SystemState, iso
+from ledger.domain.state import Json, SystemState
+from ledger.domain.values.moments import iso
 
 
 @on("ProfileAdopted")

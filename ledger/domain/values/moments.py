@@ -85,3 +85,8 @@ def _no_time(value: object) -> ValueError:
     text = repr(value)
     short = text if len(text) <= 60 else f"{text[:57]}…"
     return ValueError(f"{short} is no time: expected {EXPECTED}")
+
+
+def iso(moment: datetime) -> str:
+    """Return ``moment`` as UTC text of fixed width, so that text order is time order."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -17,8 +17,9 @@ from ledger.domain.errors import Conflict, LedgerError, LedgerUnreachable
 from ledger.domain.log.ids import Actor, ActorKind, Channel
 from ledger.domain.modes import decide as modes
 from ledger.domain.rollbacks.decide import LAST_STABLE
-from ledger.domain.state import SystemState, iso
+from ledger.domain.state import SystemState
 from ledger.domain.values.modes import Mode, PauseKind, exposure
+from ledger.domain.values.moments import iso
 from ledger.profiles.plan import Plan
 from ledger.service import offline
 from ledger.service.core.actuators import world_of

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from ledger.domain import events
 from ledger.domain.alerts import decide as alerts
 from ledger.domain.decision import Decision
-from ledger.domain.state import SystemState, iso
 from ledger.service.core.recorder import Origin
 from ledger.service.core.session import Ledger
 
@@ -31,17 +30,10 @@ def fire(
             severity=severity,
             message=message,
             labels=labels,
-            incident=incident_name(ledger, state),
+            incident=alerts.incident_name(state, ledger.recorder.clock.now()),
         ),
         origin,
     )
-
-
-def incident_name(ledger: Ledger, state: SystemState) -> str:
-    """Return the name of a new incident: its second, and the revision it is opened at, which is unique."""
-    moment = iso(ledger.recorder.clock.now())
-    digits = "".join(character for character in moment[:19] if character.isdigit())
-    return f"INC-{digits}-{state.revision + 1}"
 
 
 def open_incident(
@@ -51,7 +43,10 @@ def open_incident(
     return ledger.decide(
         system,
         lambda state: alerts.open_incident(
-            state, incident_name(ledger, state), title=title, severity=severity
+            state,
+            alerts.incident_name(state, ledger.recorder.clock.now()),
+            title=title,
+            severity=severity,
         ),
         origin,
     )

@@ -11,7 +11,8 @@ from ledger.alerts.series import SeriesStore
 from ledger.domain.errors import BadInput
 from ledger.domain.evolve import evolve
 from ledger.domain.log.ids import control_stream
-from ledger.domain.state import SystemState, iso
+from ledger.domain.state import SystemState
+from ledger.domain.values.moments import iso
 from ledger.service.backtest.replay import Replay, Step, reach_of
 from ledger.service.core import sampling
 from ledger.store.base import EventStore

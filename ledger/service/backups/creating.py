@@ -18,7 +18,7 @@ from ledger.domain.clock import Clock
 from ledger.domain.errors import FileNotRead, IntegrityFailure, LedgerError
 from ledger.domain.log import canonical, lines
 from ledger.domain.log.ids import Actor
-from ledger.domain.state import iso
+from ledger.domain.values.moments import iso
 from ledger.service.backups import pieces
 from ledger.service.backups.metadata import (
     KEY,

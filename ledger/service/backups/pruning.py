@@ -12,8 +12,8 @@ from ledger import files
 from ledger.domain.state import SystemState
 from ledger.domain.values.durations import duration_text
 from ledger.service.backups.opening import Entry
+from ledger.service.core.plan_in_force import plan_of
 from ledger.service.core.session import Ledger
-from ledger.service.plans.adoption import plan_of
 
 
 @dataclass(frozen=True, slots=True)

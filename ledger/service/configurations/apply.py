@@ -89,11 +89,9 @@ def apply(
         Refused: it is in quarantine, or the system names no place for its files, or a rule asks.
         SecretMissing: a secret can't be put back; nothing was touched.
     """
-    from ledger.service.recovery import finish_dead_operations
-
     insist_on_no_rule(origin.actor, f"applying a configuration to {system}")
     with ledger.operating(system, "config apply"):
-        finish_dead_operations(ledger, system, origin)
+        ledger.finish_dead_operations(system, origin)
         state = ledger.load(system)
         world = insist_on_files(world_of(state.registration or {}, ledger.recorder.clock), system)
         standing = in_place(ledger, state, world)
@@ -128,8 +126,6 @@ def complete_apply(
     origin: Origin,
 ) -> ApplyResult:
     """Write the files of an apply that was begun, and append its outcome. Safe to repeat."""
-    from ledger.service.rollbacks.checkout import commit_of
-
     intent = state.operations[str(operation)]["intent"]
     written: list[str] = []
     try:
@@ -145,7 +141,7 @@ def complete_apply(
             ledger.warn("and the failure could not be recorded: the ledger is away")
         raise problem from None
     fail_points.reach("apply.before_outcome")
-    code = commit_of(ledger, state)
+    code = ledger.code_commit(state)
     after, _ = ledger.recorder.end(
         state.system,
         operation,

@@ -172,7 +172,6 @@ def put(
     """
     from ledger.configuration.snapshot import snapshot_under
     from ledger.configuration.source import read_bytes
-    from ledger.service.rollbacks.checkout import commit_of
 
     state = ledger.load(system)
     contents = [(name, read_bytes(path)) for name, path in named_paths(state, paths, names)]
@@ -180,7 +179,7 @@ def put(
     keep(ledger, snapshot, origin)
     registered = registration_of(snapshot, source=", ".join(str(path) for path in paths))
     changes = changes_between(ledger, state.fingerprint, snapshot.fingerprint)
-    code = commit_of(ledger, state) if declare else None
+    code = ledger.code_commit(state) if declare else None
 
     def decide(state: SystemState) -> Decision:
         first = configurations.register(state, registered)

@@ -28,6 +28,19 @@ Warn = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
+class Finished:
+    """What became of operations whose processes are dead, in sentences."""
+
+    completed: list[str]
+    abandoned: list[str]
+    problems: list[str]
+    """What stays open, and why."""
+
+
+Finish = Callable[["Ledger", str, Origin], Finished]
+
+
+@dataclass(frozen=True, slots=True)
 class Ledger:
     """One command's hold on the ledger and on this machine."""
 
@@ -37,6 +50,8 @@ class Ledger:
     keys: KeyProvider
     """Gives the key that secrets are digested under, when the first one is met."""
     memory: LocalMemory
+    finish: Finish
+    """Finishes what dead processes began. Handed in: it knows every kind of operation, none knows it."""
 
     @property
     def spool(self) -> Spool:
@@ -87,6 +102,19 @@ class Ledger:
         self.memory.keep_blob(sha256, found)
         return found
 
+    def code_commit(self, state: SystemState) -> str | None:
+        """Return where the system's code stands; None where there is no checkout, or it can't be told."""
+        from ledger.service.core.actuators import world_of
+
+        checkout = world_of(state.registration or {}, self.recorder.clock).code()
+        if checkout is None:
+            return None
+        try:
+            return checkout.observe().commit
+        except LedgerError as problem:
+            self.warn(f"the code's version can't be told: {problem.message}")
+            return None
+
     @contextlib.contextmanager
     def operating(
         self, system: str, what: str, *, wait_seconds: float = LOCK_TIMEOUT_SECONDS
@@ -132,6 +160,13 @@ class Ledger:
             except (OperationInProgress, FileProblem) as problem:
                 self.warn(f"pausing without the lock: {problem.message}")
             yield
+
+    def finish_dead_operations(self, system: str, origin: Origin) -> Finished:
+        """Complete or abandon every operation in flight on ``system``.
+
+        The caller holds the locks of `operating`: they say that whoever began it is dead.
+        """
+        return self.finish(self, system, origin)
 
     def lock_file(self, system: str) -> Path:
         """Return the file that is locked while somebody on this machine works on ``system``."""

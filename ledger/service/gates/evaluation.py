@@ -19,9 +19,9 @@ from ledger.domain.state import SystemState
 from ledger.domain.values.durations import duration_text
 from ledger.profiles.phases import Criterion, Phase
 from ledger.service.core import sampling
+from ledger.service.core.plan_in_force import plan_of
 from ledger.service.core.recorder import Origin
 from ledger.service.core.session import Ledger
-from ledger.service.plans.adoption import plan_of
 
 RANK: Final = {"info": 0, "warning": 1, "critical": 2}
 Result = Literal["pass", "warn", "fail", "inconclusive"]

@@ -25,9 +25,9 @@ from ledger.service.backups import recording
 from ledger.service.configurations import registration
 from ledger.service.core import sampling
 from ledger.service.core.actuators import world_of
+from ledger.service.core.plan_in_force import plan_of
 from ledger.service.core.recorder import Origin
 from ledger.service.core.session import Ledger
-from ledger.service.plans.adoption import plan_of
 
 METRIC_REACH: Final = timedelta(hours=1)
 """How far back the newest value of a metric is looked for."""

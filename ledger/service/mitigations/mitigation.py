@@ -17,8 +17,9 @@ from ledger.domain.decision import Decision
 from ledger.domain.errors import LedgerError, Refused, UnknownName
 from ledger.domain.log.event import decimal_text
 from ledger.domain.mitigations.evolve import mitigation_key
-from ledger.domain.state import SystemState, iso
+from ledger.domain.state import SystemState
 from ledger.domain.values.fingerprints import flatten, leaf_text
+from ledger.domain.values.moments import iso
 from ledger.profiles.model import Mitigation
 from ledger.profiles.plan import Plan
 from ledger.service.core.recorder import Origin

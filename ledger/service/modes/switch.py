@@ -83,10 +83,8 @@ def switch(
         OperationInProgress: somebody else is at work on the system.
         UnknownName: there is no such system.
     """
-    from ledger.service.recovery import finish_dead_operations
-
     with ledger.operating(system, f"switch to {target}"):
-        finish_dead_operations(ledger, system, origin)
+        ledger.finish_dead_operations(system, origin)
         return begin(ledger, system, target, kind, origin, said_yes=said_yes)
 
 

@@ -8,10 +8,11 @@ from pathlib import Path
 from ledger.domain import events
 from ledger.domain.configurations.decide import short
 from ledger.domain.decision import Decision, insist_on_registered
-from ledger.domain.errors import BadInput, ReasonRequired, UnknownName
+from ledger.domain.errors import BadInput, ReasonRequired
 from ledger.domain.state import SystemState
 from ledger.profiles.phases import Approvals
-from ledger.profiles.plan import Plan, from_content, load
+from ledger.profiles.plan import Plan, load
+from ledger.service.core.plan_in_force import plan_of
 from ledger.service.core.recorder import Origin
 from ledger.service.core.session import Ledger
 from ledger.service.systems import plan_actuators
@@ -72,21 +73,6 @@ def adopt(
         return Decision((adopted,))
 
     return plan, ledger.decide(system, decide, origin), registered
-
-
-def plan_of(ledger: Ledger, state: SystemState) -> Plan:
-    """Return the plan in force.
-
-    Raises:
-        UnknownName: the system has none.
-    """
-    if state.profile is None:
-        raise UnknownName(
-            f"{state.system} has no rollout plan.",
-            hint=f"rollout profile adopt {state.system} FILE",
-        )
-    content = ledger.blob(state.profile.fingerprint.removeprefix("sha256:"))
-    return from_content(content, f"the plan {state.profile.name}")
 
 
 def _insist_on_no_secret(ledger: Ledger, plan: Plan) -> None:

@@ -92,10 +92,8 @@ def enter(
         FileNotWritten, IntegrityFailure: it is not in place; the phase was not entered.
     """
     insist_on_no_rule(origin.actor, f"the configuration of the phase {phase.name}")
-    from ledger.service.recovery import finish_dead_operations
-
     with ledger.operating(system, f"entering {phase.name}"):
-        finish_dead_operations(ledger, system, origin)
+        ledger.finish_dead_operations(system, origin)
         state = ledger.load(system)
         wanted = overlaid(ledger, state, phase)
         if not decide(state).events or wanted is None:

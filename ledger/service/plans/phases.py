@@ -18,10 +18,10 @@ from ledger.domain.state import SystemState
 from ledger.domain.values.fingerprints import flatten, leaf_text
 from ledger.profiles.phases import Phase
 from ledger.service.configurations.apply import ApplyResult
+from ledger.service.core.plan_in_force import plan_of
 from ledger.service.core.recorder import Origin
 from ledger.service.core.session import Ledger
 from ledger.service.plans import entry
-from ledger.service.plans.adoption import plan_of
 from ledger.service.rollbacks import rollback
 
 Decide = Callable[[SystemState], Decision]
@@ -160,12 +160,10 @@ def _go(ledger: Ledger, system: str, name: str | None, origin: Origin) -> Decisi
 
 def _settled(ledger: Ledger, state: SystemState, origin: Origin) -> SystemState:
     """Return the state, with what a crash left of its configuration finished or given up."""
-    from ledger.service.recovery import finish_dead_operations
-
     if not any(known["kind"] in {"apply", "rollback"} for known in state.operations.values()):
         return state
     with ledger.operating(state.system, "settling what a crash left"):
-        finish_dead_operations(ledger, state.system, origin)
+        ledger.finish_dead_operations(state.system, origin)
     return ledger.load(state.system)
 
 

@@ -14,22 +14,10 @@ from ledger.domain.state import SystemState
 from ledger.domain.values.fingerprints import shortened
 from ledger.ports import CodeActuator
 from ledger.service.core.actuators import World, world_of
+from ledger.service.core.plan_in_force import plan_of
 from ledger.service.core.session import Ledger
-from ledger.service.plans.adoption import plan_of
 
 COMMIT_SHOWN = 12
-
-
-def commit_of(ledger: Ledger, state: SystemState) -> str | None:
-    """Return where the code stands; None where there is no checkout, or it can't be told."""
-    checkout = world_of(state.registration or {}, ledger.recorder.clock).code()
-    if checkout is None:
-        return None
-    try:
-        return checkout.observe().commit
-    except LedgerError as problem:
-        ledger.warn(f"the code's version can't be told: {problem.message}")
-        return None
 
 
 def move_to(

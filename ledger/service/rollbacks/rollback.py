@@ -124,10 +124,8 @@ def rollback(
         SecretMissing: a secret can't be put back; nothing was touched.
         OperationInProgress: somebody else is at work on the system.
     """
-    from ledger.service.recovery import finish_dead_operations
-
     with ledger.operating(system, "rollback"):
-        finish_dead_operations(ledger, system, origin)
+        ledger.finish_dead_operations(system, origin)
         state = ledger.load(system)
         world = insist_on_files(world_of(state.registration or {}, ledger.recorder.clock), system)
         selector = selector_of(ledger, system, selector)
@@ -184,9 +182,7 @@ def complete(
         fail_points.reach("rollback.after_step")
     insist_in_place(ledger, world, intent["to_fingerprint"], contents)
     fail_points.reach("rollback.before_outcome")
-    from ledger.service.rollbacks.checkout import commit_of
-
-    commit = commit_of(ledger, state)
+    commit = ledger.code_commit(state)
     after, _ = ledger.recorder.end(
         state.system, operation, lambda state: outcome(ledger, state, intent, commit), origin
     )
@@ -289,9 +285,7 @@ def outcome(
         action += f" and the code to {intent['code']['ref']}"
     mitigated = alerts.mitigated_by(state, action)
     if not any(i["status"] != "resolved" for i in state.incidents.values()):
-        from ledger.service.alerts.manual import incident_name
-
-        incident = incident_name(ledger, state)
+        incident = alerts.incident_name(state, ledger.recorder.clock.now())
         title = f"{action} from {short(intent.get('from_fingerprint'))}"
         mitigated = (
             events.IncidentOpened(incident=incident, title=title, severity="warning"),

@@ -22,9 +22,10 @@ from ledger.domain.errors import (
 )
 from ledger.domain.log.ids import control_stream
 from ledger.domain.modes import decide as modes
-from ledger.domain.state import SystemState, iso
+from ledger.domain.state import SystemState
 from ledger.domain.values.actuation import NotCarried
 from ledger.domain.values.modes import Mode, PauseKind, exposure
+from ledger.domain.values.moments import iso
 from ledger.service import offline
 from ledger.service.core.actuators import world_of
 from ledger.service.core.recorder import Origin

@@ -30,13 +30,11 @@ def register(
         BadInput: two files lie in one place or have one name, or a path can't be recorded as it is.
         OperationInProgress: somebody is at work on the system.
     """
-    from ledger.service.recovery import finish_dead_operations
-
     check_system_name(system)
     _check(ledger, actuators)
     with ledger.operating(system, "system add"):
         if ledger.recorder.load(system).registration is not None:
-            finish_dead_operations(ledger, system, origin)
+            ledger.finish_dead_operations(system, origin)
         # An intent names the places of its time: none may be in flight when they change.
         state, decision = ledger.recorder.decide(
             system,

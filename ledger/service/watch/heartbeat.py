@@ -11,7 +11,7 @@ import orjson
 
 from ledger import files
 from ledger.domain.errors import FileProblem, LedgerError
-from ledger.domain.state import iso
+from ledger.domain.values.moments import iso
 
 
 def beat(

@@ -26,6 +26,7 @@ from ledger.alerts.recording import Recorded, record
 from ledger.alerts.rules import AlertRule, RecordingRule
 from ledger.alerts.series import SeriesStore
 from ledger.domain import events
+from ledger.domain.alerts.decide import incident_name
 from ledger.domain.decision import Decision
 from ledger.domain.errors import LedgerError, LedgerUnreachable
 from ledger.domain.log.event import decimal_text
@@ -34,7 +35,6 @@ from ledger.metrics.sources import Measured, Source, SourceReading
 from ledger.profiles.plan import Plan
 from ledger.profiles.rule_sets import rules_of
 from ledger.service.alerts import actions, notifications
-from ledger.service.alerts.manual import incident_name
 from ledger.service.alerts.notifications import Notifier
 from ledger.service.core.recorder import Origin
 from ledger.service.core.session import Ledger
@@ -257,7 +257,8 @@ class Watch:
             if not concerns(rule, state, facts):
                 continue
             # In one round two alerts may each open an incident: their names must differ.
-            incident = f"{incident_name(self._ledger, state)}{f'-{len(found)}' if found else ''}"
+            name = incident_name(state, self._ledger.recorder.clock.now())
+            incident = f"{name}{f'-{len(found)}' if found else ''}"
             found += self._judge(rule, state, look, incident)
         found += _sources(self._sources, readings, state)
         found += _recordings(self._recordings, recorded, state)

@@ -67,14 +67,12 @@ class Caretaker:
             return []
         try:
             with self._ledger.operating(self._line.system, "watch", wait_seconds=WAIT_SECONDS):
-                done = recovery.finish_dead_operations(
-                    self._ledger, self._line.system, self._line.origin
-                )
+                done = self._ledger.finish_dead_operations(self._line.system, self._line.origin)
         except OperationInProgress:
             return []  # by somebody who takes his time
         self._tried |= stuck
         self._line.state = self._ledger.load(self._line.system)
-        return [sentence for sentences in done for sentence in sentences]
+        return [*done.completed, *done.abandoned, *done.problems]
 
     def _drift(self) -> list[str]:
         """Compare the world with the ledger when a file changed, or nothing was compared yet."""

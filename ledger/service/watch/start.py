@@ -10,9 +10,9 @@ from ledger.domain.errors import LedgerUnreachable
 from ledger.domain.state import SystemState
 from ledger.service import offline
 from ledger.service.core import sampling
+from ledger.service.core.plan_in_force import plan_of
 from ledger.service.core.recorder import Origin
 from ledger.service.core.session import Ledger
-from ledger.service.plans.adoption import plan_of
 from ledger.service.watch.heartbeat import last_beat, silent_for
 from ledger.service.watch.loop import WATCH_UP, Watch
 

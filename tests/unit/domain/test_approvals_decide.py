@@ -11,7 +11,8 @@ from ledger.domain.errors import ApprovalNeeded, BadInput, Refused, UnknownName
 from ledger.domain.log.event import Event
 from ledger.domain.log.ids import Actor, ActorKind
 from ledger.domain.plans.state import Quorum
-from ledger.domain.state import SystemState, iso
+from ledger.domain.state import SystemState
+from ledger.domain.values.moments import iso
 from tests.support.fakes import START
 from tests.support.tables import (
     ANN,

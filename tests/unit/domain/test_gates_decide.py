@@ -13,7 +13,8 @@ from ledger.domain.errors import BadInput, Refused, UnknownName
 from ledger.domain.gates.decide import failed_in_words, revoke, waive
 from ledger.domain.gates.verdicts import Verdict, of_checks, of_criteria, waiver_for
 from ledger.domain.log.ids import Actor
-from ledger.domain.state import SystemState, iso
+from ledger.domain.state import SystemState
+from ledger.domain.values.moments import iso
 from tests.support.tables import (
     ANN,
     REGISTERED,

@@ -13,9 +13,10 @@ from typing import Final, LiteralString
 from psycopg import sql
 
 from ledger import fail_points
-from projections.engine import checkpoint, log
+from projections.core import log
+from projections.core.base import Db, Part
+from projections.engine import checkpoint
 from projections.engine.apply import Applier
-from projections.engine.base import Db, Part
 from projections.models.registry import PROJECTIONS
 
 PART: Final = 40_000

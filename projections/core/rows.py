@@ -8,7 +8,7 @@ from typing import Any, LiteralString
 import orjson
 from psycopg import sql
 
-from projections.engine.base import Db
+from projections.core.base import Db
 
 Key = tuple[Any, ...]
 Row = dict[str, Any]

@@ -9,7 +9,7 @@ from typing import Final, LiteralString
 
 from ledger.domain.errors import IntegrityFailure
 from ledger.domain.log.envelope import Recorded
-from projections.engine.base import IN_PART, MERELY_OBSERVED, Db, Part
+from projections.core.base import IN_PART, MERELY_OBSERVED, Db, Part
 
 # The hashes are left out: `rollout verify` is what looks at them.
 RECORDED: Final[LiteralString] = (

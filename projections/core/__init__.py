@@ -1,0 +1,1 @@
+"""What read models are made of: projections, rows to write, the log as a reader sees it."""
