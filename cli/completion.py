@@ -110,7 +110,7 @@ complete_phase = _of_state(_phases)
 complete_approval = _of_state(_approved)
 """What the plan wants approvals of: phase:NAME, mode:NAME."""
 complete_request = _of_state(
-    lambda state: (name for name, one in state.approvals.items() if one["status"] == "open")
+    lambda state: (name for name, one in state.approvals.items() if one.status == "open")
 )
 complete_waiver = _of_state(lambda state: state.waivers)
 complete_alert = _of_state(lambda state: state.alerts)

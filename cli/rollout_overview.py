@@ -7,9 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+import msgspec
+
 from cli.times import ago, shown
 from ledger.domain.approvals.decide import missing, stale
+from ledger.domain.approvals.state import ApprovalRequest
 from ledger.domain.gates.decide import failed_in_words
+from ledger.domain.gates.state import Judged
 from ledger.domain.gates.verdicts import standing_waivers
 from ledger.domain.plans.rollout_status import rollout_status
 from ledger.domain.plans.state import PlanInForce, PresentPhase
@@ -43,10 +47,12 @@ def rollout_record(
         "status": status.value if status is not None else None,
         "profile": state.profile.name if state.profile is not None else None,
         "phase": state.phase,
-        "preflight": {**state.preflight, "judged_with": judged_with} if state.preflight else None,
-        "gates": dict(state.gates),
-        "waivers": {name: dict(known) for name, known in standing_waivers(state, now).items()},
-        "approvals": {name: dict(known) for name, known in state.approvals.items()},
+        "preflight": {**msgspec.to_builtins(state.preflight), "judged_with": judged_with}
+        if state.preflight is not None
+        else None,
+        "gates": state.gates,
+        "waivers": standing_waivers(state, now),
+        "approvals": state.approvals,
         "pending_alerts": dict(state.pending),
         "no_data": dict(state.no_data),
         "mitigations": dict(state.mitigations),
@@ -111,9 +117,8 @@ def _path(state: SystemState, profile: PlanInForce) -> str:
 def _gates(state: SystemState, now: datetime, judged_with: str) -> Iterator[tuple[str, str]]:
     gate = state.gates.get(state.phase_name or "")
     if gate is not None:
-        counts = gate["counts"]
         told = " ".join(
-            f"{mark} {counts.get(result, 0)}"
+            f"{mark} {gate.counts.get(result, 0)}"
             for result, mark in (("pass", "✔"), ("fail", "✖"), ("inconclusive", "?"))
         )
         yield "gate", f"{_verdict(state, gate, now)}  {told}"
@@ -121,33 +126,30 @@ def _gates(state: SystemState, now: datetime, judged_with: str) -> Iterator[tupl
         last = state.preflight
         told = f", {judged_with}" if judged_with else ""
         yield "preflight", f"{_verdict(state, last, now)}{told}{failed_in_words(last)}"
-    for name, known in standing_waivers(state, now).items():
-        until = shown(_moment(known["until"]))
-        yield (
-            "waiver",
-            f"! {name}: {known['subject']} until {until} by {known['by']}: {known['reason']}",
-        )
-    for name, known in _last_of_each(state.approvals).items():
-        lacking = ", ".join(f"{n} × {role}" for role, n in missing(known).items())
-        why = stale(state, known, now)
+    for name, waiver in standing_waivers(state, now).items():
+        until = shown(_moment(waiver.until))
+        yield "waiver", f"! {name}: {waiver.subject} until {until} by {waiver.by}: {waiver.reason}"
+    for name, asked in _last_of_each(state.approvals).items():
+        lacking = ", ".join(f"{n} × {role}" for role, n in missing(asked).items())
+        why = stale(state, asked, now)
         told = why.replace("_", " ") if why else (f"missing {lacking}" if lacking else "approved")
-        yield "approval", f"{name} {known['subject']}: {told}"
+        yield "approval", f"{name} {asked.subject}: {told}"
 
 
-def _verdict(state: SystemState, last: Mapping[str, Any], now: datetime) -> str:
+def _verdict(state: SystemState, last: Judged, now: datetime) -> str:
     """Return a verdict, when it was, and whether it is about what is in force."""
     other = ""
-    if last["fingerprint"] != state.fingerprint:
+    if last.fingerprint != state.fingerprint:
         other = ", for another configuration than the one in force"
-    elif last["profile"] != state.profile_fingerprint:
+    elif last.profile != state.profile_fingerprint:
         other = ", by another plan than the one in force"
-    mark = "!" if other else VERDICT_MARKS[last["verdict"]]
-    return f"{mark} {last['verdict']} {ago(_moment(last['at']), now)}{other}"
+    mark = "!" if other else VERDICT_MARKS[last.verdict]
+    return f"{mark} {last.verdict} {ago(_moment(last.at), now)}{other}"
 
 
-def _last_of_each(approvals: Mapping[str, Any]) -> dict[str, Any]:
+def _last_of_each(approvals: Mapping[str, ApprovalRequest]) -> dict[str, ApprovalRequest]:
     """Return the last request on each subject: those before it are over."""
-    by_subject = {known["subject"]: name for name, known in approvals.items()}
+    by_subject = {asked.subject: name for name, asked in approvals.items()}
     return {name: approvals[name] for name in by_subject.values()}
 
 

@@ -121,18 +121,18 @@ def list_(call: Call) -> None:
     rows = [
         {
             "request": name,
-            "subject": known["subject"],
-            "status": approvals.stale(state, known, now)
-            or ("approved" if not approvals.missing(known) else "open"),
+            "subject": asked.subject,
+            "status": approvals.stale(state, asked, now)
+            or ("approved" if not approvals.missing(asked) else "open"),
             "granted": ", ".join(
-                f"{one['role']}: {one['name']} on {one['signed_on']}" for one in known["granted"]
+                f"{one.role}: {one.name} on {one.signed_on}" for one in asked.granted
             ),
             "missing": ", ".join(
-                f"{count} × {role}" for role, count in approvals.missing(known).items()
+                f"{count} × {role}" for role, count in approvals.missing(asked).items()
             ),
-            "asked_by": known["by"],
-            "expires_at": known["expires_at"],
+            "asked_by": asked.by,
+            "expires_at": asked.expires_at,
         }
-        for name, known in state.approvals.items()
+        for name, asked in state.approvals.items()
     ]
     call.output.rows(rows)

@@ -83,22 +83,20 @@ def show(call: Call) -> None:
     state = call.state()
     standing = standing_waivers(state, call.now())
     rows = [
-        {"what": f"gate {name}", "verdict": known["verdict"], "at": known["at"], "by": known["by"]}
-        for name, known in state.gates.items()
+        {"what": f"gate {name}", "verdict": judged.verdict, "at": judged.at, "by": judged.by}
+        for name, judged in state.gates.items()
     ]
     if state.preflight is not None:
         last = state.preflight
-        rows.append(
-            {"what": "preflight", "verdict": last["verdict"], "at": last["at"], "by": last["by"]}
-        )
+        rows.append({"what": "preflight", "verdict": last.verdict, "at": last.at, "by": last.by})
     rows += [
         {
-            "what": f"waiver {name}: {known['subject']}",
+            "what": f"waiver {name}: {waiver.subject}",
             "verdict": "waived until" if name in standing else "expired",
-            "at": known["until"],
-            "by": f"{known['by']}: {known['reason']}",
+            "at": waiver.until,
+            "by": f"{waiver.by}: {waiver.reason}",
         }
-        for name, known in state.waivers.items()
+        for name, waiver in state.waivers.items()
     ]
     call.output.rows(rows, ["what", "verdict", "at", "by"])
 

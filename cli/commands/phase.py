@@ -51,7 +51,7 @@ def list_(call: Call) -> None:
                 "min_duration": duration_text(timedelta(seconds=planned.min_seconds)),
                 "status": present.status if present is not None else done,
                 "since": present.since if present is not None else None,
-                "gate": gate["verdict"] if gate else "",
+                "gate": gate.verdict if gate else "",
                 "approvals": ", ".join(
                     planned.approvals.roles if planned.approvals is not None else ()
                 ),

@@ -100,7 +100,7 @@ def show(call: Call) -> None:
         raise UnknownName(
             f"No preflight of {call.system} was run.", hint=f"rollout preflight run {call.system}"
         )
-    position = int(state.preflight["position"])
+    position = state.preflight.position
     event = call.runtime.store.get(position)
     if event is None:
         raise UnknownName(f"#{position} is not in the log.", hint="Run: rollout verify")

@@ -252,7 +252,7 @@ def _started(
         profile=state.profile_fingerprint,
         mode=name,  # type: ignore[arg-type] -- a mode's name
         pause_kind=kind or None,  # type: ignore[arg-type] -- a kind's name
-        preflight_position=(state.preflight or {}).get("position"),
+        preflight_position=state.preflight.position if state.preflight is not None else None,
         code=ledger.code_commit(state),
     )
 

@@ -71,7 +71,7 @@ def _judged_with(runtime: Runtime, state: SystemState) -> str:
         return ""
     from ledger.service.gates.preflight import departures, departures_text
 
-    return departures_text(departures(runtime.ledger, int(state.preflight["position"])))
+    return departures_text(departures(runtime.ledger, state.preflight.position))
 
 
 def _show(

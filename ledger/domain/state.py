@@ -12,6 +12,8 @@ from typing import Any
 
 import msgspec
 
+from ledger.domain.approvals.state import ApprovalRequest
+from ledger.domain.gates.state import JudgedGate, JudgedPreflight, Waiver
 from ledger.domain.plans.state import PhaseLeft, PlanInForce, PresentPhase
 
 Json = Mapping[str, Any]
@@ -68,14 +70,16 @@ class SystemState(msgspec.Struct, frozen=True):
     phase: PresentPhase | None = None
     phases_done: Mapping[str, PhaseLeft] = msgspec.field(default_factory=dict[str, PhaseLeft])
     """Left forward, and not entered again since."""
-    preflight: Json | None = None
-    """The last one: verdict, at, position, fingerprint, profile, failed, waivers."""
-    gates: Mapping[str, Json] = msgspec.field(default_factory=dict[str, Any])
-    """phase -> the last evaluation of its exit gate: verdict, at, position, counts, waivers."""
-    waivers: Mapping[str, Json] = msgspec.field(default_factory=dict[str, Any])
-    """Not revoked, perhaps expired: waiver -> subject, until, by, reason, break_glass."""
-    approvals: Mapping[str, Json] = msgspec.field(default_factory=dict[str, Any])
-    """The last request on each subject: request -> subject, roles, granted, status, expires_at."""
+    preflight: JudgedPreflight | None = None
+    """The last one."""
+    gates: Mapping[str, JudgedGate] = msgspec.field(default_factory=dict[str, JudgedGate])
+    """phase -> the last evaluation of its exit gate."""
+    waivers: Mapping[str, Waiver] = msgspec.field(default_factory=dict[str, Waiver])
+    """Not revoked, perhaps expired."""
+    approvals: Mapping[str, ApprovalRequest] = msgspec.field(
+        default_factory=dict[str, ApprovalRequest]
+    )
+    """The last request on each subject."""
     pending: Mapping[str, Json] = msgspec.field(default_factory=dict[str, Any])
     """Alerts whose condition holds, not yet for long enough: alert -> rule, labels, active_since."""
     no_data: Mapping[str, str] = msgspec.field(default_factory=dict[str, Any])

@@ -129,18 +129,17 @@ def _approval(
     state: SystemState, following: Phase | None, window: Window, now: datetime
 ) -> tuple[Approval, tuple[Mapping[str, Any], ...], str]:
     subject = f"phase:{following.name}" if following is not None else ""
-    request = next((a for a in state.approvals.values() if a["subject"] == subject), None)
+    request = next((a for a in state.approvals.values() if a.subject == subject), None)
     # What was asked before there was any of this evidence is no yes to what it recommends.
-    if request is None or request["at"] < iso(window.since):
+    if request is None or request.at < iso(window.since):
         return "open", (), ""
     granted = tuple(
-        {"name": one["name"], "role": one["role"], "signed_on": one["signed_on"]}
-        for one in request["granted"]
+        {"name": one.name, "role": one.role, "signed_on": one.signed_on} for one in request.granted
     )
-    if request["status"] == "denied":
-        return "denied", granted, str(request.get("ended_by") or "")
-    if request["status"] != "open" or request["expires_at"] <= iso(now):
+    if request.status == "denied":
+        return "denied", granted, request.ended_by or ""
+    if request.status != "open" or request.expires_at <= iso(now):
         return "lapsed", granted, ""
-    given = [one["role"] for one in granted]
-    whole = all(given.count(role) >= count for role, count in request["roles"].items())
+    given = [one.role for one in request.granted]
+    whole = all(given.count(role) >= count for role, count in request.roles.items())
     return ("approved" if whole else "asked"), granted, ""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
-from typing import Any
 
 from ledger.domain import events
+from ledger.domain.approvals.state import ApprovalRequest, NoLonger
 from ledger.domain.decision import Decision, insist_on_registered
 from ledger.domain.errors import ApprovalNeeded, BadInput, Refused, UnknownName
 from ledger.domain.log.ids import Actor, ActorKind
@@ -18,9 +19,9 @@ from ledger.domain.values.moments import iso
 def request(state: SystemState, subject: str, quorum: Quorum, name: str, now: datetime) -> Decision:
     """Ask for the yes of those whom the plan names for ``subject``."""
     insist_on_registered(state)
-    known = open_request(state, subject, now)
-    if known is not None:
-        return Decision(skipped=f"{known} asks for that already")
+    standing = open_request(state, subject, now)
+    if standing is not None:
+        return Decision(skipped=f"{standing} asks for that already")
     asked = events.ApprovalRequested(
         request=name,
         subject=subject,
@@ -42,15 +43,15 @@ def grant(
         Refused: the request is over or stale, the actor asked for it, or is no person.
         BadInput: signed on a day to come.
     """
-    known = _usable(state, request_, role, now)
-    _insist_on_another_person(known, actor)
+    asked = _usable(state, request_, role, now)
+    _insist_on_another_person(asked, actor)
     if signed_on > now.date():
         raise BadInput(f"{signed_on} is a day to come.", hint="Sign with a date that has been.")
     said = actor.id.casefold()
-    before = next((one for one in known["granted"] if one["id"].casefold() == said), None)
+    before = next((one for one in asked.granted if one.id.casefold() == said), None)
     if before is not None:
-        return Decision(skipped=f"{actor.name} has said yes already, as {before['role']}")
-    if missing(known).get(role, 0) == 0:
+        return Decision(skipped=f"{actor.name} has said yes already, as {before.role}")
+    if missing(asked).get(role, 0) == 0:
         return Decision(skipped=f"nobody more is needed as {role}")
     granted = events.ApprovalGranted(request=request_, role=role, signed_on=str(signed_on))
     return Decision((granted,))
@@ -63,27 +64,25 @@ def deny(state: SystemState, request_: str, role: str, actor: Actor, now: dateti
     return Decision((events.ApprovalDenied(request=request_, role=role),))
 
 
-def missing(known: Mapping[str, Any]) -> dict[str, int]:
+def missing(asked: ApprovalRequest) -> dict[str, int]:
     """Return how many more of each role have to say yes."""
-    given: dict[str, int] = {}
-    for one in known["granted"]:
-        given[one["role"]] = given.get(one["role"], 0) + 1
+    given = Counter(one.role for one in asked.granted)
     return {
         role: count - given.get(role, 0)
-        for role, count in known["roles"].items()
+        for role, count in asked.roles.items()
         if count > given.get(role, 0)
     }
 
 
-def stale(state: SystemState, known: Mapping[str, Any], now: datetime) -> str | None:
+def stale(state: SystemState, asked: ApprovalRequest, now: datetime) -> NoLonger | None:
     """Return why a request counts no more, or None."""
-    if known["status"] != "open":
-        return str(known["status"])
-    if known["expires_at"] <= iso(now):
+    if asked.status != "open":
+        return asked.status
+    if asked.expires_at <= iso(now):
         return "expired"
-    if known["fingerprint"] != state.fingerprint:
+    if asked.fingerprint != state.fingerprint:
         return "fingerprint_changed"
-    if known["profile"] != state.profile_fingerprint:
+    if asked.profile != state.profile_fingerprint:
         return "profile_changed"
     return None
 
@@ -93,8 +92,8 @@ def open_request(state: SystemState, subject: str, now: datetime) -> str | None:
     return next(
         (
             name
-            for name, known in state.approvals.items()
-            if known["subject"] == subject and stale(state, known, now) is None
+            for name, asked in state.approvals.items()
+            if asked.subject == subject and stale(state, asked, now) is None
         ),
         None,
     )
@@ -112,8 +111,8 @@ def insist_on_approvals(
         return
     request_ = open_request(state, subject, now)
     if request_ is None:
-        asked = [known for known in state.approvals.values() if known["subject"] == subject]
-        last = asked[-1] if asked else None
+        requests = [asked for asked in state.approvals.values() if asked.subject == subject]
+        last = requests[-1] if requests else None
         why = _told(stale(state, last, now)) if last is not None else "nobody has asked for it"
         raise ApprovalNeeded(
             f"{subject} of {state.system} needs approval ({_roles(quorum.roles)}), and {why}.",
@@ -143,32 +142,32 @@ def _told(why: str | None) -> str:
 def _stale_ones(state: SystemState, subject: str, now: datetime) -> tuple[events.Event, ...]:
     """Say of requests on ``subject`` that they went stale, where the log does not say so yet."""
     return tuple(
-        events.ApprovalInvalidated(request=name, why=why)  # type: ignore[arg-type] -- of those `stale` gives
-        for name, known in state.approvals.items()
-        if known["subject"] == subject and known["status"] == "open"
-        if (why := stale(state, known, now)) is not None
+        events.ApprovalInvalidated(request=name, why=why)
+        for name, asked in state.approvals.items()
+        if asked.subject == subject and asked.status == "open"
+        if (why := stale(state, asked, now)) is not None and why != "denied"
     )
 
 
-def _usable(state: SystemState, request_: str, role: str, now: datetime) -> Mapping[str, Any]:
+def _usable(state: SystemState, request_: str, role: str, now: datetime) -> ApprovalRequest:
     insist_on_registered(state)
-    known = state.approvals.get(request_)
-    if known is None:
+    asked = state.approvals.get(request_)
+    if asked is None:
         raise UnknownName(
             f"{state.system} has no request {request_!r}.",
             hint=f"rollout approve list {state.system} shows them",
         )
-    why = stale(state, known, now)
+    why = stale(state, asked, now)
     if why is not None:
         raise Refused(
             f"{request_} can't be answered any more: {_told(why)}.",
-            hint=f"Ask again: rollout approve request {state.system} {known['subject']}",
+            hint=f"Ask again: rollout approve request {state.system} {asked.subject}",
         )
-    if role not in known["roles"]:
+    if role not in asked.roles:
         raise UnknownName(
-            f"{request_} asks for no {role!r}.", hint=f"It asks for: {_roles(known['roles'])}"
+            f"{request_} asks for no {role!r}.", hint=f"It asks for: {_roles(asked.roles)}"
         )
-    return known
+    return asked
 
 
 def _insist_on_a_person(actor: Actor) -> None:
@@ -176,9 +175,9 @@ def _insist_on_a_person(actor: Actor) -> None:
         raise Refused(f"{actor.name} is no person, and approvals are given by people.")
 
 
-def _insist_on_another_person(known: Mapping[str, Any], actor: Actor) -> None:
+def _insist_on_another_person(asked: ApprovalRequest, actor: Actor) -> None:
     _insist_on_a_person(actor)
-    if actor.id.casefold() == known["by_id"].casefold():
+    if actor.id.casefold() == asked.by_id.casefold():
         raise Refused(
             f"{actor.name} asked for this approval, and can't give it.",
             hint="Somebody else has to.",

@@ -8,10 +8,11 @@ from typing import Final
 from ledger.domain import events
 from ledger.domain.decision import Decision, insist_on_registered
 from ledger.domain.errors import BadInput, GateClosed, Inconclusive, Refused, UnknownName
+from ledger.domain.gates.state import Judged, JudgedPreflight
 from ledger.domain.gates.verdicts import Verdict, waiver_for
 from ledger.domain.log.ids import Actor, ActorKind
 from ledger.domain.plans.state import PlannedPhase, PresentPhase
-from ledger.domain.state import Json, SystemState
+from ledger.domain.state import SystemState
 from ledger.domain.values.durations import duration_text
 from ledger.domain.values.moments import iso
 
@@ -32,18 +33,18 @@ def insist_on_preflight(state: SystemState, what: str, max_age_seconds: int, now
     run = f"rollout preflight run {state.system}"
     if last is None:
         raise Inconclusive(f"{what} needs a preflight, and none was run.", hint=run)
-    verdict = Verdict(last["verdict"])
+    verdict = Verdict(last.verdict)
     if verdict is Verdict.INCONCLUSIVE:
         raise Inconclusive(f"{what} needs a GO, and the last preflight could not tell.", hint=run)
     if not verdict.opens:
         told = f"{what} needs a GO, and the last preflight is NO_GO{failed_in_words(last)}."
         raise GateClosed(told, hint=f"rollout preflight show {state.system} has all; then {run}")
-    if last["fingerprint"] != state.fingerprint:
+    if last.fingerprint != state.fingerprint:
         raise GateClosed(
             f"{what} needs a GO for the configuration in force, and the last preflight was made for another.",
             hint=run,
         )
-    if last["profile"] != state.profile_fingerprint:
+    if last.profile != state.profile_fingerprint:
         raise GateClosed(
             f"{what} needs a GO for the plan in force, and the last preflight was made for another.",
             hint=run,
@@ -51,9 +52,9 @@ def insist_on_preflight(state: SystemState, what: str, max_age_seconds: int, now
     _insist_on_fresh(what, "preflight", last, max_age_seconds, now, run)
 
 
-def failed_in_words(preflight: Json) -> str:
+def failed_in_words(preflight: JudgedPreflight) -> str:
     """Return the gravest of the checks that failed, and how many there are besides."""
-    checks = preflight["failed"]
+    checks = preflight.failed
     more = f" and {len(checks) - FAILED_NAMED} more" if len(checks) > FAILED_NAMED else ""
     return f": {', '.join(checks[:FAILED_NAMED])}{more}" if checks else ""
 
@@ -81,21 +82,21 @@ def insist_on_gate(
     name = phase.name
     evaluate = f"rollout gate eval {state.system}"
     last = state.gates.get(name)
-    if last is None or last["position"] < phase.position:
+    if last is None or last.position < phase.position:
         raise Inconclusive(
             f"The exit gate of {name} was not evaluated in this stay.", hint=evaluate
         )
-    verdict = Verdict(last["verdict"])
+    verdict = Verdict(last.verdict)
     if verdict is Verdict.INCONCLUSIVE:
         raise Inconclusive(f"The exit gate of {name} could not tell.", hint=evaluate)
     if not verdict.opens:
         raise GateClosed(f"The exit gate of {name} says NO_GO.", hint=evaluate)
-    if last["fingerprint"] != state.fingerprint:
+    if last.fingerprint != state.fingerprint:
         raise GateClosed(
             f"The exit gate of {name} judged another configuration than the one in force.",
             hint=evaluate,
         )
-    if last["profile"] != state.profile_fingerprint:
+    if last.profile != state.profile_fingerprint:
         raise GateClosed(f"The exit gate of {name} judged by another plan.", hint=evaluate)
     _insist_on_fresh(f"leaving {name}", "verdict", last, GATE_SECONDS, now, evaluate)
 
@@ -147,9 +148,9 @@ def _insist_on_lasting(
 
 
 def _insist_on_fresh(
-    what: str, kind: str, last: Json, max_age_seconds: int, now: datetime, run: str
+    what: str, kind: str, last: Judged, max_age_seconds: int, now: datetime, run: str
 ) -> None:
-    age = (now - datetime.fromisoformat(last["at"])).total_seconds()
+    age = (now - datetime.fromisoformat(last.at)).total_seconds()
     # One from the future is no evidence either: a clock was set back.
     if not 0 <= age <= max_age_seconds:
         raise GateClosed(

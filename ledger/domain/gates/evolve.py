@@ -7,12 +7,14 @@ from typing import Any
 from msgspec.structs import replace
 
 from ledger.domain.folding import on, with_, without
+from ledger.domain.gates.state import JudgedGate, JudgedPreflight, Waiver
 from ledger.domain.log.envelope import Recorded
 from ledger.domain.state import Json, SystemState
 from ledger.domain.values.moments import iso
 
 
 def _judged(event: Recorded, data: Json) -> dict[str, Any]:
+    """Return the fields of a `Judged`."""
     return {
         "verdict": data["verdict"],
         "at": iso(event.occurred_at),
@@ -20,18 +22,18 @@ def _judged(event: Recorded, data: Json) -> dict[str, Any]:
         "by": event.actor.name,
         "fingerprint": data.get("fingerprint"),
         "profile": data.get("profile"),
-        "waivers": data.get("waivers", ()),
+        "waivers": tuple(data.get("waivers", ())),
     }
 
 
 @on("PreflightCompleted")
 def _preflight(state: SystemState, event: Recorded, data: Json) -> SystemState:
-    failed = [
+    failed = tuple(
         result["name"]
         for result in sorted(data["results"], key=lambda result: result["priority"])
         if result["result"] in {"FAIL", "ERROR", "SKIP"} and not result.get("waived_by")
-    ]
-    return replace(state, preflight={**_judged(event, data), "failed": failed})
+    )
+    return replace(state, preflight=JudgedPreflight(**_judged(event, data), failed=failed))
 
 
 @on("GateEvaluated")
@@ -39,19 +41,19 @@ def _gate(state: SystemState, event: Recorded, data: Json) -> SystemState:
     counted: dict[str, int] = {}
     for criterion in data["criteria"]:
         counted[criterion["result"]] = counted.get(criterion["result"], 0) + 1
-    judged = {**_judged(event, data), "counts": counted}
+    judged = JudgedGate(**_judged(event, data), counts=counted)
     return replace(state, gates=with_(state.gates, data["phase"], judged))
 
 
 @on("GateWaived")
 def _waived(state: SystemState, event: Recorded, data: Json) -> SystemState:
-    waiver = {
-        "subject": data["subject"],
-        "until": data["until"],
-        "by": event.actor.name,
-        "reason": event.reason,
-        "break_glass": data.get("break_glass", False),
-    }
+    waiver = Waiver(
+        subject=data["subject"],
+        until=data["until"],
+        by=event.actor.name,
+        reason=event.reason,
+        break_glass=data.get("break_glass", False),
+    )
     return replace(state, waivers=with_(state.waivers, data["waiver"], waiver))
 
 

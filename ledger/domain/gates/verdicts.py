@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
+from ledger.domain.gates.state import Waiver
 from ledger.domain.state import SystemState
 from ledger.domain.values.moments import iso
 
@@ -69,11 +70,11 @@ def of_criteria(criteria: Iterable[CriterionResult]) -> Verdict:
 
 def waiver_for(state: SystemState, subject: str, now: datetime) -> str | None:
     """Return the waiver that lets ``subject`` pass at ``now``, if there is one."""
-    return next((name for name, known in standing_waivers(state, now).items()
-                 if known["subject"] == subject), None)  # fmt: skip
+    return next((name for name, waiver in standing_waivers(state, now).items()
+                 if waiver.subject == subject), None)  # fmt: skip
 
 
-def standing_waivers(state: SystemState, now: datetime) -> dict[str, Mapping[str, Any]]:
+def standing_waivers(state: SystemState, now: datetime) -> dict[str, Waiver]:
     """Return the waivers that have not expired at ``now``."""
     moment = iso(now)
-    return {name: known for name, known in state.waivers.items() if known["until"] > moment}
+    return {name: waiver for name, waiver in state.waivers.items() if waiver.until > moment}

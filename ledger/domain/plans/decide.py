@@ -97,10 +97,11 @@ def advance(
     glass = waiver_for(state, f"break-glass:phase:{present.name}", now)
     if glass is None:
         insist_on_gate(state, present, plan, following, now)
+    gate = state.gates.get(present.name)
     left = events.PhaseAdvanced(
         from_phase=present.name,
         to_phase=following.name if following else None,
-        gate_position=state.gates.get(present.name, {}).get("position"),
+        gate_position=gate.position if gate is not None else None,
     )
     if following is None:
         return Decision((left,))

@@ -62,7 +62,7 @@ def evaluate(
     )
     after, _ = ledger.recorder.decide(system, lambda _: Decision((evaluated,)), origin)
     ledger.memory.remember(after)
-    return evaluated, int(after.gates[phase.name]["position"])
+    return evaluated, after.gates[phase.name].position
 
 
 def judged(

@@ -81,8 +81,8 @@ def run(
     # Whatever is in force by now, this was made for what was in force when it began.
     after, _ = ledger.recorder.decide(system, lambda _: Decision((completed,)), origin)
     ledger.memory.remember(after)
-    last = after.preflight or {}
-    return Preflight(verdict, completed, int(last.get("position", 0)))
+    last = after.preflight
+    return Preflight(verdict, completed, last.position if last is not None else 0)
 
 
 def departures(ledger: Ledger, position: int) -> dict[str, tuple[str, str | None]]:
@@ -180,10 +180,10 @@ def _in_place(ledger: Ledger, state: SystemState) -> Any:
 
 def _sign_offs(state: SystemState, now: datetime) -> tuple[SignOff, ...]:
     return tuple(
-        SignOff(grant["role"], grant["name"], _moment(grant["at"]))
-        for known in state.approvals.values()
-        if stale(state, known, now) is None
-        for grant in known["granted"]
+        SignOff(grant.role, grant.name, _moment(grant.at))
+        for asked in state.approvals.values()
+        if stale(state, asked, now) is None
+        for grant in asked.granted
     )
 
 

@@ -1,0 +1,44 @@
+"""What the state of a system holds of approvals. Pure data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+import msgspec
+
+NoLonger = Literal["denied", "fingerprint_changed", "profile_changed", "expired"]
+"""Why a request counts no more."""
+RequestStatus = Literal["open"] | NoLonger
+
+
+class Grant(msgspec.Struct, frozen=True):
+    """The yes of one person."""
+
+    role: str
+    id: str
+    name: str
+    at: str
+    signed_on: str
+    """The date that they put to it."""
+
+
+class ApprovalRequest(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What others are asked to say yes to, and who has."""
+
+    subject: str
+    """phase:NAME or mode:NAME."""
+    roles: Mapping[str, int]
+    """How many of each role."""
+    fingerprint: str | None
+    """The configuration that it is asked for."""
+    profile: str | None
+    """The plan that it is asked for."""
+    expires_at: str
+    at: str
+    by: str
+    by_id: str
+    status: RequestStatus
+    granted: tuple[Grant, ...]
+    ended_by: str | None = None
+    """Who denied it."""
