@@ -97,4 +97,4 @@ def span(seconds: int) -> str:
 
 def shown(moment: datetime) -> str:
     """Return a moment as people read it, in UTC: ``2025-11-20 03:00:00Z``."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    return f"{moment.astimezone(UTC).isoformat(' ', 'seconds')[:-6]}Z"

@@ -137,17 +137,21 @@ def _rows(each: Statistics) -> Iterator[dict[str, Any]]:
         yield row("rollbacks", 0, "count", 0, "none was asked for")
 
 
+def _span(seconds: float) -> str:
+    """Return how long that is, as people say it."""
+    if seconds >= 1:
+        return duration_text(timedelta(seconds=round(seconds)), parts=2)
+    milliseconds = round(seconds * 1000)
+    return "0s" if seconds == 0 else f"{milliseconds}ms" if milliseconds else "<1ms"
+
+
 def _shown(row: dict[str, Any]) -> dict[str, Any]:
     """Return a row as a person reads it."""
     value, unit = row["value"], row["unit"]
     if value is None:
         text = "—"
     elif unit == "s":
-        text = (
-            duration_text(timedelta(seconds=round(value)), parts=2)
-            if value >= 1
-            else f"{value:.2g}s"
-        )
+        text = _span(value)
     else:
         text = f"{value:.1%}" if unit == "ratio" else f"{value:g}"
     return {

@@ -94,10 +94,9 @@ def item(record: Json, metrics: Json | None) -> dict[str, Any]:
 
 
 def _duration(when: Json) -> int | None:
-    """Return the whole seconds from opening to the end, None while it lasts."""
+    """Return the whole seconds from opening to the end; None while it lasts, or if clocks contradict."""
     end = when["resolved"] or when["closed"]
     if end is None:
         return None
-    return int(
-        (datetime.fromisoformat(end) - datetime.fromisoformat(when["opened"])).total_seconds()
-    )
+    seconds = (datetime.fromisoformat(end) - datetime.fromisoformat(when["opened"])).total_seconds()
+    return int(seconds) if seconds >= 0 else None

@@ -73,13 +73,22 @@ class ModeChanges(Projection):
 
 
 def intervals(db: Db, system: str) -> list[dict[str, Any]]:
-    """Return the stretches of time by mode, oldest first; ``until`` is None for the present one."""
-    query = (
-        "SELECT *, lead(since) OVER (ORDER BY since, position) AS until "
-        "FROM readmodel.mode_change WHERE system = %s ORDER BY since, position"
-    )
+    """Return the stretches of time by mode, oldest first; ``until`` is None for the present one.
+
+    What was recorded live stands in the order in which it was decided: where a clock was set back in between,
+    a stretch begins no earlier than the one before it. Late history lies where its own time puts it.
+    """
+    query = """
+        SELECT *, lead(began) OVER (ORDER BY began, position) AS until
+            FROM (
+                SELECT *, CASE WHEN late THEN since ELSE max(since) OVER (ORDER BY position) END AS began
+                    FROM readmodel.mode_change WHERE system = %s
+            ) AS ordered
+            ORDER BY began, position
+    """
     with db.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(query, (system,)).fetchall()
+        found = cursor.execute(query, (system,)).fetchall()
+    return [{**row, "since": row["began"]} for row in found]
 
 
 def present(db: Db, system: str) -> dict[str, Any] | None:

@@ -21,7 +21,7 @@ _SYSTEMS: Final = """
         WHERE system IS NOT NULL AND ($system IS NULL OR system = $system) GROUP BY system ORDER BY system
 """
 _MODES: Final = """
-    SELECT system, mode, kind, since, until FROM mode_intervals
+    SELECT system, mode, kind, since, until, since > occurred_at FROM mode_intervals
         WHERE $system IS NULL OR system = $system ORDER BY since, position
 """
 _FIRED: Final = """
@@ -29,7 +29,11 @@ _FIRED: Final = """
         WHERE type = 'AlertFired' AND ($system IS NULL OR system = $system) ORDER BY position
 """
 _INCIDENTS: Final = """
-    SELECT system, opened_at, least(mitigated_at, resolved_at), alert, position FROM incidents
+    SELECT system, opened_at, least(mitigated_at, resolved_at), alert, position,
+           operation IS NOT NULL AND EXISTS (
+               FROM rollbacks WHERE rollbacks.operation = opened.operation
+                   AND rollbacks.system = opened.system AND rollbacks.position < opened.position)
+        FROM incidents JOIN events AS opened USING (system, position)
         WHERE opened_at IS NOT NULL AND ($system IS NULL OR system = $system) ORDER BY position
 """
 _CONFIGS: Final = """
@@ -169,8 +173,10 @@ def _time_in_mode(
     stays: Sequence[Row], window: Window
 ) -> tuple[tuple[TimeInMode, ...], str | None]:
     seconds: dict[tuple[str, str | None], list[float]] = {}
-    for mode, kind, since, until in stays:
+    set_back = 0
+    for mode, kind, since, until, was_set_back in stays:
         begin, end = max(since, window.since), min(until or window.until, window.until)
+        set_back += was_set_back and window.has(since)
         if begin < end:
             seconds.setdefault((mode, kind), []).append((end - begin).total_seconds())
     whole = sum(map(sum, seconds.values()))
@@ -181,8 +187,12 @@ def _time_in_mode(
         for (mode, kind), spans in seconds.items()
     ]
     unknown = (window.until - window.since).total_seconds() - whole
-    note = f"no mode was recorded for {_rounded(unknown)} s" if unknown >= 1 else None
-    return tuple(sorted(times, key=lambda each: -each.seconds)), note
+    notes = [f"no mode was recorded for {_rounded(unknown)} s"] if unknown >= 1 else []
+    if set_back:
+        notes.append(
+            f"the clock was set back before {set_back} of the switches: each counts from the one before it"
+        )
+    return tuple(sorted(times, key=lambda each: -each.seconds)), "; ".join(notes) or None
 
 
 def _detect(incidents: Sequence[Row], fired: Sequence[Row]) -> Number:
@@ -193,7 +203,7 @@ def _detect(incidents: Sequence[Row], fired: Sequence[Row]) -> Number:
         positions.setdefault(alert, []).append(position)
         begun.setdefault(alert, []).append(active_since)
     spans: list[float] = []
-    for opened, _, alert, position in incidents:
+    for opened, _, alert, position, _ in incidents:
         # The firing that opened it stands just before it in the log.
         index = bisect_left(positions.get(alert, []), position) - 1
         since = begun[alert][index] if index >= 0 else None
@@ -208,25 +218,43 @@ def _detect(incidents: Sequence[Row], fired: Sequence[Row]) -> Number:
 
 
 def _restore(incidents: Sequence[Row], window: Window) -> Number:
-    """From the opening until somebody wrote that it was mitigated or resolved, whichever came first."""
+    """From the opening until somebody wrote that it was mitigated or resolved, whichever came first.
+
+    An incident that a rollback opened, when it had mended what nobody had reported, began nobody knows when.
+    """
+    known = [
+        (opened, restored) for opened, restored, *_, by_rollback in incidents if not by_rollback
+    ]
     spans = [
         (restored - opened).total_seconds()
-        for opened, restored, *_ in incidents
+        for opened, restored in known
         if restored is not None and restored < window.until
     ]
+    unknown = len(incidents) - len(known)
     return _mean(
         spans,
         len(incidents),
         none="no incident was opened",
         unknown="not mitigated or resolved by then",
+        others=(unknown, "opened by the rollback that mended it: nothing says since when"),
     )
 
 
-def _mean(spans: Sequence[float], cases: int, *, none: str, unknown: str) -> Number:
+def _mean(
+    spans: Sequence[float],
+    cases: int,
+    *,
+    none: str,
+    unknown: str,
+    others: tuple[int, str] = (0, ""),
+) -> Number:
     good = [span for span in spans if span >= 0]
     notes: list[str] = []
-    if cases > len(spans):
-        notes.append(f"{cases - len(spans)} of {cases} incidents: {unknown}")
+    count, why = others
+    if count:
+        notes.append(f"{count} of {cases} incidents: {why}")
+    if cases > len(spans) + count:
+        notes.append(f"{cases - len(spans) - count} of {cases} incidents: {unknown}")
     if len(spans) > len(good):
         notes.append(
             f"{len(spans) - len(good)} of {cases} incidents: its times contradict each other"

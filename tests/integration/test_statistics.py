@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from cli.commands.stats import _span
 from ledger.store.postgres import PostgresStore
 from projections.audit.sync import sync
 from projections.queries.statistics import Statistics, statistics
@@ -40,6 +41,18 @@ def day(embedded_server: PostgresServer, tmp_path_factory: pytest.TempPathFactor
             "third", "RollbackRequested",
             {"to_fingerprint": BLUE, "snapshot": "1" * 64, "selector": "x", "files": []},
             at=minutes(21), actor=RULE, operation="0190ffff-0000-7000-8000-000000000009",
+        ),
+        happened(
+            "fifth", "RollbackRequested",
+            {"to_fingerprint": BLUE, "snapshot": "1" * 64, "selector": "--last-stable", "files": []},
+            at=minutes(30), operation="0190ffff-0000-7000-8000-00000000000b",
+        ),
+        *(
+            happened("fifth", type_, data, at=minutes(30), operation="0190ffff-0000-7000-8000-00000000000b")
+            for type_, data in (
+                ("IncidentOpened", {"incident": "INC-4", "title": "rollback", "severity": "warning"}),
+                ("IncidentMitigated", {"incident": "INC-4", "action": "rollback"}),
+            )
         ),
         *(
             happened(
@@ -107,6 +120,31 @@ def test_detect_and_restore(day: Path) -> None:
     none = of(day, "fourth")
     assert (none.detect.value, none.detect.note) == (None, "no incident was opened")
     assert (none.restore.value, none.restore.note) == (None, "no incident was opened")
+
+
+def test_an_incident_that_its_own_rollback_opened_tells_no_time_to_restore(day: Path) -> None:
+    """I8: nothing says since when it was wrong; zero seconds would be a number that nobody measured."""
+    restore = of(day, "fifth").restore
+    assert (restore.value, restore.samples) == (None, 0)
+    assert restore.note == (
+        "1 of 1 incidents: opened by the rollback that mended it: nothing says since when"
+    )
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0s"),
+        (3e-05, "<1ms"),
+        (0.0123, "12ms"),
+        (0.9996, "1000ms"),
+        (90, "1m30s"),
+        (7384, "2h3m"),
+    ],
+)
+def test_spans_are_told_as_people_say_them(seconds: float, text: str) -> None:
+    """No exponent in a table for people."""
+    assert _span(seconds) == text
 
 
 def test_change_failure_rate(day: Path) -> None:

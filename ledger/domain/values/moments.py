@@ -89,4 +89,4 @@ def _no_time(value: object) -> ValueError:
 
 def iso(moment: datetime) -> str:
     """Return ``moment`` as UTC text of fixed width, so that text order is time order."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return f"{moment.astimezone(UTC).isoformat(timespec='microseconds')[:-6]}Z"  # strftime pads no year

@@ -15,15 +15,15 @@ SELECT system, key, old, new, actor, reason, occurred_at,
 COMMENT ON VIEW config_changes IS 'Every change of every configuration key';
 
 -- Late history (imported, or spooled while Postgres was down) lies where its own time puts it. What was
--- recorded live stands in the order in which it was decided, even if a clock was set back in between.
+-- recorded live stands in the order in which it was decided: if a clock was set back in between, a stay begins
+-- no earlier than the one before it, and occurred_at has what the clock said.
 CREATE VIEW mode_intervals AS
-SELECT system, mode, kind, since, until,
-       CASE WHEN until IS NOT NULL THEN greatest(0, epoch(until) - epoch(since)) END AS seconds,
-       actor, reason, actor_kind, carried_by, position
+SELECT system, mode, kind, since, until, epoch(until) - epoch(since) AS seconds,
+       actor, reason, actor_kind, carried_by, position, occurred_at
     FROM (
-        SELECT system, to_mode AS mode, to_kind AS kind, occurred_at AS since,
-               lead(occurred_at) OVER (PARTITION BY system ORDER BY ordered_at, position) AS until,
-               actor, reason, actor_kind, carried_by, position
+        SELECT system, to_mode AS mode, to_kind AS kind, ordered_at AS since,
+               lead(ordered_at) OVER (PARTITION BY system ORDER BY ordered_at, position) AS until,
+               actor, reason, actor_kind, carried_by, position, occurred_at
             FROM (
                 SELECT *, CASE WHEN late THEN occurred_at ELSE max(occurred_at) OVER (
                               PARTITION BY system ORDER BY position) END AS ordered_at
@@ -32,15 +32,18 @@ SELECT system, mode, kind, since, until,
     );
 COMMENT ON VIEW mode_intervals IS 'In which mode each system was, from when until when; the last one is open';
 
+-- An end before its beginning is what a clock that was set back has left: how long it took can't be told.
+CREATE MACRO lasted(since, until) AS CASE WHEN until >= since THEN epoch(until) - epoch(since) END;
+
 CREATE VIEW alerts AS
 SELECT system, alert, first(severity ORDER BY position) AS severity,
-       first(message ORDER BY position) AS message, min(occurred_at) AS fired_at,
+       first(message ORDER BY position) AS message, first(occurred_at ORDER BY position) AS fired_at,
        min(occurred_at) FILTER (type = 'AlertAcknowledged') AS acknowledged_at,
        min_by(actor, position) FILTER (type = 'AlertAcknowledged') AS acknowledged_by,
        min(occurred_at) FILTER (type = 'AlertResolved') AS resolved_at,
        min_by(actor, position) FILTER (type = 'AlertResolved') AS resolved_by,
        min(how) FILTER (type = 'AlertResolved') AS how,
-       epoch(min(occurred_at) FILTER (type = 'AlertResolved')) - epoch(min(occurred_at)) AS seconds,
+       lasted(first(occurred_at ORDER BY position), min(occurred_at) FILTER (type = 'AlertResolved')) AS seconds,
        CASE WHEN count(*) FILTER (type = 'AlertResolved') > 0 THEN 'resolved'
             WHEN episode < max(episode) OVER (PARTITION BY system, alert) THEN 'fired again'
             ELSE 'firing' END AS status,
@@ -58,10 +61,10 @@ CREATE VIEW rollbacks AS
 SELECT any_value(system) AS system,
        any_value(from_fingerprint) AS from_fingerprint, any_value(to_fingerprint) AS to_fingerprint,
        first(actor ORDER BY position) AS actor, first(reason ORDER BY position) AS reason,
-       min(occurred_at) AS requested_at,
+       first(occurred_at ORDER BY position) AS requested_at,
        max(occurred_at) FILTER (type IN ('RollbackCompleted', 'RollbackAbandoned')) AS ended_at,
-       epoch(max(occurred_at) FILTER (type IN ('RollbackCompleted', 'RollbackAbandoned')))
-           - epoch(min(occurred_at)) AS seconds,
+       lasted(first(occurred_at ORDER BY position),
+              max(occurred_at) FILTER (type IN ('RollbackCompleted', 'RollbackAbandoned'))) AS seconds,
        CASE WHEN count(*) FILTER (type = 'RollbackCompleted') > 0 THEN 'completed'
             WHEN count(*) FILTER (type = 'RollbackAbandoned') > 0 THEN 'abandoned'
             WHEN count(*) FILTER (type = 'RollbackFailed') > 0 THEN 'failed'
@@ -84,8 +87,8 @@ SELECT system, incident, any_value(title) AS title, any_value(severity) AS sever
        min(occurred_at) FILTER (type = 'IncidentMitigated') AS mitigated_at,
        min(occurred_at) FILTER (type = 'IncidentResolved') AS resolved_at,
        min(occurred_at) FILTER (type = 'IncidentClosed') AS closed_at,
-       epoch(min(occurred_at) FILTER (type = 'IncidentMitigated'))
-           - epoch(min(occurred_at) FILTER (type = 'IncidentOpened')) AS seconds_to_mitigate,
+       lasted(min(occurred_at) FILTER (type = 'IncidentOpened'),
+              min(occurred_at) FILTER (type = 'IncidentMitigated')) AS seconds_to_mitigate,
        any_value(alert) AS alert,
        list(detail ORDER BY position) FILTER (detail IS NOT NULL) AS notes, min(position) AS position
     FROM facts.incident
