@@ -69,7 +69,7 @@ def made(
     *,
     order_lines: int = 0,
 ) -> tuple[Made, int]:
-    """Make a backup in ``folder`` and record it; return it, and the position of the event.
+    """Make a backup in ``folder`` and record it; return it, and the position of the event (0: another's).
 
     Raises:
         BadInput: one of the ``recipients`` is none. Otherwise as `creating.create`.
@@ -88,6 +88,8 @@ def made(
         runtime.clock,
         Progress("backing up", runtime.clock),
     )
+    if backup.by_another:
+        return backup, 0
     fail_points.reach("backup.before_record")
     event = recording.created(backup.metadata, backup.sha256)
     return backup, recording.record(runtime.recorder_for(runtime.store), event, origin)

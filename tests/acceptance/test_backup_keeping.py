@@ -260,3 +260,19 @@ def test_a_run_makes_a_backup_if_asked_to_or_does_not_start(bot: Rollout, tmp_pa
     assert f"backup: {row['path']}" in told.err
     assert started.exists()
     bot("backup", "verify", "--passphrase-file", tmp_path / "words")
+
+
+def test_of_two_backups_at_once_the_second_has_nothing_left_to_do(
+    rollout: Rollout, tmp_path: Path
+) -> None:
+    """I16: both had taken the name of the same second and position before the lock decided."""
+    keeper = Keeper(tmp_path, rollout)
+    keeper("backup", "create", exits=None, ROLLOUT_FAIL_AT="backup.before_record")
+    told = keeper("backup", "create")
+    assert told.out.startswith("skipped (")
+    assert "was made just now" in told.out
+    recipient = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"
+    other = keeper("backup", "create", "--recipient", recipient, exits=5)
+    assert "was made just now, with other keys" in other.err
+    (only,) = keeper("backup", "list", "-o", "json").json
+    keeper("backup", "verify", only["path"])

@@ -15,7 +15,12 @@ import orjson
 
 from ledger import fail_points, files
 from ledger.domain.clock import Clock
-from ledger.domain.errors import FileNotRead, IntegrityFailure, LedgerError
+from ledger.domain.errors import (
+    FileNotRead,
+    IntegrityFailure,
+    LedgerError,
+    OperationInProgress,
+)
 from ledger.domain.log import canonical, lines
 from ledger.domain.log.ids import Actor
 from ledger.domain.values.moments import iso
@@ -28,6 +33,7 @@ from ledger.service.backups.metadata import (
     MadeBy,
     Metadata,
     TableDigest,
+    parsed,
 )
 from ledger.service.backups.sealing import Seal
 from ledger.service.core.creation import PROGRAM_VERSION
@@ -75,6 +81,8 @@ class Made:
     metadata: Metadata
     sha256: str
     """Of its metadata.json."""
+    by_another: bool = False
+    """Somebody else made it just now, up to the same position: there was nothing left to do."""
 
 
 def create(
@@ -83,7 +91,7 @@ def create(
     """Make a backup in ``folder``, or go on with one that was interrupted.
 
     Raises:
-        OperationInProgress: another process makes one there.
+        OperationInProgress: another process makes one there, or has just made one in another way.
         IntegrityFailure: the log is not what was recorded: there is nothing to back up from.
         FileNotWritten: what was done is kept, and the next call goes on with it.
     """
@@ -107,9 +115,13 @@ class _Maker:
     def __post_init__(self) -> None:
         self.making = self.folder / MAKING
         self.now = self.clock.now()
+        self.name = f"{self.now:%Y%m%dT%H%M%SZ}-{self.wanted.last:012d}"
         self.ledger = ledger_id(self.store)
 
     def run(self) -> Made:
+        twin = self._made_by_another()
+        if twin is not None:
+            return twin
         after = self._take_up()
         chain = self._events(after)
         blobs = self._blobs()
@@ -119,7 +131,7 @@ class _Maker:
         metadata = Metadata.model_validate(
             {
                 "format": 1,
-                "backup": f"{self.now:%Y%m%dT%H%M%SZ}-{self.wanted.last:012d}",
+                "backup": self.name,
                 "ledger": self.ledger,
                 "program": PROGRAM_VERSION,
                 "schema": migrate.HEAD,
@@ -152,6 +164,25 @@ class _Maker:
             self.making.rename(path)
             files.sync_folder(self.folder)
         return Made(path, metadata, hashlib.sha256(content).hexdigest())
+
+    def _made_by_another(self) -> Made | None:
+        """Return the backup of this very second and position, which somebody made while this one waited."""
+        path = self.folder / self.name
+        content = files.read_bounded(path / METADATA, bytes_max=METADATA_BYTES_MAX)
+        if content is None:
+            return None
+        metadata = parsed(content, self.name)
+        same = (
+            metadata.ledger == self.ledger
+            and metadata.recipients == self.seal.recipients
+            and metadata.order_lines >= self.wanted.order_lines
+        )
+        if not same:
+            raise OperationInProgress(
+                f"{path} was made just now, with other keys or fewer lines of order activity.",
+                hint="Repeat the command.",
+            )
+        return Made(path, metadata, hashlib.sha256(content).hexdigest(), by_another=True)
 
     # --- what an interrupted one has left ---------------------------------------------------------
 
