@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
+from typing import Final
 
 from ledger.domain import events
 from ledger.domain.approvals.state import ApprovalRequest, NoLonger
@@ -13,7 +14,10 @@ from ledger.domain.errors import ApprovalNeeded, BadInput, Refused, UnknownName
 from ledger.domain.log.ids import Actor, ActorKind
 from ledger.domain.plans.state import Quorum
 from ledger.domain.state import SystemState
-from ledger.domain.values.moments import iso
+from ledger.domain.values.moments import iso, moment_of
+
+_WESTERNMOST: Final = timedelta(hours=12)
+"""So far behind UTC a day may still be the one before: a date on paper names no zone."""
 
 
 def request(state: SystemState, subject: str, quorum: Quorum, name: str, now: datetime) -> Decision:
@@ -41,12 +45,19 @@ def grant(
     Raises:
         UnknownName: there is no such request, or it asks for no such role.
         Refused: the request is over or stale, the actor asked for it, or is no person.
-        BadInput: signed on a day to come.
+        BadInput: signed on a day to come, or before it was asked for.
     """
     asked = _usable(state, request_, role, now)
     _insist_on_another_person(asked, actor)
     if signed_on > now.date():
         raise BadInput(f"{signed_on} is a day to come.", hint="Sign with a date that has been.")
+    first_day = (moment_of(asked.at) - _WESTERNMOST).date()
+    if signed_on < min(first_day, now.date()):
+        raise BadInput(
+            f"{request_} was asked for on {asked.at[:10]}, and signed on {signed_on} it would be a yes to "
+            "something else.",
+            hint="Sign with the date on which this request was approved.",
+        )
     said = actor.id.casefold()
     before = next((one for one in asked.granted if one.id.casefold() == said), None)
     if before is not None:
