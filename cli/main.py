@@ -13,7 +13,7 @@ from typing import Any, Final
 import click
 
 from cli import collecting
-from ledger.domain.errors import LedgerError
+from ledger.domain.errors import LedgerError, UnknownSystem
 
 # command -> (module in cli.commands, attribute, one-line help). Modules are imported when their command
 # runs: `rollout pause` must not wait for DuckDB.
@@ -86,24 +86,37 @@ class _Commands(click.Group):
         command: click.Command = getattr(import_module(f"cli.commands.{known[0]}"), known[1])
         return command
 
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Name the nearest command when one is misspelt."""
+    def invoke(self, ctx: click.Context) -> Any:
+        """Name the nearest system when one is misspelt."""
         try:
-            return super().resolve_command(ctx, args)
-        except click.UsageError as error:
-            import difflib
-
-            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
-            if near:
-                raise click.UsageError(f"{error.message} Did you mean {near[0]!r}?", ctx) from None
+            return super().invoke(ctx)
+        except UnknownSystem as problem:
+            near = _nearest_system(ctx, problem.system)
+            if near is not None:
+                problem.hint = f"Did you mean {near}? {problem.hint}"
             raise
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing one."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, help_) for name, (_, _, help_) in COMMANDS.items()])
+
+
+def _tell_version(context: click.Context) -> None:
+    from cli.commands.setup import version_text
+
+    click.echo(version_text())
+    context.exit()
+
+
+def _nearest_system(context: click.Context, name: str) -> str | None:
+    import difflib
+
+    try:
+        known = context.obj.systems()
+    except Exception:  # noqa: BLE001 -- a courtesy; whatever keeps it from being paid, the error is told
+        return None
+    return next(iter(difflib.get_close_matches(name, known, n=1)), None)
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -120,6 +133,10 @@ class _Commands(click.Group):
 @click.option(
     "--actor", envvar="ROLLOUT_ACTOR", show_envvar=True,
     help="Who acts: NAME, or human:, service:, agent: or rule:NAME. Default: your login.",
+)  # fmt: skip
+@click.option(
+    "-V", "--version", is_flag=True, is_eager=True, expose_value=False, help="Tell the version, and exit.",
+    callback=lambda context, _option, wanted: _tell_version(context) if wanted else None,
 )  # fmt: skip
 @click.pass_context
 def cli(context: click.Context, home: Path | None, dsn: str | None, actor: str | None) -> None:
@@ -151,6 +168,10 @@ def main(arguments: list[str] | None = None) -> None:
     except click.exceptions.Abort:
         _fail("Interrupted.", None, 130)
     except click.ClickException as error:
+        if isinstance(error, click.UsageError):
+            from cli.words import explained
+
+            error = explained(error)
         error.show()
         sys.exit(2 if error.exit_code == 2 else error.exit_code)
     except BrokenPipeError:

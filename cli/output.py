@@ -7,10 +7,10 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 
 import click
 import msgspec
@@ -101,8 +101,31 @@ def colours_wanted(stream: Any = None) -> bool:
 
 
 def _pairs(record: Row) -> str:
+    return "\n".join(_lines(record))
+
+
+def _lines(record: Row) -> Iterator[str]:
+    """Yield a record key by key; what is nested stands indented below its key, and is no JSON."""
     width = max((len(key) for key in record), default=0)
-    return "\n".join(f"{key:<{width}}  {printable(_cell(value))}" for key, value in record.items())
+    for key, value in record.items():
+        if isinstance(value, Mapping) and value:
+            yield key
+            yield from (f"  {line}" for line in _lines(cast("Row", value)))
+        elif isinstance(value, list | tuple) and any(isinstance(one, Mapping) for one in value):
+            yield key
+            yield from (f"  {_in_one_line(one)}" for one in cast("Sequence[Any]", value))
+        else:
+            yield f"{key:<{width}}  {_in_one_line(value)}".rstrip()
+
+
+def _in_one_line(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_in_one_line, cast("Sequence[Any]", value)))
+    if not isinstance(value, Mapping):
+        return printable(_cell(value))
+    items = cast("Row", value).items()
+    said = ((key, _in_one_line(one)) for key, one in items if one not in (None, "", [], {}))
+    return "  ".join(f"{key} {text}" for key, text in said)
 
 
 def _cell(value: Any) -> str:

@@ -298,6 +298,11 @@ class Runtime:
             except FileProblem as problem:  # a copy for convenience: what the command did stands
                 say(f"warning: {problem.message}")
 
+    def systems(self) -> list[str]:
+        """Return the names of all systems."""
+        rows = self.readmodel.execute("SELECT system FROM readmodel.system_state ORDER BY system")
+        return [str(row[0]) for row in rows]
+
     @property
     def readmodel(self) -> Connection[tuple[Any, ...]]:
         """The read models, caught up: what was appended before this call can be read.

@@ -56,6 +56,7 @@ CSV_COLUMNS: Final = [
     help="Which clock the order, --since and --until go by.",
 )  # fmt: skip
 @click.option(
+    "-n",
     "--limit",
     type=click.IntRange(0),
     default=LIMIT,
@@ -85,6 +86,7 @@ def log(
       rollout log --actor li.wei --type 'Mode*' -o jsonl
     """
 
+    _insist_on_a_type(filters["type_"])
     if follow:
         collecting.stay()
     now = call.now()
@@ -109,6 +111,31 @@ def log(
         say(f"There is more; these are the newest {limit}. Show all: --limit 0", colour="yellow")
     if follow:
         _follow(call.runtime, wanted, call.output)
+
+
+def _insist_on_a_type(given: str | None) -> None:
+    """Refuse a type that no event has: "nothing to show" would say that nothing of the kind happened.
+
+    Raises:
+        BadInput: there is none; names the nearest.
+    """
+    if given is None:
+        return
+    from fnmatch import fnmatch
+
+    from ledger.domain.events import catalogue
+
+    known = sorted(catalogue())
+    if any(fnmatch(name.lower(), given.lower()) for name in known):
+        return
+    import difflib
+
+    near = difflib.get_close_matches(given.strip("*"), known, n=1)
+    hint = f"Did you mean {near[0]}? " if near else ""
+    raise BadInput(
+        f"--type {given}: there is no such type of event.",
+        hint=f"{hint}Alert* stands for several; docs/reference/events.md lists them.",
+    )
 
 
 def _fingerprint(runtime: Runtime, system: str | None, given: str | None) -> str | None:

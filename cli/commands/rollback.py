@@ -45,6 +45,15 @@ class _Rollback(click.Group):
         systems = [CompletionItem(name) for name in complete_system(ctx, _SYSTEM, incomplete)]
         return systems + super().shell_complete(ctx, incomplete)
 
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Show the options of `rollback SYSTEM`, which is what people look for here."""
+        to_ = self.commands["to"]
+        options_ = [one for one in to_.get_params(ctx) if isinstance(one, click.Option)]
+        rows = [row for option in options_ if (row := option.get_help_record(ctx))]
+        with formatter.section("Options of rollback SYSTEM"):
+            formatter.write_dl(rows)
+        self.format_commands(ctx, formatter)
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Let options come before the system, as in `rollback --last-stable bot`."""
         if args and args[0].startswith("-") and args[0] not in {"-h", "--help"}:
@@ -68,6 +77,7 @@ def rollback() -> None:
 
 @rollback.command("to", hidden=True)
 @options.system
+@click.argument("loose", nargs=-1, metavar="")
 @click.option(
     "--to", "target", metavar="FP|TAG|#N", shell_complete=complete_fingerprint, help="Where to."
 )
@@ -85,7 +95,13 @@ def rollback() -> None:
 @options.dry_run
 @with_output
 def to(
-    call: Call, target: str | None, last_stable: bool, code: str | None, full: bool, dry_run: bool
+    call: Call,
+    loose: tuple[str, ...],
+    target: str | None,
+    last_stable: bool,
+    code: str | None,
+    full: bool,
+    dry_run: bool,
 ) -> None:
     """Go back to a prior configuration, byte for byte. Never asks: it is what one does in trouble.
 
@@ -97,6 +113,11 @@ def to(
       rollout rollback bot --to v2.0 --code v2.0.0 --reason "the new code is wrong"
     """
 
+    if loose:
+        raise UsageError(
+            f"Where to go back to is an option, and {' '.join(loose)!r} is none.",
+            hint=f"rollout rollback {call.system} --to {loose[0]}",
+        )
     selector, code = _where_to(call, target, code, last_stable=last_stable, full=full)
     if dry_run:
         show_rollback(call, selector, code)

@@ -122,9 +122,12 @@ def version() -> None:
     Example:
       rollout version
     """
-    click.echo(
-        f"rollout-ledger {PROGRAM_VERSION} (Python {platform.python_version()}, {sys.platform})"
-    )
+    click.echo(version_text())
+
+
+def version_text() -> str:
+    """Return the program's version, and what it runs on."""
+    return f"rollout-ledger {PROGRAM_VERSION} (Python {platform.python_version()}, {sys.platform})"
 
 
 @click.command()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ledger.domain.errors import Refused, UnknownName
+from ledger.domain.errors import Refused, UnknownSystem
 from ledger.domain.log.event import Event
 from ledger.domain.log.ids import Actor, ActorKind
 from ledger.domain.state import SystemState
@@ -22,13 +22,10 @@ def insist_on_registered(state: SystemState) -> None:
     """Raise unless the system is one the ledger knows.
 
     Raises:
-        UnknownName: it was never registered.
+        UnknownSystem: it was never registered.
     """
     if state.registration is None:
-        raise UnknownName(
-            f"There is no system {state.system!r} in this ledger.",
-            hint=f"rollout system list shows them; rollout system add {state.system} registers it",
-        )
+        raise UnknownSystem(state.system)
 
 
 def insist_on_no_rule(actor: Actor, what: str) -> None:

@@ -4,6 +4,7 @@
     ├── UsageError                    L100  exit 2   the command's words are off
     │   ├── BadInput                  L101  exit 2   a file, a line, a key is not what was expected
     │   ├── UnknownName               L102  exit 2   no such system, fingerprint, tag, alert, ...
+    │   │   └── UnknownSystem         L106  exit 2   ... no such system
     │   ├── AmbiguousName             L103  exit 2   a short fingerprint fits several
     │   ├── NameTaken                 L104  exit 2   a tag or a system name is in use
     │   └── ReasonRequired            L105  exit 2   raising exposure needs a reason or --yes
@@ -72,6 +73,19 @@ class UnknownName(UsageError):
     """There is no system, fingerprint, tag, alert or incident of that name."""
 
     code = "L102"
+
+
+class UnknownSystem(UnknownName):
+    """There is no system of that name."""
+
+    code = "L106"
+
+    def __init__(self, system: str) -> None:
+        super().__init__(
+            f"There is no system {system!r} in this ledger.",
+            hint=f"rollout system list shows them; rollout system add {system} registers it",
+        )
+        self.system = system
 
 
 class AmbiguousName(UsageError):

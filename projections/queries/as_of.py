@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, LiteralString
 
-from ledger.domain.errors import BadInput, UnknownName
+from ledger.domain.errors import BadInput, UnknownSystem
 from ledger.domain.evolve import fold
 from ledger.domain.log.ids import control_stream
 from ledger.domain.state import SystemState, decode
@@ -34,7 +34,7 @@ def state_at(db: Db, system: str, moment: Moment) -> SystemState:
     """Return the state of ``system`` as of ``moment``; the read model must have caught up.
 
     Raises:
-        UnknownName: the ledger holds no such system.
+        UnknownSystem: the ledger holds no such system.
         BadInput: the system was not there yet, or the position is beyond the log.
     """
     state = _state_at(db, system, moment)
@@ -127,12 +127,10 @@ def _start(row: tuple[Any, ...] | None, system: str) -> SystemState:
     return decode(row[1]) if row is not None else SystemState(system)
 
 
-def _not_there_yet(db: Db, system: str) -> UnknownName | BadInput:
+def _not_there_yet(db: Db, system: str) -> UnknownSystem | BadInput:
     first = log.one(db, "WHERE stream = %s AND revision = 1", control_stream(system))
     if first is None:
-        return UnknownName(
-            f"There is no system {system!r} in this ledger.", hint="rollout system list shows them"
-        )
+        return UnknownSystem(system)
     return BadInput(
         f"{system} was not there yet.",
         hint=f"Its first event is #{first.position}, of {first.occurred_at:%Y-%m-%d %H:%M:%SZ}.",

@@ -9,7 +9,7 @@ from typing import Any
 from psycopg.rows import dict_row
 
 from ledger.alerts.muting import flags
-from ledger.domain.errors import UnknownName
+from ledger.domain.errors import UnknownSystem
 from ledger.domain.rollbacks.decide import way_back
 from ledger.domain.state import SystemState, decode
 from projections.core.base import Db
@@ -23,17 +23,14 @@ def present_state(db: Db, system: str) -> SystemState:
     """Return the present state of ``system``.
 
     Raises:
-        UnknownName: the ledger holds no such system.
+        UnknownSystem: the ledger holds no such system.
     """
     row = db.execute(
         "SELECT state FROM readmodel.system_state WHERE system = %s", (system,)
     ).fetchone()
     state = decode(row[0]) if row is not None else SystemState(system)
     if state.registration is None:
-        raise UnknownName(
-            f"There is no system {system!r} in this ledger.",
-            hint=f"rollout system list shows them; rollout system add {system} registers it",
-        )
+        raise UnknownSystem(system)
     return state
 
 
@@ -43,7 +40,7 @@ def overview(db: Db, system: str, now: datetime) -> Json:
     ``health`` is healthy or degraded, and ``problems`` says why in sentences.
 
     Raises:
-        UnknownName: the ledger holds no such system.
+        UnknownSystem: the ledger holds no such system.
     """
     state = present_state(db, system)
     problems = problems_of(state)
