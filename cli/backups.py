@@ -164,6 +164,7 @@ def scratch_dsn(runtime: Runtime, *, embedded: bool) -> Generator[str]:
     """
 
     if not embedded or runtime.settings.dsn is None:
+        runtime.makes_ledger = True  # the server, that is: a scratch database is not the ledger
         yield runtime.dsn
         return
     server = EmbeddedPostgres(runtime.settings.home)

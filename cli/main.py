@@ -69,6 +69,7 @@ COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     ),
     "export": ("export", "export", "Write the log to files: the archive, and for other programs."),
     "backup": ("backup", "backup", "Make, try, restore and prune backups of the ledger."),
+    "server": ("server", "server", "Look after the embedded PostgreSQL: is it up, stop it."),
     "import": ("import_", "import_", "Bring in a past: change logs, git history, audit files."),
 }
 

@@ -28,6 +28,7 @@ def restored(runtime: Runtime, source: Source, checkpoint_file: Path | None) -> 
     against = checkpoint.read(checkpoint_file) if checkpoint_file is not None else None
     _refuse_where_it_is_used(runtime, source)
     inspect(source, against, Progress("recomputing", runtime.clock))
+    runtime.makes_ledger = True
     with closing(PostgresStore(runtime.dsn)) as store:
         try:
             migrate.check(store.schema_revision())

@@ -45,6 +45,8 @@ class Runtime:
         self.clock = clock_of(os.environ)
         self._timeout_seconds = TIMEOUT_SECONDS
         self._far_behind = False
+        self.makes_ledger = False
+        """The command may make the embedded ledger where there is none: it is where one begins."""
 
     @staticmethod
     def from_options(
@@ -66,14 +68,27 @@ class Runtime:
 
     @cached_property
     def dsn(self) -> str:
-        """The conninfo of the ledger's database; starts the embedded one and makes its schema if need be."""
+        """The conninfo of the ledger's database; starts the embedded one if need be.
+
+        Raises:
+            LedgerUnreachable: it can't be started; or there is none, and the command makes none.
+        """
         if self.settings.dsn is not None:
             return self.settings.dsn
         from ledger.store.embedded import EmbeddedPostgres
 
-        return EmbeddedPostgres(self.settings.home).ensure_running(
-            timeout_seconds=self._timeout_seconds * 3
-        )
+        server = EmbeddedPostgres(self.settings.home)
+        if not server.files.data.exists():
+            self._insist_on_making()
+        return server.ensure_running(timeout_seconds=self._timeout_seconds * 3)
+
+    def _insist_on_making(self) -> None:
+        """Raise unless a new embedded ledger is wanted: an empty one says that nothing ever happened."""
+        if not self.makes_ledger:
+            raise LedgerUnreachable(
+                f"There is no ledger in {self.settings.home}.",
+                hint="Is it elsewhere? Set ROLLOUT_HOME, or ROLLOUT_DSN. To begin one here: rollout init",
+            )
 
     @cached_property
     def store(self) -> PostgresStore:
@@ -103,7 +118,7 @@ class Runtime:
         return self._timeout_seconds < TIMEOUT_SECONDS
 
     def _ensure_embedded_schema(self, store: PostgresStore) -> None:
-        """The embedded ledger is the user's own: it is made, and migrated, without being asked."""
+        """The embedded ledger is the user's own: migrated, and where one begins made, without ado."""
         from ledger.domain.errors import SchemaMissing
         from ledger.store import migrate
 
@@ -112,6 +127,9 @@ class Runtime:
         except SchemaMissing:
             from ledger.service.core.creation import create_ledger
 
+            if store.schema_revision() is None:
+                self._insist_on_making()
+                say(f"a new ledger is made in {self.settings.home}")
             migrate.upgrade(self.dsn)
             create_ledger(self.recorder_for(store), self.origin())
 

@@ -107,7 +107,9 @@ def create(
     )
     if made.by_another:
         record = backups.row(made.path, made.metadata) | {"outcome": "skipped"}
-        output.record(record, f"skipped ({made.path} was made just now, up to the same position)")
+        call.output.record(
+            record, f"skipped ({made.path} was made just now, up to the same position)"
+        )
         return
     record = backups.row(made.path, made.metadata) | {"outcome": "created", "event": at}
     call.output.record(

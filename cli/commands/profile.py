@@ -45,6 +45,7 @@ def adopt(call: Call, file: Path, register: bool) -> None:
       rollout profile adopt polyarb-x profiles/polyarb-x.yaml --reason "go-live plan, as agreed"
     """
 
+    call.runtime.makes_ledger = True
     plan, decision, registered = adoption.adopt(
         call.ledger, call.system, file, call.origin, register=register
     )

@@ -29,6 +29,7 @@ def init(call: Call) -> None:
       ROLLOUT_DSN=postgresql://admin@db/ledger rollout init
     """
 
+    call.runtime.makes_ledger = True
     migrate.upgrade(call.runtime.dsn)
     store = PostgresStore(call.runtime.dsn)
     made = create_ledger(call.runtime.recorder_for(store), call.origin)

@@ -88,6 +88,7 @@ def add(
           --control-file data/control/mode.json --config-file config/config.yaml
     """
 
+    call.runtime.makes_ledger = True
     actuators = Actuators(
         control_file=str(Path(control_file).absolute()) if control_file else None,
         http_admin=http_admin,
