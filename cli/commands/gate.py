@@ -10,13 +10,15 @@ from cli import options
 from cli.call import Call, with_output
 from cli.commands.preflight import COLOURS, EXIT_CODES
 from cli.completion import complete_waivable, complete_waiver
+from cli.output import say
 from cli.overview import styled
 from cli.times import parse_time
 from ledger.configuration.strict import did_you_mean
 from ledger.domain.decision import Decision
-from ledger.domain.errors import BadInput, UnknownName
+from ledger.domain.errors import BadInput, Refused, UnknownName
 from ledger.domain.gates import decide as gates
 from ledger.domain.gates.verdicts import standing_waivers
+from ledger.domain.state import SystemState
 from ledger.domain.values.durations import parse_duration
 from ledger.profiles.model import Profile
 from ledger.service.core.plan_in_force import plan_of
@@ -138,6 +140,7 @@ def waive(call: Call, subject: str, until: str, break_glass: bool, yes: bool) ->
     ledger = call.ledger
     profile = plan_of(ledger, ledger.load(call.system)).profile
     _insist_on_known(profile, call.system, subject)
+    _insist_on_effect(profile, call.state(), subject, call.now())
     call.insist_on_yes(f"{subject} of {call.system} is let pass", yes=yes)
     now = call.now()
     end = _until(until, now)
@@ -156,6 +159,8 @@ def waive(call: Call, subject: str, until: str, break_glass: bool, yes: bool) ->
         ),
         f"{waiver}: {subject} is let pass until {end:%Y-%m-%d %H:%M:%SZ}",
     )
+    if axis == "criterion":
+        say(f"it counts from the next evaluation: rollout gate eval {call.system}")
 
 
 def _insist_on_known(profile: Profile, system: str, subject: str) -> None:
@@ -173,6 +178,33 @@ def _insist_on_known(profile: Profile, system: str, subject: str) -> None:
             f"The plan of {system} has nothing that {subject!r} could let pass.",
             hint=did_you_mean(subject, alike)
             or f"It has: {', '.join(alike) or 'none of that kind'}",
+        )
+
+
+def _insist_on_effect(profile: Profile, state: SystemState, subject: str, now: datetime) -> None:
+    """Raise where a waiver of a criterion could change no verdict: it would only look like a way on.
+
+    Raises:
+        Refused: the phase is not the present one, or no criterion would be left that shows anything.
+    """
+    axis, _, name = subject.partition(":")
+    if axis != "criterion":
+        return
+    phase = name.partition("/")[0]
+    if state.phase is None or state.phase.name != phase:
+        present = f"in {state.phase.name}" if state.phase is not None else "in no phase"
+        raise Refused(
+            f"{state.system} is {present}: the gate of {phase} is not asked now, so nothing is waived.",
+            hint=f"Waive it when {phase} is the present phase.",
+        )
+    waived = {known["subject"] for known in standing_waivers(state, now).values()} | {subject}
+    planned = profile.phase(phase)
+    if planned is not None and all(
+        f"criterion:{phase}/{one.name}" in waived for one in planned.success
+    ):
+        raise Refused(
+            f"With {name} waived no criterion of {phase} would be left, and no evidence is no pass.",
+            hint=f"rollout gate waive {state.system} phase:{phase} --break-glass --until 1h --reason …",
         )
 
 

@@ -198,6 +198,22 @@ def _next(state: SystemState, seen: Json) -> list[str]:
         steps.append(f"rollout resume {name} --reason …")
     elif state.mode is None:
         steps.append(f"rollout switch {name} --to mock --reason …")
-    if state.mode != "real":
-        steps.append(f"rollout switch {name} --to real --reason …")
-    return steps
+    return [*steps, *_to_real(state)] if state.mode != "real" else steps
+
+
+def _to_real(state: SystemState) -> list[str]:
+    """Return the commands that lead from mock to real, with what the plan wants before it."""
+    name, plan, phase = state.system, state.profile, state.phase
+    steps: list[str] = []
+    planned = next(
+        (each for each in plan.phases if phase is not None and each.name == phase.name), None
+    ) if plan is not None else None  # fmt: skip
+    if planned is not None and planned.mode not in {None, "real"}:
+        steps += [f"rollout gate eval {name}"] if planned.gated else []
+        steps.append(f"rollout phase advance {name} --reason …")
+    guard = plan.guards.get("real") if plan is not None else None
+    if guard is not None and guard.preflight_seconds is not None:
+        steps.append(f"rollout preflight run {name}")
+    if guard is not None and guard.approvals is not None and guard.approvals.roles:
+        steps.append(f"rollout approve request {name} mode:real")
+    return [*steps, f"rollout switch {name} --to real --reason …"]

@@ -193,6 +193,33 @@ def test_what_the_plan_does_not_have_is_not_waived(desk: Desk, subject: str, tol
     assert told in desk("gate", "waive", "bot", subject, *glass, "--until", "1h", exits=2).err
 
 
+def test_a_waiver_that_could_change_no_verdict_is_refused(desk: Desk) -> None:
+    """I31, I8: accepted, it would look like a way on: of another phase, or of the last evidence there is."""
+    desk("phase", "enter", "bot", "shadow")
+    words = ("gate", "waive", "bot", "criterion:shadow/auc", "--until", "1h")
+    assert "rollout gate eval bot" in desk(*words).err
+    refused = desk("gate", "waive", "bot", "criterion:shadow/quiet", "--until", "1h", exits=3).err
+    assert "no criterion of shadow would be left" in refused
+    assert "--break-glass" in refused
+    desk("phase", "abort", "bot")
+    desk("gate", "waive", "bot", "phase:shadow", "--break-glass", "--until", "1h")
+
+
+def test_the_way_to_real_has_what_the_plan_wants(desk: Desk) -> None:
+    """I31: a command that is named is one that the plan does not refuse for want of another."""
+    desk("phase", "enter", "bot", "shadow")
+    told = desk("explain", "bot").out
+    wanted = [
+        "rollout gate eval bot",
+        "rollout phase advance bot",
+        "rollout preflight run bot",
+        "rollout approve request bot mode:real",
+        "rollout switch bot --to real",
+    ]
+    places = [told.index(command) for command in wanted]
+    assert places == sorted(places)
+
+
 def test_nobody_approves_their_own_request_by_another_spelling(desk: Desk) -> None:
     """Not as Dana either, if dana asked."""
     desk("approve", "request", "bot", "mode:real", ROLLOUT_ACTOR="dana")

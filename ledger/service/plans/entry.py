@@ -41,6 +41,7 @@ class Overlaid:
     contents: dict[str, bytes]
     changes: tuple[events.Change, ...]
     paths: tuple[str, ...]
+    """Of the files that it writes."""
 
 
 def overlaid(ledger: Ledger, state: SystemState, phase: Phase) -> Overlaid | None:
@@ -71,7 +72,8 @@ def overlaid(ledger: Ledger, state: SystemState, phase: Phase) -> Overlaid | Non
     contents = dict(lay_over(base, phase.overlay))
     snapshot = snapshot_under(contents.items(), ledger.keys)
     now = flatten(orjson.loads(snapshot.canonical))
-    paths = tuple(str(world.config_files[name]) for name in contents)
+    changed = [name for name, content in contents.items() if content != standing[name]]
+    paths = tuple(str(world.config_files[name]) for name in changed)
     return Overlaid(snapshot, contents, registration.changes_of(said, now), paths)
 
 
