@@ -197,7 +197,7 @@ def _insist_on_effect(profile: Profile, state: SystemState, subject: str, now: d
             f"{state.system} is {present}: the gate of {phase} is not asked now, so nothing is waived.",
             hint=f"Waive it when {phase} is the present phase.",
         )
-    waived = {known["subject"] for known in standing_waivers(state, now).values()} | {subject}
+    waived = {one.subject for one in standing_waivers(state, now).values()} | {subject}
     planned = profile.phase(phase)
     if planned is not None and all(
         f"criterion:{phase}/{one.name}" in waived for one in planned.success

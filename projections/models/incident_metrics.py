@@ -11,7 +11,7 @@ from typing import Any, Final, LiteralString, NamedTuple
 import orjson
 
 from ledger.domain.log.upcast import upcast
-from ledger.domain.values.moments import iso
+from ledger.domain.values.moments import iso, shifted
 from projections.core import log
 from projections.core.base import Db
 from projections.models.metric_blocks import BLOCK
@@ -146,7 +146,7 @@ def _before_after(
     samples: list[_Sampled], since: datetime, until: datetime, *, acted: int | None, elapsed: bool
 ) -> dict[str, Any]:
     """Return ``metrics`` (None where there is nothing to say), a ``note``, and the last ``position`` used."""
-    border = since + timedelta(seconds=WINDOW_SECONDS)
+    border = shifted(since, timedelta(seconds=WINDOW_SECONDS))
 
     def comes_before(event: _Sampled) -> bool:
         # What a rule saw and what it did may bear the same time: then the log tells which came first.

@@ -13,6 +13,7 @@ from psycopg.rows import dict_row
 
 from ledger.domain.errors import AmbiguousName, UnknownName
 from ledger.domain.log.envelope import Recorded
+from ledger.domain.values.moments import shifted
 from projections.core.base import Db, Part, Projection, Step, system_of
 from projections.core.rows import Kept, Row
 from projections.models import incident_document, incident_metrics, incident_record
@@ -91,8 +92,8 @@ class Incidents(Projection):
         incident_record.move(row["record"], step)
         row["status"] = row["record"]["status"]
         if step.event.type == "IncidentMitigated" and len(row["record"]["actions"]) == 1:
-            row["window_from"] = step.event.occurred_at - WINDOW
-            row["window_until"] = step.event.occurred_at + WINDOW
+            row["window_from"] = shifted(step.event.occurred_at, -WINDOW)
+            row["window_until"] = shifted(step.event.occurred_at, WINDOW)
         self._put(row, step)
         if row["status"] == "closed":
             self._rows.retire(row)
@@ -128,7 +129,7 @@ def _new(step: Step) -> Row:
         "severity": step.data["severity"],
         "title": step.data["title"],
         "opened_at": opened,
-        "window_from": opened - WINDOW,
+        "window_from": shifted(opened, -WINDOW),
         "window_until": opened,
         "pending": True,
         "record": incident_record.opened(step),

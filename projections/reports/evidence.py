@@ -11,6 +11,7 @@ from typing import Any, Final
 from ledger.domain.events import CriterionResult
 from ledger.domain.log.ids import metrics_stream
 from ledger.domain.values.durations import duration_text
+from ledger.domain.values.moments import shifted
 from projections.core.base import Db
 from projections.reports import figures
 from projections.reports.limits import Limit
@@ -111,7 +112,7 @@ def asides_of(
             doubt("mode", serious=False, span=span(elsewhere.total_seconds()), mode=wanted_mode)
         )
     needed = max((one.needed_seconds for one in criteria), default=0)
-    judged_from = window.until - timedelta(seconds=needed)
+    judged_from = shifted(window.until, -timedelta(seconds=needed))
     if needed and judged_from > window.since:
         beyond = [one.name for one in series.values() if _beyond(one, limits, judged_from)]
         fired = {str(one["alert"]) for one in alerts
@@ -184,7 +185,12 @@ def _copied(
 ) -> tuple[list[str], int]:
     """Return the series whose mean is, to the digit, what it was before; and how many could be compared."""
     before: dict[tuple[str, Labels], Series] = {}
-    for sample in read(db, system, window.since - BEFORE, window.since - timedelta(microseconds=1)):
+    for sample in read(
+        db,
+        system,
+        shifted(window.since, -BEFORE),
+        shifted(window.since, -timedelta(microseconds=1)),
+    ):
         key = (sample.metric, sample.labels)
         before.setdefault(key, Series(*key)).samples.append(sample)
     copied: list[str] = []

@@ -16,6 +16,7 @@ from ledger.domain.log.envelope import Recorded
 from ledger.domain.log.ids import control_stream, orders_stream
 from ledger.domain.state import SystemState
 from ledger.domain.values.fingerprints import flatten
+from ledger.domain.values.moments import shifted
 from projections.core import log
 from projections.core.base import Db
 from projections.models import mode_changes
@@ -151,7 +152,7 @@ def state_until(db: Db, system: str, moment: datetime) -> SystemState | None:
     Raises:
         UnknownName: the ledger holds no such system.
     """
-    last = moment - timedelta(microseconds=1)
+    last = shifted(moment, -timedelta(microseconds=1))
     try:
         return state_at(db, system, Moment(time=last))
     except BadInput:

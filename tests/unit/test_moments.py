@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, strategies as st
 
 from cli.times import parse_time
-from ledger.domain.values.moments import EPOCH, moment_of, since_1970
+from ledger.clock import FileClock
+from ledger.domain.values.moments import EPOCH, LATEST, moment_of, shifted, since_1970
 from ledger.metrics.sources import measured_of
 from ledger.service.imports.times import UTC_ZONE
 
@@ -79,3 +81,29 @@ def test_what_is_no_moment_is_told_with_what_is(value: object) -> None:
 def test_every_moment_since_1973_is_found_again(seconds: int, per_second: int) -> None:
     """In each unit, as a whole number; so no two units claim one number."""
     assert since_1970(seconds * per_second) == EPOCH + timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize("days", [1, 400_000])
+def test_no_reckoning_leaves_the_calendar(days: int) -> None:
+    """I7: a log with times of year 1 and 9999 is read and rebuilt like any other."""
+    first, last = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+    assert shifted(first, -timedelta(days=days)) == first
+    assert shifted(last, timedelta(days=days)) == last
+    assert shifted(NOW, timedelta(days=1)) == NOW + timedelta(days=1)
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ("0001-01-01T00:00:00+02:00", EPOCH),
+        ("0001-01-01", EPOCH),
+        ("9999-12-31T23:59:59-01:00", LATEST),
+        ("2026-12-01T00:00:00Z", NOW),
+    ],
+)
+def test_a_rehearsal_s_clock_says_no_time_that_nobody_can_reckon_from(
+    tmp_path: Path, said: str, meant: datetime
+) -> None:
+    """I13: what is recorded by it stays for good."""
+    (tmp_path / "clock").write_text(said)
+    assert FileClock(tmp_path / "clock").now() == meant

@@ -10,7 +10,7 @@ from ledger.domain import events
 from ledger.domain.approvals import decide as approvals
 from ledger.domain.errors import BadInput
 from ledger.domain.log.ids import Actor, ActorKind
-from ledger.domain.state import iso
+from ledger.domain.values.moments import iso
 from tests.support.stories import Story
 
 BOB = Actor("bob", "bob", ActorKind.HUMAN)

@@ -14,7 +14,7 @@ from ledger.domain.errors import ApprovalNeeded, BadInput, Refused, UnknownName
 from ledger.domain.log.ids import Actor, ActorKind
 from ledger.domain.plans.state import Quorum
 from ledger.domain.state import SystemState
-from ledger.domain.values.moments import iso, moment_of
+from ledger.domain.values.moments import iso, shifted
 
 _WESTERNMOST: Final = timedelta(hours=12)
 """So far behind UTC a day may still be the one before: a date on paper names no zone."""
@@ -51,7 +51,7 @@ def grant(
     _insist_on_another_person(asked, actor)
     if signed_on > now.date():
         raise BadInput(f"{signed_on} is a day to come.", hint="Sign with a date that has been.")
-    first_day = (moment_of(asked.at) - _WESTERNMOST).date()
+    first_day = shifted(datetime.fromisoformat(asked.at), -_WESTERNMOST).date()
     if signed_on < min(first_day, now.date()):
         raise BadInput(
             f"{request_} was asked for on {asked.at[:10]}, and signed on {signed_on} it would be a yes to "

@@ -81,6 +81,24 @@ def moment_of(value: object, zone: tzinfo = UTC) -> datetime:
     return moment
 
 
+def shifted(moment: datetime, span: timedelta) -> datetime:
+    """Return ``moment`` moved by ``span``; at the ends of the calendar, its first or last moment.
+
+    The log may hold times of year 1 or 9999, by a clock that was wrong: no reader of it fails for that.
+    """
+    try:
+        return moment + span
+    except OverflowError:
+        forward = span > timedelta(0)
+        zone = moment.tzinfo
+        return datetime.max.replace(tzinfo=zone) if forward else datetime.min.replace(tzinfo=zone)
+
+
+def within_bounds(moment: datetime) -> datetime:
+    """Return ``moment``, or the nearest one that there is a way to reckon from: from 1970 to `LATEST`."""
+    return min(max(moment, EPOCH), LATEST)
+
+
 def _no_time(value: object) -> ValueError:
     text = repr(value)
     short = text if len(text) <= 60 else f"{text[:57]}…"

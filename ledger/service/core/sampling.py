@@ -11,6 +11,7 @@ from typing import Final
 from ledger.domain.events import MetricsRecorded, Sample
 from ledger.domain.log.envelope import NewEvent
 from ledger.domain.log.ids import metrics_stream
+from ledger.domain.values.moments import shifted
 from ledger.metrics.sources import Measured
 from ledger.metrics.specs import NAME_PATTERN
 from ledger.service.core.recorder import Origin, Recorder
@@ -82,7 +83,7 @@ def read_samples(
     held before costs nothing. A rehearsal may be ahead of the database's clock: its own one counts then.
     """
     stream = metrics_stream(system)
-    first = store.first_revision_since(stream, since - CLOCKS_APART)
+    first = store.first_revision_since(stream, shifted(since, -CLOCKS_APART))
     for event in store.read_stream(stream, first - 1):
         if since <= event.occurred_at <= until:
             for sample in event.data["samples"]:

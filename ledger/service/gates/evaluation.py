@@ -17,6 +17,7 @@ from ledger.domain.gates.verdicts import of_criteria, waiver_for
 from ledger.domain.plans import decide as phases
 from ledger.domain.state import SystemState
 from ledger.domain.values.durations import duration_text
+from ledger.domain.values.moments import shifted
 from ledger.profiles.phases import Criterion, Phase
 from ledger.service.core import sampling
 from ledger.service.core.plan_in_force import plan_of
@@ -97,7 +98,7 @@ class _Evidence:
         reach = max((one.reach_seconds for one in compiled.values()), default=0.0)
         start = min((self._start(one) for one in phase.success), default=now)
         for sample in sampling.read_samples(
-            ledger.recorder.store, state.system, start - timedelta(seconds=reach), now
+            ledger.recorder.store, state.system, shifted(start, -timedelta(seconds=reach)), now
         ):
             at = sample.at.timestamp()
             self._series.add(sample.metric, sample.labels, at, sample.number)
