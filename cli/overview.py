@@ -61,7 +61,7 @@ def overview_text(seen: Json, now: datetime, rollout: Sequence[tuple[str, str]] 
 def state_text(state: SystemState, *, as_of: str) -> str:
     """Return a past state as lines; everything is told as of then."""
     problems = problems_of(state)
-    environment = (state.registration or {}).get("environment", "not registered yet")
+    environment = state.environment or "not registered yet"
     lines = [f"{state.system} · {environment} · as of {as_of}"]
     since = f", since {_seconds(state.mode_since)}, by {state.mode_by}" if state.mode else ""
     mode = mode_text(state.mode, state.pause_kind) + since + _because(state.mode_reason)

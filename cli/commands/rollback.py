@@ -15,6 +15,7 @@ from ledger.domain.configurations.decide import short
 from ledger.domain.errors import LedgerUnreachable, Refused, UsageError
 from ledger.domain.rollbacks import decide as rollbacks
 from ledger.domain.rollbacks.decide import LAST_STABLE, unfinished
+from ledger.domain.rollbacks.state import RollbackIntent
 from ledger.service import offline
 from ledger.service.recovery import recover
 from ledger.service.rollbacks import rollback as rolling_back
@@ -167,13 +168,12 @@ def _where_to(
 
 def show_rollback(call: Call, selector: str, code: str | None) -> None:
     """Print what a rollback would change, write and append."""
-
     decision, changes = rolling_back.plan(call.ledger, call.system, selector, call.actor, code=code)
     if decision.skipped is not None:
         call.skip(decision.skipped)
         return
-    intent = decision.events[0].payload()
-    title = f"{short(intent.get('from_fingerprint'))} → {short(intent['to_fingerprint'])}"
+    intent = RollbackIntent.of(decision.events[0].payload())
+    title = f"{short(intent.from_fingerprint)} → {short(intent.to_fingerprint)}"
     steps = ["RollbackStepCompleted"] * rollbacks.step_count(intent)
     show_plan(decision, changes, call.output, title, [*steps, "ConfigApplied", "RollbackCompleted"])
 
@@ -195,17 +195,17 @@ def status(call: Call) -> None:
             {"system": call.system, "rollback": None}, f"{call.system} has no rollback in flight"
         )
         return
-    record = state.operations[begun[0]]
+    name, operation = begun
     call.output.record(
         {
-            "operation": begun[0],
-            "to": begun[1],
-            "begun_at": record["at"],
-            "by": record["actor"],
-            "reason": record["reason"],
-            "steps_done": len(record["steps"]),
-            "steps": rollbacks.step_count(record["intent"]),
-            "failed": record.get("failed"),
+            "operation": name,
+            "to": operation.intent.to_fingerprint,
+            "begun_at": operation.at,
+            "by": operation.actor,
+            "reason": operation.reason,
+            "steps_done": len(operation.steps),
+            "steps": rollbacks.step_count(operation.intent),
+            "failed": operation.failed,
         }
     )
     say(

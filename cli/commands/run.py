@@ -157,7 +157,7 @@ def _prepare(
     recovery.recover(ledger, system, origin)
     state = ledger.load(system)
     _insist_on_go(runtime, state, origin)
-    world = world_of(state.registration or {}, ledger.recorder.clock)
+    world = world_of(state.actuators, ledger.recorder.clock)
     if world.configs is not None:
         snapshots.save_unknown(ledger, state, world, origin)
     if backup:
@@ -228,13 +228,12 @@ def _count_down(runtime: Runtime, seconds: int) -> None:
 
 def _variables(told: dict[str, Any], state: SystemState) -> dict[str, str]:
     """Return what the program finds in its environment."""
-    actuators = (state.registration or {}).get("actuators", {})
     given = {
         "RUN_TAG": told["run_tag"],
         "CONFIG_FINGERPRINT": told["config_fingerprint"] or "",
         "PROFILE_NAME": told["profile"] or "",
         "EXEC_MODE": told["mode"].partition("/")[0],
-        "EXEC_CONTROL_FILE": actuators.get("control_file") or "",
+        "EXEC_CONTROL_FILE": state.actuators.control_file or "",
     }
     return {name: value for name, value in given.items() if value}
 

@@ -152,14 +152,13 @@ def list_(call: Call) -> None:
     rows = []
     for name in call.runtime.store.systems():
         state = call.ledger.recorder.load(name)
-        registration = state.registration or {}
         rows.append(
             {
                 "system": name,
-                "environment": registration.get("environment"),
+                "environment": state.environment,
                 "mode": f"{state.mode}/{state.pause_kind}" if state.pause_kind else state.mode,
                 "fingerprint": (state.fingerprint or "")[7:19],
-                "description": registration.get("description", ""),
+                "description": state.registration.description if state.registration else "",
             }
         )
     call.output.rows(rows, ["system", "environment", "mode", "fingerprint", "description"])
@@ -175,21 +174,21 @@ def show(call: Call, name: str) -> None:
     Example:
       rollout system show polyarb-x
     """
-    registration = call.ledger.load(name).registration or {}
-    actuators = registration["actuators"]
+    state = call.ledger.load(name)
+    actuators, code = state.actuators, state.actuators.code
     record = {
         "system": name,
-        "environment": registration["environment"],
-        "description": registration.get("description", ""),
-        "control_file": actuators.get("control_file"),
-        "http_admin": actuators.get("http_admin"),
-        "config_files": actuators.get("config_files", []),
-        "mitigation_file": actuators.get("mitigation_file"),
-        "code": actuators.get("code"),
-        "confirm_timeout_ms": actuators["confirm_timeout_ms"],
+        "environment": state.environment,
+        "description": state.registration.description if state.registration is not None else "",
+        "control_file": actuators.control_file,
+        "http_admin": actuators.http_admin,
+        "config_files": [file.to_json() for file in actuators.config_files],
+        "mitigation_file": actuators.mitigation_file,
+        "code": code.to_json() if code is not None else None,
+        "confirm_timeout_ms": actuators.confirm_timeout_ms,
     }
     if call.output.format == "table":
-        files = [f"{file['name']} at {file['path']}" for file in actuators.get("config_files", ())]
+        files = [f"{file.name} at {file.path}" for file in actuators.config_files]
         record["config_files"] = ", ".join(files)
-        record["code"] = (actuators.get("code") or {}).get("repository")
+        record["code"] = code.repository if code is not None else None
     call.output.record(record)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from msgspec.structs import replace
 
 from ledger.domain.log.envelope import Recorded
 from ledger.domain.log.ids import ActorKind
+from ledger.domain.operations import Decided, DecidedFields, Operation, OperationKind
 from ledger.domain.state import Json, SystemState
 from ledger.domain.values.moments import iso
 
@@ -60,21 +61,12 @@ def is_late(event: Recorded) -> bool:
 # --- operations ---
 
 
-def begun(
-    state: SystemState, event: Recorded, kind: str, data: Json, *, overtaken: bool = False
-) -> SystemState:
+def begun(state: SystemState, event: Recorded, operation: Operation) -> SystemState:
     """Return ``state`` with the operation that ``event`` begins in flight."""
-    operation = {
-        **decided(event),
-        "kind": kind,
-        "steps": [],
-        "intent": data,
-        "overtaken": overtaken,
-    }
     return replace(
         state,
         operations=with_(state.operations, str(event.operation), operation),
-        human_position=event.position if operation["human"] else state.human_position,
+        human_position=event.position if operation.human else state.human_position,
     )
 
 
@@ -83,7 +75,7 @@ def ended(state: SystemState, event: Recorded) -> SystemState:
     return replace(state, operations=without(state.operations, event.operation))
 
 
-def decided(event: Recorded) -> dict[str, Any]:
+def decided(event: Recorded) -> DecidedFields:
     """Return who decided what ``event`` begins, when and why."""
     return {
         "position": event.position,
@@ -95,26 +87,27 @@ def decided(event: Recorded) -> dict[str, Any]:
     }
 
 
-def who_asked(state: SystemState, event: Recorded) -> Json:
+def who_asked(state: SystemState, event: Recorded) -> Decided:
     """Return who decided what ``event`` is the outcome of; the event itself where no intent is known."""
-    return state.operations.get(str(event.operation)) or decided(event)
+    return state.operations.get(str(event.operation)) or Decided(**decided(event))
 
 
 def mark_overtaken(
-    state: SystemState, event: Recorded, asked: Json, *kinds: str
-) -> Mapping[str, Json]:
+    state: SystemState, event: Recorded, asked: Decided, *kinds: OperationKind
+) -> Mapping[str, Operation]:
     """Return the operations in flight, marked if this outcome's decision came after theirs."""
     if not state.operations:
         return state.operations
     return {
-        operation: {**known, "overtaken": True}
-        if known["kind"] in kinds and operation != event.operation and _precedes(known, asked)
+        operation: replace(known, overtaken=True)
+        if known.kind in kinds and operation != event.operation and _precedes(known, asked)
         else known
         for operation, known in state.operations.items()
     }
 
 
-def _precedes(one: Json, other: Json) -> bool:
+def _precedes(one: Decided, other: Decided) -> bool:
     """Order two decisions: by position, which is exact; by their own times where one came in late."""
-    key = "at" if one["late"] or other["late"] else "position"
-    return bool(one[key] < other[key])
+    if one.late or other.late:
+        return one.at < other.at
+    return one.position < other.position

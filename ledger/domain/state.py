@@ -8,15 +8,21 @@ thrown away: folding from the first event gives the same).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final, TypeVar
+from uuid import UUID
 
 import msgspec
 
 from ledger.domain.approvals.state import ApprovalRequest
 from ledger.domain.gates.state import JudgedGate, JudgedPreflight, Waiver
+from ledger.domain.operations import Begun, Operation
 from ledger.domain.plans.state import PhaseLeft, PlanInForce, PresentPhase
+from ledger.domain.systems.state import Actuators, Registration
 
 Json = Mapping[str, Any]
+
+
+NO_ACTUATORS: Final = Actuators()
 
 
 class SystemState(msgspec.Struct, frozen=True):
@@ -25,8 +31,7 @@ class SystemState(msgspec.Struct, frozen=True):
     system: str
     revision: int = 0
     position: int = 0
-    registration: Json | None = None
-    """environment, description, actuators: as in SystemRegistered."""
+    registration: Registration | None = None
     mode: str | None = None
     """None: never switched."""
     pause_kind: str | None = None
@@ -51,9 +56,8 @@ class SystemState(msgspec.Struct, frozen=True):
     """fingerprint -> snapshots {id: files}, last_snapshot, registered_at, stable and quarantined (position
     or None), stable_at, applied (was it ever in force)."""
     tags: Mapping[str, str] = msgspec.field(default_factory=dict[str, Any])
-    operations: Mapping[str, Json] = msgspec.field(default_factory=dict[str, Any])
-    """In flight: operation -> kind, position, at, actor, reason, steps done, the intent's data; and
-    overtaken, where somebody has decided otherwise since: then it must not be carried out any more."""
+    operations: Mapping[str, Operation] = msgspec.field(default_factory=dict[str, Any])
+    """In flight, by id."""
     alerts: Mapping[str, Json] = msgspec.field(default_factory=dict[str, Any])
     """Firing: alert -> severity, message, since, acknowledged_by, inhibited_by, labels, rule, clocks, acted,
     told {channel: ok, at, failures, times}."""
@@ -110,10 +114,31 @@ class SystemState(msgspec.Struct, frozen=True):
         """Of the phase that was entered last; None: none was."""
         return self.phase.name if self.phase is not None else None
 
+    @property
+    def actuators(self) -> Actuators:
+        """What carries decisions into the world; nothing does, where the system was never registered."""
+        return self.registration.actuators if self.registration is not None else NO_ACTUATORS
+
+    @property
+    def environment(self) -> str | None:
+        """staging | production, where it is known."""
+        return self.registration.environment if self.registration is not None else None
+
     def to_json(self) -> dict[str, Any]:
         """Return the state as JSON-ready data."""
-        data: dict[str, Any] = msgspec.to_builtins(self)
+        data: dict[str, Any] = msgspec.json.decode(encode(self))
         return data
+
+
+BegunT = TypeVar("BegunT", bound=Begun)
+
+
+def operation_of(state: SystemState, operation: UUID, kind: type[BegunT]) -> BegunT:
+    """Return an operation in flight, as of its kind."""
+    begun = state.operations[str(operation)]
+    if not isinstance(begun, kind):
+        raise TypeError(f"{operation} is a {begun.kind}")
+    return begun
 
 
 _DECODER = msgspec.json.Decoder(SystemState)

@@ -19,7 +19,9 @@ from ledger.domain.log.envelope import NewEvent
 from ledger.domain.log.event import Event
 from ledger.domain.log.ids import check_system_name, control_stream, uuid7
 from ledger.domain.modes import decide as modes
+from ledger.domain.modes.state import SwitchIntent
 from ledger.domain.state import SystemState
+from ledger.domain.systems.state import Actuators, Registration
 from ledger.domain.values.modes import Mode, PauseKind, full_kind
 from ledger.service.core.actuators import world_of
 from ledger.service.core.recorder import Origin, within
@@ -68,7 +70,7 @@ def _pause_without_ledger(
     away: LedgerError,
 ) -> SwitchResult:
     state = remembered(ledger, system, by_hand, away)
-    world = world_of(state.registration or {}, ledger.recorder.clock)
+    world = world_of(state.actuators, ledger.recorder.clock)
     operation = uuid7()
     origin = within(origin, operation)
     kind = full_kind(Mode.PAUSED, kind) or PauseKind.HALT
@@ -82,7 +84,7 @@ def _pause_without_ledger(
     )
     unspooled = _try_to_spool(ledger, system, [intent], origin)
     fail_points.reach("pause.after_spool_intent")
-    outcome, carried = act(ledger, world, intent.payload(), origin, operation)
+    outcome, carried = act(ledger, world, SwitchIntent.of(intent.payload()), origin, operation)
     fail_points.reach("pause.after_act")
     switched = isinstance(outcome, events.ModeSwitched)
     mitigated = alerts.mitigated_by(state, f"paused/{kind}") if switched else ()
@@ -129,7 +131,7 @@ def remembered(
     """
     state = ledger.memory.recall(system) or SystemState(check_system_name(system))
     if by_hand is not None:
-        return replace(state, registration={"actuators": by_hand.payload()})
+        return replace(state, registration=Registration(actuators=Actuators.of(by_hand.payload())))
     if state.registration is None:
         raise LedgerUnreachable(
             f"{away.message} And this machine does not remember how {system} is reached.",
@@ -244,15 +246,14 @@ def rollback(
             touched.
     """
     from ledger.domain.rollbacks import decide as rollbacks
+    from ledger.domain.rollbacks.state import RollbackIntent
     from ledger.service.configurations import apply, registration, snapshots
     from ledger.service.configurations.apply import ApplyResult
     from ledger.service.rollbacks import rollback as rolling_back
 
     with ledger.alone_here(system, "rollback"):
         state = remembered(ledger, system, None, unreachable)
-        world = apply.insist_on_files(
-            world_of(state.registration or {}, ledger.recorder.clock), system
-        )
+        world = apply.insist_on_files(world_of(state.actuators, ledger.recorder.clock), system)
         if selector.startswith("#"):
             raise LedgerUnreachable(
                 f"{unreachable.message} And {selector} can't be looked up without it.",
@@ -262,10 +263,10 @@ def rollback(
         decision = rollbacks.request(state, selector, in_place=standing)
         if decision.skipped is not None:
             return ApplyResult(system, state.fingerprint or "", "skipped", decision.skipped)
-        intent = decision.events[0].payload()
-        target = intent["to_fingerprint"]
+        intent = RollbackIntent.of(decision.events[0].payload())
+        target = intent.to_fingerprint
         try:
-            contents = apply.restored(ledger, state, target, intent["snapshot"], world)
+            contents = apply.restored(ledger, state, target, intent.snapshot, world)
             outcome = rolling_back.outcome(ledger, state, intent)
         except UnknownName:
             raise LedgerUnreachable(
@@ -291,7 +292,7 @@ def rollback(
         for warning in _try_to_spool(ledger, system, [*steps, *outcome], origin):
             ledger.warn(warning)
         return ApplyResult(
-            system, target, "rolled_back", previous=intent.get("from_fingerprint"),
+            system, target, "rolled_back", previous=intent.from_fingerprint,
             files=tuple(str(world.config_files[name]) for name in written),
             operation=str(operation), spooled=True,
         )  # fmt: skip

@@ -9,12 +9,14 @@ from uuid import UUID
 
 from ledger.domain import events
 from ledger.domain.configurations.decide import short
+from ledger.domain.configurations.state import ApplyIntent
 from ledger.domain.decision import Decision
 from ledger.domain.errors import LedgerError, LedgerUnreachable, Refused, StaleRevision
 from ledger.domain.log.event import Event
 from ledger.domain.log.ids import Channel
 from ledger.domain.modes import decide as modes
-from ledger.domain.state import SystemState
+from ledger.domain.operations import ApplyOperation, RollbackOperation, SwitchOperation
+from ledger.domain.state import SystemState, operation_of
 from ledger.domain.values.actuation import Observed
 from ledger.domain.values.modes import Mode, PauseKind, exposure
 from ledger.domain.values.moments import iso
@@ -116,17 +118,17 @@ def finish_dead_operations(ledger: Ledger, system: str, origin: Origin) -> Finis
     abandoned: list[str] = []
     problems: list[str] = []
     state = ledger.load(system)
-    for operation, known in sorted(state.operations.items(), key=lambda item: item[1]["position"]):
+    for operation, known in sorted(state.operations.items(), key=lambda item: item[1].position):
         state = ledger.load(system)
         if operation not in state.operations:
             continue
-        world = world_of(state.registration or {}, ledger.recorder.clock)
+        world = world_of(state.actuators, ledger.recorder.clock)
         finish = {"switch": _finish_switch, "apply": _finish_apply, "rollback": _finish_rollback}
         # Who came by is not who decided: the reason is theirs.
-        finisher = replace(origin, channel=Channel.RECOVERY, reason=known["reason"])
-        what = f"{known['kind']} #{known['position']}"
+        finisher = replace(origin, channel=Channel.RECOVERY, reason=known.reason)
+        what = f"{known.kind} #{known.position}"
         try:
-            done, sentence = finish[known["kind"]](
+            done, sentence = finish[known.kind](
                 ledger, world, state, UUID(operation), within(finisher, UUID(operation))
             )
         except LedgerUnreachable:
@@ -145,18 +147,18 @@ def _finish_switch(
     ledger: Ledger, world: World, state: SystemState, operation: UUID, origin: Origin
 ) -> tuple[bool, str]:
     """A switch that the world has done is recorded; one that lowers exposure is done; a raise is given up."""
-    record = state.operations[str(operation)]
-    target, kind = switch.asked_for(record["intent"])
+    begun = operation_of(state, operation, SwitchOperation)
+    target, kind = begun.intent.to_mode, begun.intent.to_kind
     observed = world.modes.observe() if world.modes is not None else None
     reading = observed.safe if observed is not None and observed.agrees else None
-    if record["overtaken"]:
+    if begun.overtaken:
         why = "begun and not done; somebody has decided otherwise since"
     elif not modes.raises(state, target, kind, observed) or _lowers(observed, target, kind):
         result = switch.carry_out(ledger, world, state, operation, origin)
         return result.outcome == "switched", f"{target} {result.outcome}"
     elif reading is not None and reading.tells(target, kind):
         # Only recorded: carrying it out again would raise the exposure a second time.
-        outcome = switch.arrived(record["intent"], reading.actuator)
+        outcome = switch.arrived(begun.intent, reading.actuator)
         _, given_up = switch.record(ledger, state.system, operation, outcome, origin)
         return given_up is None, f"{target} {given_up or 'had been carried out'}"
     else:
@@ -189,23 +191,21 @@ def _finish_apply(
 
     One that somebody has decided against since is recorded if all of it is in place, and else given up.
     """
-    record = state.operations[str(operation)]
-    fingerprint = record["intent"]["fingerprint"]
+    begun = operation_of(state, operation, ApplyOperation)
+    fingerprint = begun.intent.fingerprint
     contents: dict[str, bytes] = {}
     why = "begun, and nothing was written"
-    if record["overtaken"]:
+    if begun.overtaken:
         why = "begun, and somebody has decided otherwise since"
     else:
         try:
-            contents = apply.restored(
-                ledger, state, fingerprint, record["intent"]["snapshot"], world
-            )
+            contents = apply.restored(ledger, state, fingerprint, begun.intent.snapshot, world)
         except LedgerUnreachable:
             raise
         except LedgerError as problem:
             why = f"begun, and can't be completed: {problem.message}"
     standing = world.configs.read() if world.configs is not None else {}
-    changed = _changed_by(state, record["intent"])
+    changed = _changed_by(state, begun.intent)
     written = [standing.get(name) == contents[name] for name in contents if name in changed]
     done = any(written)
     if contents and not apply.still_wanted(state, operation):
@@ -218,9 +218,9 @@ def _finish_apply(
     return False, f"{short(fingerprint)} was {why}"
 
 
-def _changed_by(state: SystemState, intent: Mapping[str, Any]) -> set[str]:
+def _changed_by(state: SystemState, intent: ApplyIntent) -> set[str]:
     """Return the files that an apply writes anew: one that stays as it is can't tell whether it was begun."""
-    new = state.configs[intent["fingerprint"]]["snapshots"][intent["snapshot"]]
+    new = state.configs[intent.fingerprint]["snapshots"][intent.snapshot]
     old = state.configs.get(state.fingerprint or "", {"snapshots": {}})["snapshots"]
     stays = {file["name"]: file for file in old.get(state.snapshot, ())}
     names = {file["name"] for file in new}
@@ -231,16 +231,16 @@ def _finish_rollback(
     ledger: Ledger, world: World, state: SystemState, operation: UUID, origin: Origin
 ) -> tuple[bool, str]:
     """A rollback is completed, unless somebody has decided otherwise since: something was wrong."""
-    record = state.operations[str(operation)]
-    intent = record["intent"]
-    if record["overtaken"]:
+    begun = operation_of(state, operation, RollbackOperation)
+    intent = begun.intent
+    if begun.overtaken:
         why = "begun, and somebody has decided otherwise since"
         given_up = events.RollbackAbandoned(explanation=why)
         ledger.recorder.end(state.system, operation, lambda _: [given_up], origin)
-        return False, f"to {short(intent['to_fingerprint'])} was {why}"
-    contents = apply.restored(ledger, state, intent["to_fingerprint"], intent["snapshot"], world)
+        return False, f"to {short(intent.to_fingerprint)} was {why}"
+    contents = apply.restored(ledger, state, intent.to_fingerprint, intent.snapshot, world)
     rollback.complete(ledger, world, state, operation, contents, origin)
-    return True, f"back on {short(intent['to_fingerprint'])}"
+    return True, f"back on {short(intent.to_fingerprint)}"
 
 
 # --- drift --------------------------------------------------------------------------------------
@@ -284,7 +284,7 @@ def find_drift(
     ledger: Ledger, state: SystemState
 ) -> tuple[dict[str, events.DriftDetected], list[str]]:
     """Compare the world with ``state``; return what differs, by subject, and what could not be told."""
-    world = world_of(state.registration or {}, ledger.recorder.clock)
+    world = world_of(state.actuators, ledger.recorder.clock)
     found: dict[str, events.DriftDetected] = {}
     mode, kind = modes.current(state)
     if world.modes is not None and mode is not None:

@@ -11,7 +11,7 @@ from psycopg import Connection, errors
 
 from ledger.domain.state import SystemState, decode
 
-VERSION: Final = 7
+VERSION: Final = 8
 """Of the projection of states; raise it when the fold or its form changes."""
 
 

@@ -92,7 +92,7 @@ def summary_of(state: SystemState, problems: Sequence[str]) -> Json:
         "system": state.system,
         "health": "degraded" if problems else "healthy",
         "problems": list(problems),
-        "environment": (state.registration or {}).get("environment"),
+        "environment": state.environment,
         "mode": state.mode,
         "pause_kind": state.pause_kind,
         "mode_since": state.mode_since,
@@ -116,10 +116,8 @@ def problems_of(state: SystemState) -> list[str]:
         )
         found.append(f"the {subject} in the world is not what the ledger has: {difference}")
     for operation in state.operations.values():
-        failed = f", and failed: {operation['failed']}" if operation.get("failed") else ""
-        found.append(
-            f"a {operation['kind']} was begun by {operation['actor']} and has not ended{failed}"
-        )
+        failed = f", and failed: {operation.failed}" if operation.failed else ""
+        found.append(f"a {operation.kind} was begun by {operation.actor} and has not ended{failed}")
     if state.unconfirmed is not None:
         told = state.unconfirmed
         found.append(f"the switch to {told['to']} was not confirmed: {told['detail']}")

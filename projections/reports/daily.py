@@ -80,7 +80,7 @@ def _configuration(
     return Section(
         "configuration",
         facts(
-            environment=(state.registration or {}).get("environment"),
+            environment=state.environment,
             mode_at_end=parts.mode_name(state),
             mode_since=datetime.fromisoformat(state.mode_since) if state.mode_since else None,
             mode_by=state.mode_by,

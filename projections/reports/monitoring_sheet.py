@@ -94,7 +94,7 @@ def _overview(state: SystemState, plan: Plan | None) -> Section:
     return Section(
         "overview",
         facts(
-            environment=(state.registration or {}).get("environment"),
+            environment=state.environment,
             mode=parts.mode_name(state),
             phase=state.phase_name,
             phase_since=_moment(phase.since if phase is not None else None),

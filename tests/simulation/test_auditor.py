@@ -32,7 +32,7 @@ def real_needs_nothing(patch: pytest.MonkeyPatch) -> None:
 
 def a_rule_raises_exposure(patch: pytest.MonkeyPatch) -> None:
     def to_real(_ledger: object, state: SystemState, *_: object) -> tuple[str, str]:
-        path = (state.registration or {})["actuators"]["control_file"]
+        path = str(state.actuators.control_file)
         Path(path).write_text('{"mode": "real"}')
         return "done", "better so"
 

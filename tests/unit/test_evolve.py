@@ -29,7 +29,7 @@ def test_a_late_pause_is_behind_the_switches_since() -> None:
     story.tell(asked("paused", "halt"), operation=uuid7(), ago_seconds=3600, spooled=True)
     story.tell(switched("paused", "halt"), ago_seconds=3599, spooled=True)
     assert (story.state.mode, story.state.mode_by) == ("mock", "bob")
-    assert [known["overtaken"] for known in story.state.operations.values()] == [True]
+    assert [known.overtaken for known in story.state.operations.values()] == [True]
 
 
 def test_a_late_pause_that_nobody_has_answered_counts() -> None:
@@ -47,11 +47,11 @@ def test_a_decision_overtakes_only_what_was_decided_before_it() -> None:
     story.tell(asked("paused", "halt"), operation=first)
     story.tell(asked("paused", "reduce_only"), operation=second)
     story.tell(switched("paused", "halt"), operation=first)
-    assert story.state.operations[str(second)]["overtaken"] is False
+    assert story.state.operations[str(second)].overtaken is False
     third = uuid7()
     story.tell(asked("paused", "drain"), operation=third)
     story.tell(switched("paused", "drain"), operation=third)
-    assert story.state.operations[str(second)]["overtaken"] is True
+    assert story.state.operations[str(second)].overtaken is True
 
 
 def test_an_outcome_is_put_down_to_who_decided() -> None:
@@ -85,7 +85,7 @@ def test_a_late_rollback_is_behind_what_was_applied_since() -> None:
         events.ConfigApplied(fingerprint=OTHER, snapshot="d" * 64, cause="apply", changes=())
     )
     story.tell(requested, operation=operation, ago_seconds=3600, spooled=True)
-    assert story.state.operations[str(operation)]["overtaken"] is True
+    assert story.state.operations[str(operation)].overtaken is True
     late = events.ConfigApplied(
         fingerprint=FINGERPRINT, snapshot="c" * 64, cause="rollback", changes=()
     )

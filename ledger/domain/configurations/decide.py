@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 from ledger.domain import events
 from ledger.domain.decision import Decision, insist_on_registered
@@ -147,11 +147,7 @@ def snapshot_to_write(state: SystemState, fingerprint: str) -> str:
 
 
 def _places(state: SystemState) -> dict[str, str]:
-    registration: Any = state.registration or {}
-    return {
-        file["name"]: file["path"]
-        for file in registration.get("actuators", {}).get("config_files", ())
-    }
+    return {file.name: file.path for file in state.actuators.config_files}
 
 
 def targets(state: SystemState, snapshot: str, fingerprint: str) -> tuple[events.ConfigFile, ...]:

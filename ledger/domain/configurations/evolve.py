@@ -6,8 +6,10 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
+from ledger.domain.configurations.state import ApplyIntent
 from ledger.domain.folding import (
     begun,
+    decided,
     ended,
     mark_overtaken,
     on,
@@ -18,6 +20,7 @@ from ledger.domain.folding import (
     without,
 )
 from ledger.domain.log.envelope import Recorded
+from ledger.domain.operations import ApplyOperation
 from ledger.domain.state import Json, SystemState
 from ledger.domain.values.moments import iso
 
@@ -56,7 +59,7 @@ def _config_registered(state: SystemState, event: Recorded, data: Json) -> Syste
 
 @on("ConfigApplyRequested")
 def _apply_requested(state: SystemState, event: Recorded, data: Json) -> SystemState:
-    return begun(state, event, "apply", data)
+    return begun(state, event, ApplyOperation(**decided(event), intent=ApplyIntent.of(data)))
 
 
 @on("ConfigApplied")

@@ -47,7 +47,7 @@ def is_settled(
     """
     mode, mode_kind = current(state)
     verdict = transition(mode, target, current_kind=mode_kind, target_kind=kind)
-    under_way = any(operation["kind"] == "switch" for operation in state.operations.values())
+    under_way = any(operation.kind == "switch" for operation in state.operations.values())
     agrees = observed is None or observed.tells(target, kind)
     return verdict is Transition.NO_OP and agrees and not under_way and "mode" not in state.drift
 

@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from ledger.domain.folding import (
     begun,
+    decided,
     ended,
     mark_overtaken,
     on,
@@ -14,13 +15,20 @@ from ledger.domain.folding import (
     without,
 )
 from ledger.domain.log.envelope import Recorded
+from ledger.domain.modes.state import SwitchIntent
+from ledger.domain.operations import SwitchOperation
 from ledger.domain.state import Json, SystemState
 from ledger.domain.values.moments import iso
 
 
 @on("ModeSwitchRequested")
 def _mode_requested(state: SystemState, event: Recorded, data: Json) -> SystemState:
-    return begun(state, event, "switch", data, overtaken=superseded(event, state.mode_since))
+    switch = SwitchOperation(
+        **decided(event),
+        intent=SwitchIntent.of(data),
+        overtaken=superseded(event, state.mode_since),
+    )
+    return begun(state, event, switch)
 
 
 @on("ModeSwitched")
@@ -35,8 +43,8 @@ def _mode_switched(state: SystemState, event: Recorded, data: Json) -> SystemSta
         pause_kind=data.get("to_kind"),
         mode_since=iso(event.occurred_at),
         # Who decided it, not who came by later and finished it after a crash.
-        mode_by=asked["actor"],
-        mode_reason=asked["reason"],
+        mode_by=asked.actor,
+        mode_reason=asked.reason,
         mode_position=event.position,
         unconfirmed=None,
         operations=mark_overtaken(state, event, asked, "switch"),
@@ -60,7 +68,7 @@ def _mode_unconfirmed(state: SystemState, event: Recorded, data: Json) -> System
         "to": f"{data['to_mode']}/{kind}" if kind else data["to_mode"],
         "detail": data["explanation"],
         "at": iso(event.occurred_at),
-        "actor": asked["actor"],
+        "actor": asked.actor,
         "position": event.position,
     }
     return replace(state, unconfirmed=unconfirmed)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
 from ledger.domain import events
 from ledger.domain.approvals.decide import insist_on_approvals
+from ledger.domain.configurations.state import PhaseMove
 from ledger.domain.decision import Decision, insist_on_no_rule, insist_on_registered
 from ledger.domain.errors import Refused, UnknownName
 from ledger.domain.gates.decide import insist_on_gate, insist_on_preflight
@@ -126,28 +126,28 @@ def move_of(decided: Decision) -> events.PhaseMove:
     )
 
 
-def moved(state: SystemState, move: Mapping[str, Any], begun: int) -> tuple[Event, ...]:
+def moved(state: SystemState, move: PhaseMove, begun: int) -> tuple[Event, ...]:
     """Return that the phase of a `PhaseMove` is entered; nothing, if somebody decided otherwise meanwhile.
 
     ``begun`` is the position of the intent.
     """
-    present, left = state.phase, move.get("left_forward")
+    present, left = state.phase, move.left_forward
     if present is not None and (
         present.position > begun
         or (left is not None and (present.name, present.status) != (left, "progressing"))
     ):
         return ()
     entered = events.PhaseEntered(
-        phase=move["phase"],
-        limits=move["limits"],
-        scope={name: tuple(values) for name, values in move["scope"].items()},
-        break_glass=move.get("break_glass"),
-        before=state.fingerprint if _goes_forward(state, move["phase"]) else None,
+        phase=move.phase,
+        limits=dict(move.limits),
+        scope=dict(move.scope),
+        break_glass=move.break_glass,
+        before=state.fingerprint if _goes_forward(state, move.phase) else None,
     )
     if left is None:
         return (entered,)
     advanced = events.PhaseAdvanced(
-        from_phase=left, to_phase=move["phase"], gate_position=move.get("gate_position")
+        from_phase=left, to_phase=move.phase, gate_position=move.gate_position
     )
     return (advanced, entered)
 

@@ -35,7 +35,7 @@ def rollout_status(state: SystemState, now: datetime) -> RolloutStatus | None:
     """Return where the rollout of ``state`` stands at ``now``; None: it has no plan."""
     if state.profile is None:
         return None
-    if any(operation["kind"] == "rollback" for operation in state.operations.values()):
+    if any(operation.kind == "rollback" for operation in state.operations.values()):
         return RolloutStatus.ROLLING_BACK
     if state.phase is None:
         return RolloutStatus.PENDING

@@ -6,7 +6,9 @@ from ledger.domain import events
 from ledger.domain.configurations.decide import resolve, short, snapshot_to_write, targets
 from ledger.domain.decision import Decision, insist_on_registered
 from ledger.domain.errors import NothingStable, OperationInProgress, Refused
-from ledger.domain.state import Json, SystemState
+from ledger.domain.operations import RollbackOperation
+from ledger.domain.rollbacks.state import RollbackIntent
+from ledger.domain.state import SystemState
 
 LAST_STABLE = "--last-stable"
 
@@ -55,18 +57,18 @@ def target(state: SystemState, selector: str, in_place: str | None) -> str:
     return found
 
 
-def unfinished(state: SystemState) -> tuple[str, str] | None:
-    """Return (operation id, target fingerprint) of a rollback that was begun and not ended."""
-    for operation, record in state.operations.items():
-        if record["kind"] == "rollback":
-            return operation, record["intent"]["to_fingerprint"]
+def unfinished(state: SystemState) -> tuple[str, RollbackOperation] | None:
+    """Return the id and the operation of a rollback that was begun and not ended."""
+    for operation, begun in state.operations.items():
+        if isinstance(begun, RollbackOperation):
+            return operation, begun
     return None
 
 
-def step_count(intent: Json) -> int:
+def step_count(intent: RollbackIntent) -> int:
     """Return how many steps a rollback has: its files, the code, the restart."""
-    code = intent.get("code")
-    return len(intent["files"]) + (1 + bool(code["place"]["restart"]) if code else 0)
+    code = intent.code
+    return len(intent.files) + (1 + bool(code.place.restart) if code is not None else 0)
 
 
 def rests_on_stable_rollback(state: SystemState) -> bool:
@@ -139,9 +141,9 @@ def request(
         return Decision(skipped=f"already running {short(wanted)}, since {state.applied_at}")
     begun = unfinished(state)
     if begun is not None:
-        operation, other = begun
+        operation, other = begun[0], short(begun[1].intent.to_fingerprint)
         raise OperationInProgress(
-            f"A rollback of {state.system} to {short(other)} was begun and not ended ({operation}).",
+            f"A rollback of {state.system} to {other} was begun and not ended ({operation}).",
             hint=f"rollout rollback resume {state.system}, "
             f"or rollout rollback abandon {state.system} --reason …",
         )

@@ -6,18 +6,26 @@ from msgspec.structs import replace
 
 from ledger.domain.folding import (
     begun,
+    decided,
     ended,
     on,
     superseded,
     with_,
 )
 from ledger.domain.log.envelope import Recorded
+from ledger.domain.operations import RollbackOperation
+from ledger.domain.rollbacks.state import RollbackIntent
 from ledger.domain.state import Json, SystemState
 
 
 @on("RollbackRequested")
 def _rollback_requested(state: SystemState, event: Recorded, data: Json) -> SystemState:
-    return begun(state, event, "rollback", data, overtaken=superseded(event, state.applied_at))
+    rollback = RollbackOperation(
+        **decided(event),
+        intent=RollbackIntent.of(data),
+        overtaken=superseded(event, state.applied_at),
+    )
+    return begun(state, event, rollback)
 
 
 @on("RollbackStepCompleted")
@@ -25,10 +33,8 @@ def _rollback_step(state: SystemState, event: Recorded, data: Json) -> SystemSta
     known = state.operations.get(str(event.operation))
     if known is None:
         return state
-    steps = [*known["steps"], data["step"]]
-    return replace(
-        state, operations=with_(state.operations, str(event.operation), {**known, "steps": steps})
-    )
+    done = replace(known, steps=(*known.steps, data["step"]))
+    return replace(state, operations=with_(state.operations, str(event.operation), done))
 
 
 @on("RollbackFailed")
@@ -36,7 +42,7 @@ def _rollback_failed(state: SystemState, event: Recorded, data: Json) -> SystemS
     known = state.operations.get(str(event.operation))
     if known is None:
         return state
-    failed = {**known, "failed": data["explanation"]}
+    failed = replace(known, failed=data["explanation"])
     return replace(state, operations=with_(state.operations, str(event.operation), failed))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ledger.domain import events
 from ledger.domain.decision import Decision
 from ledger.domain.state import SystemState
+from ledger.domain.systems.state import Registration
 
 
 def register(
@@ -15,6 +16,6 @@ def register(
     if state.registration is None:
         return Decision((events.SystemRegistered.model_validate(fields),))
     changed = events.SystemChanged.model_validate(fields)
-    if changed.payload() == dict(state.registration):
+    if Registration.of(changed.payload()) == state.registration:
         return Decision(skipped=f"{state.system} is registered like that already")
     return Decision((changed,))

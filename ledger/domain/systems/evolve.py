@@ -9,8 +9,9 @@ from ledger.domain.folding import (
 )
 from ledger.domain.log.envelope import Recorded
 from ledger.domain.state import Json, SystemState
+from ledger.domain.systems.state import Registration
 
 
 @on("SystemRegistered", "SystemChanged")
 def _registered(state: SystemState, _event: Recorded, data: Json) -> SystemState:
-    return replace(state, registration=data)
+    return replace(state, registration=Registration.of(data))

@@ -18,6 +18,7 @@ from ledger.domain.log.ids import Actor, ActorKind, Channel
 from ledger.domain.modes import decide as modes
 from ledger.domain.rollbacks.decide import LAST_STABLE
 from ledger.domain.state import SystemState
+from ledger.domain.systems.state import Actuators
 from ledger.domain.values.modes import Mode, PauseKind, exposure
 from ledger.domain.values.moments import iso
 from ledger.profiles.plan import Plan
@@ -148,7 +149,7 @@ def _pause(
 
 def _world_is_at_most(ledger: Ledger, state: SystemState, kind: PauseKind) -> bool:
     """Tell whether every source says of itself that it is paused like that, or more."""
-    world = world_of(state.registration or {}, ledger.recorder.clock)
+    world = world_of(state.actuators, ledger.recorder.clock)
     return world.modes is None or all(
         told.mode is not None
         and exposure(told.mode, told.pause_kind) <= exposure(Mode.PAUSED, kind)
@@ -161,10 +162,10 @@ def _no_softer_than_stands(ledger: Ledger, state: SystemState, kind: PauseKind) 
 
     The file alone is asked: an admin interface that hangs must not delay the pause.
     """
-    path = (state.registration or {}).get("actuators", {}).get("control_file")
+    path = state.actuators.control_file
     if path is None:
         return kind
-    world = world_of({"actuators": {"control_file": path}}, ledger.recorder.clock)
+    world = world_of(Actuators(control_file=path), ledger.recorder.clock)
     told = world.modes.observe().safe if world.modes is not None else None
     if told is None or told.mode is not Mode.PAUSED:
         return kind

@@ -81,5 +81,5 @@ def _facts(state: SystemState) -> dict[str, str]:
     return {
         "mode": state.mode or "mock",
         "phase": state.phase_name or "",
-        "environment": str((state.registration or {}).get("environment", "")),
+        "environment": state.environment or "",
     }

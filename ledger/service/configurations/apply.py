@@ -10,6 +10,7 @@ from ledger import fail_points
 from ledger.domain import events
 from ledger.domain.configurations import decide as configurations
 from ledger.domain.configurations.decide import short
+from ledger.domain.configurations.state import ApplyIntent
 from ledger.domain.decision import Decision, insist_on_no_rule
 from ledger.domain.errors import (
     IntegrityFailure,
@@ -20,8 +21,9 @@ from ledger.domain.errors import (
 )
 from ledger.domain.log.event import Event
 from ledger.domain.log.ids import uuid7
+from ledger.domain.operations import ApplyOperation
 from ledger.domain.plans import decide as phases
-from ledger.domain.state import SystemState
+from ledger.domain.state import SystemState, operation_of
 from ledger.service.configurations.registration import (
     applied,
     changes_between,
@@ -62,7 +64,7 @@ def plan(
     """
     state = ledger.load(system)
     fingerprint = configurations.resolve(state, name)
-    world = insist_on_files(world_of(state.registration or {}, ledger.recorder.clock), system)
+    world = insist_on_files(world_of(state.actuators, ledger.recorder.clock), system)
     decision = configurations.request_apply(
         state,
         fingerprint,
@@ -70,7 +72,7 @@ def plan(
         override_quarantine=override_quarantine,
     )
     if decision.skipped is None:  # refuse now what would fail
-        snapshot = decision.events[0].payload()["snapshot"]
+        snapshot = ApplyIntent.of(decision.events[0].payload()).snapshot
         restored(ledger, state, fingerprint, snapshot, world)
     return decision, fingerprint, changes_between(ledger, state.fingerprint, fingerprint)
 
@@ -93,7 +95,7 @@ def apply(
     with ledger.operating(system, "config apply"):
         ledger.finish_dead_operations(system, origin)
         state = ledger.load(system)
-        world = insist_on_files(world_of(state.registration or {}, ledger.recorder.clock), system)
+        world = insist_on_files(world_of(state.actuators, ledger.recorder.clock), system)
         standing = in_place(ledger, state, world)
 
         def decide(state: SystemState) -> Decision:
@@ -107,7 +109,7 @@ def apply(
         operation = uuid7()
         origin = within(origin, operation)
         # Everything that can fail without harm comes before the intent: the bytes and their secrets.
-        snapshot = previewed.events[0].payload()["snapshot"]
+        snapshot = ApplyIntent.of(previewed.events[0].payload()).snapshot
         contents = restored(ledger, state, fingerprint, snapshot, world)
         save_unknown(ledger, state, world, origin)
         state, decision = ledger.recorder.decide(system, decide, origin)
@@ -126,14 +128,14 @@ def complete_apply(
     origin: Origin,
 ) -> ApplyResult:
     """Write the files of an apply that was begun, and append its outcome. Safe to repeat."""
-    intent = state.operations[str(operation)]["intent"]
+    intent = operation_of(state, operation, ApplyOperation).intent
     written: list[str] = []
     try:
         write_files(world, contents, written, "apply.after_file")
-        insist_in_place(ledger, world, intent["fingerprint"], contents)
+        insist_in_place(ledger, world, intent.fingerprint, contents)
     except LedgerError as problem:
         failed = events.ConfigApplyFailed(
-            fingerprint=intent["fingerprint"], written=tuple(written), explanation=problem.message
+            fingerprint=intent.fingerprint, written=tuple(written), explanation=problem.message
         )
         try:
             ledger.recorder.end(state.system, operation, lambda _: [failed], origin)
@@ -146,7 +148,7 @@ def complete_apply(
         state.system,
         operation,
         lambda state: [
-            applied(ledger, state, intent["fingerprint"], intent["snapshot"], "apply", code),
+            applied(ledger, state, intent.fingerprint, intent.snapshot, "apply", code),
             *_phase_entered(state, operation),
         ],
         origin,
@@ -155,7 +157,7 @@ def complete_apply(
     ledger.memory.remember(after)
     return ApplyResult(
         state.system,
-        intent["fingerprint"],
+        intent.fingerprint,
         "applied",
         previous=state.fingerprint,
         files=tuple(str(world.config_files[name]) for name in written),
@@ -165,16 +167,16 @@ def complete_apply(
 
 def still_wanted(state: SystemState, operation: UUID) -> bool:
     """Tell whether what an apply is for is still to be: the phase, if it is for one."""
-    intent = state.operations[str(operation)]["intent"]
-    return "phase" not in intent or bool(_phase_entered(state, operation))
+    intent = operation_of(state, operation, ApplyOperation).intent
+    return intent.phase is None or bool(_phase_entered(state, operation))
 
 
 def _phase_entered(state: SystemState, operation: UUID) -> tuple[Event, ...]:
     """Return the entry into the phase that an apply is for, if it is for one."""
-    begun = state.operations[str(operation)]
-    if "phase" not in begun["intent"]:
+    begun = operation_of(state, operation, ApplyOperation)
+    if begun.intent.phase is None:
         return ()
-    return phases.moved(state, begun["intent"]["phase"], begun["position"])
+    return phases.moved(state, begun.intent.phase, begun.position)
 
 
 def write_files(

@@ -59,14 +59,8 @@ def named_paths(
                 f"{len(names)} names for {len(paths)} files.", hint="Give --as once for each file."
             )
         return list(zip(names, paths, strict=True))
-    registered = {file["path"]: file["name"] for file in _config_files(state)}
+    registered = {file.path: file.name for file in state.actuators.config_files}
     return [(registered.get(str(path.absolute()), path.name), path) for path in paths]
-
-
-def _config_files(state: SystemState) -> Sequence[Mapping[str, str]]:
-    registration = state.registration or {}
-    files: Sequence[Mapping[str, str]] = registration.get("actuators", {}).get("config_files", ())
-    return files
 
 
 def standing_in(
@@ -211,7 +205,7 @@ def put(
 
 def _warn_if_elsewhere(ledger: Ledger, state: SystemState, declared: str) -> None:
     """Say so where the system's files hold something else than what was declared to be in force."""
-    world = world_of(state.registration or {}, ledger.recorder.clock)
+    world = world_of(state.actuators, ledger.recorder.clock)
     standing = in_place(ledger, state, world) if world.config_files else declared
     if standing != declared:
         what = configurations.short(standing) if standing else "nothing readable"

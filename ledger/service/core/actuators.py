@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ledger.actuators import mode_actuators
 from ledger.domain.clock import Clock
 from ledger.domain.modes.events import Attempt
+from ledger.domain.systems.state import Actuators, CodePlace
 from ledger.domain.values import actuation
 from ledger.ports import CodeActuator, ConfigActuator, ModeActuator
 
@@ -21,8 +21,7 @@ class World:
     modes: ModeActuator | None
     mode_actuators: tuple[str, ...]
     config_files: Mapping[str, Path]
-    code_place: Mapping[str, Any] | None = None
-    """repository, restart, restart_timeout_ms: as in the registration."""
+    code_place: CodePlace | None = None
 
     @property
     def configs(self) -> ConfigActuator | None:
@@ -40,32 +39,25 @@ class World:
         from ledger.actuators.code_checkout import GitCheckout
 
         ours = [path for name, path in self.config_files.items() if name in written]
-        return GitCheckout(Path(self.code_place["repository"]), ours)
+        return GitCheckout(Path(self.code_place.repository), ours)
 
 
-def world_of(registration: Mapping[str, Any], clock: Clock) -> World:
-    """Build the actuators of a registration (the data of SystemRegistered)."""
-    actuators = registration["actuators"]
+def world_of(actuators: Actuators, clock: Clock) -> World:
+    """Build what carries decisions into the world, as a registration names it."""
     modes, names = _modes(actuators, clock)
-    files = {file["name"]: Path(file["path"]) for file in actuators.get("config_files", ())}
-    return World(modes, names, files, actuators.get("code"))
+    files = {file.name: Path(file.path) for file in actuators.config_files}
+    return World(modes, names, files, actuators.code)
 
 
-def _modes(
-    actuators: Mapping[str, Any], clock: Clock
-) -> tuple[ModeActuator | None, tuple[str, ...]]:
-    given = {
-        "http_admin": actuators.get("http_admin"),
-        "control_file": actuators.get("control_file"),
-    }
+def _modes(actuators: Actuators, clock: Clock) -> tuple[ModeActuator | None, tuple[str, ...]]:
+    given = {"http_admin": actuators.http_admin, "control_file": actuators.control_file}
     names = tuple(name for name, value in given.items() if value)
     if not names:
         return None, ()
-    control_file = Path(given["control_file"]) if given["control_file"] else None
     modes = mode_actuators(
-        http_admin_url=given["http_admin"],
-        control_file=control_file,
-        confirm_timeout_seconds=actuators.get("confirm_timeout_ms", 5000) / 1000,
+        http_admin_url=actuators.http_admin,
+        control_file=Path(actuators.control_file) if actuators.control_file else None,
+        confirm_timeout_seconds=actuators.confirm_timeout_ms / 1000,
         clock=clock,
     )
     return modes, names

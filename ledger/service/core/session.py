@@ -106,7 +106,7 @@ class Ledger:
         """Return where the system's code stands; None where there is no checkout, or it can't be told."""
         from ledger.service.core.actuators import world_of
 
-        checkout = world_of(state.registration or {}, self.recorder.clock).code()
+        checkout = world_of(state.actuators, self.recorder.clock).code()
         if checkout is None:
             return None
         try:

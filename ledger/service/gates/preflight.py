@@ -173,7 +173,7 @@ def _in_force(ledger: Ledger, state: SystemState) -> Any:
 
 
 def _in_place(ledger: Ledger, state: SystemState) -> Any:
-    world = world_of(state.registration or {}, ledger.recorder.clock)
+    world = world_of(state.actuators, ledger.recorder.clock)
     standing = registration.standing_in(ledger, world, registration.names_in_force(state))
     return orjson.loads(standing.canonical) if standing is not None else None
 

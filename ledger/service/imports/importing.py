@@ -170,8 +170,7 @@ def names_of(state: SystemState, paths: Sequence[str]) -> dict[str, str]:
 
     So a configuration from the repository can be put back where the system reads it.
     """
-    registration = state.registration or {}
-    known = [file["name"] for file in registration.get("actuators", {}).get("config_files", ())]
+    known = [file.name for file in state.actuators.config_files]
     names: dict[str, str] = {}
     for path in paths:
         base = path.rpartition("/")[2]

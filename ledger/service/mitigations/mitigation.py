@@ -154,7 +154,7 @@ def due(state: SystemState, now: datetime) -> bool:
         return True
     if any(known["status"] == "requested" for known in standing.values()):
         return True
-    place = (state.registration or {}).get("actuators", {}).get("mitigation_file")
+    place = state.actuators.mitigation_file
     if place is None:
         return False
     try:
@@ -202,7 +202,7 @@ def document(standing: Mapping[str, Mapping[str, Any]]) -> bytes:
 
 
 def _file_of(state: SystemState) -> Path:
-    path = (state.registration or {}).get("actuators", {}).get("mitigation_file")
+    path = state.actuators.mitigation_file
     if path is None:
         raise Refused(
             f"{state.system} can't be told of a mitigation: no file for that is registered.",

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import TypeAlias
 from uuid import UUID
 
 from ledger import fail_points
@@ -14,7 +13,10 @@ from ledger.domain.errors import LedgerError, LedgerUnreachable
 from ledger.domain.log.event import Event
 from ledger.domain.log.ids import Actor, uuid7
 from ledger.domain.modes import decide as modes
-from ledger.domain.state import SystemState
+from ledger.domain.modes.state import SwitchIntent
+from ledger.domain.operations import SwitchOperation
+from ledger.domain.state import SystemState, operation_of
+from ledger.domain.systems.state import Actuators
 from ledger.domain.values.actuation import Carried, NotCarried, Observed
 from ledger.domain.values.modes import Mode, PauseKind, exposure, full_kind
 from ledger.service.core.actuators import World, told, world_of
@@ -50,7 +52,7 @@ def survey(
     A pause has no time to ask the world first, unless the ledger says that there is nothing to do.
     """
     state = ledger.load(system)
-    world = world_of(state.registration or {}, ledger.recorder.clock)
+    world = world_of(state.actuators, ledger.recorder.clock)
     return state, world, _observed(state, world, target, kind)
 
 
@@ -104,7 +106,7 @@ def begin(
     """
     state, world, observed = survey(ledger, system, target, kind)
     if by_hand is not None:
-        world = world_of({"actuators": by_hand.payload()}, ledger.recorder.clock)
+        world = world_of(Actuators.of(by_hand.payload()), ledger.recorder.clock)
         observed = _observed(state, world, target, kind)
     operation = uuid7()
     origin = within(origin, operation)
@@ -134,8 +136,8 @@ def carry_out(
 ) -> SwitchResult:
     """Act on the intent ``operation`` and append its outcome. Safe to repeat."""
     clock = ledger.recorder.clock
-    intent = state.operations[str(operation)]["intent"]
-    target, kind = asked_for(intent)
+    intent = operation_of(state, operation, SwitchOperation).intent
+    target, kind = intent.to_mode, intent.to_kind
     started = clock.monotonic()
     outcome, carried = act(ledger, world, intent, origin, operation)
     took_ms = int((clock.monotonic() - started) * 1000)
@@ -171,11 +173,6 @@ def told_as(outcome: Outcome) -> str:
     return "not_carried" if surely_not else "unconfirmed"
 
 
-def asked_for(intent: Mapping[str, Any]) -> tuple[Mode, PauseKind | None]:
-    """Return the mode and the kind of pause that an intent asks for."""
-    return Mode(intent["to_mode"]), PauseKind(intent["to_kind"]) if intent.get("to_kind") else None
-
-
 def record(
     ledger: Ledger, system: str, operation: UUID, outcome: Outcome, origin: Origin
 ) -> tuple[SystemState, str | None]:
@@ -204,10 +201,10 @@ def record(
 
 
 def act(
-    ledger: Ledger, world: World, intent: Mapping[str, Any], origin: Origin, operation: UUID
+    ledger: Ledger, world: World, intent: SwitchIntent, origin: Origin, operation: UUID
 ) -> tuple[Outcome, Carried | None]:
     """Carry a mode into the world; return the event that says what came of it."""
-    target, kind = asked_for(intent)
+    target, kind = intent.to_mode, intent.to_kind
     if world.modes is None:
         return arrived(intent, "nothing"), None
     # Anybody may read where this goes, so no secret may stand in it (I6).
@@ -230,13 +227,13 @@ def act(
     return done.model_copy(update={"attempts": told(carried.attempts)}), carried
 
 
-def arrived(intent: Mapping[str, Any], carried_by: str) -> events.ModeSwitched:
+def arrived(intent: SwitchIntent, carried_by: str) -> events.ModeSwitched:
     """Return the event that says that the world is in the mode that ``intent`` asks for."""
     return events.ModeSwitched(
-        from_mode=intent.get("from_mode"),
-        from_kind=intent.get("from_kind"),
-        to_mode=intent["to_mode"],
-        to_kind=intent.get("to_kind"),
+        from_mode=intent.from_mode.value if intent.from_mode else None,
+        from_kind=intent.from_kind.value if intent.from_kind else None,
+        to_mode=intent.to_mode.value,
+        to_kind=intent.to_kind.value if intent.to_kind else None,
         carried_by=carried_by,
     )
 
@@ -255,8 +252,9 @@ def _unconfirmed(
 
 def _outcome(state: SystemState, operation: UUID, outcome: Outcome) -> list[Event]:
     """Decide the outcome: unless somebody reduced exposure meanwhile, who then has the last word."""
-    target, kind = asked_for(outcome.payload())
-    position = state.operations[str(operation)]["position"]
+    target = Mode(outcome.to_mode)
+    kind = PauseKind(outcome.to_kind) if outcome.to_kind else None
+    position = operation_of(state, operation, SwitchOperation).position
     if _later_and_safer(state, position, target, kind) is not None:
         explanation = "somebody reduced the exposure while it was carried out"
         return [
@@ -275,17 +273,14 @@ def _later_and_safer(
 ) -> tuple[Mode, PauseKind | None] | None:
     """Return the mode of a switch that was asked for after ``position`` and is less exposed."""
     later = [
-        (Mode(o["intent"]["to_mode"]), o["intent"].get("to_kind"))
-        for o in state.operations.values()
-        if o["kind"] == "switch" and o["position"] > position
+        (begun.intent.to_mode, begun.intent.to_kind)
+        for begun in state.operations.values()
+        if isinstance(begun, SwitchOperation) and begun.position > position
     ]
-    if state.mode is not None and state.mode_position > position:
-        later.append((Mode(state.mode), state.pause_kind))
-    safer = [
-        (mode, PauseKind(k) if k else None)
-        for mode, k in later
-        if exposure(mode, PauseKind(k) if k else None) < exposure(target, kind)
-    ]
+    mode, mode_kind = modes.current(state)
+    if mode is not None and state.mode_position > position:
+        later.append((mode, mode_kind))
+    safer = [found for found in later if exposure(*found) < exposure(target, kind)]
     return min(safer, key=lambda found: exposure(*found), default=None)
 
 

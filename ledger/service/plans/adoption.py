@@ -90,7 +90,7 @@ def _insist_on_no_secret(ledger: Ledger, plan: Plan) -> None:
 
 
 def _insist_on_environment(state: SystemState, plan: Plan, path: Path) -> None:
-    registered = (state.registration or {}).get("environment")
+    registered = state.environment
     if registered != plan.profile.environment:
         raise BadInput(
             f"{path.name} is for {plan.profile.environment}, and {state.system} is registered as "

@@ -150,4 +150,4 @@ def _as_it_came(ledger: Ledger, system: str, phase: Phase, decided: Decision) ->
 
 
 def _world(ledger: Ledger, state: SystemState) -> World:
-    return world_of(state.registration or {}, ledger.recorder.clock)
+    return world_of(state.actuators, ledger.recorder.clock)

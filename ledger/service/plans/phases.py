@@ -160,7 +160,7 @@ def _go(ledger: Ledger, system: str, name: str | None, origin: Origin) -> Decisi
 
 def _settled(ledger: Ledger, state: SystemState, origin: Origin) -> SystemState:
     """Return the state, with what a crash left of its configuration finished or given up."""
-    if not any(known["kind"] in {"apply", "rollback"} for known in state.operations.values()):
+    if not any(known.kind in {"apply", "rollback"} for known in state.operations.values()):
         return state
     with ledger.operating(state.system, "settling what a crash left"):
         ledger.finish_dead_operations(state.system, origin)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from pathlib import Path
-from typing import Any
+
+import msgspec
 
 from ledger.domain import events
 from ledger.domain.decision import insist_on_no_rule
 from ledger.domain.errors import LedgerError, Refused
 from ledger.domain.log.ids import Actor
+from ledger.domain.rollbacks.state import CodeMove
 from ledger.domain.state import SystemState
+from ledger.domain.systems.state import CodePlace
 from ledger.domain.values.fingerprints import shortened
 from ledger.ports import CodeActuator
 from ledger.service.core.actuators import World, world_of
@@ -32,7 +35,7 @@ def move_to(
         UnknownName: there is no such commit.
     """
     insist_on_no_rule(actor, "another version of the code")
-    world = world_of(state.registration or {}, ledger.recorder.clock)
+    world = world_of(state.actuators, ledger.recorder.clock)
     checkout = insist_on_checkout(world, state.system, written)
     found = checkout.observe().commit
     wanted = checkout.resolve(ref)
@@ -48,7 +51,7 @@ def move_to(
         )
     checkout.insist_on_clean(wanted)
     return events.CodeMove(
-        place=events.CodePlace.model_validate_json(_json(world.code_place)),
+        place=_as_recorded(world.code_place),
         from_commit=found,
         to_commit=wanted,
         ref=ref,
@@ -70,13 +73,12 @@ def full_rollback(ledger: Ledger, state: SystemState) -> tuple[str | None, str]:
     return code.config, code.fallback
 
 
-def check_out(world: World, system: str, intent: Mapping[str, Any]) -> bool:
-    """Put the code where the intent of a rollback wants it; return whether it was elsewhere."""
-    written = [file["name"] for file in intent["files"]]
-    return insist_on_checkout(world, system, written).check_out(intent["code"]["to_commit"])
+def check_out(world: World, system: str, move: CodeMove, written: Collection[str]) -> bool:
+    """Put the code where a rollback wants it; return whether it was elsewhere."""
+    return insist_on_checkout(world, system, written).check_out(move.to_commit)
 
 
-def restart(ledger: Ledger, system: str, place: Mapping[str, Any]) -> None:
+def restart(ledger: Ledger, system: str, place: CodePlace) -> None:
     """Run the system's restart command, and keep what it says on this machine.
 
     Raises:
@@ -85,9 +87,9 @@ def restart(ledger: Ledger, system: str, place: Mapping[str, Any]) -> None:
     from ledger.actuators.restart import restart as run_restart
 
     run_restart(
-        place["restart"],
-        Path(place["repository"]),
-        timeout_seconds=place["restart_timeout_ms"] / 1000,
+        place.restart,
+        Path(place.repository),
+        timeout_seconds=place.restart_timeout_ms / 1000,
         said=ledger.home / "restarts" / f"{system.replace('/', '%2F')}.log",
     )
 
@@ -117,7 +119,5 @@ def _fallback(ledger: Ledger, state: SystemState, checkout: CodeActuator) -> str
         return None
 
 
-def _json(value: Any) -> bytes:
-    import orjson
-
-    return orjson.dumps(value)
+def _as_recorded(place: CodePlace | None) -> events.CodePlace:
+    return events.CodePlace.model_validate_json(msgspec.json.encode(place))

@@ -17,8 +17,10 @@ from ledger.domain.errors import LedgerError, LedgerUnreachable, UnknownName, Us
 from ledger.domain.evolve import fold
 from ledger.domain.log.event import Event
 from ledger.domain.log.ids import Actor, control_stream, uuid7
+from ledger.domain.operations import RollbackOperation
 from ledger.domain.rollbacks import decide as rollbacks
-from ledger.domain.state import Json, SystemState
+from ledger.domain.rollbacks.state import RollbackIntent
+from ledger.domain.state import SystemState, operation_of
 from ledger.service.configurations.apply import (
     ApplyResult,
     insist_in_place,
@@ -72,18 +74,18 @@ def plan(
 ) -> tuple[Decision, tuple[events.Change, ...]]:
     """Return what a rollback would do, and the diff it would make; touches nothing."""
     state = ledger.load(system)
-    world = insist_on_files(world_of(state.registration or {}, ledger.recorder.clock), system)
+    world = insist_on_files(world_of(state.actuators, ledger.recorder.clock), system)
     selector = selector_of(ledger, system, selector)
     found = in_place(ledger, state, world)
     move = _move(ledger, state, selector, found, code, actor)
     decision = rollbacks.request(state, selector, in_place=found, code=move)
     if decision.skipped is not None:
         return decision, ()
-    intent = decision.events[0].payload()
+    intent = RollbackIntent.of(decision.events[0].payload())
     restored(
-        ledger, state, intent["to_fingerprint"], intent["snapshot"], world
+        ledger, state, intent.to_fingerprint, intent.snapshot, world
     )  # refuses what would fail
-    return decision, changes_to_what_stands(ledger, state, world, intent["to_fingerprint"])
+    return decision, changes_to_what_stands(ledger, state, world, intent.to_fingerprint)
 
 
 def _move(
@@ -127,7 +129,7 @@ def rollback(
     with ledger.operating(system, "rollback"):
         ledger.finish_dead_operations(system, origin)
         state = ledger.load(system)
-        world = insist_on_files(world_of(state.registration or {}, ledger.recorder.clock), system)
+        world = insist_on_files(world_of(state.actuators, ledger.recorder.clock), system)
         selector = selector_of(ledger, system, selector)
         found = in_place(ledger, state, world)
         move = _move(ledger, state, selector, found, code, origin.actor)
@@ -136,9 +138,9 @@ def rollback(
             return ApplyResult(system, state.fingerprint or "", "skipped", previewed.skipped)
         operation = uuid7()
         origin = within(origin, operation)
-        target = previewed.events[0].payload()
+        target = RollbackIntent.of(previewed.events[0].payload())
         # Everything that can fail without harm comes before the intent: the bytes and their secrets.
-        contents = restored(ledger, state, target["to_fingerprint"], target["snapshot"], world)
+        contents = restored(ledger, state, target.to_fingerprint, target.snapshot, world)
         save_unknown(ledger, state, world, origin)
 
         def decide(state: SystemState) -> Decision:
@@ -167,20 +169,20 @@ def complete(
     The code comes first, since a checkout may touch the configuration files; what starts the system again
     comes last, and not a second time once it is recorded.
     """
-    record = state.operations[str(operation)]
-    intent = record["intent"]
+    begun = operation_of(state, operation, RollbackOperation)
+    intent = begun.intent
     steps = _steps(ledger, world, state.system, intent, contents)
     written: list[str] = []
     for number, step in enumerate(steps, start=1):
-        if number in record["steps"] and step.once:
+        if number in begun.steps and step.once:
             continue
         done = step_done(ledger, state.system, operation, number, step, origin)
         if done.outcome == "written":
             written.append(done.path)
-        if number not in record["steps"]:
+        if number not in begun.steps:
             ledger.recorder.end(state.system, operation, lambda _, done=done: [done], origin)
         fail_points.reach("rollback.after_step")
-    insist_in_place(ledger, world, intent["to_fingerprint"], contents)
+    insist_in_place(ledger, world, intent.to_fingerprint, contents)
     fail_points.reach("rollback.before_outcome")
     commit = ledger.code_commit(state)
     after, _ = ledger.recorder.end(
@@ -190,12 +192,12 @@ def complete(
     ledger.memory.remember(after)
     return ApplyResult(
         state.system,
-        intent["to_fingerprint"],
+        intent.to_fingerprint,
         "rolled_back",
-        previous=intent.get("from_fingerprint"),
+        previous=intent.from_fingerprint,
         files=tuple(written),
         operation=str(operation),
-        code=intent["code"]["to_commit"] if "code" in intent else None,
+        code=intent.code.to_commit if intent.code is not None else None,
         restarted=any(step.once for step in steps),
     )
 
@@ -211,7 +213,7 @@ class _Step:
 
 
 def _steps(
-    ledger: Ledger, world: World, system: str, intent: Json, contents: Mapping[str, bytes]
+    ledger: Ledger, world: World, system: str, intent: RollbackIntent, contents: Mapping[str, bytes]
 ) -> list[_Step]:
     """Return what a rollback consists of, in order: the code, the files, the restart."""
     # Where files are written now: the system may have been registered with another path since the intent.
@@ -220,22 +222,23 @@ def _steps(
         _Step(name, str(places[name]), partial(_write, world, name, content), "rollback.after_file")
         for name, content in contents.items()
     ]
-    if "code" not in intent:
+    if intent.code is None:
         return steps
     from ledger.service.rollbacks import checkout
 
-    place = intent["code"]["place"]
+    code, place = intent.code, intent.code.place
+    written = [file.name for file in intent.files]
 
     def check_out() -> StepOutcome:
-        return "checked_out" if checkout.check_out(world, system, intent) else "already"
+        return "checked_out" if checkout.check_out(world, system, code, written) else "already"
 
     def restart() -> StepOutcome:
         checkout.restart(ledger, system, place)
         return "restarted"
 
-    steps.insert(0, _Step("code", place["repository"], check_out, "code.after_checkout"))
-    if place["restart"]:
-        told = " ".join(place["restart"])
+    steps.insert(0, _Step("code", place.repository, check_out, "code.after_checkout"))
+    if place.restart:
+        told = " ".join(place.restart)
         steps.append(_Step("restart", told, restart, "code.after_restart", once=True))
     return steps
 
@@ -268,25 +271,25 @@ def step_done(
 
 
 def outcome(
-    ledger: Ledger, state: SystemState, intent: Json, commit: str | None = None
+    ledger: Ledger, state: SystemState, intent: RollbackIntent, commit: str | None = None
 ) -> tuple[Event, ...]:
     """Return what a finished rollback means: in force, completed, and the harm stopped.
 
     ``commit`` is where the code stands, if there is a checkout.
     """
     done: list[Event] = [
-        applied(ledger, state, intent["to_fingerprint"], intent["snapshot"], "rollback", commit),
+        applied(ledger, state, intent.to_fingerprint, intent.snapshot, "rollback", commit),
         events.RollbackCompleted(
-            from_fingerprint=intent.get("from_fingerprint"), to_fingerprint=intent["to_fingerprint"]
+            from_fingerprint=intent.from_fingerprint, to_fingerprint=intent.to_fingerprint
         ),
     ]
-    action = f"rollback to {short(intent['to_fingerprint'])}"
-    if "code" in intent:
-        action += f" and the code to {intent['code']['ref']}"
+    action = f"rollback to {short(intent.to_fingerprint)}"
+    if intent.code is not None:
+        action += f" and the code to {intent.code.ref}"
     mitigated = alerts.mitigated_by(state, action)
     if not any(i["status"] != "resolved" for i in state.incidents.values()):
         incident = alerts.incident_name(state, ledger.recorder.clock.now())
-        title = f"{action} from {short(intent.get('from_fingerprint'))}"
+        title = f"{action} from {short(intent.from_fingerprint)}"
         mitigated = (
             events.IncidentOpened(incident=incident, title=title, severity="warning"),
             events.IncidentMitigated(incident=incident, action=action),

@@ -92,7 +92,7 @@ def restore_mode(ledger: Ledger, state: SystemState, say: Callable[[str], None])
     mode, kind = modes.current(state)
     mode = mode or Mode.MOCK
     shown = modes.shown(mode, kind)
-    world = world_of(state.registration or {}, ledger.recorder.clock)
+    world = world_of(state.actuators, ledger.recorder.clock)
     if world.modes is None:
         return shown
     found = world.modes.observe().safe
@@ -139,7 +139,7 @@ def _insist_on_environment(
     state: SystemState, shown: str, problem: str, say: Callable[[str], None]
 ) -> None:
     """A program that is told over HTTP alone can't be told before it runs: its environment has to do."""
-    if (state.registration or {}).get("actuators", {}).get("control_file"):
+    if state.actuators.control_file:
         raise _another_mode(state.system, shown, problem)
     say(f"warning: {shown} is told by EXEC_MODE alone, until it answers: {problem}")
 

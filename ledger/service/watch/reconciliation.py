@@ -61,7 +61,7 @@ class Caretaker:
         can't be finished is tried once, and then left to people.
         """
         operations = self._line.state.operations
-        in_flight = {operation for operation, known in operations.items() if known["kind"]}
+        in_flight = set(operations)
         stuck, self._in_flight = (in_flight & self._in_flight) - self._tried, in_flight
         if not stuck:
             return []
@@ -79,7 +79,7 @@ class Caretaker:
         seen = self._files()
         if seen == self._seen_files and not self._line.state.drift:
             return []
-        if any(operation["kind"] for operation in self._line.state.operations.values()):
+        if self._line.state.operations:
             return []  # somebody is writing them
         before = dict(self._line.state.drift)
         self._line.state, problems = recovery.detect_drift(
@@ -95,11 +95,11 @@ class Caretaker:
 
     def _files(self) -> object:
         """Return what tells whether a file, or what is expected of it, has changed."""
-        actuators = (self._line.state.registration or {}).get("actuators", {})
-        paths = [file["path"] for file in actuators.get("config_files", ())]
-        paths += [actuators["control_file"]] if actuators.get("control_file") else []
-        if actuators.get("code"):
-            paths += traces(Path(actuators["code"]["repository"]))
+        actuators = self._line.state.actuators
+        paths: list[str | Path] = [file.path for file in actuators.config_files]
+        paths += [actuators.control_file] if actuators.control_file else []
+        if actuators.code is not None:
+            paths += traces(Path(actuators.code.repository))
         state = self._line.state
         found: list[object] = [state.mode_position, state.fingerprint, state.code]
         for path in paths:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from ledger.domain import events
+from ledger.domain.configurations.state import PhaseMove
 from ledger.domain.decision import Decision
 from ledger.domain.errors import ApprovalNeeded, GateClosed, Inconclusive, Refused, UnknownName
 from ledger.domain.log.event import Event
@@ -384,7 +385,7 @@ def test_an_abort_puts_back_what_the_overlay_took_the_place_of() -> None:
 
 def test_a_move_ends_where_it_was_decided_unless_somebody_has_decided_otherwise() -> None:
     """I12: the intent to enter a phase is finished after a crash, once, and not over a later decision."""
-    move = {"phase": "micro", "left_forward": "shadow", "limits": LIMITS, "scope": SCOPE}
+    move = PhaseMove(phase="micro", left_forward="shadow", limits=LIMITS, scope=SCOPE)
     state, _ = fold(IN_SHADOW)
     begun = state.position + 1
     advanced, entering = plans.moved(state, move, begun)
@@ -394,7 +395,7 @@ def test_a_move_ends_where_it_was_decided_unless_somebody_has_decided_otherwise(
     assert plans.moved(held, move, begun + 1) == ()
     later, _ = fold((*IN_SHADOW, events.PhaseAborted(phase="shadow"), entered("shadow")))
     assert plans.moved(later, move, begun) == ()
-    back = {"phase": "shadow", "limits": LIMITS, "scope": SCOPE}
+    back = PhaseMove(phase="shadow", limits=LIMITS, scope=SCOPE)
     scaled, _ = fold(IN_SCALED)
     assert plans.moved(scaled, back, scaled.position + 1) == (entered("shadow"),)
 

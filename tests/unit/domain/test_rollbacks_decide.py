@@ -9,6 +9,7 @@ from ledger.domain.decision import Decision
 from ledger.domain.errors import NothingStable, OperationInProgress, Refused, UnknownName
 from ledger.domain.log.event import Event
 from ledger.domain.rollbacks.decide import LAST_STABLE, request, step_count, unfinished
+from ledger.domain.rollbacks.state import RollbackIntent
 from ledger.domain.state import SystemState
 from tests.support.tables import (
     ONE,
@@ -235,12 +236,14 @@ def test_to_one_that_is_named(case: Case) -> None:
 def test_what_is_unfinished_is_known_by_its_operation() -> None:
     """I12: whoever comes next can finish it."""
     assert unfinished(fold(STORY)[0]) is None
-    assert unfinished(fold((*STORY, OPEN))[0]) == (str(OPERATION), TWO)
+    named = unfinished(fold((*STORY, OPEN))[0])
+    assert named is not None
+    assert (named[0], named[1].intent.to_fingerprint) == (str(OPERATION), TWO)
 
 
 def test_how_many_steps_it_has() -> None:
     """The files, the code, the restart where there is one."""
-    assert step_count(begun(TWO)[0].payload()) == 1
-    assert step_count(begun(TWO, code=CODE)[0].payload()) == 3
+    assert step_count(RollbackIntent.of(begun(TWO)[0].payload())) == 1
+    assert step_count(RollbackIntent.of(begun(TWO, code=CODE)[0].payload())) == 3
     quiet = CODE.model_copy(update={"place": events.CodePlace(repository="/srv/bot")})
-    assert step_count(begun(TWO, code=quiet)[0].payload()) == 2
+    assert step_count(RollbackIntent.of(begun(TWO, code=quiet)[0].payload())) == 2

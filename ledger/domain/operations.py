@@ -1,0 +1,72 @@
+"""Operations in flight: begun by an intent, not ended by an outcome yet. Pure data."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal, TypeAlias, TypedDict
+
+from ledger.domain.configurations.state import ApplyIntent
+from ledger.domain.modes.state import SwitchIntent
+from ledger.domain.rollbacks.state import RollbackIntent
+from ledger.domain.state_part import StatePart, written
+
+OperationKind: TypeAlias = Literal["switch", "apply", "rollback"]
+
+
+class DecidedFields(TypedDict):
+    """The fields of `Decided`, to make an operation of."""
+
+    position: int
+    at: str
+    late: bool
+    actor: str
+    human: bool
+    reason: str | None
+
+
+class Decided(StatePart, frozen=True, kw_only=True):
+    """Who decided something, when and why."""
+
+    position: int
+    at: str
+    late: bool
+    """Whether it came in after the fact: imported, or from the spool."""
+    actor: str
+    human: bool
+    reason: str | None
+
+
+class Begun(Decided, frozen=True, kw_only=True):
+    """What every operation holds."""
+
+    kind: ClassVar[OperationKind]
+    steps: tuple[int, ...] = written(())
+    """Those that are done."""
+    intent: SwitchIntent | ApplyIntent | RollbackIntent
+    overtaken: bool = written(default=False)
+    """Whether somebody has decided otherwise since: then it must not be carried out any more."""
+    failed: str | None = None
+    """Why its last step could not be done."""
+
+
+class SwitchOperation(Begun, frozen=True, kw_only=True, tag_field="kind", tag="switch"):
+    """A switch of mode."""
+
+    kind: ClassVar[OperationKind] = "switch"
+    intent: SwitchIntent
+
+
+class ApplyOperation(Begun, frozen=True, kw_only=True, tag_field="kind", tag="apply"):
+    """A configuration that is put in force, perhaps to enter a phase."""
+
+    kind: ClassVar[OperationKind] = "apply"
+    intent: ApplyIntent
+
+
+class RollbackOperation(Begun, frozen=True, kw_only=True, tag_field="kind", tag="rollback"):
+    """A way back to a prior configuration, perhaps with its code."""
+
+    kind: ClassVar[OperationKind] = "rollback"
+    intent: RollbackIntent
+
+
+Operation: TypeAlias = SwitchOperation | ApplyOperation | RollbackOperation
