@@ -111,6 +111,28 @@ def test_asked_to_stop_before_it_began(tmp_path: Path) -> None:
     assert not touched.exists()
 
 
+def test_a_signal_while_another_one_is_told() -> None:
+    """Ctrl-C twice in a hurry: a stream takes no message within a message, and it is waited for still."""
+    code = (
+        "import os, signal, sys; from ledger.clock import SystemClock\n"
+        "from ledger.service.runs.supervisor import Program\n"
+        "said, depth = [], [0]\n"
+        "def say(text):\n"
+        "    depth[0] += 1; assert depth[0] == 1, 'a message within a message'\n"
+        "    said.append(text.split()[0])\n"
+        "    if len(said) == 1: os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    else: os.kill(int(text.split()[-3]), signal.SIGKILL)\n"
+        "    depth[0] -= 1\n"
+        "deaf = ('import os, signal, time; signal.signal(15, signal.SIG_IGN); '\n"
+        "    'signal.signal(2, signal.SIG_IGN); os.kill(os.getppid(), 2); time.sleep(60)')\n"
+        "with Program([sys.executable, '-c', deaf], os.environ, SystemClock(), say, 0) as program:\n"
+        "    ended = program.run(lambda: None)\n"
+        "print(said, ended.told, ended.asked)"
+    )
+    told = subprocess.run(python(code), capture_output=True, text=True, check=False, timeout=40)
+    assert told.stdout == "['SIGINT', 'SIGTERM'] killed by SIGKILL True\n", told.stderr
+
+
 def test_a_program_that_asks_at_the_terminal(bot: Rollout, tmp_path: Path) -> None:
     """It would be stopped without a word, as a background job is; so there is nothing to read."""
     asks = "input('really? ')"

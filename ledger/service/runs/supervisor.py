@@ -93,6 +93,8 @@ class Program:
         self._process: subprocess.Popen[bytes] | None = None
         self._heard: set[int] = set()
         self._before: dict[int, Any] = {}
+        self._to_say: list[str] = []
+        self._saying = False
 
     def __enter__(self) -> Program:
         for number in PASSED_ON:
@@ -113,10 +115,26 @@ class Program:
             try:
                 os.killpg(process.pid, number)
             except PermissionError:
-                self._say(f"warning: {name} can't be passed on: process {process.pid} is not ours")
+                self._tell(f"warning: {name} can't be passed on: process {process.pid} is not ours")
                 return
             if number in ASKS_TO_STOP:
-                self._say(f"{name} was passed on; waiting for process {process.pid} to end")
+                self._tell(f"{name} was passed on; waiting for process {process.pid} to end")
+
+    def _tell(self, message: str) -> None:
+        """Say what a signal's handler has to say.
+
+        The next signal may come before that is written, and a stream takes no second message meanwhile: the
+        handler that was interrupted says that one too.
+        """
+        self._to_say.append(message)
+        if self._saying:
+            return
+        self._saying = True
+        try:
+            while self._to_say:
+                self._say(self._to_say.pop(0))
+        finally:
+            self._saying = False
 
     def run(self, started: Callable[[], None]) -> Ended:
         """Run it to its end. ``started`` is called before it begins.
