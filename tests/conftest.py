@@ -57,13 +57,8 @@ def pytest_report_header() -> list[str]:
     return [f"PostgreSQL: {', '.join(programs.postgres_servers())}"]
 
 
-@pytest.hookimpl(tryfirst=True)  # before -m chooses among them
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what needs a program that is not here; the end of the run tells of it."""
-    for item in items:
-        # A server of the test's own, or files of another user's: root has it done by somebody else.
-        if {"home", "identity"} & set(getattr(item, "fixturenames", ())):
-            item.add_marker("as_root")
     kept = programs.without_what_is_missing(items)
     left_out = [item for item in items if item not in set(kept)]
     if left_out:

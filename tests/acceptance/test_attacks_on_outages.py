@@ -35,6 +35,7 @@ def alone(home: Path, tmp_path: Path) -> Rollout:
     return rollout
 
 
+@pytest.mark.as_root
 def test_a_pause_while_the_ledger_hangs(alone: Rollout, tmp_path: Path) -> None:
     """I5: it gives up on the ledger, acts, and the record comes in later with its own time."""
     with frozen(alone.home):
@@ -70,6 +71,7 @@ def test_a_pause_while_the_read_models_are_locked(bot: Rollout, tmp_path: Path) 
     assert mode(tmp_path) == "paused"
 
 
+@pytest.mark.as_root
 def test_a_pause_after_the_server_was_killed(alone: Rollout, tmp_path: Path) -> None:
     """I5, I12: kill -9 of the embedded server; the pause starts it again, or does without."""
     pid = EmbeddedPostgres(alone.home).status().pid

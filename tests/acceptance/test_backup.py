@@ -459,6 +459,7 @@ def test_one_backup_at_a_time(filled: Rollout) -> None:
     create(filled)
 
 
+@pytest.mark.as_root
 def test_a_trial_on_the_embedded_server(tmp_path: Path, home: Path, embedded_dsn: str) -> None:
     """For a login that may not make databases: restored on the home's own PostgreSQL, which stops again."""
     rollout = Rollout(home, embedded_dsn)

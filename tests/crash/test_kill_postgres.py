@@ -24,6 +24,7 @@ from tests.support.builders import an_event
 KILLS = 3
 
 
+@pytest.mark.as_root
 @pytest.mark.timeout(240)
 def test_acknowledged_events_survive_a_killed_server(home: Path) -> None:
     """With the settings a user has (fsync on), killed three times under eight writers and started again."""

@@ -28,6 +28,8 @@ from tests.support.households import (
 )
 from tests.support.identities import IDENTITIES, Identity
 
+pytestmark = pytest.mark.as_root
+
 
 def test_a_fresh_home_gets_a_server_fit_for_a_ledger(fresh: Household) -> None:
     """Durable, deterministic, checked, and open to nobody else."""

@@ -19,6 +19,8 @@ from tests.support.households import (
     as_one_user,
 )
 
+pytestmark = pytest.mark.as_root
+
 
 @as_one_user
 def test_stopping_says_whether_there_was_anything_to_stop(fresh: Household) -> None:
