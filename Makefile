@@ -9,7 +9,7 @@ WORKERS ?= 3
 SEEDS ?= 0-999
 ARGS ?=
 
-.PHONY: help install demo test simulate check format bench docs lock clean
+.PHONY: help install demo test simulate mutants check format bench docs lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -25,6 +25,9 @@ test: .venv/tools-installed ## run every test (ARGS="-k pause" runs some)
 
 simulate: .venv/tools-installed ## play random stories against the promises (SEEDS=0-999, or one of them)
 	ROLLOUT_TEST_SEEDS=$(SEEDS) $(BIN)/python -m pytest --numprocesses $(WORKERS) tests/simulation/test_stories.py $(ARGS)
+
+mutants: .venv/tools-installed ## plant faults in the rules, and see the unit tests catch each (ARGS=gates)
+	@$(BIN)/python -m tests.mutants $(ARGS)
 
 check: .venv/tools-installed ## lint, format, types, import direction, house rules
 	$(BIN)/ruff check .

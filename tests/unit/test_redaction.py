@@ -72,6 +72,12 @@ CASES: list[tuple[str, str, str, list[str]]] = [
         "password: '<>'\napi_key: \"<>\"",
         ["api_key", "password"],
     ),
+    (
+        "a.yaml",
+        "# password: hunter2\nlabel: hunter2\n",
+        "# password: <>\nlabel: <>\n",
+        ["label", "comment on line 1"],
+    ),
     ("a.yaml", 'password: "h\\u00fcnter2"', 'password: "</>"', ["password"]),
     (
         "a.yaml",

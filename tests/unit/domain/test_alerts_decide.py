@@ -7,7 +7,7 @@ from datetime import datetime
 from ledger.domain import events
 from ledger.domain.alerts import decide as alerts
 from ledger.domain.decision import Decision
-from ledger.domain.errors import Refused, UnknownName
+from ledger.domain.errors import Refused, UnknownName, UnknownSystem
 from ledger.domain.log.event import Event
 from ledger.domain.state import SystemState
 from tests.support.tables import REGISTERED, Case, Refuses, Skips, Told, When, fold, table
@@ -54,7 +54,7 @@ SEEN = (*FIRES, Told(events.AlertAcknowledged(alert="EceHigh"), who="bob"))
 OVER = (*FIRES, events.AlertResolved(alert="EceHigh", how="manual"))
 
 FIRING = [
-    Case("an unknown system", (), fire(), Refuses(UnknownName, "There is no system")),
+    Case("an unknown system", (), fire(), Refuses(UnknownSystem, "no system 'bot'")),
     Case("a warning", SYSTEM, fire("warning"), (fired("warning"),)),
     Case("an info", SYSTEM, fire("info"), (fired("info"),)),
     Case("a critical one", SYSTEM, fire(), (fired(), opened())),

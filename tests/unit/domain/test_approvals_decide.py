@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from ledger.domain import events
 from ledger.domain.approvals import decide as approvals
 from ledger.domain.decision import Decision
-from ledger.domain.errors import ApprovalNeeded, BadInput, Refused, UnknownName
+from ledger.domain.errors import ApprovalNeeded, BadInput, Refused, UnknownName, UnknownSystem
 from ledger.domain.log.event import Event
 from ledger.domain.log.ids import Actor, ActorKind
 from ledger.domain.plans.state import Quorum
@@ -106,7 +106,7 @@ DENIED = (*ASKED, Told(events.ApprovalDenied(request="A-1", role="ops"), who="bo
 ALL = (*ASKED, yes("bob", "ops"), yes("eva", "ops"), yes("dan", "dev"))
 
 ASKING = [
-    Case("an unknown system", (), ask(), Refuses(UnknownName, "There is no system")),
+    Case("an unknown system", (), ask(), Refuses(UnknownSystem, "no system 'bot'")),
     Case("the first time", SYSTEM, ask(), (requested("A-2", at=3),)),
     Case("again", ASKED, ask(), Skips("A-1 asks for that already")),
     Case("for something else", ASKED, ask("mode:real"), (requested("A-2", "mode:real"),)),

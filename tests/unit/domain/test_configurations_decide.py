@@ -7,7 +7,14 @@ from datetime import datetime
 from ledger.domain import events
 from ledger.domain.configurations import decide as configurations
 from ledger.domain.decision import Decision
-from ledger.domain.errors import AmbiguousName, LedgerError, NameTaken, Refused, UnknownName
+from ledger.domain.errors import (
+    AmbiguousName,
+    LedgerError,
+    NameTaken,
+    Refused,
+    UnknownName,
+    UnknownSystem,
+)
 from ledger.domain.log.event import Event
 from ledger.domain.state import SystemState
 from tests.support.tables import (
@@ -74,7 +81,7 @@ TAGGED = (*KEPT, tagged(ONE, "v1"))
 RUNS = (*KEPT, applied(ONE))
 
 KEEPING = [
-    Case("an unknown system", (), put(), Refuses(UnknownName, "There is no system")),
+    Case("an unknown system", (), put(), Refuses(UnknownSystem, "no system 'bot'")),
     Case("the first", (REGISTERED,), put(), (kept(ONE),)),
     Case("the same bytes", KEPT, put(), Skips("already registered as 111111111111, at 2025-11-20")),
     Case(

@@ -9,7 +9,7 @@ import pytest
 
 from ledger.domain import events
 from ledger.domain.decision import Decision
-from ledger.domain.errors import BadInput, Refused, UnknownName
+from ledger.domain.errors import BadInput, Refused, UnknownName, UnknownSystem
 from ledger.domain.gates.decide import failed_in_words, revoke, waive
 from ledger.domain.gates.verdicts import Verdict, of_checks, of_criteria, waiver_for
 from ledger.domain.log.ids import Actor
@@ -135,7 +135,7 @@ def until(span: timedelta, *, glass: bool = False) -> tuple[events.Event, ...]:
 SYSTEM = (REGISTERED,)
 KNOWN = (REGISTERED, waived("check:disk", "2099-01-01T00:00:00.000000Z"))
 WAIVING = [
-    Case("an unknown system", (), waive_for(HOUR), Refuses(UnknownName, "There is no system")),
+    Case("an unknown system", (), waive_for(HOUR), Refuses(UnknownSystem, "no system 'bot'")),
     Case("a person", SYSTEM, waive_for(HOUR), until(HOUR)),
     Case("the glass", SYSTEM, waive_for(HOUR, glass=True), until(HOUR, glass=True)),
     Case("a rule", SYSTEM, waive_for(HOUR, by=RULE), Refuses(Refused, "is no person")),

@@ -13,7 +13,7 @@ from ledger.domain.errors import (
     Inconclusive,
     Refused,
     StaleRevision,
-    UnknownName,
+    UnknownSystem,
 )
 from ledger.domain.log.event import Event
 from ledger.domain.log.ids import Actor
@@ -102,7 +102,7 @@ DRIFT = events.DriftDetected.model_validate(
 )
 
 RULES = [
-    Case("an unknown system", (), to(Mode.MOCK), Refuses(UnknownName, "There is no system 'bot'")),
+    Case("an unknown system", (), to(Mode.MOCK), Refuses(UnknownSystem, "no system 'bot'")),
     Case("the first switch is to mock", (REGISTERED,), to(Mode.MOCK), asked("mock")),
     Case(
         "never straight to real",

@@ -7,7 +7,14 @@ from datetime import datetime, timedelta
 from ledger.domain import events
 from ledger.domain.configurations.state import PhaseMove
 from ledger.domain.decision import Decision
-from ledger.domain.errors import ApprovalNeeded, GateClosed, Inconclusive, Refused, UnknownName
+from ledger.domain.errors import (
+    ApprovalNeeded,
+    GateClosed,
+    Inconclusive,
+    Refused,
+    UnknownName,
+    UnknownSystem,
+)
 from ledger.domain.log.event import Event
 from ledger.domain.log.ids import Actor
 from ledger.domain.plans import decide as plans
@@ -120,7 +127,7 @@ def long_ago(*given: Event | Told) -> list[Event | Told]:
 
 
 ENTERING = [
-    Case("an unknown system", (), enter("shadow"), Refuses(UnknownName, "There is no system")),
+    Case("an unknown system", (), enter("shadow"), Refuses(UnknownSystem, "no system 'bot'")),
     Case("no plan", (REGISTERED,), enter("shadow"), Refuses(UnknownName, "has no rollout plan")),
     Case("not in the plan", PLANNED, enter("shdow"), Refuses(UnknownName, "has no phase 'shdow'")),
     Case("the first", PLANNED, enter("shadow"), (entered("shadow"),)),

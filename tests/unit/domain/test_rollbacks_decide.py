@@ -6,7 +6,13 @@ from datetime import datetime
 
 from ledger.domain import events
 from ledger.domain.decision import Decision
-from ledger.domain.errors import NothingStable, OperationInProgress, Refused, UnknownName
+from ledger.domain.errors import (
+    NothingStable,
+    OperationInProgress,
+    Refused,
+    UnknownName,
+    UnknownSystem,
+)
 from ledger.domain.log.event import Event
 from ledger.domain.rollbacks.decide import LAST_STABLE, request, step_count, unfinished
 from ledger.domain.rollbacks.state import RollbackIntent
@@ -79,7 +85,7 @@ OPEN = Told(
 NEVER_RAN = (REGISTERED, kept(ONE), kept(TWO), applied(ONE))
 
 LAST = [
-    Case("an unknown system", (), back(), Refuses(UnknownName, "There is no system")),
+    Case("an unknown system", (), back(), Refuses(UnknownSystem, "no system 'bot'")),
     Case("the newest stable one", STORY, back(), begun(TWO, THREE)),
     Case("not one in quarantine", (*STORY, quarantined(TWO)), back(), begun(ONE, THREE)),
     Case("not the one that is left", (*STORY, stable(THREE)), back(), begun(TWO, THREE)),

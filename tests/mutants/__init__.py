@@ -1,0 +1,1 @@
+"""Faults that are planted in the rules, to see that the unit tests catch them: `make mutants`."""

@@ -1,0 +1,203 @@
+"""The mutants: each a line of a rule, and what would be a plausible wrong one in its place.
+
+A mutant is found by its text, in whatever module that lies; tests/house/test_mutants.py insists that the text
+stands once. Who changes such a line mends the mutant with it: the same fault in the new line, never a mutant
+less.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One planted fault: in which of the rules, what it would mean, and the text that makes it."""
+
+    rules: str
+    means: str
+    old: str
+    new: str
+    tests: str
+    """The unit tests that have to catch it: a folder, or files with spaces between them."""
+
+
+class Outdated(Exception):
+    """The text of a mutant does not stand exactly once in the rules any more."""
+
+
+def found_in(mutant: Mutant, root: Path = ROOT) -> Path:
+    """Return the module that holds the text of a mutant.
+
+    Raises:
+        Outdated: none does, or several do, or one more than once.
+    """
+    counts = {
+        path: path.read_text(encoding="utf-8").count(mutant.old)
+        for path in sorted((root / "ledger").rglob("*.py"))
+    }
+    holding = [path for path, count in counts.items() if count]
+    if sum(counts.values()) != 1:
+        places = ", ".join(str(path.relative_to(root)) for path in holding) or "nowhere"
+        raise Outdated(
+            f"{mutant.rules}: {mutant.means!r}: its text should stand once in ledger/, and stands "
+            f"{sum(counts.values())} times ({places}): {mutant.old!r}. Mend it in {__file__}."
+        )
+    return holding[0]
+
+
+GATES, MODES, ROLLBACKS, ALERTS, REDACTION = "gates", "modes", "rollbacks", "alerts", "redaction"
+_DOMAIN: Final = "tests/unit/domain"
+_ALERTS: Final = (
+    "tests/unit/test_judge.py tests/unit/test_judge_tables.py tests/unit/test_muting.py"
+    " tests/unit/test_own_alerts.py"
+)
+_REDACTION: Final = (
+    "tests/unit/test_redaction.py tests/unit/test_secret_patterns.py tests/unit/test_secret_keys.py"
+    " tests/unit/test_configuration_vectors.py"
+)
+
+MUTANTS: Final = (
+    # --- gates: no evidence is not a pass (I8) ---
+    Mutant(
+        GATES, "a blocking check that was skipped lets pass",
+        'result.result in {"FAIL", "ERROR", "SKIP"}', 'result.result in {"FAIL", "ERROR"}', _DOMAIN,
+    ),
+    Mutant(
+        GATES, "checks that measured nothing are a GO",
+        'if not any(result.result in {"PASS", "WARN"} for result in results):', "if not results:", _DOMAIN,
+    ),
+    Mutant(
+        GATES, "criteria that were all waived are as good as met",
+        'if not open_ or any(criterion.result == "inconclusive" for criterion in open_):',
+        'if any(criterion.result == "inconclusive" for criterion in open_):', _DOMAIN,
+    ),
+    Mutant(
+        GATES, "what could not tell opens",
+        "return self in {Verdict.GO, Verdict.WAIVED}", "return self is not Verdict.NO_GO", _DOMAIN,
+    ),
+    Mutant(
+        GATES, "evidence from the future counts",
+        "if not 0 <= age <= max_age_seconds:", "if age > max_age_seconds:", _DOMAIN,
+    ),
+    Mutant(
+        GATES, "a waiver lasts longer than the plan allows",
+        "if until - now > longest:", "if until - now > longest * 2:", _DOMAIN,
+    ),
+    Mutant(
+        GATES, "an approval by the asker, spelled otherwise, counts",
+        'if actor.id.casefold() == asked.by_id.casefold():', 'if actor.id == asked.by_id:', _DOMAIN,
+    ),
+    # --- modes: more exposure wants a person, a reason, a yes (I9, I34) ---
+    Mutant(
+        MODES, "a pause leads straight to real",
+        "Mode.PAUSED: frozenset({Mode.MOCK, Mode.PAUSED}),",
+        "Mode.PAUSED: frozenset({Mode.MOCK, Mode.PAUSED, Mode.REAL}),",
+        "tests/unit/test_modes.py tests/unit/domain/test_modes_decide.py",
+    ),
+    Mutant(
+        MODES, "a pause by hand is not seen, so that nobody is asked",
+        "found = observed.safe if observed is not None else None", "found = None", _DOMAIN,
+    ),
+    Mutant(
+        MODES, "of two sources the more exposed one is believed",
+        "return min(told, key=_reading_exposure, default=None)",
+        "return max(told, key=_reading_exposure, default=None)", _DOMAIN,
+    ),
+    Mutant(
+        MODES, "a rule may say yes",
+        'insist_on_no_rule(said_yes, f"switching {state.system} to {target}")', "pass", _DOMAIN,
+    ),
+    Mutant(
+        MODES, "what the ledger says is done, whatever the world says",
+        "agrees = observed is None or observed.tells(target, kind)", "agrees = True", _DOMAIN,
+    ),
+    # --- rollbacks: previous is not last good (I10) ---
+    Mutant(
+        ROLLBACKS, "the oldest stable one is the last",
+        "return max(candidates)[1] if candidates else None",
+        "return min(candidates)[1] if candidates else None", _DOMAIN,
+    ),
+    Mutant(
+        ROLLBACKS, "the one that is left is a way back",
+        "and not (fingerprint == state.fingerprint == in_place)", "and fingerprint", _DOMAIN,
+    ),
+    Mutant(
+        ROLLBACKS, "what is left is not kept away from",
+        "for fingerprint in dict.fromkeys((state.fingerprint, in_place))",
+        "for fingerprint in dict.fromkeys((in_place,))", _DOMAIN,
+    ),
+    Mutant(
+        ROLLBACKS, "the second press goes one further back",
+        'state.applied_cause == "rollback"\n        and record',
+        'state.applied_cause == "imported"\n        and record', _DOMAIN,
+    ),
+    Mutant(
+        ROLLBACKS, "a second rollback begins beside the first",
+        "begun = unfinished(state)\n    if begun is not None:",
+        "begun = unfinished(state)\n    if begun is not None and selector != LAST_STABLE:", _DOMAIN,
+    ),
+    # --- alerts: what is not seen holds, and the clock of `for` is kept (I8, I14) ---
+    Mutant(
+        ALERTS, "the clock runs while nobody looks",
+        "late = timedelta(0) <= gap <= self.interval * GAPS_ALLOWED", "late = True", _ALERTS,
+    ),
+    Mutant(
+        ALERTS, "an alert whose series vanished is over",
+        'if self._rule.no_data == "resolve":', 'if self._rule.no_data != "fire":', _ALERTS,
+    ),
+    Mutant(
+        ALERTS, "it is over at once, though it was to keep firing",
+        "if not keep or (clear_since and self._look.at - _moment(clear_since) >= keep):",
+        "if not keep or clear_since or self._look.at:", _ALERTS,
+    ),
+    Mutant(
+        ALERTS, "a mitigation needs no incident",
+        'acts = rule.action.name in {"pause", "mitigate", "rollback"}',
+        'acts = rule.action.name in {"pause", "rollback"}', _ALERTS,
+    ),
+    Mutant(
+        ALERTS, "two alerts mute each other, and nobody is told of either",
+        "if above == alert:\n            return True",
+        "if above == alert:\n            return False", _ALERTS,
+    ),
+    Mutant(
+        ALERTS, "every firing opens an incident of its own",
+        'if severity != "critical" or has_incident:', 'if severity != "critical":', _DOMAIN,
+    ),
+    Mutant(
+        ALERTS, "an incident is closed without having been resolved",
+        '"open": frozenset({"acknowledged", "mitigated", "resolved"}),',
+        '"open": frozenset({"acknowledged", "mitigated", "resolved", "closed"}),', _DOMAIN,
+    ),
+    # --- redaction: no secret is ever stored (I6) ---
+    Mutant(
+        REDACTION, "a private key of a chain is no secret",
+        'if not public_name and ("0x" in text or "0X" in text):',
+        'if not public_name and "0X" in text:', _REDACTION,
+    ),
+    Mutant(
+        REDACTION, "a secret that stands a second time in a sentence stays",
+        "if again:\n        spans", "if again and prose and not spans:\n        spans", _REDACTION,
+    ),
+    Mutant(
+        REDACTION, "a secret of a comment stays where it is used",
+        "found |= {source.text[start:end] for start, end in spans}", "found |= set()", _REDACTION,
+    ),
+    Mutant(
+        REDACTION, "what could not be cut out is stored all the same",
+        "if meant != value or (self._known and self._known.search(text)):", "if meant != value:", _REDACTION,
+    ),
+    Mutant(
+        REDACTION, "a file with digests in it is kept as if they were the secrets",
+        "            _refuse_digests(source)\n", "            pass\n", _REDACTION,
+    ),
+    Mutant(
+        REDACTION, "a file that is not what was recorded is put back",
+        "if key.content_digest(content) != content_digest:", "if not content:", _REDACTION,
+    ),
+)  # fmt: skip
