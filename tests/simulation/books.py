@@ -127,6 +127,8 @@ class Auditor:
     """When the process that watches began, by its clock."""
     read: int = 0
     """How many samples were on record by then."""
+    caught_up: bool = False
+    """Whether the process that looks has read, since it began, what the log holds."""
     looked: datetime | None = None
     had_data: dict[str, bool] = field(default_factory=dict)
     edited_by_hand: bool = False
@@ -316,8 +318,8 @@ class Auditor:
     def _value(self, metric: str, at: datetime) -> float | None:
         newest: tuple[datetime, float] | None = None
         for number, (taken, values) in enumerate(self.samples):
-            if number < self.read and self.began is not None and taken > self.began:
-                continue  # the process that looks has not read it: so after a clock was set back
+            if number < self.read and not self.caught_up and taken > (self.began or taken):
+                continue  # the process that looks has not read it: the log has not answered since it began
             fits = at - timedelta(seconds=10) < taken <= at and metric in values
             if fits and (newest is None or taken >= newest[0]):
                 newest = taken, values[metric]
@@ -331,6 +333,7 @@ class Auditor:
             if event.type == "MetricsRecorded":
                 values = {s["metric"]: float(s["value"]) for s in event.data["samples"]}
                 self.samples.append((event.at, values))
+        self.caught_up = self.caught_up or not self.world.store.away
         gap = (at - self.looked).total_seconds() if self.looked is not None else None
         for guard in self.guards:
             value = self._value(guard.metric, at)
@@ -345,6 +348,7 @@ class Auditor:
     def begins(self) -> None:
         """A process begins to watch. One without the log does not know what came last."""
         self.began, self.read = self.world.clock.now(), len(self.samples)
+        self.caught_up = False
         if not self.world.store.away:
             return
         self.began = datetime.min.replace(tzinfo=UTC)  # it can't read what was measured before
