@@ -78,9 +78,7 @@ def state_text(state: SystemState, *, as_of: str) -> str:
         else "none known"
     )
     lines.append(_line("config", named + applied))
-    stable = [
-        fp for fp, config in state.configs.items() if config["stable"] and not config["quarantined"]
-    ]
+    stable = [fingerprint for fingerprint, known in state.configs.items() if known.is_stable]
     lines.append(_line("stable", ", ".join(map(short, stable)) or "none"))
     for name, alert in state.alerts.items():
         lines.append(

@@ -55,11 +55,11 @@ def rollout_record(
         "approvals": state.approvals,
         "pending_alerts": dict(state.pending),
         "no_data": dict(state.no_data),
-        "mitigations": dict(state.mitigations),
+        "mitigations": {key: known.to_json() for key, known in state.mitigations.items()},
         "silences": {k: s for k, s in state.silences.items() if s["until"] > iso(now)},
         "failing": dict(state.failing),
-        "run": dict(state.run) if state.run else None,
-        "watch": {**state.watch, **watch} if state.watch else None,
+        "run": state.run.to_json() if state.run else None,
+        "watch": {**state.watch.to_json(), **watch} if state.watch else None,
     }
 
 
@@ -165,10 +165,10 @@ def _alerts(state: SystemState, now: datetime) -> Iterator[tuple[str, str]]:
 
 def _others(state: SystemState, now: datetime, sign: Sign) -> Iterator[tuple[str, str]]:
     for known in state.mitigations.values():
-        target = f" of {known['target']}" if known.get("target") else ""
+        target = f" of {known.target}" if known.target else ""
         yield (
             "mitigation",
-            f"↓ {known['mitigation']}{target}, {known['status']}, until {shown(_moment(known['until']))}",
+            f"↓ {known.mitigation}{target}, {known.status}, until {shown(_moment(known.until))}",
         )
     for name, known in state.silences.items():
         if known["until"] > iso(now):
@@ -183,11 +183,11 @@ def _others(state: SystemState, now: datetime, sign: Sign) -> Iterator[tuple[str
         run = state.run
         yield (
             "run",
-            f"{run['run']} {run['status']}, since {ago(_moment(run['since']), now)} on {run['host']}",
+            f"{run.run} {run.status}, since {ago(_moment(run.since), now)} on {run.host}",
         )
     if state.watch is not None:
         watch = state.watch
-        by = f"by process {watch['pid']} on {watch['host']}, since {ago(_moment(watch['since']), now)}"
+        by = f"by process {watch.pid} on {watch.host}, since {ago(_moment(watch.since), now)}"
         if sign.silent_seconds is not None:
             by = f"✖ nobody watches: no sign of life for {_span(sign.silent_seconds)} ({by})"
         yield "watch", by

@@ -131,19 +131,17 @@ def list_(call: Call) -> None:
             "in_force": fingerprint == state.fingerprint,
             "tags": ", ".join(sorted(tags.get(fingerprint, []))),
             "status": "quarantined"
-            if record["quarantined"]
+            if known.quarantined
             else "stable"
-            if record["stable"]
+            if known.stable
             else "registered",
-            "registered_at": datetime.fromisoformat(record["registered_at"])
-            if table
-            else record["registered_at"],
-            "position": record["registered_position"],
-            "files": ", ".join(
-                file["name"] for file in record["snapshots"][record["last_snapshot"]]
-            ),
+            "registered_at": datetime.fromisoformat(known.registered_at)
+            if table and known.registered_at is not None
+            else known.registered_at,
+            "position": known.registered_position,
+            "files": ", ".join(file.name for file in known.files),
         }
-        for fingerprint, record in state.configs.items()
+        for fingerprint, known in state.configs.items()
     ]
     shown = ["short", "in_force", "tags", "status", "registered_at", "position", "files"]
     call.output.rows(rows, shown)
@@ -165,11 +163,8 @@ def show(call: Call, fingerprint: str, file_name: str | None) -> None:
 
     state = call.state()
     full = configurations.resolve(state, fingerprint)
-    record = state.configs[full]
     if file_name is not None:
-        files = {
-            file["name"]: file["sha256"] for file in record["snapshots"][record["last_snapshot"]]
-        }
+        files = {file.name: file.sha256 for file in state.configs[full].files}
         if file_name not in files:
             raise UnknownName(
                 f"{short(full)} has no file {file_name!r}.", hint=f"It has: {', '.join(files)}"
@@ -178,7 +173,7 @@ def show(call: Call, fingerprint: str, file_name: str | None) -> None:
         return
     value = orjson.loads(call.ledger.blob(full.removeprefix("sha256:")))
     if call.output.format in {"json", "jsonl"}:
-        call.output.record({"fingerprint": full, **record, "value": value})
+        call.output.record({"fingerprint": full, **state.configs[full].to_json(), "value": value})
         return
     call.output.rows(
         [{"key": key, "value": text} for key, text in flatten(value).items()], title=full

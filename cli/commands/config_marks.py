@@ -93,8 +93,8 @@ def _mark(call: Call, name: str, rule: Callable[[SystemState, str], Decision], s
     state, decision = ledger.recorder.decide(call.system, decide, call.origin)
     ledger.memory.remember(state)
     if found and decision.events:  # so that a rollback to it works while Postgres is away
-        for file in state.configs[found[0]]["snapshots"][state.configs[found[0]]["last_snapshot"]]:
-            ledger.blob(file["sha256"])
+        for file in state.configs[found[0]].files:
+            ledger.blob(file.sha256)
         ledger.blob(found[0].removeprefix("sha256:"))
     if decision.skipped is not None:
         call.skip(decision.skipped)

@@ -41,18 +41,18 @@ def list_(call: Call) -> None:
     rows = [
         {
             "mitigation": key,
-            "kind": known["kind"],
-            "status": "in force" if known["status"] == "applied" else known["status"],
-            "until": known["until"],
-            "value": known.get("value"),
-            "factor": known.get("factor"),
-            "alert": known.get("alert"),
-            "by": known["by"],
+            "kind": known.kind,
+            "status": "in force" if known.status == "applied" else known.status,
+            "until": known.until,
+            "value": known.value,
+            "factor": known.factor,
+            "alert": known.alert,
+            "by": known.by,
         }
         for key, known in state.mitigations.items()
     ]
     plan = plan_in_force.plan_of(ledger, state) if state.profile is not None else None
-    used = {known["mitigation"] for known in state.mitigations.values()}
+    used = {known.mitigation for known in state.mitigations.values()}
     for name, spec in (plan.profile.mitigations if plan is not None else {}).items():
         if name not in used:
             rows.append({"mitigation": name, "kind": spec.kind, "status": "ready"})

@@ -64,7 +64,7 @@ def recover(call: Call, system: str | None, base: Path) -> None:
                 "completed": [*result.completed, *told],
                 "abandoned": list(result.abandoned),
                 "spooled": count,
-                "drift": {subject: dict(found) for subject, found in result.drift.items()},
+                "drift": {subject: drift.to_json() for subject, drift in result.drift.items()},
                 "problems": list(result.problems),
             }
         )

@@ -13,6 +13,7 @@ from ledger.domain.operations import Decided, DecidedFields, Operation, Operatio
 from ledger.domain.state import Json, SystemState
 from ledger.domain.values.moments import iso
 
+K = TypeVar("K", bound=str)
 V = TypeVar("V")
 Apply = Callable[[SystemState, Recorded, Json], SystemState]
 APPLY: Final[dict[str, Apply]] = {}
@@ -29,12 +30,12 @@ def on(*types: str) -> Callable[[Apply], Apply]:
     return register
 
 
-def with_(mapping: Mapping[str, V], key: str, value: V) -> dict[str, V]:
+def with_(mapping: Mapping[K, V], key: K, value: V) -> dict[K, V]:
     """Return ``mapping`` with ``key`` set."""
     return {**mapping, key: value}
 
 
-def without(mapping: Mapping[str, V], *keys: str | None) -> dict[str, V]:
+def without(mapping: Mapping[K, V], *keys: K | None) -> dict[K, V]:
     """Return ``mapping`` without ``keys``."""
     return {name: value for name, value in mapping.items() if name not in keys}
 

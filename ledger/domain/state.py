@@ -14,9 +14,14 @@ from uuid import UUID
 import msgspec
 
 from ledger.domain.approvals.state import ApprovalRequest
+from ledger.domain.configurations.state import Configuration
+from ledger.domain.drift.state import Drift, DriftSubject
 from ledger.domain.gates.state import JudgedGate, JudgedPreflight, Waiver
+from ledger.domain.mitigations.state import StandingMitigation
+from ledger.domain.modes.state import Unconfirmed
 from ledger.domain.operations import Begun, Operation
 from ledger.domain.plans.state import PhaseLeft, PlanInForce, PresentPhase
+from ledger.domain.runs.state import SupervisedRun, Watcher
 from ledger.domain.systems.state import Actuators, Registration
 
 Json = Mapping[str, Any]
@@ -39,8 +44,7 @@ class SystemState(msgspec.Struct, frozen=True):
     mode_by: str | None = None
     mode_reason: str | None = None
     mode_position: int = 0
-    unconfirmed: Json | None = None
-    """The last switch, where the world was not seen to be in its mode: to, detail, at, actor, position."""
+    unconfirmed: Unconfirmed | None = None
     fingerprint: str | None = None
     """The configuration in force, as far as the ledger knows."""
     snapshot: str | None = None
@@ -52,9 +56,8 @@ class SystemState(msgspec.Struct, frozen=True):
     """commit -> when the code was last recorded to stand there."""
     left: str | None = None
     """The fingerprint that was in force before."""
-    configs: Mapping[str, Json] = msgspec.field(default_factory=dict[str, Any])
-    """fingerprint -> snapshots {id: files}, last_snapshot, registered_at, stable and quarantined (position
-    or None), stable_at, applied (was it ever in force)."""
+    configs: Mapping[str, Configuration] = msgspec.field(default_factory=dict[str, Any])
+    """By fingerprint."""
     tags: Mapping[str, str] = msgspec.field(default_factory=dict[str, Any])
     operations: Mapping[str, Operation] = msgspec.field(default_factory=dict[str, Any])
     """In flight, by id."""
@@ -66,8 +69,8 @@ class SystemState(msgspec.Struct, frozen=True):
     failed. Of those whose channels are none, the newest few."""
     incidents: Mapping[str, Json] = msgspec.field(default_factory=dict[str, Any])
     """Not closed: incident -> status, title, severity, opened_at, alert."""
-    drift: Mapping[str, Json] = msgspec.field(default_factory=dict[str, Any])
-    """Not cleared: "mode"/"config"/"code" -> expected, found, changes, since."""
+    drift: Mapping[DriftSubject, Drift] = msgspec.field(default_factory=dict[Any, Any])
+    """Not cleared, by subject."""
     human_position: int = 0
     """Where a person last decided on the mode or the configuration: no rule overrides that (I9)."""
     profile: PlanInForce | None = None
@@ -94,12 +97,10 @@ class SystemState(msgspec.Struct, frozen=True):
     """rule -> what it last did, and when: for cooldowns."""
     failing: Mapping[str, Json] = msgspec.field(default_factory=dict[str, Any])
     """Rules and sources that can't be evaluated: name -> explanation, since."""
-    mitigations: Mapping[str, Json] = msgspec.field(default_factory=dict[str, Any])
-    """In force or under way: key -> the intent, status (requested | applied), at, by."""
-    run: Json | None = None
-    """The last supervised run: run, pid, host, since, status (running | stopped | crashed)."""
-    watch: Json | None = None
-    """Who watches: host, pid, since."""
+    mitigations: Mapping[str, StandingMitigation] = msgspec.field(default_factory=dict[str, Any])
+    """In force or under way, by key."""
+    run: SupervisedRun | None = None
+    watch: Watcher | None = None
     last_alert_at: Mapping[str, str] = msgspec.field(default_factory=dict[str, Any])
     """severity -> when an alert that bad, or worse, last fired or last ended."""
     last_crash_at: str | None = None

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from ledger.domain import events
 from ledger.domain.configurations.decide import short
 from ledger.domain.configurations.state import ApplyIntent
 from ledger.domain.decision import Decision
+from ledger.domain.drift.state import Drift, DriftSubject
 from ledger.domain.errors import LedgerError, LedgerUnreachable, Refused, StaleRevision
 from ledger.domain.log.event import Event
 from ledger.domain.log.ids import Channel
@@ -40,7 +41,7 @@ class Recovery:
     completed: tuple[str, ...]
     abandoned: tuple[str, ...]
     problems: tuple[str, ...]
-    drift: Mapping[str, Mapping[str, Any]]
+    drift: Mapping[DriftSubject, Drift]
     mode: str | None
     pause_kind: str | None
     fingerprint: str | None
@@ -61,7 +62,7 @@ def recover(ledger: Ledger, system: str, origin: Origin, *, spooled: int = 0) ->
         if state.unconfirmed is not None:
             told = state.unconfirmed
             abandoned.append(
-                f"switch #{told['position']}: {told['to']} was never confirmed ({told['detail']}); "
+                f"switch #{told.position}: {told.to} was never confirmed ({told.detail}); "
                 f"the system is to be {modes.shown_state(state)}"
             )
         if completed or abandoned or spooled:
@@ -220,11 +221,12 @@ def _finish_apply(
 
 def _changed_by(state: SystemState, intent: ApplyIntent) -> set[str]:
     """Return the files that an apply writes anew: one that stays as it is can't tell whether it was begun."""
-    new = state.configs[intent.fingerprint]["snapshots"][intent.snapshot]
-    old = state.configs.get(state.fingerprint or "", {"snapshots": {}})["snapshots"]
-    stays = {file["name"]: file for file in old.get(state.snapshot, ())}
-    names = {file["name"] for file in new}
-    return {file["name"] for file in new if file != stays.get(file["name"])} or names
+    new = state.configs[intent.fingerprint].snapshots[intent.snapshot]
+    before = state.configs.get(state.fingerprint or "")
+    old = before.snapshots.get(state.snapshot or "", ()) if before is not None else ()
+    stays = {file.name: file for file in old}
+    names = {file.name for file in new}
+    return {file.name for file in new if file != stays.get(file.name)} or names
 
 
 def _finish_rollback(
@@ -257,10 +259,10 @@ def detect_drift(ledger: Ledger, system: str, origin: Origin) -> tuple[SystemSta
         news: list[Event] = [
             event
             for subject, event in found.items()
-            if state.drift.get(subject, {}).get("found") != event.found
+            if subject not in state.drift or state.drift[subject].found != event.found
         ]
         news += [
-            events.DriftCleared(subject=subject)  # type: ignore[arg-type] -- came from the event
+            events.DriftCleared(subject=subject)
             for subject in state.drift
             if subject not in found and not untold
         ]
@@ -282,10 +284,10 @@ def detect_drift(ledger: Ledger, system: str, origin: Origin) -> tuple[SystemSta
 
 def find_drift(
     ledger: Ledger, state: SystemState
-) -> tuple[dict[str, events.DriftDetected], list[str]]:
+) -> tuple[dict[DriftSubject, events.DriftDetected], list[str]]:
     """Compare the world with ``state``; return what differs, by subject, and what could not be told."""
     world = world_of(state.actuators, ledger.recorder.clock)
-    found: dict[str, events.DriftDetected] = {}
+    found: dict[DriftSubject, events.DriftDetected] = {}
     mode, kind = modes.current(state)
     if world.modes is not None and mode is not None:
         seen = " / ".join(

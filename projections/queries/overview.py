@@ -58,8 +58,8 @@ def overview(db: Db, system: str, now: datetime) -> Json:
         ],
         "incidents": incidents.list_incidents(db, system),
         "operations": operations.list_operations(db, system, in_flight=True),
-        "drift": dict(state.drift),
-        "unconfirmed": state.unconfirmed,
+        "drift": {subject: drift.to_json() for subject, drift in state.drift.items()},
+        "unconfirmed": state.unconfirmed.to_json() if state.unconfirmed else None,
         "last_events": timeline.select(
             db, timeline.Filter(system=system, clock="recorded_at"), limit=3
         ),
@@ -111,16 +111,14 @@ def problems_of(state: SystemState) -> list[str]:
         if alert["severity"] == "critical"
     ]
     for subject, drift in state.drift.items():
-        difference = (
-            changes_text(drift.get("changes") or ()) or f"{drift['expected']} → {drift['found']}"
-        )
+        difference = changes_text(drift.to_json()["changes"]) or f"{drift.expected} → {drift.found}"
         found.append(f"the {subject} in the world is not what the ledger has: {difference}")
     for operation in state.operations.values():
         failed = f", and failed: {operation.failed}" if operation.failed else ""
         found.append(f"a {operation.kind} was begun by {operation.actor} and has not ended{failed}")
     if state.unconfirmed is not None:
         told = state.unconfirmed
-        found.append(f"the switch to {told['to']} was not confirmed: {told['detail']}")
+        found.append(f"the switch to {told.to} was not confirmed: {told.detail}")
     return found
 
 

@@ -95,7 +95,10 @@ def thresholds(limits: Sequence[Limit], summaries: Sequence[Summary]) -> list[Th
 
 def processes(runs: Sequence[Run], state: SystemState) -> dict[str, Any]:
     """Return the runs and the watch as JSON-ready data: what process_info.json holds."""
-    return {"runs": [_process(run) for run in runs], "watch": state.watch}
+    return {
+        "runs": [_process(run) for run in runs],
+        "watch": state.watch.to_json() if state.watch else None,
+    }
 
 
 def _process(run: Run) -> dict[str, Any]:
@@ -158,7 +161,7 @@ def as_json(
         ],
         "rules": [_rule(one) for one in conditions],
         "rollback_conditions": [_rule(one) for one in conditions if one.action == "rollback"],
-        "mitigations": dict(state.mitigations),
+        "mitigations": {key: known.to_json() for key, known in state.mitigations.items()},
     }
 
 

@@ -115,7 +115,7 @@ def _scope(scope: Mapping[str, tuple[str, ...]]) -> str:
 
 def _run(state: SystemState) -> str | None:
     run = state.run
-    return f"{run['run']} ({run['status']}), {run['host']} {run['pid']}" if run else None
+    return f"{run.run} ({run.status}), {run.host} {run.pid}" if run else None
 
 
 def _watch(state: SystemState, plan: Plan | None, series: Found, now: datetime) -> Section:
@@ -123,7 +123,7 @@ def _watch(state: SystemState, plan: Plan | None, series: Found, now: datetime) 
     last = looks.samples[-1].at if looks is not None else None
     dead_man = plan.profile.watch.dead_man if plan else None
     silent = last is None or (dead_man is not None and now - last > dead_man)
-    by = f"{state.watch['host']} {state.watch['pid']}" if state.watch else None
+    by = f"{state.watch.host} {state.watch.pid}" if state.watch else None
     return Section(
         "watch",
         facts(
@@ -184,9 +184,8 @@ def _rollbacks(state: SystemState, conditions: list[Condition]) -> Section:
         if (known := state.rule_actions.get(each.rule.key)) is not None
     ]
     last = Table("last_actions", ("rule", "action", "at", "cooldown"), rows(acted))
-    stable = [mark["stable"] for mark in state.configs.values() if mark.get("stable")]
     remarks = [] if conditions else [term("part.rollbacks_watched.nothing")]
-    if conditions and not stable:
+    if conditions and not any(known.stable for known in state.configs.values()):
         remarks.append(term("part.rollbacks_watched.nowhere"))
     return Section(base.key, tables=(*base.tables, last), remarks=tuple(remarks))
 

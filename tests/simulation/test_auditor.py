@@ -67,7 +67,7 @@ def no_data_is_good_news(patch: pytest.MonkeyPatch) -> None:
 
 def any_stable_one_will_do(patch: pytest.MonkeyPatch) -> None:
     def oldest(state: SystemState, _in_place: str | None) -> str | None:
-        return next((name for name, one in state.configs.items() if one["stable"]), None)
+        return next((name for name, one in state.configs.items() if one.stable), None)
 
     patch.setattr(rollbacks, "last_stable", oldest)
 

@@ -69,9 +69,9 @@ def test_a_late_quarantine_does_not_undo_a_later_vouching() -> None:
     story.tell(events.FingerprintMarkedStable(fingerprint=FINGERPRINT))
     late = events.FingerprintQuarantined(fingerprint=FINGERPRINT)
     story.tell(late, ago_seconds=3600, spooled=True)
-    assert story.state.configs[FINGERPRINT]["quarantined"] is None
+    assert story.state.configs[FINGERPRINT].quarantined is None
     story.tell(late)
-    assert story.state.configs[FINGERPRINT]["quarantined"] == 3
+    assert story.state.configs[FINGERPRINT].quarantined == 3
 
 
 def test_a_late_rollback_is_behind_what_was_applied_since() -> None:
@@ -91,7 +91,7 @@ def test_a_late_rollback_is_behind_what_was_applied_since() -> None:
     )
     story.tell(late, operation=operation, ago_seconds=3599, spooled=True)
     assert story.state.fingerprint == OTHER
-    assert story.state.configs[FINGERPRINT]["applied"] is True
+    assert story.state.configs[FINGERPRINT].applied is True
 
 
 def test_a_clock_that_jumps_back_moves_nothing_back() -> None:

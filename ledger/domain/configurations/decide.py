@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
 from ledger.domain import events
@@ -50,9 +49,9 @@ def register(state: SystemState, registered: events.ConfigRegistered) -> Decisio
     """Keep a snapshot under its fingerprint. The same bytes again are a no-op."""
     insist_on_registered(state)
     known = state.configs.get(registered.fingerprint)
-    if known is not None and registered.snapshot in known["snapshots"]:
+    if known is not None and registered.snapshot in known.snapshots:
         return Decision(
-            skipped=f"already registered as {short(registered.fingerprint)}, at {known['registered_at']}"
+            skipped=f"already registered as {short(registered.fingerprint)}, at {known.registered_at}"
         )
     return Decision((registered,))
 
@@ -77,14 +76,14 @@ def tag(state: SystemState, fingerprint: str, name: str) -> Decision:
 def mark_stable(state: SystemState, fingerprint: str) -> Decision:
     """Vouch for a fingerprint, so that --last-stable may go back to it."""
     known = state.configs[fingerprint]
-    if known["stable"] and not known["quarantined"]:
+    if known.is_stable:
         return Decision(skipped=f"{short(fingerprint)} is marked stable already")
     return Decision((events.FingerprintMarkedStable(fingerprint=fingerprint),))
 
 
 def quarantine(state: SystemState, fingerprint: str) -> Decision:
     """Keep --last-stable and apply away from a fingerprint."""
-    if state.configs[fingerprint]["quarantined"]:
+    if state.configs[fingerprint].quarantined:
         return Decision(skipped=f"{short(fingerprint)} is in quarantine already")
     return Decision((events.FingerprintQuarantined(fingerprint=fingerprint),))
 
@@ -108,7 +107,7 @@ def request_apply(
     """
     insist_on_registered(state)
     known = state.configs[fingerprint]
-    if known["quarantined"] and not override_quarantine:
+    if known.quarantined and not override_quarantine:
         raise Refused(
             f"{short(fingerprint)} is in quarantine: it was left because it did harm.",
             hint="Fix the configuration and put it anew; or vouch for it again: "
@@ -136,12 +135,12 @@ def snapshot_to_write(state: SystemState, fingerprint: str) -> str:
     One fingerprint may have several (other comments, other files: an imported change log knows no file
     names); what can't be written here gives way to what can, the newest first.
     """
-    record = state.configs[fingerprint]
-    last: str = record["last_snapshot"]
-    candidates = [last, *(known for known in reversed(record["snapshots"]) if known != last)]
+    known = state.configs[fingerprint]
+    last = known.last_snapshot or ""
+    candidates = [last, *(other for other in reversed(list(known.snapshots)) if other != last)]
     places = _places(state)
     for snapshot in candidates:
-        if all(file["name"] in places for file in record["snapshots"][snapshot]):
+        if all(file.name in places for file in known.snapshots.get(snapshot, ())):
             return snapshot
     return last
 
@@ -157,9 +156,7 @@ def targets(state: SystemState, snapshot: str, fingerprint: str) -> tuple[events
         Refused: the system names no place for one of them.
     """
     places = _places(state)
-    names: Sequence[str] = [
-        file["name"] for file in state.configs[fingerprint]["snapshots"][snapshot]
-    ]
+    names = [file.name for file in state.configs[fingerprint].snapshots[snapshot]]
     missing = [name for name in names if name not in places]
     if missing:
         raise Refused(

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from ledger.domain.configurations.state import ApplyIntent
+from ledger.domain.configurations.state import ApplyIntent, Configuration, SnapshotFile
 from ledger.domain.folding import (
     begun,
     decided,
@@ -24,28 +24,20 @@ from ledger.domain.operations import ApplyOperation
 from ledger.domain.state import Json, SystemState
 from ledger.domain.values.moments import iso
 
-_UNKNOWN_CONFIG: Final[Json] = {
-    "snapshots": {},
-    "registered_at": None,
-    "registered_position": None,
-    "last_snapshot": None,
-    "stable": None,
-    "stable_at": None,
-    "quarantined": None,
-    "applied": False,
-}
+_UNKNOWN: Final = Configuration()
 
 
 def _config(state: SystemState, fingerprint: str, **changes: Any) -> SystemState:
-    known = state.configs.get(fingerprint, _UNKNOWN_CONFIG)
-    return replace(state, configs=with_(state.configs, fingerprint, {**known, **changes}))
+    known = replace(state.configs.get(fingerprint, _UNKNOWN), **changes)
+    return replace(state, configs=with_(state.configs, fingerprint, known))
 
 
 @on("ConfigRegistered")
 def _config_registered(state: SystemState, event: Recorded, data: Json) -> SystemState:
-    known = state.configs.get(data["fingerprint"])
-    snapshots = with_(known["snapshots"] if known else {}, data["snapshot"], data["files"])
-    if known is not None and known["registered_at"] is not None:
+    known = state.configs.get(data["fingerprint"], _UNKNOWN)
+    files = tuple(map(SnapshotFile.of, data["files"]))
+    snapshots = with_(known.snapshots, data["snapshot"], files)
+    if known.registered_at is not None:
         return _config(state, data["fingerprint"], snapshots=snapshots)
     return _config(
         state,
@@ -106,7 +98,7 @@ def _stable(state: SystemState, event: Recorded, data: Json) -> SystemState:
 
 @on("FingerprintQuarantined")
 def _quarantined(state: SystemState, event: Recorded, data: Json) -> SystemState:
-    known = state.configs.get(data["fingerprint"], _UNKNOWN_CONFIG)
-    if superseded(event, known["stable_at"]):
+    known = state.configs.get(data["fingerprint"], _UNKNOWN)
+    if superseded(event, known.stable_at):
         return state
     return _config(state, data["fingerprint"], quarantined=event.position)

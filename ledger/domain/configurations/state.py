@@ -8,6 +8,14 @@ from ledger.domain.state_part import StatePart, written
 from ledger.domain.systems.state import ConfigFile
 
 
+class Change(StatePart, frozen=True, kw_only=True):
+    """One configuration key. ``old``/``new`` are canonical JSON text; None where there is none."""
+
+    key: str
+    new: str | None = None
+    old: str | None = None
+
+
 class PhaseMove(StatePart, frozen=True, kw_only=True):
     """The phase that is entered once its configuration is in place."""
 
@@ -28,3 +36,43 @@ class ApplyIntent(StatePart, frozen=True, kw_only=True):
     phase: PhaseMove | None = None
     previous: str | None = None
     snapshot: str
+
+
+class SnapshotFile(StatePart, frozen=True, kw_only=True):
+    """One file of a snapshot; its bytes (secrets replaced) lie in the blob of that hash."""
+
+    content_digest: str | None = None
+    """Keyed digest of the real bytes, where secrets were replaced: proves a restore byte for byte."""
+    name: str
+    secrets: tuple[str, ...] = written(())
+    """Key paths whose values were replaced."""
+    sha256: str
+    size: int = written(0)
+
+
+class Configuration(StatePart, frozen=True, kw_only=True):
+    """What is known of a fingerprint. One that was never registered, only applied, has no snapshot."""
+
+    snapshots: Mapping[str, tuple[SnapshotFile, ...]] = written({})
+    """By id, the oldest first."""
+    registered_at: str | None = written(None)
+    registered_position: int | None = written(None)
+    last_snapshot: str | None = written(None)
+    """The one last in force, or first registered."""
+    stable: int | None = written(None)
+    """The position at which somebody vouched for it last."""
+    stable_at: str | None = written(None)
+    quarantined: int | None = written(None)
+    """The position at which it was quarantined. None: it is not."""
+    applied: bool = written(default=False)
+    """Whether it was ever in force."""
+
+    @property
+    def is_stable(self) -> bool:
+        """Whether somebody vouched for it, and it is not in quarantine."""
+        return bool(self.stable) and not self.quarantined
+
+    @property
+    def files(self) -> tuple[SnapshotFile, ...]:
+        """Those of the last snapshot."""
+        return self.snapshots.get(self.last_snapshot or "", ())

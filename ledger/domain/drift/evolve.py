@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from ledger.domain.drift.state import Drift
 from ledger.domain.folding import (
     on,
     with_,
@@ -16,8 +17,8 @@ from ledger.domain.values.moments import iso
 
 @on("DriftDetected")
 def _drift(state: SystemState, event: Recorded, data: Json) -> SystemState:
-    found = {**data, "since": iso(event.occurred_at)}
-    return replace(state, drift=with_(state.drift, data["subject"], found))
+    found = Drift.of({**data, "since": iso(event.occurred_at)})
+    return replace(state, drift=with_(state.drift, found.subject, found))
 
 
 @on("DriftCleared")

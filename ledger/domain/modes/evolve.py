@@ -15,7 +15,7 @@ from ledger.domain.folding import (
     without,
 )
 from ledger.domain.log.envelope import Recorded
-from ledger.domain.modes.state import SwitchIntent
+from ledger.domain.modes.state import SwitchIntent, Unconfirmed
 from ledger.domain.operations import SwitchOperation
 from ledger.domain.state import Json, SystemState
 from ledger.domain.values.moments import iso
@@ -64,13 +64,13 @@ def _mode_unconfirmed(state: SystemState, event: Recorded, data: Json) -> System
     if superseded(event, state.mode_since):
         return state
     kind = data.get("to_kind")
-    unconfirmed = {
-        "to": f"{data['to_mode']}/{kind}" if kind else data["to_mode"],
-        "detail": data["explanation"],
-        "at": iso(event.occurred_at),
-        "actor": asked.actor,
-        "position": event.position,
-    }
+    unconfirmed = Unconfirmed(
+        to=f"{data['to_mode']}/{kind}" if kind else data["to_mode"],
+        detail=data["explanation"],
+        at=iso(event.occurred_at),
+        actor=asked.actor,
+        position=event.position,
+    )
     return replace(state, unconfirmed=unconfirmed)
 
 

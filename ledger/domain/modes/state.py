@@ -15,3 +15,14 @@ class SwitchIntent(StatePart, frozen=True, kw_only=True):
     from_mode: Mode | None = None
     to_kind: PauseKind | None = None
     to_mode: Mode
+
+
+class Unconfirmed(StatePart, frozen=True, kw_only=True):
+    """The last switch, where the world was not seen to be in its mode."""
+
+    to: str
+    """The mode, as people read it."""
+    detail: str
+    at: str
+    actor: str
+    position: int

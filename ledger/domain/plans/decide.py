@@ -185,7 +185,7 @@ def to_put_back(state: SystemState) -> str | None:
     before = present.before
     if before is None or state.fingerprint != present.overlaid:
         return None
-    return None if state.configs[before]["quarantined"] else before
+    return None if state.configs[before].quarantined else before
 
 
 def change_scope(state: SystemState, scope: Scope, actor: Actor) -> Decision:

@@ -20,11 +20,9 @@ def last_stable(state: SystemState, in_place: str | None) -> str | None:
     ledger knows to be in force may be the very one to go back to.
     """
     candidates = [
-        (record["stable"], fingerprint)
-        for fingerprint, record in state.configs.items()
-        if record["stable"]
-        and not record["quarantined"]
-        and not (fingerprint == state.fingerprint == in_place)
+        (known.stable or 0, fingerprint)
+        for fingerprint, known in state.configs.items()
+        if known.is_stable and not (fingerprint == state.fingerprint == in_place)
     ]
     return max(candidates)[1] if candidates else None
 
@@ -40,7 +38,7 @@ def target(state: SystemState, selector: str, in_place: str | None) -> str:
     insist_on_registered(state)
     if selector != LAST_STABLE:
         named = resolve(state, selector)
-        if not state.configs[named]["applied"] and not state.configs[named]["stable"]:
+        if not state.configs[named].applied and not state.configs[named].stable:
             raise Refused(
                 f"{short(named)} was never in force, and is not marked stable: that is no way back.",
                 hint=f"rollout config apply {state.system} {short(named)} --reason … puts it in force",
@@ -77,17 +75,15 @@ def rests_on_stable_rollback(state: SystemState) -> bool:
     Pressing the button twice must neither bounce back to the bad one nor fall one further. That ends when
     somebody vouches for another one after the rollback: then that is the last stable one.
     """
-    record = state.configs.get(state.fingerprint or "")
+    known = state.configs.get(state.fingerprint or "")
     return (
         state.applied_cause == "rollback"
-        and record is not None
-        and bool(record["stable"])
-        and not record["quarantined"]
+        and known is not None
+        and known.is_stable
         and not any(
-            other["stable"]
-            and not other["quarantined"]
+            other.is_stable
             and fingerprint != state.fingerprint
-            and other["stable_at"] > (state.applied_at or "")
+            and (other.stable_at or "") > (state.applied_at or "")
             for fingerprint, other in state.configs.items()
         )
     )
@@ -165,6 +161,6 @@ def request(
     decided += [
         events.FingerprintQuarantined(fingerprint=fingerprint)
         for fingerprint in left
-        if fingerprint is not None and not state.configs[fingerprint]["quarantined"]
+        if fingerprint is not None and not state.configs[fingerprint].quarantined
     ]
     return Decision(tuple(decided))

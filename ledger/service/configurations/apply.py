@@ -231,17 +231,17 @@ def restored(
     """
     from ledger.configuration.restore import restore
 
-    records = state.configs[fingerprint]["snapshots"].get(snapshot)
-    if records is None:
+    kept = state.configs[fingerprint].snapshots.get(snapshot)
+    if kept is None:
         raise UnknownName(f"{short(fingerprint)} has no snapshot {snapshot[:12]}.")
     standing = world.configs.read() if world.configs is not None else {}
     return {
-        record["name"]: restore(
-            record["name"],
-            ledger.blob(record["sha256"]),
-            content_digest=record.get("content_digest"),
+        file.name: restore(
+            file.name,
+            ledger.blob(file.sha256),
+            content_digest=file.content_digest,
             in_place=standing.items(),
             home=ledger.home,
         )
-        for record in records
+        for file in kept
     }

@@ -103,7 +103,7 @@ def names_in_force(state: SystemState) -> set[str] | None:
 
 def names_of(state: SystemState, fingerprint: str, snapshot: str) -> set[str]:
     """Return the names of the files of a snapshot."""
-    return {file["name"] for file in state.configs[fingerprint]["snapshots"][snapshot]}
+    return {file.name for file in state.configs[fingerprint].snapshots[snapshot]}
 
 
 def changes_between(ledger: Ledger, old: str | None, new: str | None) -> tuple[events.Change, ...]:
@@ -181,7 +181,7 @@ def put(
         known = state.configs.get(snapshot.fingerprint)
         if tag is not None:
             decided += configurations.tag(state, snapshot.fingerprint, tag).events
-        if stable and not (known and known["stable"] and not known["quarantined"]):
+        if stable and not (known is not None and known.is_stable):
             decided.append(events.FingerprintMarkedStable(fingerprint=snapshot.fingerprint))
         if declare and (state.snapshot != snapshot.snapshot_id or code not in {None, state.code}):
             decided.append(
@@ -317,10 +317,10 @@ def verify_kept(ledger: Ledger, state: SystemState, fingerprint: str) -> str | N
     from ledger.configuration.snapshot import fingerprint_of_redacted
 
     store = ledger.recorder.store
-    snapshots = state.configs[fingerprint]["snapshots"].values()
+    snapshots = state.configs[fingerprint].snapshots.values()
     wanted = [
         fingerprint.removeprefix("sha256:"),
-        *(f["sha256"] for files in snapshots for f in files),
+        *(file.sha256 for files in snapshots for file in files),
     ]
     for sha256 in wanted:
         content = store.get_blob(sha256)
@@ -329,7 +329,7 @@ def verify_kept(ledger: Ledger, state: SystemState, fingerprint: str) -> str | N
         if hashlib.sha256(content).hexdigest() != sha256:
             return f"the bytes {sha256[:12]} are not what was recorded"
     for files in snapshots:
-        contents = [(file["name"], ledger.blob(file["sha256"])) for file in files]
+        contents = [(file.name, ledger.blob(file.sha256)) for file in files]
         if fingerprint_of_redacted(contents) != fingerprint:
             return "the files no longer resolve to this fingerprint"
     return None

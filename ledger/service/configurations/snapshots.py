@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,10 +68,8 @@ def _copy_all(ledger: Ledger, system: str, world: World) -> None:
 
 
 def _is_known(state: SystemState, standing: Snapshot) -> bool:
-    snapshots: Mapping[str, object] = state.configs.get(standing.fingerprint, {}).get(
-        "snapshots", {}
-    )
-    return standing.snapshot_id in snapshots
+    known = state.configs.get(standing.fingerprint)
+    return known is not None and standing.snapshot_id in known.snapshots
 
 
 def _copy(ledger: Ledger, system: str, path: Path, content: bytes) -> Path:

@@ -158,7 +158,7 @@ def context_of(
         last_critical_at=_moment(state.last_alert_at["critical"])
         if "critical" in state.last_alert_at
         else None,
-        observed_since=_moment(state.watch["since"]) if state.watch else None,
+        observed_since=_moment(state.watch.since) if state.watch else None,
         sign_offs=_sign_offs(state, now),
         verified_backup_at=recording.last_verified_at(store),
         newest_metric=newest_metric,

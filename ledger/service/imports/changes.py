@@ -336,6 +336,6 @@ def _past(recorder: Recorder, system: str) -> _Past:
     registered = {
         (fingerprint, snapshot)
         for fingerprint, known in state.configs.items()
-        for snapshot in known["snapshots"]
+        for snapshot in known.snapshots
     }
     return _Past(registered, [(at, fingerprint) for at, _, fingerprint in sorted(applied)])

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import orjson
 
@@ -16,7 +16,7 @@ from ledger.domain import events
 from ledger.domain.decision import Decision
 from ledger.domain.errors import LedgerError, Refused, UnknownName
 from ledger.domain.log.event import decimal_text
-from ledger.domain.mitigations.evolve import mitigation_key
+from ledger.domain.mitigations.state import StandingMitigation, mitigation_key
 from ledger.domain.state import SystemState
 from ledger.domain.values.fingerprints import flatten, leaf_text
 from ledger.domain.values.moments import iso
@@ -73,9 +73,9 @@ def apply(
     )
 
     def decide(state: SystemState) -> Decision:
-        known = state.mitigations.get(mitigation_key(requested.payload()))
-        if known is not None and known["status"] == "applied" and known["until"] > iso(now):
-            return Decision(skipped=f"{name} is in force already, until {known['until']}")
+        known = state.mitigations.get(mitigation_key(name, target))
+        if known is not None and known.status == "applied" and known.until > iso(now):
+            return Decision(skipped=f"{name} is in force already, until {known.until}")
         return Decision((requested,))
 
     decision = ledger.decide(system, decide, origin)
@@ -97,10 +97,10 @@ def tell(ledger: Ledger, system: str, origin: Origin) -> None:
     except LedgerError as problem:
         failed = [
             events.MitigationFailed(
-                mitigation=m["mitigation"], target=m.get("target", ""), explanation=problem.message
+                mitigation=known.mitigation, target=known.target, explanation=problem.message
             )
-            for m in standing.values()
-            if m["status"] == "requested"
+            for known in standing.values()
+            if known.status == "requested"
         ]
         ledger.decide(system, lambda _: Decision(tuple(failed)), origin)
         raise
@@ -117,30 +117,29 @@ def told_of(
     """
     told: list[events.Event] = []
     for key, known in state.mitigations.items():
-        which = {"mitigation": known["mitigation"], "target": known.get("target", "")}
-        if known["until"] <= now:
-            told.append(events.MitigationLifted(**which, how="expired"))
-        elif known["status"] == "requested" and key in written:
-            told.append(events.MitigationApplied(**which, path=str(path)))
+        name, target = known.mitigation, known.target
+        if known.until <= now:
+            told.append(events.MitigationLifted(mitigation=name, target=target, how="expired"))
+        elif known.status == "requested" and key in written:
+            told.append(events.MitigationApplied(mitigation=name, target=target, path=str(path)))
             told += _mitigated(state, known)
     return tuple(told)
 
 
-def _mitigated(state: SystemState, known: Mapping[str, Any]) -> list[events.Event]:
+def _mitigated(state: SystemState, known: StandingMitigation) -> list[events.Event]:
     """Return what a mitigation means for the incident of the alert that it answers, if it answers one."""
-    if known.get("alert") is None:
+    if known.alert is None:
         return []
-    action = f"{known['mitigation']} {known.get('target', '')}".strip()
     return [
-        events.IncidentMitigated(incident=incident, action=action)
+        events.IncidentMitigated(incident=incident, action=known.key)
         for incident, record in state.incidents.items()
-        if record["alert"] == known["alert"] and record["status"] in {"open", "acknowledged"}
+        if record["alert"] == known.alert and record["status"] in {"open", "acknowledged"}
     ]
 
 
-def in_force(state: SystemState, now: str) -> dict[str, Mapping[str, Any]]:
+def in_force(state: SystemState, now: str) -> dict[str, StandingMitigation]:
     """Return the mitigations whose time is not over at ``now`` (ISO 8601), by key."""
-    return {key: known for key, known in state.mitigations.items() if known["until"] > now}
+    return {key: known for key, known in state.mitigations.items() if known.until > now}
 
 
 def due(state: SystemState, now: datetime) -> bool:
@@ -152,7 +151,7 @@ def due(state: SystemState, now: datetime) -> bool:
     standing = in_force(state, moment)
     if len(standing) < len(state.mitigations):
         return True
-    if any(known["status"] == "requested" for known in standing.values()):
+    if any(known.status == "requested" for known in standing.values()):
         return True
     place = state.actuators.mitigation_file
     if place is None:
@@ -177,24 +176,22 @@ def lift(ledger: Ledger, system: str, key: str, origin: Origin) -> None:
             f"{system} has no mitigation {key!r} in force.",
             hint="In force: " + (", ".join(state.mitigations) or "none"),
         )
-    lifted = events.MitigationLifted(
-        mitigation=known["mitigation"], target=known.get("target", ""), how="manual"
-    )
+    lifted = events.MitigationLifted(mitigation=known.mitigation, target=known.target, how="manual")
     ledger.decide(system, lambda _: Decision((lifted,)), origin)
     fail_points.reach("mitigate.after_lift")
     tell(ledger, system, origin)
 
 
-def document(standing: Mapping[str, Mapping[str, Any]]) -> bytes:
+def document(standing: Mapping[str, StandingMitigation]) -> bytes:
     """Return what the system reads: the mitigations in force, as JSON."""
     shown = [
         {
-            "mitigation": known["mitigation"],
-            "kind": known["kind"],
-            "target": known.get("target", ""),
-            "value": orjson.loads(known["value"]) if known.get("value") is not None else None,
-            "factor": float(known["factor"]) if known.get("factor") is not None else None,
-            "until": known["until"],
+            "mitigation": known.mitigation,
+            "kind": known.kind,
+            "target": known.target,
+            "value": orjson.loads(known.value) if known.value is not None else None,
+            "factor": float(known.factor) if known.factor is not None else None,
+            "until": known.until,
         }
         for known in standing.values()
     ]

@@ -67,8 +67,8 @@ def overlaid(ledger: Ledger, state: SystemState, phase: Phase) -> Overlaid | Non
             hint=f"rollout drift {state.system} shows how: keep it or put it back first",
         )
     standing = world.configs.read()
-    files = state.configs[state.fingerprint]["snapshots"][str(state.snapshot)]
-    base = [(file["name"], standing[file["name"]]) for file in files]
+    files = state.configs[state.fingerprint].snapshots[str(state.snapshot)]
+    base = [(file.name, standing[file.name]) for file in files]
     contents = dict(lay_over(base, phase.overlay))
     snapshot = snapshot_under(contents.items(), ledger.keys)
     now = flatten(orjson.loads(snapshot.canonical))

@@ -63,7 +63,7 @@ def insist_on_alone(ledger: Ledger, state: SystemState) -> None:
     """
     if ledger.recorder.store.try_lock(f"run:{state.system}"):
         return
-    host = state.run["host"] if state.run is not None else "another machine"
+    host = state.run.host if state.run is not None else "another machine"
     raise OperationInProgress(
         f"{state.system} runs already, on {host}.",
         hint=f"rollout log {state.system} --type RunStarted says who started it",
@@ -76,9 +76,9 @@ def crashed_before(state: SystemState) -> events.CrashDetected | None:
     Whoever asks holds the locks of a run, so its supervisor and its program are dead.
     """
     run = state.run
-    if run is None or run["status"] != "running" or run["host"] != socket.gethostname():
+    if run is None or run.status != "running" or run.host != socket.gethostname():
         return None
-    return events.CrashDetected(run=run["run"], explanation="its supervisor was found dead")
+    return events.CrashDetected(run=run.run, explanation="its supervisor was found dead")
 
 
 def restore_mode(ledger: Ledger, state: SystemState, say: Callable[[str], None]) -> str:

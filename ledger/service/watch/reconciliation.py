@@ -87,8 +87,8 @@ class Caretaker:
         )
         self._seen_files = seen
         told = [
-            f"{subject} was changed by hand: {found['expected']} → {found['found']}"
-            for subject, found in self._line.state.drift.items()
+            f"{subject} was changed by hand: {drift.expected} → {drift.found}"
+            for subject, drift in self._line.state.drift.items()
             if subject not in before
         ]
         return told + problems
