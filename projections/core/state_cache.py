@@ -5,20 +5,18 @@ Apart from the read model itself, because a pause looks here, and must not wait 
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from psycopg import Connection, errors
 
 from ledger.domain.state import SystemState, decode
-
-VERSION: Final = 8
-"""Of the projection of states; raise it when the fold or its form changes."""
+from ledger.fold_version import fold_version
 
 
 def cached_state(db: Connection[tuple[Any, ...]], system: str) -> SystemState | None:
     """Return the state of ``system`` as the read model has it, perhaps behind the log, or None.
 
-    None too where the model is of another version, or of another log than this one (one that was
+    None too where another fold has made the model, or it is of another log than this one (one that was
     restored from an older backup, say): then the state has to be folded from the first event.
     """
     try:
@@ -29,7 +27,7 @@ def cached_state(db: Connection[tuple[Any, ...]], system: str) -> SystemState | 
             "AND e.stream = 'system:' || s.system "
             "JOIN ledger.event AS k ON k.position = c.position AND k.chain = c.chain "
             "WHERE s.system = %s",
-            (VERSION, system),
+            (fold_version(), system),
         ).fetchone()
     except (errors.UndefinedTable, errors.InvalidSchemaName, errors.UndefinedColumn):
         return None

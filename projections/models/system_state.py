@@ -12,7 +12,8 @@ from typing import Any, ClassVar, Final
 from ledger.domain.evolve import evolve
 from ledger.domain.log.envelope import Recorded
 from ledger.domain.state import SystemState, decode, encode
-from projections.core import log, state_cache
+from ledger.fold_version import fold_version
+from projections.core import log
 from projections.core.base import Db, Part, Projection, Step
 from projections.core.rows import Added
 
@@ -43,7 +44,7 @@ class SystemStates(Projection):
     """Folds control streams. The other projections see each event's state before and after."""
 
     name = "system_state"
-    version = state_cache.VERSION
+    version = fold_version()
     tables = ("system_state", "system_snapshot")
     definition = """
         CREATE TABLE system_state (

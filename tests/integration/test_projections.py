@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 from typing import LiteralString
 
 import psycopg
@@ -23,6 +27,8 @@ from projections.models.incidents import export
 from projections.models.registry import tables
 from tests.support.histories import REGISTERED, happened
 from tests.support.readmodel import contents, projector
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -235,6 +241,31 @@ def test_a_cached_state_of_another_version_or_log_is_none(embedded_dsn: str) -> 
             "UPDATE readmodel.checkpoint SET version = 0 WHERE projection = 'system_state'"
         )
         assert cached_state(store.connection, "bot") is None
+    store.close()
+
+
+def test_a_state_that_another_fold_made_is_none(embedded_dsn: str, tmp_path: Path) -> None:
+    """I7: nobody has to raise a number: a program whose fold was changed does not believe it."""
+    store = PostgresStore(embedded_dsn)
+    store.append([REGISTERED])
+    with projector(embedded_dsn) as made:
+        made.catch_up()
+    for package in ("ledger", "projections"):
+        shutil.copytree(ROOT / package, tmp_path / package)
+    ask = (
+        "import sys; from ledger.store.connect import open_connection; "
+        "from projections.core.state_cache import cached_state; "
+        "print(cached_state(open_connection(sys.argv[1]), 'bot') is None)"
+    )
+
+    def is_none() -> str:
+        command = [sys.executable, "-c", ask, embedded_dsn]
+        return subprocess.check_output(command, cwd=tmp_path, text=True).strip()
+
+    assert is_none() == "False"
+    fold = tmp_path / "ledger/domain/systems/evolve.py"
+    fold.write_text(fold.read_text().replace("registration=", "mode='mock', registration="))
+    assert is_none() == "True"
     store.close()
 
 
