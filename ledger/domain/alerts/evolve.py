@@ -30,7 +30,7 @@ def _alert_pending(state: SystemState, _event: Recorded, data: Json) -> SystemSt
 
 @on("AlertFired")
 def _alert_fired(state: SystemState, event: Recorded, data: Json) -> SystemState:
-    alert = {
+    alert: dict[str, Any] = {
         "severity": data["severity"],
         "message": data["message"],
         "since": iso(event.occurred_at),
@@ -105,11 +105,13 @@ fires may be on its way still."""
 
 def _ended(state: SystemState, event: Recorded, known: Json, data: Json) -> Mapping[str, Json]:
     """Return what has ended with ``known`` added: who was told that it fires has to hear of it."""
-    if not known or (known.get("rule") or {}).get("action") == "record":
+    rule: Json = known.get("rule") or {}
+    if not known or rule.get("action") == "record":
         return state.ended
-    channels = [name for name, told in known.get("told", {}).items() if told["times"]]
+    told: Mapping[str, Json] = known.get("told", {})
+    channels = [name for name, one in told.items() if one["times"]]
     kept = {name: known[name] for name in ("severity", "message", "since", "labels", "rule")}
-    ended = {
+    ended: dict[str, Any] = {
         **kept, "alert": data["alert"], "how": data["how"], "at": iso(event.occurred_at),
         "channels": channels, "failed": {},
     }  # fmt: skip

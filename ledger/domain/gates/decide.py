@@ -124,8 +124,8 @@ def left_by(
     if plan.min_seconds:
         return f"all that is asked of {name} is to last {_span(plan.min_seconds)}, and it has"
     entry = ["a preflight"] if following.preflight_seconds is not None else []
-    roles = following.approvals.roles if following.approvals is not None else {}
-    entry += [f"the approval of {', '.join(roles)}"] if roles else []
+    if following.approvals is not None and following.approvals.roles:
+        entry.append(f"the approval of {', '.join(following.approvals.roles)}")
     if entry:
         return f"no criteria are asked of {name}; {following.name} needs {' and '.join(entry)}"
     raise Inconclusive(

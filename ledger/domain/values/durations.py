@@ -45,7 +45,7 @@ def parse_duration(text: str) -> timedelta:
 def duration_text(span: timedelta, *, parts: int = 6) -> str:
     """Return ``span`` as `parse_duration` reads it, its largest ``parts`` units only: ``1h30m``."""
     left = abs(span)
-    written = []
+    written: list[str] = []
     for name, unit in _UNITS.items():
         if name == "w":
             continue  # people count days
