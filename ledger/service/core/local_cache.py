@@ -42,12 +42,16 @@ class LocalMemory:
                 files.write_atomically(path, content, create_folder=True, new_file_mode=0o600)
 
     def recall(self, system: str) -> SystemState | None:
-        """Return the state last kept, or None."""
+        """Return the state last kept, or None.
+
+        Unlike the read model's, it counts whichever fold made it: nothing is decided on it while the ledger
+        answers, and at an hour when it does not, a pause right after an upgrade still finds its system (I5).
+        """
         with contextlib.suppress(FileProblem, ValueError):
             content = files.read_bounded(self._state_file(system), bytes_max=_BYTES_MAX)
             if content is not None:
                 return decode(content)
-        return None  # also if it was written by another version of this program
+        return None  # also if another version of this program wrote it in a form that can't be read
 
     def systems(self) -> list[str]:
         """Return the names of the systems that are remembered, sorted."""
