@@ -12,8 +12,20 @@ from cli.call import Call, with_output
 from cli.completion import complete_system
 from ledger.actuators import DEFAULT_CONTROL_FILE
 from ledger.domain.errors import UsageError
-from ledger.domain.systems.events import Actuators, CodePlace, ConfigFile
-from ledger.service.systems.registration import register
+from ledger.domain.systems import decide as systems
+from ledger.domain.systems.events import ConfigFile
+from ledger.service.systems.registration import amend
+
+
+def _droppable(
+    _context: click.Context, _option: click.Parameter, given: tuple[str, ...]
+) -> tuple[str, ...]:
+    for word in given:
+        if word not in systems.DROPPABLE and not word.startswith(systems.ONE_FILE):
+            raise click.BadParameter(
+                f"{word!r} is none of {', '.join(systems.DROPPABLE)}, {systems.ONE_FILE}NAME"
+            )
+    return given
 
 
 @click.group()
@@ -26,11 +38,9 @@ def system() -> None:
 @click.option(
     "--environment",
     type=click.Choice(["staging", "production"]),
-    default="production",
-    show_default=True,
-    help="Where it runs.",
+    help="Where it runs. A new system without it: production.",
 )
-@click.option("--description", default="", help="What it is, for people.")
+@click.option("--description", help="What it is, for people.")
 @click.option(
     "--control-file", type=click.Path(dir_okay=False), is_flag=False,
     flag_value=str(DEFAULT_CONTROL_FILE),
@@ -53,64 +63,70 @@ def system() -> None:
 @click.option(
     "--restart-timeout",
     type=options.NumberRange(0.1, 3600),
-    default=60.0,
-    show_default=True,
-    help="Seconds.",
+    help="Seconds. Without it, at first: 60.",
 )
 @click.option(
     "--confirm-timeout",
     type=options.NumberRange(0.1, 300),
-    default=5.0,
-    show_default=True,
-    help="Seconds.",
+    help="Seconds. Without it, at first: 5.",
 )
+@click.option(
+    "--drop", multiple=True, metavar="WHAT", callback=_droppable,
+    help=f"What is taken out of the registration: {', '.join(systems.DROPPABLE)}, "
+    f"or {systems.ONE_FILE}NAME. Repeatable.",
+)  # fmt: skip
 @options.reason
 @with_output
 def add(
     call: Call,
     name: str,
-    environment: str,
-    description: str,
+    environment: str | None,
+    description: str | None,
     control_file: str | None,
     http_admin: str | None,
     config_files: tuple[str, ...],
     mitigation_file: str | None,
     code: str | None,
     restart: str | None,
-    restart_timeout: float,
-    confirm_timeout: float,
+    restart_timeout: float | None,
+    confirm_timeout: float | None,
+    drop: tuple[str, ...],
 ) -> None:
-    """Register the system NAME, or change its registration.
+    """Register the system NAME, or change what the options name of its registration.
+
+    What no option names stays as it is registered. --drop takes something out, and is told.
 
     \b
     Example:
       rollout system add polyarb-x --http-admin http://127.0.0.1:8001 \\
           --control-file data/control/mode.json --config-file config/config.yaml
+      rollout system add polyarb-x --drop http-admin --confirm-timeout 10
     """
 
     call.runtime.makes_ledger = True
-    actuators = Actuators(
-        control_file=str(Path(control_file).absolute()) if control_file else None,
-        http_admin=http_admin,
-        config_files=_config_files(config_files),
-        mitigation_file=str(Path(mitigation_file).absolute()) if mitigation_file else None,
-        code=_code(code, restart, restart_timeout),
-        confirm_timeout_ms=int(confirm_timeout * 1000),
-    )
-    state, decision = register(
-        call.ledger,
-        name,
-        call.origin,
+    amendment = systems.Amendment(
         environment=environment,
         description=description,
-        actuators=actuators,
+        control_file=_absolute(control_file),
+        http_admin=http_admin,
+        config_files=_config_files(config_files),
+        mitigation_file=_absolute(mitigation_file),
+        code=_absolute(code),
+        restart=_words(restart),
+        restart_timeout_ms=_milliseconds(restart_timeout),
+        confirm_timeout_ms=_milliseconds(confirm_timeout),
+        drop=drop,
     )
+    state, decision, dropped = amend(call.ledger, name, call.origin, amendment)
     outcome = "skipped" if decision.skipped else "changed"
     if decision.events and decision.events[0].type == "SystemRegistered":
         outcome = "registered"
     human = f"skipped ({decision.skipped})" if decision.skipped else f"{name} is {outcome}"
+    if dropped:
+        human += f"; dropped: {', '.join(dropped)}"
     record = {"system": name, "outcome": outcome, "position": state.position}
-    call.output.record(record | {"explanation": decision.skipped or ""}, human)
+    told = {"dropped": list(dropped), "explanation": decision.skipped or ""}
+    call.output.record(record | told, human)
 
 
 def _config_files(given: tuple[str, ...]) -> tuple[ConfigFile, ...]:
@@ -123,21 +139,21 @@ def _config_files(given: tuple[str, ...]) -> tuple[ConfigFile, ...]:
     return tuple(files)
 
 
-def _code(folder: str | None, restart: str | None, restart_timeout: float) -> CodePlace | None:
-    if folder is None:
-        if restart is not None:
-            raise UsageError("--restart goes with --code.", hint="--code FOLDER names the checkout")
+def _words(command: str | None) -> tuple[str, ...] | None:
+    if command is None:
         return None
-
     try:
-        words = tuple(shlex.split(restart or ""))
+        return tuple(shlex.split(command))
     except ValueError as problem:
-        raise UsageError(f"--restart {restart!r} can't be read: {problem}.") from None
-    return CodePlace(
-        repository=str(Path(folder).absolute()),
-        restart=words,
-        restart_timeout_ms=int(restart_timeout * 1000),
-    )
+        raise UsageError(f"--restart {command!r} can't be read: {problem}.") from None
+
+
+def _absolute(path: str | None) -> str | None:
+    return str(Path(path).absolute()) if path else None
+
+
+def _milliseconds(seconds: float | None) -> int | None:
+    return int(seconds * 1000) if seconds is not None else None
 
 
 @system.command("list")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ledger.domain import events
@@ -11,6 +11,7 @@ from ledger.domain.errors import BadInput
 from ledger.domain.log.ids import check_system_name
 from ledger.domain.state import SystemState
 from ledger.domain.systems import decide as systems
+from ledger.domain.systems.state import Registration
 from ledger.service.core.recorder import Origin
 from ledger.service.core.session import Ledger
 
@@ -30,19 +31,55 @@ def register(
         BadInput: two files lie in one place or have one name, or a path can't be recorded as it is.
         OperationInProgress: somebody is at work on the system.
     """
+
+    def decide(state: SystemState) -> Decision:
+        return systems.register(
+            state, environment=environment, description=description, actuators=actuators
+        )
+
+    return _record(ledger, system, origin, decide)
+
+
+def amend(
+    ledger: Ledger, system: str, origin: Origin, amendment: systems.Amendment
+) -> tuple[SystemState, Decision, tuple[str, ...]]:
+    """Register ``system``, or change what ``amendment`` names; return also what is dropped by it.
+
+    Raises:
+        UsageError: as `systems.amend` and `register` do.
+        OperationInProgress: somebody is at work on the system.
+    """
+    gone: tuple[str, ...] = ()
+
+    def decide(state: SystemState) -> Decision:
+        nonlocal gone
+        decision = systems.amend(state, amendment)
+        after = [Registration.of(event.payload()) for event in decision.events]
+        gone = systems.dropped(state.registration, after[0] if after else None)
+        return decision
+
+    state, decision = _record(ledger, system, origin, decide)
+    return state, decision, gone
+
+
+def _record(
+    ledger: Ledger, system: str, origin: Origin, decide: Callable[[SystemState], Decision]
+) -> tuple[SystemState, Decision]:
+    def checked(state: SystemState) -> Decision:
+        decision = decide(state)
+        for event in decision.events:
+            if isinstance(event, (events.SystemRegistered, events.SystemChanged)):
+                _check(ledger, event.actuators)
+        return decision
+
     check_system_name(system)
-    _check(ledger, actuators)
+    known = ledger.recorder.load(system)
+    checked(known)  # what is off is refused before anything is waited for, or ended
     with ledger.operating(system, "system add"):
-        if ledger.recorder.load(system).registration is not None:
+        if known.registration is not None:
             ledger.finish_dead_operations(system, origin)
         # An intent names the places of its time: none may be in flight when they change.
-        state, decision = ledger.recorder.decide(
-            system,
-            lambda state: systems.register(
-                state, environment=environment, description=description, actuators=actuators
-            ),
-            origin,
-        )
+        state, decision = ledger.recorder.decide(system, checked, origin)
         ledger.memory.remember(state)
         return state, decision
 
