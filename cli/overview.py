@@ -84,11 +84,11 @@ def state_text(state: SystemState, *, as_of: str) -> str:
         lines.append(
             _line(
                 "alert",
-                f"{name} {alert['severity']} since {_seconds(alert['since'])}: {alert['message']}",
+                f"{name} {alert.severity} since {_seconds(alert.since)}: {alert.message}",
             )
         )
     for name, incident in state.incidents.items():
-        lines.append(_line("incident", f"{name} {incident['status']}: {incident['title']}"))
+        lines.append(_line("incident", f"{name} {incident.status}: {incident.title}"))
     lines += [_line("problem", problem) for problem in problems]
     lines.append(_line("last event", f"#{state.position}, revision {state.revision}"))
     return "\n".join(lines)

@@ -53,11 +53,11 @@ def rollout_record(
         "gates": state.gates,
         "waivers": standing_waivers(state, now),
         "approvals": state.approvals,
-        "pending_alerts": dict(state.pending),
+        "pending_alerts": state.pending,
         "no_data": dict(state.no_data),
         "mitigations": {key: known.to_json() for key, known in state.mitigations.items()},
-        "silences": {k: s for k, s in state.silences.items() if s["until"] > iso(now)},
-        "failing": dict(state.failing),
+        "silences": {k: s for k, s in state.silences.items() if s.until > iso(now)},
+        "failing": state.failing,
         "run": state.run.to_json() if state.run else None,
         "watch": {**state.watch.to_json(), **watch} if state.watch else None,
     }
@@ -155,9 +155,9 @@ def _last_of_each(approvals: Mapping[str, ApprovalRequest]) -> dict[str, Approva
 
 def _alerts(state: SystemState, now: datetime) -> Iterator[tuple[str, str]]:
     for key, alert in state.pending.items():
-        held = (now - _moment(alert["active_since"])).total_seconds()
+        held = (now - _moment(alert.active_since)).total_seconds()
         frozen = ", its clock stands still: no data" if key in state.no_data else ""
-        yield "pending", f"◔ {key} {alert['severity']}, for {_span(held)}{frozen}"
+        yield "pending", f"◔ {key} {alert.severity}, for {_span(held)}{frozen}"
     for key, since in state.no_data.items():
         if key not in state.pending:
             yield "no data", f"? {key} since {ago(_moment(since), now)}"
@@ -170,15 +170,13 @@ def _others(state: SystemState, now: datetime, sign: Sign) -> Iterator[tuple[str
             "mitigation",
             f"↓ {known.mitigation}{target}, {known.status}, until {shown(_moment(known.until))}",
         )
-    for name, known in state.silences.items():
-        if known["until"] > iso(now):
-            what = ", ".join(f"{key}={value}" for key, value in known["matchers"].items())
-            yield (
-                "silence",
-                f"{name}: {what} until {shown(_moment(known['until']))} by {known['by']}",
-            )
+    for name, silence in state.silences.items():
+        if silence.until > iso(now):
+            what = ", ".join(f"{key}={value}" for key, value in silence.matchers.items())
+            until = shown(_moment(silence.until))
+            yield "silence", f"{name}: {what} until {until} by {silence.by}"
     for name, failure in state.failing.items():
-        yield "failing", f"✖ {name}: {failure['explanation']}"
+        yield "failing", f"✖ {name}: {failure.explanation}"
     if state.run is not None:
         run = state.run
         yield (

@@ -11,6 +11,7 @@ from cli.call import Call, pass_call, says_something, with_output
 from cli.completion import complete_incident
 from cli.output import say
 from ledger.domain.alerts import decide as alerts
+from ledger.domain.alerts.state import IncidentStatus
 from ledger.domain.errors import BadInput
 from ledger.service.alerts import manual
 from projections.models import incidents as model
@@ -99,7 +100,7 @@ def note_(call: Call, name: str, note: str) -> None:
     call.decide(lambda state: alerts.note_incident(state, name, note), "noted")
 
 
-def _mover(command: str, status: str, help_: str, example: str) -> None:
+def _mover(command: str, status: IncidentStatus, help_: str, example: str) -> None:
     @incident.command(
         command,
         help=f"{help_}\n\n\b\nExample:\n"

@@ -22,6 +22,7 @@ from ledger.alerts.series import Labels, SeriesStore
 from ledger.alerts.vectors import Element, Vector
 from ledger.domain import events
 from ledger.domain.alerts.naming import made_by
+from ledger.domain.alerts.state import Alert, PendingAlert
 from ledger.domain.log.event import decimal_text
 from ledger.domain.state import SystemState
 from ledger.domain.values.moments import iso
@@ -121,7 +122,7 @@ class _Judged:
         """Return the alerts of this rule that are pending or firing."""
         return {key for key, alert in self._under_way() if self._rule.made(alert)}
 
-    def _under_way(self) -> Iterable[tuple[str, Mapping[str, Any]]]:
+    def _under_way(self) -> Iterable[tuple[str, Alert | PendingAlert]]:
         return (*self._state.alerts.items(), *self._state.pending.items())
 
     def former(self, found: Vector) -> set[str]:
@@ -134,15 +135,14 @@ class _Judged:
         gone: set[str] = set()
         for key, alert in self._under_way():
             if self._rule.made(alert):
-                by: Mapping[str, Any] = alert if key in self._state.pending else alert["rule"]
-                other = by.get("expr") not in {None, self._rule.expression.text}
-                if other and found and frozenset(alert.get("labels", {})) not in shapes:
+                other = _expression_of(alert) not in {None, self._rule.expression.text}
+                if other and found and frozenset(alert.labels) not in shapes:
                     gone.add(key)
             elif self._namesake(alert) and owner(self._look.rules, alert) is None:
                 gone.add(key)
         return gone
 
-    def _namesake(self, alert: Mapping[str, Any]) -> bool:
+    def _namesake(self, alert: Alert | PendingAlert) -> bool:
         return bool(self._look.rules) and made_by(alert)[0] == self._rule.name
 
     def replaced(self, former: set[str]) -> None:
@@ -183,7 +183,7 @@ class _Judged:
             return timedelta(0)
         active = None
         if pending is not None:
-            before = _moment(pending["active_since"])
+            before = _moment(pending.active_since)
             frozen = min(frozen, self._look.at - before)
             active = iso(before + frozen)
         seconds = max(int(frozen.total_seconds()), 0)
@@ -195,7 +195,7 @@ class _Judged:
 
     def _firing(self, key: str, *, holds: bool) -> None:
         alert = self._state.alerts[key]
-        clear_since = alert.get("clear_since")
+        clear_since = alert.clear_since
         if holds:
             if clear_since is not None:
                 self.events.append(events.AlertClearingCancelled(alert=key))
@@ -212,7 +212,7 @@ class _Judged:
         if not holds:
             self.events.append(events.AlertResolved(alert=key, how="condition_cleared"))
             return
-        active_since = _moment(self._state.pending[key]["active_since"]) + frozen
+        active_since = _moment(self._state.pending[key].active_since) + frozen
         if self._look.at - active_since >= self._rule.for_:
             self._fire(key, labels, element, active_since)
 
@@ -280,8 +280,8 @@ class _Judged:
             return
         if self._rule.no_data == "fire" and key in self._state.pending:
             pending = self._state.pending[key]
-            labels = tuple(sorted(pending["labels"].items()))
-            self._fire(key, labels, Element(float("nan")), _moment(pending["active_since"]))
+            labels = tuple(sorted(pending.labels.items()))
+            self._fire(key, labels, Element(float("nan")), _moment(pending.active_since))
         self._raise_no_data(key, since)
 
     def whole_rule(self, *, seen: bool, blind: set[str]) -> None:
@@ -328,10 +328,17 @@ def no_data_key(key: str) -> str:
     return f"{NO_DATA_ALERT}({key})"
 
 
+def _expression_of(alert: Alert | PendingAlert) -> str | None:
+    """Return what its rule was when it began; None: not recorded."""
+    if isinstance(alert, PendingAlert):
+        return alert.expr
+    return alert.rule.expr if alert.rule is not None else None
+
+
 def _has_incident(state: SystemState, key: str) -> bool:
     return any(
-        record["alert"] == key and record["status"] != "resolved"
-        for record in state.incidents.values()
+        incident.alert == key and incident.status != "resolved"
+        for incident in state.incidents.values()
     )
 
 

@@ -77,12 +77,12 @@ def _all(matchers: Sequence[str]) -> Any:
 
 def labels_of(state: SystemState, alert: str) -> dict[str, str]:
     """Return what matchers are put to: the labels of an alert that fires or is pending, and what it is."""
-    known: Mapping[str, Any] = state.alerts.get(alert) or state.pending.get(alert) or {}
-    rule = known.get("rule")
-    name = rule if isinstance(rule, str) else (rule or {}).get("name", alert)
-    severity = known.get("severity", "")
+    unresolved = state.alerts.get(alert) or state.pending.get(alert)
+    if unresolved is None:
+        return {"alertname": alert, "severity": "", "system": state.system}
     return {
-        **known.get("labels", {}), "alertname": name, "severity": severity, "system": state.system,
+        **unresolved.labels, "alertname": unresolved.rule_name or alert,
+        "severity": unresolved.severity, "system": state.system,
     }  # fmt: skip
 
 
@@ -92,7 +92,7 @@ def inhibitions(state: SystemState, rules: Sequence[Inhibition]) -> tuple[events
     Two that each rule has mute the other do not: of one of them people are told.
     """
     labels = {alert: labels_of(state, alert) for alert in state.alerts}
-    by = {alert: known.get("inhibited_by") for alert, known in state.alerts.items()}
+    by = {name: alert.inhibited_by for name, alert in state.alerts.items()}
     changed: list[events.Event] = []
     for alert, before in list(by.items()):
         sources = [
@@ -121,7 +121,8 @@ def _leads_to(alert: str, source: str, by: Mapping[str, str | None]) -> bool:
 
 def inhibited_by(state: SystemState, alert: str) -> str | None:
     """Return the alert that inhibits ``alert``, if that still fires."""
-    by = (state.alerts.get(alert) or {}).get("inhibited_by")
+    firing = state.alerts.get(alert)
+    by = firing.inhibited_by if firing is not None else None
     return by if by in state.alerts else None
 
 
@@ -131,11 +132,11 @@ def silenced_by(
     """Return the silence that ``alert`` is under at ``now``; with ``actions``: one that holds those too."""
     labels = labels_of(state, alert)
     for name, silence in state.silences.items():
-        if silence["until"] <= iso(now) or (actions and not silence["holds_actions"]):
+        if silence.until <= iso(now) or (actions and not silence.holds_actions):
             continue
         if all(
             value in ({alert, labels["alertname"]} if label == "alert" else {labels.get(label)})
-            for label, value in silence["matchers"].items()
+            for label, value in silence.matchers.items()
         ):
             return name
     return None
@@ -143,19 +144,24 @@ def silenced_by(
 
 def flags(state: SystemState, alert: str, now: datetime) -> list[str]:
     """Return what else is to be known of an alert that fires or is pending, in words."""
-    known: Mapping[str, Any] = state.alerts.get(alert) or {}
-    found = [f"acknowledged by {known['acknowledged_by']}"] if known.get("acknowledged_by") else []
-    silence = silenced_by(state, alert, now)
-    if silence is not None:
-        told = state.silences[silence]
-        holds = ", actions held" if told["holds_actions"] else ""
-        found.append(f"silenced by {told['by']} until {told['until'][:16]}Z ({silence}{holds})")
+    firing = state.alerts.get(alert)
+    found: list[str] = []
+    if firing is not None and firing.acknowledged_by:
+        found.append(f"acknowledged by {firing.acknowledged_by}")
+    name = silenced_by(state, alert, now)
+    if name is not None:
+        silence = state.silences[name]
+        holds = ", actions held" if silence.holds_actions else ""
+        found.append(f"silenced by {silence.by} until {silence.until[:16]}Z ({name}{holds})")
     by = inhibited_by(state, alert)
     if by is not None:
         found.append(f"inhibited by {by}")
     if alert in state.no_data:
         found.append(f"no data since {state.no_data[alert][:19]}Z")
-    if known.get("acted") == "failed":
-        found.append(f"its rule failed to {known['rule']['action']}")
-    failed = [name for name, told in known.get("told", {}).items() if not told["ok"]]
-    return found + [f"{name} could not be told" for name in failed]
+    if firing is None:
+        return found
+    if firing.acted == "failed" and firing.rule is not None:
+        found.append(f"its rule failed to {firing.rule.action}")
+    return found + [
+        f"{name} could not be told" for name, told in firing.told.items() if not told.ok
+    ]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from ledger.alerts.judge import NO_DATA_ALERT
 from ledger.alerts.rules import AlertRule, owner
 from ledger.domain import events
+from ledger.domain.alerts.state import Alert, PendingAlert
 from ledger.domain.state import SystemState
 
 ACTION_FAILED: Final = "ActionFailed"
@@ -37,8 +38,8 @@ def _again(state: SystemState, taken: events.AlertActionTaken) -> list[events.Ev
     """Return the action for the alert's incident, where that was mitigated before by another one."""
     return [
         events.IncidentMitigated(incident=name, action=f"{taken.action}: {taken.explanation}")
-        for name, known in state.incidents.items()
-        if known["alert"] == taken.alert and known["status"] == "mitigated"
+        for name, incident in state.incidents.items()
+        if incident.alert == taken.alert and incident.status == "mitigated"
     ]
 
 
@@ -90,8 +91,8 @@ def forgotten(
     look at it, or the rule that took the place of its own.
     """
     names = {rule.key for rule in rules}
-    under_way = {**state.pending, **state.alerts}
-    ours = {key for key, known in under_way.items() if owner(rules, known) is not None}
+    under_way: Mapping[str, Alert | PendingAlert] = {**state.pending, **state.alerts}
+    ours = {key for key, alert in under_way.items() if owner(rules, alert) is not None}
     gone = [key for key in state.pending if key not in ours]
     gone += [key for key in state.no_data if key not in under_way and key not in names]
     gone += [

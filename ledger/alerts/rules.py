@@ -21,6 +21,7 @@ from ledger.configuration.loader import parse
 from ledger.configuration.source import Source, decode
 from ledger.configuration.strict import Strict, fit, line_of
 from ledger.domain.alerts.naming import key_of, made_by
+from ledger.domain.alerts.state import Alert, EndedAlert, PendingAlert
 from ledger.domain.errors import BadInput
 from ledger.domain.values.durations import parse_duration
 from ledger.domain.values.severities import SEVERITIES
@@ -91,7 +92,7 @@ class AlertRule:
         key = key_of(self.name, labels)
         return f"{key} by {key_of('rule', self.labels)}" if self.marked else key
 
-    def made(self, alert: Mapping[str, Any]) -> bool:
+    def made(self, alert: Alert | PendingAlert | EndedAlert) -> bool:
         """Tell whether ``alert``, firing or pending in a state, is this rule's."""
         name, labels = made_by(alert)
         if name != self.name:
@@ -100,10 +101,10 @@ class AlertRule:
             return dict(labels) == dict(self.labels)
         # It was recorded by a version that went by the name alone.
         plain = {label: value for label, value in self.labels if "{{" not in value}
-        return plain.items() <= alert.get("labels", {}).items()
+        return plain.items() <= alert.labels.items()
 
 
-def owner(rules: Iterable[AlertRule], alert: Mapping[str, Any]) -> AlertRule | None:
+def owner(rules: Iterable[AlertRule], alert: Alert | PendingAlert | EndedAlert) -> AlertRule | None:
     """Return the rule that made ``alert``, if it is among ``rules``."""
     return next((rule for rule in rules if rule.made(alert)), None)
 

@@ -13,6 +13,15 @@ from uuid import UUID
 
 import msgspec
 
+from ledger.domain.alerts.state import (
+    Alert,
+    EndedAlert,
+    EvaluationFailure,
+    Incident,
+    PendingAlert,
+    RuleAction,
+    Silence,
+)
 from ledger.domain.approvals.state import ApprovalRequest
 from ledger.domain.configurations.state import Configuration
 from ledger.domain.drift.state import Drift, DriftSubject
@@ -61,14 +70,13 @@ class SystemState(msgspec.Struct, frozen=True):
     tags: Mapping[str, str] = msgspec.field(default_factory=dict[str, Any])
     operations: Mapping[str, Operation] = msgspec.field(default_factory=dict[str, Any])
     """In flight, by id."""
-    alerts: Mapping[str, Json] = msgspec.field(default_factory=dict[str, Any])
-    """Firing: alert -> severity, message, since, acknowledged_by, inhibited_by, labels, rule, clocks, acted,
-    told {channel: ok, at, failures, times}."""
-    ended: Mapping[str, Json] = msgspec.field(default_factory=dict[str, Any])
-    """No longer firing: key -> alert, how, at, severity, channels (told that it fires, not that it is over),
-    failed. Of those whose channels are none, the newest few."""
-    incidents: Mapping[str, Json] = msgspec.field(default_factory=dict[str, Any])
-    """Not closed: incident -> status, title, severity, opened_at, alert."""
+    alerts: Mapping[str, Alert] = msgspec.field(default_factory=dict[str, Alert])
+    """Firing."""
+    ended: Mapping[str, EndedAlert] = msgspec.field(default_factory=dict[str, EndedAlert])
+    """No longer firing: alert and since when it fired -> how it ended. Of those of whose end nobody is to
+    be told, the newest few."""
+    incidents: Mapping[str, Incident] = msgspec.field(default_factory=dict[str, Incident])
+    """Not closed."""
     drift: Mapping[DriftSubject, Drift] = msgspec.field(default_factory=dict[Any, Any])
     """Not cleared, by subject."""
     human_position: int = 0
@@ -87,16 +95,18 @@ class SystemState(msgspec.Struct, frozen=True):
         default_factory=dict[str, ApprovalRequest]
     )
     """The last request on each subject."""
-    pending: Mapping[str, Json] = msgspec.field(default_factory=dict[str, Any])
-    """Alerts whose condition holds, not yet for long enough: alert -> rule, labels, active_since."""
-    no_data: Mapping[str, str] = msgspec.field(default_factory=dict[str, Any])
+    pending: Mapping[str, PendingAlert] = msgspec.field(default_factory=dict[str, PendingAlert])
+    """Alerts whose condition holds, not yet for long enough."""
+    no_data: Mapping[str, str] = msgspec.field(default_factory=dict[str, str])
     """Alerts, and whole rules, that have no data: since when. Their clocks stand still (I8)."""
-    silences: Mapping[str, Json] = msgspec.field(default_factory=dict[str, Any])
-    """Not lifted, perhaps expired: silence -> matchers, until, by, holds_actions."""
-    rule_actions: Mapping[str, Json] = msgspec.field(default_factory=dict[str, Any])
-    """rule -> what it last did, and when: for cooldowns."""
-    failing: Mapping[str, Json] = msgspec.field(default_factory=dict[str, Any])
-    """Rules and sources that can't be evaluated: name -> explanation, since."""
+    silences: Mapping[str, Silence] = msgspec.field(default_factory=dict[str, Silence])
+    """Not lifted, perhaps expired."""
+    rule_actions: Mapping[str, RuleAction] = msgspec.field(default_factory=dict[str, RuleAction])
+    """rule -> what it last did."""
+    failing: Mapping[str, EvaluationFailure] = msgspec.field(
+        default_factory=dict[str, EvaluationFailure]
+    )
+    """Rules and sources that can't be evaluated."""
     mitigations: Mapping[str, StandingMitigation] = msgspec.field(default_factory=dict[str, Any])
     """In force or under way, by key."""
     run: SupervisedRun | None = None

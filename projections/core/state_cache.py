@@ -5,6 +5,7 @@ Apart from the read model itself, because a pause looks here, and must not wait 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from psycopg import Connection, errors
@@ -17,7 +18,8 @@ def cached_state(db: Connection[tuple[Any, ...]], system: str) -> SystemState | 
     """Return the state of ``system`` as the read model has it, perhaps behind the log, or None.
 
     None too where another fold has made the model, or it is of another log than this one (one that was
-    restored from an older backup, say): then the state has to be folded from the first event.
+    restored from an older backup, say), or can't be read: then the state has to be folded from the first
+    event.
     """
     try:
         row = db.execute(
@@ -31,4 +33,6 @@ def cached_state(db: Connection[tuple[Any, ...]], system: str) -> SystemState | 
         ).fetchone()
     except (errors.UndefinedTable, errors.InvalidSchemaName, errors.UndefinedColumn):
         return None
-    return decode(row[0]) if row is not None else None
+    with suppress(ValueError):  # somebody has written into it: this program folds it anew
+        return decode(row[0]) if row is not None else None
+    return None

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from ledger.domain.alerts.state import Alert
 from ledger.domain.state import SystemState
 from ledger.domain.values.moments import iso
 from projections.core.base import Step
@@ -46,7 +47,7 @@ def opened(step: Step) -> Record:
     """Return the record of an incident at the event that opened it."""
     actor, data = step.body["actor"], step.data
     alert = data.get("alert")
-    firing: Mapping[str, Any] = step.before.alerts.get(alert, {}) if step.before and alert else {}
+    firing = step.before.alerts.get(alert) if step.before and alert else None
     record: Record = {
         "id": data["incident"],
         "system": step.system,
@@ -69,7 +70,7 @@ def opened(step: Step) -> Record:
         "why": {
             "reason": step.body.get("reason"),
             "alert": alert,
-            "message": str(firing["message"]).replace("\0", "\ufffd") if firing else None,
+            "message": firing.message.replace("\0", "\ufffd") if firing is not None else None,
             **_rule(firing, actor),
         },
         "phase": step.before.phase_name if step.before else None,
@@ -84,19 +85,19 @@ def opened(step: Step) -> Record:
     return record
 
 
-def _rule(firing: Mapping[str, Any], actor: Mapping[str, Any]) -> dict[str, Any]:
+def _rule(firing: Alert | None, actor: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the rule says that an alert came from, and what it saw."""
-    rule: Mapping[str, Any] | None = firing.get("rule")
-    if rule is None:
+    if firing is None or firing.rule is None:
         name = actor["id"] if actor["kind"] == "rule" else None
         return {"rule": name, "expr": None, "threshold": None, "for": None, "observed": None}
-    threshold = _THRESHOLD.search(rule["expr"])
+    rule = firing.rule
+    threshold = _THRESHOLD.search(rule.expr)
     return {
-        "rule": rule["name"],
-        "expr": rule["expr"],
+        "rule": rule.name,
+        "expr": rule.expr,
         "threshold": threshold[1] if threshold else None,
-        "for": f"{rule.get('for_seconds', 0)}s",
-        "observed": firing.get("observed"),
+        "for": f"{rule.for_seconds}s",
+        "observed": firing.observed,
     }
 
 

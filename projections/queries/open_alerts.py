@@ -49,10 +49,10 @@ def unfired(state: SystemState) -> Iterator[Json]:
         if name not in state.pending and name not in state.alerts:
             yield _row(state, name, "no_data", since, UNSEEN)
     for name, failure in state.failing.items():
-        yield _row(state, name, "failing", failure["since"], failure["explanation"])
-    for name, known in state.pending.items():
-        row = _row(state, name, "pending", known["active_since"], "its condition holds")
-        yield row | {"severity": known["severity"], "labels": dict(known["labels"])}
+        yield _row(state, name, "failing", failure.since, failure.explanation)
+    for name, alert in state.pending.items():
+        row = _row(state, name, "pending", alert.active_since, "its condition holds")
+        yield row | {"severity": alert.severity, "labels": dict(alert.labels)}
 
 
 def _row(state: SystemState, alert: str, status: str, since: str, message: str) -> Json:

@@ -106,9 +106,9 @@ def summary_of(state: SystemState, problems: Sequence[str]) -> Json:
 def problems_of(state: SystemState) -> list[str]:
     """Return, as sentences, why a system is not healthy: nothing for one that is."""
     found = [
-        f"the critical alert {name} is open: {alert['message']}"
+        f"the critical alert {name} is open: {alert.message}"
         for name, alert in state.alerts.items()
-        if alert["severity"] == "critical"
+        if alert.severity == "critical"
     ]
     for subject, drift in state.drift.items():
         difference = changes_text(drift.to_json()["changes"]) or f"{drift.expected} → {drift.found}"

@@ -6,11 +6,10 @@ on which there is no data is not in order (I8).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
 
 from ledger.alerts.promql import Moment
 from ledger.alerts.rules import AlertRule
@@ -69,13 +68,13 @@ def _status(
 ) -> tuple[str, datetime | None, str]:
     failure = state.failing.get(rule.key)
     if failure is not None:
-        return "failing", _moment(failure["since"]), failure["explanation"]
+        return "failing", _moment(failure.since), failure.explanation
     firing = {key: alert for key, alert in state.alerts.items() if rule.made(alert)}
     if firing:
-        clearing = all(alert.get("clear_since") for alert in firing.values())
+        clearing = all(alert.clear_since for alert in firing.values())
         return (
             "clearing" if clearing else "firing",
-            _first(firing, "since"),
+            _first(alert.since for alert in firing.values()),
             ", ".join(sorted(firing)),
         )
     pending = {key: alert for key, alert in state.pending.items() if rule.made(alert)}
@@ -83,7 +82,11 @@ def _status(
     if unseen:
         return "no_data", _moment(unseen[0]), ", ".join(sorted(pending))
     if pending:
-        return "pending", _first(pending, "active_since"), ", ".join(sorted(pending))
+        return (
+            "pending",
+            _first(alert.active_since for alert in pending.values()),
+            ", ".join(sorted(pending)),
+        )
     if not all(facts.get(axis) == value for axis, value in rule.applies_in):
         where = ", ".join(f"{axis}={value}" for axis, value in rule.applies_in)
         return "not_in_force", None, where
@@ -92,8 +95,8 @@ def _status(
     return ("unseen" if any(e.holds for e in found.values()) else "normal"), None, ""
 
 
-def _first(alerts: Mapping[str, Mapping[str, Any]], key: str) -> datetime:
-    return min(_moment(alert[key]) for alert in alerts.values())
+def _first(moments: Iterable[str]) -> datetime:
+    return min(map(_moment, moments))
 
 
 def _value(rule: AlertRule, found: Vector) -> Figure | str:

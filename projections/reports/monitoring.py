@@ -60,10 +60,10 @@ def watched(state: SystemState, plan: Plan | None, phase: Phase | None) -> list[
 def _watched(state: SystemState, rule: AlertRule) -> Watched:
     firing = tuple(
         key
-        for key, known in state.alerts.items()
-        if rule.made(known) or (not known.get("rule") and key.partition("{")[0] == rule.name)
+        for key, alert in state.alerts.items()
+        if rule.made(alert) or (alert.rule is None and key.partition("{")[0] == rule.name)
     )
-    pending = {key for key, known in state.pending.items() if rule.made(known)}
+    pending = {key for key, alert in state.pending.items() if rule.made(alert)}
     stands = (
         "firing" if firing
         else "failing" if rule.key in state.failing

@@ -176,12 +176,12 @@ def _rollbacks(state: SystemState, conditions: list[Condition]) -> Section:
     acted = [
         (
             each.rule.name,
-            str(known["action"]),
-            _moment(known["at"]),
+            done.action,
+            _moment(done.at),
             duration_text(each.rule.cooldown),
         )
         for each in conditions
-        if (known := state.rule_actions.get(each.rule.key)) is not None
+        if (done := state.rule_actions.get(each.rule.key)) is not None
     ]
     last = Table("last_actions", ("rule", "action", "at", "cooldown"), rows(acted))
     remarks = [] if conditions else [term("part.rollbacks_watched.nothing")]
@@ -192,15 +192,15 @@ def _rollbacks(state: SystemState, conditions: list[Condition]) -> Section:
 
 def _alerts(state: SystemState, now: datetime) -> Section:
     firing = [
-        (key, term(f"severity.{alert['severity']}"), _moment(alert["since"]), alert["acknowledged_by"],
-         alert["message"])
+        (key, term(f"severity.{alert.severity}"), _moment(alert.since), alert.acknowledged_by,
+         alert.message)
         for key, alert in sorted(state.alerts.items())
     ]  # fmt: skip
     silences = [
-        (", ".join(f"{k}={v}" for k, v in known["matchers"].items()), _moment(known["until"]), known["by"],
-         known["reason"], term("word.yes" if known["holds_actions"] else "word.no"))
-        for known in state.silences.values()
-        if known["until"] > iso(now)
+        (", ".join(f"{k}={v}" for k, v in silence.matchers.items()), _moment(silence.until), silence.by,
+         silence.reason, term("word.yes" if silence.holds_actions else "word.no"))
+        for silence in state.silences.values()
+        if silence.until > iso(now)
     ]  # fmt: skip
     return Section(
         "open",

@@ -234,6 +234,12 @@ def test_a_cached_state_of_another_version_or_log_is_none(embedded_dsn: str) -> 
         assert state is not None
         assert state.revision == 1
         assert cached_state(store.connection, "nobody") is None
+        made.db.execute(
+            "UPDATE readmodel.system_state SET state = %s",
+            ('{"system": "bot", "phase": "shadow"}',),
+        )
+        assert cached_state(store.connection, "bot") is None
+        made.rebuild()
         made.db.execute("UPDATE readmodel.checkpoint SET chain = '\\x00'")
         assert cached_state(store.connection, "bot") is None
         made.rebuild()

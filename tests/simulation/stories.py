@@ -246,7 +246,7 @@ class Story:
     def _incident(self) -> str:
         def resolve(state: SystemState) -> Decision:
             for name, record in state.incidents.items():
-                if record["status"] != "resolved":
+                if record.status != "resolved":
                     over = events.IncidentResolved(incident=name, resolution="seen to")
                     return alerts.move_incident(state, name, over, "resolved")
             return Decision(skipped="there is none")

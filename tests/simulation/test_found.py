@@ -76,8 +76,8 @@ def test_one_incident_of_an_alert_though_the_next_watch_could_not_know(world: Wo
     look(world)
     look(world)
     assert not world.spooled()
-    open_ = [i["alert"] for i in world.ledger().load(SYSTEM).incidents.values()
-             if i["status"] != "resolved"]  # fmt: skip
+    incidents = world.ledger().load(SYSTEM).incidents.values()
+    open_ = [str(incident.alert) for incident in incidents if incident.status != "resolved"]
     assert sorted(open_) == ["LatencyHigh", "LatencyOdd"]
 
 

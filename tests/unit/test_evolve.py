@@ -111,4 +111,4 @@ def test_a_resolved_incident_is_not_reopened() -> None:
     story.tell(
         events.IncidentMitigated(incident="INC-1", action="pause"), ago_seconds=60, spooled=True
     )
-    assert story.state.incidents["INC-1"]["status"] == "resolved"
+    assert story.state.incidents["INC-1"].status == "resolved"

@@ -34,8 +34,9 @@ def test_a_condition_has_to_last() -> None:
     bot.sample("ece", 0.2)
     assert bot.look() == ["AlertFired High"]
     alert = bot.recorder.load("bot").alerts["High"]
-    assert alert["rule"]["action"] == "rollback"
-    assert [r["alert"] for r in bot.recorder.load("bot").incidents.values()] == ["High"]
+    assert alert.rule is not None
+    assert alert.rule.action == "rollback"
+    assert [r.alert for r in bot.recorder.load("bot").incidents.values()] == ["High"]
     bot.sample("ece", 0.05)
     assert bot.look() == ["AlertResolved High"]
 
@@ -83,7 +84,7 @@ def test_the_clock_stands_still_while_there_is_no_data() -> None:
         bot.sample("ece", 0.2)
         fired = [told for told in bot.look() if told == "AlertFired High"]
     active = bot.recorder.load("bot").alerts["High"]
-    assert active["since"] > active["active_since"]
+    assert active.since > (active.active_since or active.since)
 
 
 def test_a_watch_that_was_down_counts_for_nothing() -> None:

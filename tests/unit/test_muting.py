@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from pydantic import ValidationError
 
 from ledger.alerts.muting import Inhibition, flags, inhibited_by, inhibitions, silenced_by
+from ledger.domain.alerts.state import (
+    Alert,
+    ChannelTold,
+    FiredRule,
+    PendingAlert,
+    SeverityName,
+    Silence,
+)
 from ledger.domain.state import SystemState
 from ledger.domain.values.moments import iso
 from tests.support.fakes import START
@@ -16,14 +24,18 @@ from tests.support.fakes import START
 LATER = iso(START + timedelta(hours=1))
 
 
-def alert(name: str, severity: str = "warning", **labels: str) -> dict[str, Any]:
-    return {
-        "severity": severity, "labels": labels, "rule": {"name": name}, "acknowledged_by": None,
-        "told": {}, "inhibited_by": None,
-    }  # fmt: skip
+def alert(name: str, severity: SeverityName = "warning", **labels: str) -> Alert:
+    rule = FiredRule(action="notify", expr="x > 1", for_seconds=0, name=name)
+    return Alert(
+        severity=severity, message="", since=iso(START), position=1, labels=labels, rule=rule
+    )
 
 
-def state(**alerts: dict[str, Any]) -> SystemState:
+def silence(matchers: dict[str, str], *, holds_actions: bool = False) -> Silence:
+    return Silence(matchers, LATER, holds_actions, "ann", None)
+
+
+def state(**alerts: Alert) -> SystemState:
     return SystemState("bot", alerts=alerts)
 
 
@@ -91,7 +103,7 @@ def test_rules_that_mute_in_a_circle_leave_one_to_be_told() -> None:
         ("AlertInhibited", "A"), ("AlertInhibited", "B"),
     ]  # fmt: skip
     muted = {
-        "A": {**alert("A"), "inhibited_by": "C"}, "B": {**alert("B"), "inhibited_by": "A"},
+        "A": replace(alert("A"), inhibited_by="C"), "B": replace(alert("B"), inhibited_by="A"),
         "C": alert("C"),
     }  # fmt: skip
     assert changes(state(**muted), *circle) == []
@@ -99,7 +111,7 @@ def test_rules_that_mute_in_a_circle_leave_one_to_be_told() -> None:
 
 def test_it_ends_with_its_source_and_is_said_once() -> None:
     rule = inhibition(["alertname=Down"], ["alertname=Slow"])
-    muted = {**alert("Slow"), "inhibited_by": "Down"}
+    muted = replace(alert("Slow"), inhibited_by="Down")
     both = state(Down=alert("Down"), Slow=muted)
     assert changes(both, rule) == []
     assert inhibited_by(both, "Slow") == "Down"
@@ -123,9 +135,8 @@ def test_it_ends_with_its_source_and_is_said_once() -> None:
 def test_a_silence_is_for_a_name_or_for_labels(matchers: dict[str, str], matches: bool) -> None:
     """It ends by itself, and holds actions only where it says so."""
     name = 'Slow{slice="tokyo"}'
-    silence = {"matchers": matchers, "until": LATER, "holds_actions": False, "by": "ann"}
     quiet = SystemState(
-        "bot", alerts={name: alert("Slow", slice="tokyo")}, silences={"S-1": silence}
+        "bot", alerts={name: alert("Slow", slice="tokyo")}, silences={"S-1": silence(matchers)}
     )
     assert (silenced_by(quiet, name, START) == "S-1") is matches
     assert silenced_by(quiet, name, START, actions=True) is None
@@ -134,10 +145,11 @@ def test_a_silence_is_for_a_name_or_for_labels(matchers: dict[str, str], matches
 
 def test_a_silence_is_seen_on_what_is_still_pending() -> None:
     name = 'Slow{slice="tokyo"}'
-    known = {"rule": "Slow", "severity": "warning", "labels": {"slice": "tokyo"}}
-    silence = {"matchers": {"alert": "Slow"}, "until": LATER, "holds_actions": False, "by": "ann"}
     waiting = SystemState(
-        "bot", pending={name: known}, silences={"S-1": silence}, no_data={name: iso(START)}
+        "bot",
+        pending={name: PendingAlert("Slow", "warning", {"slice": "tokyo"}, iso(START))},
+        silences={"S-1": silence({"alert": "Slow"})},
+        no_data={name: iso(START)},
     )
     assert flags(waiting, name, START) == [
         "silenced by ann until 2025-11-20T04:00Z (S-1)", "no data since 2025-11-20T03:00:00Z",
@@ -145,15 +157,19 @@ def test_a_silence_is_seen_on_what_is_still_pending() -> None:
 
 
 def test_everything_that_is_to_be_known_is_shown() -> None:
-    known = {
-        **alert("Slow"), "acknowledged_by": "bob", "inhibited_by": "Down",
-        "told": {"pager": {"ok": False}, "desk": {"ok": True}},
-    }  # fmt: skip
-    silence = {"matchers": {"alert": "Slow"}, "until": LATER, "holds_actions": True, "by": "ann"}
+    slow = replace(
+        alert("Slow"),
+        acknowledged_by="bob",
+        inhibited_by="Down",
+        told={
+            "pager": ChannelTold(ok=False, at=iso(START), failures=1, times=0),
+            "desk": ChannelTold(ok=True, at=iso(START), failures=0, times=1),
+        },
+    )
     seen = SystemState(
         "bot",
-        alerts={"Slow": known, "Down": alert("Down")},
-        silences={"S-1": silence},
+        alerts={"Slow": slow, "Down": alert("Down")},
+        silences={"S-1": silence({"alert": "Slow"}, holds_actions=True)},
         no_data={"Slow": iso(START)},
     )
     assert flags(seen, "Slow", START) == [

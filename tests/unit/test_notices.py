@@ -81,7 +81,7 @@ def test_who_was_not_told_that_it_fires_is_not_told_that_it_is_over() -> None:
     desk.end(alert)
     assert desk.keys() == []
     desk.end(desk.fire("b", action="record"))
-    assert [known["alert"] for known in desk.state.ended.values()] == [alert]
+    assert [known.alert for known in desk.state.ended.values()] == [alert]
 
 
 def test_an_end_is_tried_again_and_then_given_up() -> None:

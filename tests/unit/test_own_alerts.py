@@ -43,8 +43,8 @@ def test_a_pause_that_fails_is_told_once_and_until_it_succeeds() -> None:
     desk.fire()
     assert desk.acted(("pause", "failed")) == ["AlertActionTaken", "AlertFired"]
     known = desk.state.alerts["ActionFailed(Slow)"]
-    assert known["severity"] == "critical"
-    assert known["message"] == "Slow is firing, and its rule could not pause: so"
+    assert known.severity == "critical"
+    assert known.message == "Slow is firing, and its rule could not pause: so"
     assert desk.acted(("pause", "failed")) == ["AlertActionTaken"]
     assert desk.acted(("pause", "done")) == ["AlertActionTaken", "AlertResolved"]
     assert list(desk.state.alerts) == ["Slow"]
@@ -61,7 +61,7 @@ def test_it_ends_with_what_was_to_be_acted_upon() -> None:
     desk = Desk()
     desk.fire()
     desk.acted(("mitigate", "failed"))
-    assert desk.state.alerts["ActionFailed(Slow)"]["severity"] == "warning"
+    assert desk.state.alerts["ActionFailed(Slow)"].severity == "warning"
     assert own.moot(desk.state) == ()
     desk.tell(events.AlertResolved(alert="Slow", how="condition_cleared"))
     assert desk.record(*own.moot(desk.state)) == ["AlertResolved"]

@@ -68,7 +68,7 @@ def test_severity_alone_tells_two_rules_apart() -> None:
         ['AlertFired Filling{severity="warning"}', 'AlertFired Filling{severity="page"}']
     ]
     state = desk.recorder.load("bot")
-    assert [one["severity"] for one in state.alerts.values()] == ["warning", "critical"]
+    assert [one.severity for one in state.alerts.values()] == ["warning", "critical"]
     assert looked(desk, 1, free=9) == [['AlertResolved Filling{severity="page"}']]
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
+from ledger.domain.alerts.state import Incident
+from ledger.domain.mitigations.state import StandingMitigation
 from ledger.domain.state import SystemState
 from ledger.service.mitigations.mitigation import told_of
 
@@ -12,9 +15,15 @@ LATER = "2025-11-20T13:00:00.000000Z"
 
 
 def mitigation(
-    name: str, status: str, until: str = LATER, alert: str | None = None
-) -> dict[str, object]:
-    return {"mitigation": name, "target": "", "status": status, "until": until, "alert": alert}
+    name: str,
+    status: Literal["requested", "applied"],
+    until: str = LATER,
+    alert: str | None = None,
+) -> StandingMitigation:
+    return StandingMitigation(
+        mitigation=name, kind="lock", status=status, until=until, alert=alert, at=NOW, by="ann",
+        position=1,
+    )  # fmt: skip
 
 
 def test_only_what_stands_in_the_file_is_in_force() -> None:
@@ -27,8 +36,8 @@ def test_only_what_stands_in_the_file_is_in_force() -> None:
             "lighter": mitigation("lighter", "applied", until=NOW),
         },
         incidents={
-            "INC-1": {"alert": "EceHigh", "status": "open"},
-            "INC-2": {"alert": None, "status": "open"},
+            "INC-1": Incident("open", "t", "critical", alert="EceHigh", opened_at=NOW),
+            "INC-2": Incident("open", "t", "critical", alert=None, opened_at=NOW),
         },
     )
     told = told_of(state, {"calm"}, NOW, Path("m.json"))

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from ledger.domain import events
+from ledger.domain.alerts.state import Alert, Incident, IncidentStatus
 from ledger.domain.decision import Decision, insist_on_registered
 from ledger.domain.errors import Refused, UnknownName
 from ledger.domain.state import SystemState
 from ledger.domain.values.moments import iso
 
 # What an incident may become, from what it is. Time runs one way.
-_NEXT: Final[Mapping[str, frozenset[str]]] = {
+_NEXT: Final[Mapping[str, frozenset[IncidentStatus]]] = {
     "open": frozenset({"acknowledged", "mitigated", "resolved"}),
     "acknowledged": frozenset({"mitigated", "resolved"}),
     "mitigated": frozenset({"mitigated", "acknowledged", "resolved"}),
@@ -38,9 +39,9 @@ def fire(
 ) -> Decision:
     """Raise an alert. A critical one opens an incident, unless one stands open for it."""
     insist_on_registered(state)
-    known = state.alerts.get(alert)
-    if known is not None and known["severity"] == severity:
-        return Decision(skipped=f"{alert} is firing already, since {known['since']}")
+    firing = state.alerts.get(alert)
+    if firing is not None and firing.severity == severity:
+        return Decision(skipped=f"{alert} is firing already, since {firing.since}")
     fired = events.AlertFired(
         alert=alert,
         severity=severity,  # type: ignore[arg-type] -- the model checks it
@@ -48,8 +49,7 @@ def fire(
         labels=dict(labels),
     )
     has_incident = any(
-        record["alert"] == alert and record["status"] != "resolved"
-        for record in state.incidents.values()
+        one.alert == alert and one.status != "resolved" for one in state.incidents.values()
     )
     if severity != "critical" or has_incident:
         return Decision((fired,))
@@ -64,14 +64,14 @@ def fire(
 
 def acknowledge(state: SystemState, alert: str) -> Decision:
     """Say that somebody looks after an alert, and after its incident."""
-    known = _open_alert(state, alert)
-    if known["acknowledged_by"]:
-        return Decision(skipped=f"{alert} was acknowledged already, by {known['acknowledged_by']}")
+    firing = _open_alert(state, alert)
+    if firing.acknowledged_by:
+        return Decision(skipped=f"{alert} was acknowledged already, by {firing.acknowledged_by}")
     decided: list[events.Event] = [events.AlertAcknowledged(alert=alert)]
     decided += [
-        events.IncidentAcknowledged(incident=incident)
-        for incident, record in state.incidents.items()
-        if record["alert"] == alert and record["status"] == "open"
+        events.IncidentAcknowledged(incident=name)
+        for name, incident in state.incidents.items()
+        if incident.alert == alert and incident.status == "open"
     ]
     return Decision(tuple(decided))
 
@@ -83,16 +83,15 @@ def resolve(state: SystemState, alert: str) -> Decision:
     return Decision((events.AlertResolved(alert=alert, how="manual"),))
 
 
-def _open_alert(state: SystemState, alert: str) -> Mapping[str, Any]:
+def _open_alert(state: SystemState, alert: str) -> Alert:
     insist_on_registered(state)
-    known = state.alerts.get(alert)
-    if known is None:
+    firing = state.alerts.get(alert)
+    if firing is None:
         raise UnknownName(
             f"{state.system} has no open alert {alert!r}.",
             hint=f"rollout alert list {state.system} shows them",
         )
-    record: Mapping[str, Any] = known
-    return record
+    return firing
 
 
 def open_incident(state: SystemState, incident: str, *, title: str, severity: str) -> Decision:
@@ -105,25 +104,27 @@ def open_incident(state: SystemState, incident: str, *, title: str, severity: st
 def mitigated_by(state: SystemState, action: str) -> tuple[events.Event, ...]:
     """Return what an action that reduces exposure means for the incidents that stand open."""
     return tuple(
-        events.IncidentMitigated(incident=incident, action=action)
-        for incident, record in state.incidents.items()
-        if record["status"] in {"open", "acknowledged"}
+        events.IncidentMitigated(incident=name, action=action)
+        for name, incident in state.incidents.items()
+        if incident.status in {"open", "acknowledged"}
     )
 
 
-def move_incident(state: SystemState, incident: str, event: events.Event, status: str) -> Decision:
+def move_incident(
+    state: SystemState, incident: str, event: events.Event, status: IncidentStatus
+) -> Decision:
     """Take an incident one step further, by ``event``.
 
     Raises:
         UnknownName: there is no such incident that is not closed.
         Refused: it can't become ``status`` from what it is.
     """
-    record = known_incident(state, incident)
-    if record["status"] == status:
+    before = unclosed_incident(state, incident)
+    if before.status == status:
         return Decision(skipped=f"{incident} is {status} already")
-    if status not in _NEXT[record["status"]]:
+    if status not in _NEXT[before.status]:
         raise Refused(
-            f"{incident} is {record['status']}: it can't become {status}.",
+            f"{incident} is {before.status}: it can't become {status}.",
             hint="resolve it first, then close it" if status == "closed" else None,
         )
     return Decision((event,))
@@ -131,22 +132,21 @@ def move_incident(state: SystemState, incident: str, event: events.Event, status
 
 def note_incident(state: SystemState, incident: str, note: str) -> Decision:
     """Add a remark to an incident."""
-    known_incident(state, incident)
+    unclosed_incident(state, incident)
     return Decision((events.IncidentNoted(incident=incident, note=note),))
 
 
-def known_incident(state: SystemState, incident: str) -> Mapping[str, Any]:
+def unclosed_incident(state: SystemState, name: str) -> Incident:
     """Return an incident that is not closed.
 
     Raises:
         UnknownName: there is none of that name.
     """
     insist_on_registered(state)
-    record = state.incidents.get(incident)
-    if record is None:
+    incident = state.incidents.get(name)
+    if incident is None:
         raise UnknownName(
-            f"{state.system} has no incident {incident!r} that is not closed.",
+            f"{state.system} has no incident {name!r} that is not closed.",
             hint=f"rollout incident list {state.system} shows them",
         )
-    known: Mapping[str, Any] = record
-    return known
+    return incident

@@ -8,6 +8,18 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from ledger.domain.alerts.naming import rule_of
+from ledger.domain.alerts.state import (
+    Alert,
+    ChannelTold,
+    EndedAlert,
+    EvaluationFailure,
+    FiredRule,
+    Incident,
+    IncidentStatus,
+    PendingAlert,
+    RuleAction,
+    Silence,
+)
 from ledger.domain.folding import on, with_, without
 from ledger.domain.log.envelope import Recorded
 from ledger.domain.state import Json, SystemState
@@ -16,40 +28,47 @@ from ledger.domain.values.moments import iso
 
 @on("AlertPending")
 def _alert_pending(state: SystemState, _event: Recorded, data: Json) -> SystemState:
-    pending = {
-        "rule": data["rule"],
-        "severity": data["severity"],
-        "labels": data.get("labels", {}),
-        "active_since": data["active_since"],
-    }
-    for name in ("rule_labels", "expr"):
-        if name in data:
-            pending[name] = data[name]
+    pending = PendingAlert(
+        rule=data["rule"],
+        severity=data["severity"],
+        labels=data.get("labels", {}),
+        active_since=data["active_since"],
+        rule_labels=data.get("rule_labels"),
+        expr=data.get("expr"),
+    )
     return replace(state, pending=with_(state.pending, data["alert"], pending))
 
 
 @on("AlertFired")
 def _alert_fired(state: SystemState, event: Recorded, data: Json) -> SystemState:
-    alert: dict[str, Any] = {
-        "severity": data["severity"],
-        "message": data["message"],
-        "since": iso(event.occurred_at),
-        "position": event.position,
-        "acknowledged_by": None,
-        "labels": data.get("labels", {}),
-        "rule": data.get("rule"),
-        "active_since": data.get("active_since"),
-        "observed": data.get("observed"),
-        "clear_since": None,
-        "acted": None,
-        "inhibited_by": None,
-        "told": {},
-    }
+    alert = Alert(
+        severity=data["severity"],
+        message=data["message"],
+        since=iso(event.occurred_at),
+        position=event.position,
+        labels=data.get("labels", {}),
+        rule=_rule(data.get("rule")),
+        active_since=data.get("active_since"),
+        observed=data.get("observed"),
+    )
     return replace(
         state,
         pending=without(state.pending, data["alert"]) if state.pending else state.pending,
         alerts=with_(state.alerts, data["alert"], alert),
         last_alert_at=_last_alert(state, event, data["severity"]),
+    )
+
+
+def _rule(rule: Json | None) -> FiredRule | None:
+    if rule is None:
+        return None
+    return FiredRule(
+        action=rule.get("action", "record"),
+        argument=rule.get("argument"),
+        expr=rule["expr"],
+        for_seconds=rule.get("for_seconds", 0),
+        labels=rule.get("labels"),
+        name=rule["name"],
     )
 
 
@@ -70,14 +89,11 @@ def _last_alert(state: SystemState, event: Recorded, severity: str) -> Mapping[s
 
 
 def _change(state: SystemState, alert: str, **changes: Any) -> SystemState:
-    """Return ``state`` with ``changes`` to an alert, be it pending or firing."""
-    if alert in state.alerts:
-        return replace(state, alerts=with_(state.alerts, alert, {**state.alerts[alert], **changes}))
-    if alert in state.pending:
-        return replace(
-            state, pending=with_(state.pending, alert, {**state.pending[alert], **changes})
-        )
-    return state
+    """Return ``state`` with ``changes`` to an alert, if it fires."""
+    before = state.alerts.get(alert)
+    if before is None:
+        return state
+    return replace(state, alerts=with_(state.alerts, alert, replace(before, **changes)))
 
 
 @on("AlertAcknowledged")
@@ -87,14 +103,19 @@ def _alert_acknowledged(state: SystemState, event: Recorded, data: Json) -> Syst
 
 @on("AlertResolved")
 def _alert_resolved(state: SystemState, event: Recorded, data: Json) -> SystemState:
-    known: Mapping[str, Any] = state.alerts.get(data["alert"], {})
-    return replace(
+    alert = state.alerts.get(data["alert"])
+    state = replace(
         state,
         pending=without(state.pending, data["alert"]) if state.pending else state.pending,
         alerts=without(state.alerts, data["alert"]),
         no_data=without(state.no_data, data["alert"]) if state.no_data else state.no_data,
-        last_alert_at=_last_alert(state, event, known.get("severity", "")),
-        ended=_ended(state, event, known, data),
+    )
+    if alert is None:
+        return state
+    return replace(
+        state,
+        last_alert_at=_last_alert(state, event, alert.severity),
+        ended=_ended(state, event, alert, data),
     )
 
 
@@ -103,20 +124,25 @@ SETTLED_MAX: Final = 30
 fires may be on its way still."""
 
 
-def _ended(state: SystemState, event: Recorded, known: Json, data: Json) -> Mapping[str, Json]:
-    """Return what has ended with ``known`` added: who was told that it fires has to hear of it."""
-    rule: Json = known.get("rule") or {}
-    if not known or rule.get("action") == "record":
+def _ended(
+    state: SystemState, event: Recorded, alert: Alert, data: Json
+) -> Mapping[str, EndedAlert]:
+    """Return what has ended with ``alert`` added: who was told that it fires has to hear of it."""
+    if alert.rule is not None and alert.rule.action == "record":
         return state.ended
-    told: Mapping[str, Json] = known.get("told", {})
-    channels = [name for name, one in told.items() if one["times"]]
-    kept = {name: known[name] for name in ("severity", "message", "since", "labels", "rule")}
-    ended: dict[str, Any] = {
-        **kept, "alert": data["alert"], "how": data["how"], "at": iso(event.occurred_at),
-        "channels": channels, "failed": {},
-    }  # fmt: skip
-    together = with_(state.ended, f"{data['alert']} {known['since']}", ended)
-    for name in [name for name, one in together.items() if not one["channels"]][:-SETTLED_MAX]:
+    ended = EndedAlert(
+        severity=alert.severity,
+        message=alert.message,
+        since=alert.since,
+        labels=alert.labels,
+        rule=alert.rule,
+        alert=data["alert"],
+        how=data["how"],
+        at=iso(event.occurred_at),
+        channels=tuple(name for name, told in alert.told.items() if told.times),
+    )
+    together = with_(state.ended, f"{ended.alert} {ended.since}", ended)
+    for name in [name for name, one in together.items() if not one.channels][:-SETTLED_MAX]:
         together = without(together, name)
     return together
 
@@ -129,44 +155,43 @@ def _inhibited(state: SystemState, _event: Recorded, data: Json) -> SystemState:
 @on("NotificationDelivered", "NotificationFailed")
 def _notified(state: SystemState, event: Recorded, data: Json) -> SystemState:
     occasion, _, status = data["key"].rpartition(" ")
-    alert, _, since = occasion.rpartition(" ")
+    name, _, since = occasion.rpartition(" ")
     if occasion in state.ended:
         told = _told_of_end(state.ended[occasion], event, data, firing=status == "firing")
         return replace(state, ended=with_(state.ended, occasion, told))
-    known = state.alerts.get(alert)
-    if status != "firing" or known is None or known["since"] != since:
+    alert = state.alerts.get(name)
+    if status != "firing" or alert is None or alert.since != since:
         return state
-    before: Mapping[str, Any] = known.get("told", {})
-    return _change(
-        state, alert, told=with_(before, data["channel"], _told(before, event, data["channel"]))
-    )
+    return _change(state, name, told=_with_told(alert.told, event, data["channel"]))
 
 
-def _told(before: Mapping[str, Any], event: Recorded, channel: str) -> Json:
-    """Return what is known of a channel now: did it take the last message, how often did it take one."""
-    last: Mapping[str, Any] = before.get(channel, {})
+def _with_told(
+    before: Mapping[str, ChannelTold], event: Recorded, channel: str
+) -> Mapping[str, ChannelTold]:
+    """Return what became of telling each channel, with the message to ``channel`` that ``event`` is of."""
+    last = before.get(channel)
+    failures, times = (last.failures, last.times) if last is not None else (0, 0)
     ok = event.type == "NotificationDelivered"
-    return {
-        "ok": ok,
-        "at": iso(event.occurred_at),
-        "failures": 0 if ok else last.get("failures", 0) + 1,
-        "times": last.get("times", 0) + ok,
-    }
+    told = ChannelTold(
+        ok=ok,
+        at=iso(event.occurred_at),
+        failures=0 if ok else failures + 1,
+        times=times + 1 if ok else times,
+    )
+    return with_(before, channel, told)
 
 
-def _told_of_end(ended: Json, event: Recorded, data: Json, *, firing: bool) -> Json:
+def _told_of_end(ended: EndedAlert, event: Recorded, data: Json, *, firing: bool) -> EndedAlert:
     """Return what has ended as it is after a message: that it fires, which came late; that it is over."""
-    channel = data["channel"]
-    channels: list[str] = ended["channels"]
-    failed: Mapping[str, Any] = ended["failed"]
+    channel: str = data["channel"]
     delivered = event.type == "NotificationDelivered"
     if firing:
-        late = delivered and channel not in channels
-        return {**ended, "channels": [*channels, channel]} if late else ended
+        late = delivered and channel not in ended.channels
+        return replace(ended, channels=(*ended.channels, channel)) if late else ended
     if delivered or data.get("given_up"):
-        left = [name for name in channels if name != channel]
-        return {**ended, "channels": left, "failed": without(failed, channel)}
-    return {**ended, "failed": with_(failed, channel, _told(failed, event, channel))}
+        left = tuple(name for name in ended.channels if name != channel)
+        return replace(ended, channels=left, failed=without(ended.failed, channel))
+    return replace(ended, failed=_with_told(ended.failed, event, channel))
 
 
 @on("AlertClearingBegun", "AlertClearingCancelled")
@@ -182,23 +207,26 @@ def _no_data(state: SystemState, _event: Recorded, data: Json) -> SystemState:
 @on("DataReturned")
 def _data_returned(state: SystemState, _event: Recorded, data: Json) -> SystemState:
     state = replace(state, no_data=without(state.no_data, data["alert"]))
-    if data.get("active_since") is None or data["alert"] not in state.pending:
+    pending = state.pending.get(data["alert"])
+    if data.get("active_since") is None or pending is None:
         return state
-    return _change(state, data["alert"], active_since=data["active_since"])
+    moved = replace(pending, active_since=data["active_since"])
+    return replace(state, pending=with_(state.pending, data["alert"], moved))
 
 
 @on("AlertActionTaken")
 def _action_taken(state: SystemState, event: Recorded, data: Json) -> SystemState:
-    rule = rule_of(state.alerts.get(data["alert"], {})) or data["alert"]
     if data["outcome"] == "done":
-        acted = {"action": data["action"], "at": iso(event.occurred_at)}
+        alert = state.alerts.get(data["alert"])
+        rule = (rule_of(alert) if alert is not None else "") or data["alert"]
+        acted = RuleAction(action=data["action"], at=iso(event.occurred_at))
         state = replace(state, rule_actions=with_(state.rule_actions, rule, acted))
     return _change(state, data["alert"], acted=data["outcome"])
 
 
 @on("EvaluationFailed")
 def _evaluation_failed(state: SystemState, event: Recorded, data: Json) -> SystemState:
-    failure = {"explanation": data["explanation"], "since": iso(event.occurred_at)}
+    failure = EvaluationFailure(explanation=data["explanation"], since=iso(event.occurred_at))
     return replace(state, failing=with_(state.failing, data["rule"], failure))
 
 
@@ -209,13 +237,13 @@ def _evaluation_recovered(state: SystemState, _event: Recorded, data: Json) -> S
 
 @on("AlertSilenced")
 def _silenced(state: SystemState, event: Recorded, data: Json) -> SystemState:
-    silence = {
-        "matchers": data["matchers"],
-        "until": data["until"],
-        "holds_actions": data.get("holds_actions", False),
-        "by": event.actor.name,
-        "reason": event.reason,
-    }
+    silence = Silence(
+        matchers=data["matchers"],
+        until=data["until"],
+        holds_actions=data.get("holds_actions", False),
+        by=event.actor.name,
+        reason=event.reason,
+    )
     return replace(state, silences=with_(state.silences, data["silence"], silence))
 
 
@@ -229,17 +257,17 @@ def _silence_lifted(state: SystemState, _event: Recorded, data: Json) -> SystemS
 
 @on("IncidentOpened")
 def _incident_opened(state: SystemState, event: Recorded, data: Json) -> SystemState:
-    incident = {
-        "status": "open",
-        "title": data["title"],
-        "severity": data["severity"],
-        "alert": data.get("alert"),
-        "opened_at": iso(event.occurred_at),
-    }
+    incident = Incident(
+        status="open",
+        title=data["title"],
+        severity=data["severity"],
+        alert=data.get("alert"),
+        opened_at=iso(event.occurred_at),
+    )
     return replace(state, incidents=with_(state.incidents, data["incident"], incident))
 
 
-_INCIDENT_STATUS: Final = {
+_INCIDENT_STATUS: Final[Mapping[str, IncidentStatus]] = {
     "IncidentAcknowledged": "acknowledged",
     "IncidentMitigated": "mitigated",
     "IncidentResolved": "resolved",
@@ -248,11 +276,11 @@ _INCIDENT_STATUS: Final = {
 
 @on(*_INCIDENT_STATUS)
 def _incident_moved(state: SystemState, event: Recorded, data: Json) -> SystemState:
-    known = state.incidents.get(data["incident"])
+    incident = state.incidents.get(data["incident"])
     # What was journalled while the ledger was away may come in after somebody has resolved it.
-    if known is None or known["status"] == "resolved":
+    if incident is None or incident.status == "resolved":
         return state
-    moved = {**known, "status": _INCIDENT_STATUS[event.type]}
+    moved = replace(incident, status=_INCIDENT_STATUS[event.type])
     return replace(state, incidents=with_(state.incidents, data["incident"], moved))
 
 

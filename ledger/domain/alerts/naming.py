@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+
+from ledger.domain.alerts.state import Alert, EndedAlert, PendingAlert
 
 
 def key_of(name: str, labels: Iterable[tuple[str, str]]) -> str:
@@ -12,18 +13,17 @@ def key_of(name: str, labels: Iterable[tuple[str, str]]) -> str:
     return f"{name}{{{shown}}}" if shown else name
 
 
-def made_by(alert: Mapping[str, Any]) -> tuple[str, Mapping[str, str] | None]:
+def made_by(alert: Alert | PendingAlert | EndedAlert) -> tuple[str, Mapping[str, str] | None]:
     """Return the rule that an alert of a state comes from: its name, and the labels that it gives.
 
     Nothing: no rule raised it. None as labels: what recorded it told rules apart by their name.
     """
-    rule = alert.get("rule")
-    if isinstance(rule, str):
-        return rule, alert.get("rule_labels")
-    return (rule["name"], rule.get("labels")) if rule else ("", None)
+    if isinstance(alert, PendingAlert):
+        return alert.rule, alert.rule_labels
+    return (alert.rule.name, alert.rule.labels) if alert.rule is not None else ("", None)
 
 
-def rule_of(alert: Mapping[str, Any]) -> str:
+def rule_of(alert: Alert | PendingAlert | EndedAlert) -> str:
     """Return what the rule is called that an alert of a state comes from."""
     name, labels = made_by(alert)
     return key_of(name, (labels or {}).items())

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
 
 import msgspec
 
-NoLonger = Literal["denied", "fingerprint_changed", "profile_changed", "expired"]
+from ledger.domain.values.choices import OneOf
+
+NoLonger = OneOf["denied", "fingerprint_changed", "profile_changed", "expired"]
 """Why a request counts no more."""
-RequestStatus = Literal["open"] | NoLonger
+RequestStatus = OneOf["open"] | NoLonger
 
 
 class Grant(msgspec.Struct, frozen=True):

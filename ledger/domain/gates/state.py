@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
 
 import msgspec
 
-VerdictName = Literal["GO", "NO_GO", "INCONCLUSIVE", "WAIVED"]
+from ledger.domain.values.choices import OneOf
+
+VerdictName = OneOf["GO", "NO_GO", "INCONCLUSIVE", "WAIVED"]
 
 
 class Judged(msgspec.Struct, frozen=True):

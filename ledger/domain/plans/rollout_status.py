@@ -41,7 +41,7 @@ def rollout_status(state: SystemState, now: datetime) -> RolloutStatus | None:
         return RolloutStatus.PENDING
     if state.phase.is_over:
         return RolloutStatus(state.phase.status.capitalize())
-    if state.drift or any(alert["severity"] == "critical" for alert in state.alerts.values()):
+    if state.drift or any(alert.severity == "critical" for alert in state.alerts.values()):
         return RolloutStatus.DEGRADED
     if state.phase.status == "held" or state.mode == "paused":
         return RolloutStatus.PAUSED

@@ -6,12 +6,13 @@ What stems from an event has its fields in the order of the event's bytes, which
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
-PhaseStatus = Literal["progressing", "held", "aborted", "completed"]
+from ledger.domain.values.choices import OneOf
+
+PhaseStatus = OneOf["progressing", "held", "aborted", "completed"]
 
 
 class Quorum(msgspec.Struct, frozen=True):

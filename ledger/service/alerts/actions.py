@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from typing import Any, Final, Literal
+from typing import Final
 
 from ledger.alerts import own
 from ledger.alerts.muting import silenced_by
@@ -12,6 +12,7 @@ from ledger.alerts.rules import AlertRule, owner
 from ledger.alerts.series import SeriesStore
 from ledger.domain import events
 from ledger.domain.alerts.naming import rule_of
+from ledger.domain.alerts.state import ActionName, ActionOutcome, Alert, FiredRule
 from ledger.domain.decision import Decision
 from ledger.domain.errors import Conflict, LedgerError, LedgerUnreachable
 from ledger.domain.log.ids import Actor, ActorKind, Channel
@@ -33,7 +34,6 @@ OPEN_SECONDS: Final = "rollout_alert_open_seconds"
 """A series of our own: by severity, for how long the oldest alert has been open."""
 MODE: Final = "rollout_mode"
 """A series of our own: 1 for the mode that the system is in."""
-Outcome = Literal["done", "skipped", "failed"]
 
 
 def due(state: SystemState, now: datetime) -> list[str]:
@@ -41,15 +41,16 @@ def due(state: SystemState, now: datetime) -> list[str]:
     return [
         key
         for key, alert in state.alerts.items()
-        if (alert.get("rule") or {}).get("action") in {"pause", "mitigate", "rollback"}
-        and (alert.get("acted") is None or _try_again(alert))
+        if alert.rule is not None
+        and alert.rule.acts
+        and (alert.acted is None or _try_again(alert, alert.rule))
         and silenced_by(state, key, now, actions=True) is None
     ]
 
 
-def _try_again(alert: Mapping[str, Any]) -> bool:
+def _try_again(alert: Alert, rule: FiredRule) -> bool:
     """A pause that failed is tried again. A mitigation is not: what refused it once refuses it for ever."""
-    return alert["acted"] == "failed" and alert["rule"]["action"] != "mitigate"
+    return alert.acted == "failed" and rule.action != "mitigate"
 
 
 def act(
@@ -66,62 +67,63 @@ def act(
     ``away`` says why the ledger can't be reached; then what can be done without it is.
     """
     alert = state.alerts[key]
-    rule: Mapping[str, Any] = alert["rule"]
+    rule = alert.rule
+    if rule is None:
+        return []  # raised by hand: `due` has none of those
     now = ledger.recorder.clock.now()
     origin = Origin(
-        actor=Actor(id=f"rule:{rule['name']}", name=rule["name"], kind=ActorKind.RULE),
+        actor=Actor(id=f"rule:{rule.name}", name=rule.name, kind=ActorKind.RULE),
         channel=Channel.SCHEDULER,
-        reason=f"{key} is firing: {alert['message']}",
+        reason=f"{key} is firing: {alert.message}",
     )
 
-    def told(action: str, outcome: Outcome, explanation: str) -> events.AlertActionTaken:
+    def told(
+        action: ActionName, outcome: ActionOutcome, explanation: str
+    ) -> events.AlertActionTaken:
         return events.AlertActionTaken(
-            alert=key,
-            action=action,  # type: ignore[arg-type] -- one of a rule's actions
-            outcome=outcome,
-            explanation=explanation,
+            alert=key, action=action, outcome=outcome, explanation=explanation
         )
 
-    if state.human_position > alert.get("position", 0) > 0:
-        return [told(rule["action"], "skipped", "a person has decided since it fired")]
+    if state.human_position > alert.position > 0:
+        return [told(rule.action, "skipped", "a person has decided since it fired")]
     name = rule_of(alert)
     cooling = _cooling(owner(rules.values(), alert), state, name, now)
     if cooling is not None:
-        return [told(rule["action"], "skipped", cooling)]
+        return [told(rule.action, "skipped", cooling)]
     try:
-        if rule["action"] == "pause":
-            return [told("pause", *_pause(ledger, state, rule.get("argument"), origin, away))]
-        if rule["action"] == "mitigate":
+        if rule.action == "pause":
+            return [told("pause", *_pause(ledger, state, rule.argument, origin, away))]
+        if rule.action == "mitigate":
             if away is not None:
                 return []
             outcome, explanation = mitigation.apply(
                 ledger,
                 plan,
                 state.system,
-                str(rule["argument"]),
-                alert.get("labels", {}),
+                str(rule.argument),
+                alert.labels,
                 key,
                 origin,
             )
             return [told("mitigate", outcome, explanation)]
-        return _roll_back(ledger, state, rule, origin, away, told, since=alert["since"])
+        return _roll_back(ledger, state, rule, origin, away, told, since=alert.since)
     except Conflict:
         return []  # somebody is at work on the system: try again
     except LedgerError as problem:
-        if isinstance(problem, LedgerUnreachable) and rule["action"] == "mitigate":
+        if isinstance(problem, LedgerUnreachable) and rule.action == "mitigate":
             return []  # without the ledger there is no mitigation: when it is back
-        return [told(rule["action"], "failed", problem.message)]
+        return [told(rule.action, "failed", problem.message)]
 
 
 def _cooling(rule: AlertRule | None, state: SystemState, name: str, now: datetime) -> str | None:
     last = state.rule_actions.get(name)
     if rule is None or not rule.cooldown or last is None:
         return None
-    acted = datetime.fromisoformat(last["at"])
+    acted = datetime.fromisoformat(last.at)
     over = acted + rule.cooldown
     if not acted <= now < over:  # acted in the future: a clock was set back, and tells nothing
         return None
-    return f"it acted at {last['at']}, and cools down until {iso(over)}"
+    return f"it acted at {last.at}, and cools down until {iso(over)}"
 
 
 def _pause(
@@ -130,7 +132,7 @@ def _pause(
     argument: str | None,
     origin: Origin,
     away: LedgerError | None,
-) -> tuple[Outcome, str]:
+) -> tuple[ActionOutcome, str]:
     kind = PauseKind(argument or "halt")
     mode, present = modes.current(state)
     if mode is Mode.PAUSED and exposure(mode, present) <= exposure(Mode.PAUSED, kind):
@@ -175,15 +177,15 @@ def _no_softer_than_stands(ledger: Ledger, state: SystemState, kind: PauseKind) 
 def _roll_back(
     ledger: Ledger,
     state: SystemState,
-    rule: Mapping[str, Any],
+    rule: FiredRule,
     origin: Origin,
     away: LedgerError | None,
-    told: Any,
+    told: Callable[[ActionName, ActionOutcome, str], events.AlertActionTaken],
     *,
     since: str,
 ) -> list[events.AlertActionTaken]:
     """Roll back; where that can't be done, or finds nothing to go back to, pause: something has to give."""
-    target = str(rule.get("argument") or "last_stable")
+    target = rule.argument or "last_stable"
     selector = LAST_STABLE if target == "last_stable" else target
     try:
         if isinstance(away, LedgerUnreachable):
@@ -215,8 +217,8 @@ def expired_silences(state: SystemState, now: datetime) -> Decision:
     return Decision(
         tuple(
             events.SilenceLifted(silence=name, how="expired")
-            for name, known in state.silences.items()
-            if known["until"] <= iso(now)
+            for name, silence in state.silences.items()
+            if silence.until <= iso(now)
         )
     )
 
@@ -228,9 +230,9 @@ def twin_incidents(state: SystemState) -> Decision:
     """
     first: dict[str, str] = {}
     twins: list[events.Event] = []
-    for name, known in state.incidents.items():
-        alert = known["alert"]
-        if alert is None or known["status"] == "resolved":
+    for name, incident in state.incidents.items():
+        alert = incident.alert
+        if alert is None or incident.status == "resolved":
             continue
         if alert in first:
             resolution = f"opened twice: see {first[alert]}"
@@ -255,9 +257,9 @@ def open_seconds(state: SystemState, now: datetime) -> dict[str, float]:
     """
     oldest = {"critical": 0.0, "warning": 0.0, "info": 0.0}
     for key, alert in state.alerts.items():
-        about: Mapping[str, Any] = state.alerts.get(own.acted_upon(key), alert)
-        if OPEN_SECONDS in (about.get("rule") or {}).get("expr", ""):
+        rule = state.alerts.get(own.acted_upon(key), alert).rule
+        if rule is not None and OPEN_SECONDS in rule.expr:
             continue
-        age = (now - datetime.fromisoformat(alert["since"])) / timedelta(seconds=1)
-        oldest[alert["severity"]] = max(oldest[alert["severity"]], age)
+        age = (now - datetime.fromisoformat(alert.since)) / timedelta(seconds=1)
+        oldest[alert.severity] = max(oldest[alert.severity], age)
     return oldest

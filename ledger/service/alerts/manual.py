@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from ledger.domain import events
 from ledger.domain.alerts import decide as alerts
+from ledger.domain.alerts.state import IncidentStatus
 from ledger.domain.decision import Decision
 from ledger.service.core.recorder import Origin
 from ledger.service.core.session import Ledger
@@ -53,7 +54,13 @@ def open_incident(
 
 
 def move_incident(
-    ledger: Ledger, system: str, incident: str, status: str, origin: Origin, *, resolution: str = ""
+    ledger: Ledger,
+    system: str,
+    incident: str,
+    status: IncidentStatus,
+    origin: Origin,
+    *,
+    resolution: str = "",
 ) -> Decision:
     """Take an incident to ``status``: acknowledged, resolved or closed."""
     event: events.Event

@@ -20,6 +20,7 @@ from ledger.alerts.muting import inhibited_by, silenced_by
 from ledger.alerts.rules import AlertRule, owner
 from ledger.clock import SystemClock
 from ledger.domain import events
+from ledger.domain.alerts.state import Alert, ChannelTold, EndedAlert
 from ledger.domain.decision import Decision
 from ledger.domain.state import SystemState
 from ledger.notify.deliver import Delivery, Message, deliver, wants
@@ -61,27 +62,27 @@ def _firing(
     rules: Mapping[str, AlertRule],
     now: datetime,
 ) -> Iterator[Notice]:
-    for alert, known in state.alerts.items():
-        rule: Mapping[str, Any] = known.get("rule") or {}
-        if rule.get("action") == "record" or inhibited_by(state, alert) is not None:
+    for name, alert in state.alerts.items():
+        recorded_only = alert.rule is not None and alert.rule.action == "record"
+        if recorded_only or inhibited_by(state, name) is not None:
             continue
-        if silenced_by(state, alert, now) is not None:
+        if silenced_by(state, name, now) is not None:
             continue
-        ours = owner(rules.values(), known)
+        rule = owner(rules.values(), alert)
         for channel in channels:
-            if not wants(channel, known["severity"]) or not _named(channel, ours):
+            if not wants(channel, alert.severity) or not _named(channel, rule):
                 continue
-            told = known.get("told", {}).get(channel.name)
-            if told is None or (not known["acknowledged_by"] and _again(told, channel, now)):
-                message = _message(state.system, alert, "firing", known, ours)
-                times, failures = (told["times"], told["failures"]) if told else (0, 0)
+            told = alert.told.get(channel.name)
+            if told is None or (not alert.acknowledged_by and _again(told, channel, now)):
+                message = _message(state.system, name, "firing", alert, rule)
+                times, failures = (told.times, told.failures) if told is not None else (0, 0)
                 yield Notice(channel, (replace(message, times=times),), failures)
 
 
-def _again(told: Mapping[str, Any], channel: Channel, now: datetime) -> bool:
+def _again(told: ChannelTold, channel: Channel, now: datetime) -> bool:
     """Tell whether it is time again: for one that did not take it, or that wants to be reminded."""
-    wait = channel.repeat if told["ok"] else TRY_AGAIN
-    return wait is not None and datetime.fromisoformat(told["at"]) + wait <= now
+    wait = channel.repeat if told.ok else TRY_AGAIN
+    return wait is not None and datetime.fromisoformat(told.at) + wait <= now
 
 
 def _named(channel: Channel, rule: AlertRule | None) -> bool:
@@ -96,13 +97,14 @@ def _ended(
 ) -> Iterator[Notice]:
     """Who was told that it fires is told that it is over, whatever is silenced by now."""
     by_name = {channel.name: channel for channel in channels}
-    for known in state.ended.values():
-        rule = owner(rules.values(), known)
-        message = _message(state.system, known["alert"], "resolved", known, rule)
-        for name in known["channels"]:
-            failed = known["failed"].get(name)
+    for ended in state.ended.values():
+        rule = owner(rules.values(), ended)
+        message = _message(state.system, ended.alert, "resolved", ended, rule)
+        message = replace(message, ends_at=ended.at, how=ended.how)
+        for name in ended.channels:
+            failed = ended.failed.get(name)
             if name in by_name and (failed is None or _again(failed, by_name[name], now)):
-                yield Notice(by_name[name], (message,), failed["failures"] if failed else 0)
+                yield Notice(by_name[name], (message,), failed.failures if failed else 0)
 
 
 def together(notices: Iterable[Notice]) -> list[Notice]:
@@ -120,23 +122,20 @@ def together(notices: Iterable[Notice]) -> list[Notice]:
 
 
 def _message(
-    system: str, alert: str, status: str, known: Mapping[str, Any], rule: AlertRule | None
+    system: str, name: str, status: str, alert: Alert | EndedAlert, rule: AlertRule | None
 ) -> Message:
-    by: Mapping[str, Any] = known.get("rule") or {}
-    acts = by.get("action") in {"pause", "mitigate", "rollback"}
+    by = alert.rule
     return Message(
         system=system,
-        alert=alert,
-        name=by.get("name", alert),
-        action=f"{by['action']} {by.get('argument') or ''}".strip() if acts else "",
+        alert=name,
+        name=by.name if by is not None else name,
+        action=f"{by.action} {by.argument or ''}".strip() if by is not None and by.acts else "",
         status=status,
-        severity=known["severity"],
-        text=known["message"],
-        starts_at=known["since"],
-        labels=known.get("labels", {}),
+        severity=alert.severity,
+        text=alert.message,
+        starts_at=alert.since,
+        labels=alert.labels,
         runbook=rule.runbook if rule else "",
-        ends_at=known.get("at", ""),
-        how=known.get("how", ""),
     )
 
 

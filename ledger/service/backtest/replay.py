@@ -247,8 +247,8 @@ def _compared(
     """
     got = [
         (
-            _labels(rule, alert["labels"]),
-            _annotations(rule, moment, alert["labels"], alert["observed"]),
+            _labels(rule, alert.labels),
+            _annotations(rule, moment, alert.labels, alert.observed or "NaN"),
         )
         for alert in replay.state.alerts.values()
         if (rule := owner(rules, alert)) is not None

@@ -181,7 +181,7 @@ class _Evidence:
         else:
             least = RANK[str(criterion.no_alerts)]
             what = f"{criterion.no_alerts} alert"
-            open_ = [k for k, a in self._state.alerts.items() if RANK[a["severity"]] >= least]
+            open_ = [k for k, a in self._state.alerts.items() if RANK[a.severity] >= least]
             last = self._state.last_alert_at.get(str(criterion.no_alerts))
         if open_:
             return "fail", ", ".join(open_), f"open: {', '.join(open_)}"

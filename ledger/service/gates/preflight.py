@@ -152,7 +152,7 @@ def context_of(
         config_in_force=_in_force(ledger, state),
         config_in_place=_in_place(ledger, state),
         open_alerts=tuple(
-            OpenAlert(name, alert["severity"], _moment(alert["since"]))
+            OpenAlert(name, alert.severity, _moment(alert.since))
             for name, alert in state.alerts.items()
         ),
         last_critical_at=_moment(state.last_alert_at["critical"])

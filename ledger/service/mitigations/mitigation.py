@@ -131,9 +131,9 @@ def _mitigated(state: SystemState, known: StandingMitigation) -> list[events.Eve
     if known.alert is None:
         return []
     return [
-        events.IncidentMitigated(incident=incident, action=known.key)
-        for incident, record in state.incidents.items()
-        if record["alert"] == known.alert and record["status"] in {"open", "acknowledged"}
+        events.IncidentMitigated(incident=name, action=known.key)
+        for name, incident in state.incidents.items()
+        if incident.alert == known.alert and incident.status in {"open", "acknowledged"}
     ]
 
 

@@ -287,7 +287,7 @@ def outcome(
     if intent.code is not None:
         action += f" and the code to {intent.code.ref}"
     mitigated = alerts.mitigated_by(state, action)
-    if not any(i["status"] != "resolved" for i in state.incidents.values()):
+    if not any(incident.status != "resolved" for incident in state.incidents.values()):
         incident = alerts.incident_name(state, ledger.recorder.clock.now())
         title = f"{action} from {short(intent.from_fingerprint)}"
         mitigated = (

@@ -283,7 +283,7 @@ class Watch:
         told: list[str] = []
         for key in actions.due(self._line.state, now):
             since = self._clock.monotonic() - self._tried.get(key, -TRY_AGAIN_SECONDS)
-            if self._line.state.alerts[key].get("acted") == "failed" and since < TRY_AGAIN_SECONDS:
+            if self._line.state.alerts[key].acted == "failed" and since < TRY_AGAIN_SECONDS:
                 continue
             self._tried[key] = self._clock.monotonic()
             fail_points.reach("watch.before_act")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from ledger.domain import events
 from ledger.domain.alerts import decide as alerts
+from ledger.domain.alerts.state import IncidentStatus
 from ledger.domain.decision import Decision
 from ledger.domain.errors import Refused, UnknownName, UnknownSystem
 from ledger.domain.log.event import Event
@@ -36,7 +38,7 @@ def opened(
     return events.IncidentOpened(incident=incident, title=title, severity="critical", alert=alert)
 
 
-def moved(event: Event, status: str) -> When:
+def moved(event: Event, status: IncidentStatus) -> When:
     def when(state: SystemState, _now: datetime) -> Decision:
         return alerts.move_incident(state, "INC-1", event, status)
 
@@ -125,7 +127,9 @@ STAGES = {
     "mitigated": (*FIRES, EASED),
     "resolved": (*FIRES, SOLVED),
 }
-STEPS = {"acknowledged": ACKED, "mitigated": EASED, "resolved": SOLVED, "closed": CLOSED}
+STEPS: Mapping[IncidentStatus, Event] = {
+    "acknowledged": ACKED, "mitigated": EASED, "resolved": SOLVED, "closed": CLOSED,
+}  # fmt: skip
 ALLOWED = {
     "open": {"acknowledged", "mitigated", "resolved"},
     "acknowledged": {"mitigated", "resolved"},
@@ -134,7 +138,7 @@ ALLOWED = {
 }
 
 
-def step(before: str, after: str) -> Case:
+def step(before: str, after: IncidentStatus) -> Case:
     when = moved(STEPS[after], after)
     if before == after:
         return Case(f"{before} again", STAGES[before], when, Skips(f"INC-1 is {after} already"))
