@@ -27,7 +27,7 @@ EXIT_CODES = {
     3: "the rules say no (NO_GO), or degraded",
     4: "inconclusive",
     5: "conflict: read again, then decide again",
-    6: "timeout: no confirmation came in time",
+    6: "timeout: no confirmation came in time, or there is nothing that could give one",
     7: "integrity failure",
     8: "approval needed",
     9: "a dependency cannot be reached",

@@ -15,6 +15,7 @@ from ledger.domain.errors import (
     LedgerError,
     LedgerUnreachable,
     TimedOut,
+    ToldNothing,
     Unreachable,
 )
 from ledger.domain.values.modes import Mode, PauseKind, full_kind
@@ -23,7 +24,6 @@ from ledger.service.modes.switch import SwitchResult
 if TYPE_CHECKING:
     from ledger.domain.systems.events import Actuators
 
-NOBODY = "nothing"  # as `carried_by`: no way to the system is registered
 KINDS = [kind.value.replace("_", "-") for kind in PauseKind]
 kind_option = click.option(
     "--kind", type=click.Choice(KINDS), default=None,
@@ -85,7 +85,8 @@ def switch(call: Call, target: str, kind: str | None, yes: bool, dry_run: bool) 
 def pause(call: Call, kind: str | None, control_file: str | None, http_admin: str | None) -> None:
     """Pause SYSTEM now. Never asks, never waits for a lock, works while Postgres is down.
 
-    Without the ledger it acts, keeps a durable record here, says so, and the next command (or
+    Where no way to SYSTEM is registered, the pause is recorded, SYSTEM is told nothing, and the exit
+    code is 6. Without the ledger it acts, keeps a durable record here, says so, and the next command (or
     rollout recover) appends the record.
 
     \b
@@ -184,12 +185,6 @@ def _show_plan(call: Call, mode: Mode, kind: PauseKind | None) -> None:
 def _finish(result: SwitchResult, output: Output) -> None:
     shown = f"{result.mode}/{result.pause_kind}" if result.pause_kind else result.mode
     output.record(_as_row(result), _sentence(result, shown))
-    if result.carried_by == NOBODY and result.outcome == "switched":
-        say(
-            f"warning: {result.system} was told nothing: it has no control file and no admin interface",
-            colour="yellow",
-        )
-        say(f"  next: rollout system add {result.system} --control-file PATH (or --http-admin URL)")
     for warning in result.warnings:
         say(f"warning: {warning}", colour="yellow")
     if result.spooled:
@@ -201,6 +196,11 @@ def _finish(result: SwitchResult, output: Output) -> None:
     elif result.spooled is None:
         say("NOTHING of this is recorded: write it down, and pause again when the ledger is back",
             colour="red")  # fmt: skip
+    _insist_on_told(result, shown)
+
+
+def _insist_on_told(result: SwitchResult, shown: str) -> None:
+    """Raise, or exit, unless the system is known to be as it was asked to be, and that is recorded."""
     if result.outcome == "not_carried":
         raise Unreachable(
             f"{result.system} is not {shown}: {result.explanation}",
@@ -215,6 +215,14 @@ def _finish(result: SwitchResult, output: Output) -> None:
         raise Conflict(
             f"{result.system}: the switch to {shown} was given up: {result.explanation}.",
             hint=f"Look again (rollout status {result.system}), then decide again.",
+        )
+    if not result.has_way:
+        recorded = "not even recorded" if result.spooled is None else "recorded only"
+        raise ToldNothing(
+            f"{result.system} was told nothing: {shown} is {recorded}, "
+            "since it has no control file and no admin interface.",
+            hint=f"See to it by hand, then: rollout system add {result.system} --control-file PATH "
+            "(or --http-admin URL), and repeat the command.",
         )
     if result.spooled is None:
         click.get_current_context().exit(3)
@@ -233,7 +241,7 @@ def _sentence(result: SwitchResult, shown: str) -> str:
         return f"skipped ({result.explanation})"
     if result.outcome in {"abandoned", "unconfirmed", "not_carried"}:
         return f"{result.system}: {shown} {result.outcome.replace('_', ' ')}"
-    if result.carried_by == NOBODY:
+    if not result.has_way:
         return f"{result.system}: {shown} is recorded"
     mark = click.style("✔", fg="green") if colours_wanted() else "✔"
     return f"{mark} {result.system} is {shown} (by {result.carried_by}, {result.took_ms} ms)"

@@ -20,6 +20,7 @@
     │   └── OperationInProgress       L303  exit 5   another operator is at work on this system
     │       └── ReplicaInUse          L304  exit 5   ... on the audit replica (projections/audit)
     ├── TimedOut                      L400  exit 6   no confirmation within the time allowed
+    │   └── ToldNothing               L401  exit 6   ... nor any to come: no way to the system
     ├── IntegrityFailure              L500  exit 7   the log is not what was recorded
     │   ├── InvariantViolated         L501  exit 7   our own bug: state that can't be
     │   └── ArchiveDamaged            L502  exit 7   ... and an archive what was sealed (projections/archive)
@@ -173,6 +174,12 @@ class TimedOut(LedgerError):
 
     code = "L400"
     exit_code = 6
+
+
+class ToldNothing(TimedOut):
+    """No way to the system is registered: it was told nothing, and the decision is recorded only."""
+
+    code = "L401"
 
 
 class IntegrityFailure(LedgerError):

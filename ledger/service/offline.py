@@ -99,6 +99,7 @@ def _pause_without_ledger(
         outcome=told_as(outcome),
         explanation=getattr(outcome, "explanation", ""),
         carried_by=carried.carried_by if carried else "nothing",
+        has_way=world.modes is not None,
         operation=str(operation),
         spooled=None if unspooled else True,
         warnings=(

@@ -54,10 +54,21 @@ def test_a_pause_that_reaches_nobody_says_so(rollout: Rollout, tmp_path: Path) -
     rollout("system", "add", "barred", "--control-file", tmp_path / "file" / "mode.json")
     assert "no control file" not in rollout("pause", "barred", exits=None).err
     rollout("system", "add", "mute")
-    told = rollout("pause", "mute")
+    told = rollout("pause", "mute", exits=6)
     assert "✔" not in told.out
     assert "mute was told nothing" in told.err
+    assert "--control-file PATH" in told.err
     assert "in the ledger only" in rollout("log", "mute").out
+    again = rollout("pause", "mute", exits=6)
+    assert again.out.startswith("skipped (")
+    assert "mute was told nothing" in again.err
+    rollout("switch", "mute", "--to", "mock", "--reason", "r", "--yes", exits=6)
+    assert [row["type"] for row in rollout.log("mute", "ModeSwitched")] == ["ModeSwitched"] * 2
+    cut_off = Rollout(rollout.home, "host=127.0.0.1 port=1 dbname=none user=none")
+    assert "mute was told nothing" in cut_off("pause", "mute", exits=6).err
+    rollout("system", "add", "mute", "--control-file", tmp_path / "mute.json")
+    rollout("pause", "mute")
+    assert '"paused"' in (tmp_path / "mute.json").read_text()
 
 
 def test_a_log_has_no_column_that_tells_nothing(bot: Rollout) -> None:

@@ -165,7 +165,7 @@ def test_several_operations_left_by_crashes(bot: Rollout, tmp_path: Path) -> Non
 def test_a_system_that_nothing_carries(rollout: Rollout) -> None:
     """I12: decisions are recorded only, and a crash between intent and outcome is ended all the same."""
     rollout("system", "add", "bot")
-    rollout("switch", "bot", "--to", "mock", "--reason", "r", "--yes")
+    rollout("switch", "bot", "--to", "mock", "--reason", "r", "--yes", exits=6)
     rollout(
         "switch", "bot", "--to", "real", "--reason", "r", "--yes", fail_at="switch.after_intent"
     )

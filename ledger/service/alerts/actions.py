@@ -145,6 +145,8 @@ def _pause(
     if result.outcome == "skipped":
         return "skipped", result.explanation
     if result.outcome == "switched":
+        if not result.has_way:
+            return "done", f"paused/{kind} is recorded only: no way to the system is registered"
         return "done", f"paused/{kind} by {result.carried_by}"
     return "failed", result.explanation
 

@@ -37,6 +37,8 @@ class SwitchResult:
     """switched | unconfirmed | not_carried | skipped | abandoned"""
     explanation: str = ""
     carried_by: str = "nothing"
+    has_way: bool = True
+    """Whether a way to the system is registered. False: this is recorded only."""
     took_ms: int = 0
     operation: str | None = None
     spooled: bool | None = False
@@ -124,7 +126,9 @@ def begin(
         origin,
     )
     if decision.skipped is not None:
-        return SwitchResult(system, target, kind, "skipped", explanation=decision.skipped)
+        return SwitchResult(
+            system, target, kind, "skipped", decision.skipped, has_way=world.modes is not None
+        )
     if isinstance(decision.events[0], events.ModeSwitchRejected):
         raise modes.refusal(state, target)
     fail_points.reach("switch.after_intent")
@@ -159,6 +163,7 @@ def carry_out(
         outcome=told_as(outcome),
         explanation=getattr(outcome, "explanation", ""),
         carried_by=carried.carried_by if carried else "nothing",
+        has_way=world.modes is not None,
         took_ms=took_ms,
         operation=str(operation),
         warnings=carried.warnings if carried else (),
