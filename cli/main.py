@@ -6,6 +6,7 @@ import errno
 import os
 import sys
 import threading
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
@@ -152,11 +153,29 @@ def cli(context: click.Context, home: Path | None, dsn: str | None, actor: str |
     """
     from cli.wiring import Runtime
 
+    if context.invoked_subcommand == "pause":
+        actor = _actor_for_pause(context, actor)
     on_command_line = context.get_parameter_source("dsn") is click.core.ParameterSource.COMMANDLINE
     context.obj = Runtime.from_options(
         home=home, dsn=dsn, actor=actor, dsn_is_argument=on_command_line
     )
     context.call_on_close(context.obj.close)
+
+
+def _actor_for_pause(context: click.Context, actor: str | None) -> str | None:
+    """Return who pauses: the login, where the environment names nobody that there can be (I33)."""
+    from cli.output import say
+    from cli.settings import resolve_actor
+
+    if context.get_parameter_source("actor") is not click.core.ParameterSource.ENVIRONMENT:
+        return actor
+    try:
+        resolve_actor(actor)
+    except LedgerError as problem:
+        with suppress(OSError):
+            say(f"warning: your login is recorded: {problem.message}")
+        return None
+    return actor
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -254,11 +273,24 @@ def _written_out(code: int | str | None) -> int | str | None:
     return code
 
 
+def _open_closed_streams() -> None:
+    """Give standard streams that were closed (``>&-``) to nowhere, before a file takes their numbers."""
+    if None not in {sys.stdin, sys.stdout, sys.stderr}:
+        return
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(descriptor, True)
+    os.close(descriptor)
+    sys.stdin = sys.stdin or os.fdopen(0, encoding="utf-8")
+    sys.stdout = sys.stdout or os.fdopen(1, "w", encoding="utf-8")
+    sys.stderr = sys.stderr or os.fdopen(2, "w", encoding="utf-8")
+
+
 def run() -> None:
     """The `rollout` program: `main`, without what a process of a fifth of a second has no use for.
 
     Collecting cycles while modules load, and taking every object apart at the end, cost a quarter of a pause.
     """
+    _open_closed_streams()
     collecting.hurry()
     code: int | str | None = 0
     try:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from cli.completion import complete_system
-from cli.output import Output
+from cli.output import Output, say
 from ledger.domain.errors import BadInput
 
 F = TypeVar("F", bound=Callable[..., Any])
+FORMS: Final = ("table", "json", "jsonl", "csv")
 
 
 def pair(text: str, what: str, form: str = "KEY=VALUE") -> tuple[str, str]:
@@ -40,6 +43,20 @@ class NumberRange(click.FloatRange):
         return number
 
 
+class _FormOrTable(click.Choice[str]):
+    """A form of output; a table where the environment names none that there is: that stops no pause (I33)."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter:
+            if ctx is None or ctx.get_parameter_source("output") is not ParameterSource.ENVIRONMENT:
+                raise
+            with suppress(OSError):
+                say(f"warning: ROLLOUT_OUTPUT={value} is no form of output: a table is printed")
+            return "table"
+
+
 def _output(_context: click.Context, _parameter: click.Parameter, value: str) -> Output:
     return Output(value)  # type: ignore[arg-type] -- click.Choice has checked it
 
@@ -47,7 +64,17 @@ def _output(_context: click.Context, _parameter: click.Parameter, value: str) ->
 output = click.option(
     "-o",
     "--output",
-    type=click.Choice(["table", "json", "jsonl", "csv"]),
+    type=click.Choice(FORMS),
+    default="table",
+    callback=_output,
+    envvar="ROLLOUT_OUTPUT",
+    show_envvar=True,
+    help="How results are printed.",
+)
+output_or_table = click.option(
+    "-o",
+    "--output",
+    type=_FormOrTable(FORMS),
     default="table",
     callback=_output,
     envvar="ROLLOUT_OUTPUT",
@@ -58,7 +85,7 @@ output_or_parquet = click.option(
     "-o",
     "--output",
     "form",
-    type=click.Choice(["table", "json", "jsonl", "csv", "parquet"]),
+    type=click.Choice([*FORMS, "parquet"]),
     envvar="ROLLOUT_OUTPUT",
     show_envvar=True,
     help="How results are printed; parquet needs --out. Default: by the name of --out, else table.",

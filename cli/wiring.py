@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -14,7 +14,7 @@ from psycopg import Connection, Error
 
 from cli.output import say
 from cli.settings import Settings, resolve_actor
-from ledger.clock import clock_of
+from ledger.clock import clock_of, clock_that_tells
 from ledger.domain.errors import FileProblem, LedgerError, LedgerUnreachable, RightMissing
 from ledger.domain.log.ids import Channel
 from ledger.service.core.recorder import Origin, Recorder
@@ -238,14 +238,24 @@ class Runtime:
         Raises:
             LedgerUnreachable: it is away, and the pause goes ahead without it.
         """
+        from ledger.service.offline import unusable
+
         self._timeout_seconds = PAUSE_TIMEOUT_SECONDS
+        self.clock, wrong = clock_that_tells(self.clock)
+        if wrong is not None:
+            self._tell(f"the machine's own time is taken: {wrong}")
         try:
             return self.ledger
         except LedgerUnreachable:
             raise
-        except LedgerError as problem:  # what waits in the spool can wait a little longer
-            say(f"warning: {problem.message}")
+        except Exception as problem:  # noqa: BLE001 - what waits in the spool can wait a little longer
+            self._tell(unusable(problem).message)
             return self.ledger_without_draining
+
+    def _tell(self, warning: str) -> None:
+        """Warn the person at the terminal. Whether that can be heard stops no pause."""
+        with suppress(OSError) if self._hurried else nullcontext():
+            say(f"warning: {warning}")
 
     @cached_property
     def offline_ledger(self) -> Ledger:
@@ -271,7 +281,7 @@ class Runtime:
         return Ledger(
             recorder=recorder,
             home=self.settings.home,
-            warn=lambda text: say(f"warning: {text}"),
+            warn=self._tell,
             keys=self.keys,
             memory=memory,
             finish=_finish_dead_operations,

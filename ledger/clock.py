@@ -60,6 +60,24 @@ class FileClock(SystemClock):
         while self.now() < until:
             time.sleep(_LOOK_AGAIN_SECONDS)
 
+    def problem(self) -> str | None:
+        """Return what keeps the file from telling the time; None if it tells it."""
+        try:
+            if self._path.exists() and not self._path.is_file():  # a pipe would be waited for
+                return f"{self._path} is no regular file"
+            self.now()
+        except OSError as error:
+            return f"{self._path}: {(error.strerror or 'it failed').lower()}"
+        except (ValueError, OverflowError):
+            return f"{self._path} holds no ISO 8601 time"
+        return None
+
+
+def clock_that_tells(clock: SystemClock) -> tuple[SystemClock, str | None]:
+    """Return ``clock`` if it tells the time; else the machine's own, and what is wrong with the other."""
+    wrong = clock.problem() if isinstance(clock, FileClock) else None
+    return (clock, None) if wrong is None else (SystemClock(), wrong)
+
 
 def clock_of(environment: Mapping[str, str]) -> SystemClock:
     """Return the machine's clock, or the one in the file that ROLLOUT_CLOCK names."""

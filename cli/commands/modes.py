@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 import click
 
 from cli import options
-from cli.call import Call, with_output
+from cli.call import Call, pass_call, with_output
 from cli.output import Output, colours_wanted, say
 from ledger.domain.errors import (
     Conflict,
     LedgerError,
-    LedgerUnreachable,
     TimedOut,
     ToldNothing,
     Unreachable,
@@ -81,7 +80,8 @@ def switch(call: Call, target: str, kind: str | None, yes: bool, dry_run: bool) 
 @click.option(
     "--http-admin", metavar="URL", help="Act through this interface, whatever is registered."
 )
-@with_output
+@options.output_or_table
+@pass_call
 def pause(call: Call, kind: str | None, control_file: str | None, http_admin: str | None) -> None:
     """Pause SYSTEM now. Never asks, never waits for a lock, works while Postgres is down.
 
@@ -151,9 +151,8 @@ def _pause(call: Call, kind: PauseKind, by_hand: Actuators | None) -> SwitchResu
     away: LedgerError | None = None
     try:
         ledger = call.runtime.ledger_for_pause
-    except (LedgerError, OSError) as problem:  # whatever is wrong with the ledger stops no pause
-        told = problem if isinstance(problem, LedgerError) else LedgerUnreachable(f"{problem}.")
-        ledger, away = call.runtime.offline_ledger, told
+    except Exception as problem:  # noqa: BLE001 - whatever is wrong with the ledger stops no pause (I33)
+        ledger, away = call.runtime.offline_ledger, offline.unusable(problem)
     return offline.pause(ledger, call.system, kind, call.origin, by_hand=by_hand, away=away)
 
 

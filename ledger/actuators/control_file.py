@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import ClassVar, Final, cast
 
 from ledger import files
+from ledger.actuators.in_place import overwrite
 from ledger.actuators.status import told_mode
 from ledger.clock import SystemClock
 from ledger.domain.clock import Clock
-from ledger.domain.errors import FileProblem
+from ledger.domain.errors import FileNotWritten, FileProblem
 from ledger.domain.values.actuation import Attempt, Carried, NotCarried, Observed, Outcome, Reading
 from ledger.domain.values.modes import Mode, PauseKind, full_kind
 
@@ -48,12 +49,7 @@ class ControlFile:
                 own["pause_kind"] = kind.value
             told = f" [operation {operation_id}]" if operation_id else ""
             own["message"] = message[:_MESSAGE_CHARACTERS_MAX] + told
-            files.write_atomically(
-                self.path,
-                _encoded(own | kept),
-                create_folder=True,
-                new_file_mode=_NEW_FILE_MODE,
-            )
+            warnings += self._replace(own | kept, lowers=mode is Mode.PAUSED)
         except FileProblem as problem:
             attempt = self._attempt(Outcome.FAILED, problem.message, started_seconds)
             raise NotCarried(problem.message, attempts=(attempt,), hint=problem.hint) from problem
@@ -72,6 +68,27 @@ class ControlFile:
             attempts=(attempt,),
             warnings=tuple(warnings),
         )
+
+    def _replace(self, content: dict[str, object], *, lowers: bool) -> list[str]:
+        """Replace the file as a whole; where that can't be and it lowers, write in place. Return warnings.
+
+        Half a file is better than none only where the mode in it lowers: what can't be read is no
+        leave to trade, and the mode comes first.
+        """
+        try:
+            files.write_atomically(
+                self.path, _encoded(content), create_folder=True, new_file_mode=_NEW_FILE_MODE
+            )
+        except FileNotWritten as problem:
+            if not lowers or not isinstance(problem.__cause__, OSError):
+                raise
+            # On a full disk there is room for what fits where the old content stands.
+            brief = {key: value for key, value in content.items() if key in {"mode", "pause_kind"}}
+            if not any(overwrite(self.path, _encoded(each)) for each in (content, brief)):
+                raise
+            why = problem.message.removesuffix("; what was there is untouched")
+            return [f"it was written in place, since it could not be replaced as a whole: {why}"]
+        return []
 
     def observe(self) -> Observed:
         """Return what the file says."""

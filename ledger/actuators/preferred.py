@@ -100,6 +100,15 @@ class _Journey:
             if refusal.hint:
                 self._hints.append(refusal.hint)
             return None
+        except (
+            Exception
+        ) as problem:  # one way that fails as nobody foresaw leaves a pause the other (I33)
+            if self._mode is not Mode.PAUSED:
+                raise
+            detail = f"it failed: {type(problem).__name__}"
+            self.attempts.append(Attempt(actuator.name, Outcome.FAILED, detail, 0.0))
+            self.warnings.append(f"{actuator.name} did not take it: {detail}")
+            return None
         self.attempts.extend(carried.attempts)
         self.warnings.extend(carried.warnings)
         return carried

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from ledger import fail_points
 from ledger.domain import events
 from ledger.domain.alerts import decide as alerts
-from ledger.domain.errors import LedgerError, LedgerUnreachable, UnknownName, UsageError
+from ledger.domain.errors import LedgerError, LedgerUnreachable, UnknownName, UnknownSystem
 from ledger.domain.log.envelope import NewEvent
 from ledger.domain.log.event import Event
 from ledger.domain.log.ids import check_system_name, control_stream, uuid7
@@ -54,11 +54,26 @@ def pause(
         if away is None:
             try:
                 return begin(ledger, system, Mode.PAUSED, kind, origin, by_hand=by_hand)
-            except UsageError:  # no such system: then there is nothing to pause
+            except UnknownSystem:  # then there is nothing to pause
                 raise
-            except LedgerError as problem:
-                away = problem
+            except Exception as problem:  # noqa: BLE001 - whatever the log holds, nothing stops a pause (I33)
+                away = unusable(problem)
         return _pause_without_ledger(ledger, system, kind, origin, by_hand, away)
+
+
+def unusable(problem: Exception) -> LedgerError:
+    """Return what keeps the ledger from being used, as one sentence.
+
+    Of what is no error of ours only the kind is told: its text may hold what the log must not show (I6).
+    """
+    if isinstance(problem, LedgerError):
+        return problem
+    if isinstance(problem, OSError):
+        return LedgerUnreachable(f"{problem}.")
+    return LedgerUnreachable(
+        f"What the ledger holds can't be worked with ({type(problem).__name__}).",
+        hint="rollout verify looks for what is wrong with it.",
+    )
 
 
 def _pause_without_ledger(
@@ -116,9 +131,8 @@ def _try_to_spool(
     """Journal events, or return a warning: a full disk stops no pause."""
     try:
         spool_events(ledger, system, happened, origin)
-    except (LedgerError, OSError) as problem:
-        told = problem.message if isinstance(problem, LedgerError) else str(problem)
-        return (f"not recorded, not even here: {told}",)
+    except Exception as problem:  # noqa: BLE001 - a record that can't be made stops no pause (I33)
+        return (f"not recorded, not even here: {unusable(problem).message}",)
     return ()
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ledger import files
-from ledger.domain.errors import FileProblem, LedgerError, OperationInProgress, UnknownName
+from ledger.domain.errors import LedgerError, OperationInProgress, UnknownName
 from ledger.domain.state import SystemState
 from ledger.service.core.local_cache import LocalMemory
 from ledger.service.core.recorder import Origin, Recorder
@@ -157,8 +157,8 @@ class Ledger:
                         what="pause",
                     )
                 )
-            except (OperationInProgress, FileProblem) as problem:
-                self.warn(f"pausing without the lock: {problem.message}")
+            except (LedgerError, OSError) as problem:  # some network disks know no locks
+                self.warn(f"pausing without the lock: {problem}")
             yield
 
     def finish_dead_operations(self, system: str, origin: Origin) -> Finished:

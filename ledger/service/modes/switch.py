@@ -212,8 +212,7 @@ def act(
     target, kind = intent.to_mode, intent.to_kind
     if world.modes is None:
         return arrived(intent, "nothing"), None
-    # Anybody may read where this goes, so no secret may stand in it (I6).
-    reason = ledger.recorder.clean(origin.reason, prose=True) if origin.reason else ""
+    reason = _reason_to_tell(ledger, target, origin)
     try:
         carried = world.modes.switch(
             mode=target,
@@ -230,6 +229,22 @@ def act(
         return _unconfirmed(target, kind, problem, told(carried.attempts)), carried
     done = arrived(intent, carried.carried_by)
     return done.model_copy(update={"attempts": told(carried.attempts)}), carried
+
+
+def _reason_to_tell(ledger: Ledger, target: Mode, origin: Origin) -> str:
+    """Return the reason without secrets, since anybody may read where it goes (I6).
+
+    A pause whose reason can't be searched for secrets goes ahead without telling the system why.
+    """
+    if not origin.reason:
+        return ""
+    try:
+        return ledger.recorder.clean(origin.reason, prose=True)
+    except Exception as problem:
+        if target is not Mode.PAUSED:
+            raise
+        ledger.warn(f"the system is not told why: the reason can't be cleaned ({problem})")
+        return ""
 
 
 def arrived(intent: SwitchIntent, carried_by: str) -> events.ModeSwitched:
