@@ -14,11 +14,12 @@ from cli.wiring import Runtime
 from ledger.domain.errors import BadInput, LedgerUnreachable, OperationInProgress
 from ledger.store.home import ensure_home
 from projections.audit import replica, shut_in
+from projections.audit.ask import Questioner
 from projections.audit.replica import replica_path
 from projections.audit.sync import sync
 
 if TYPE_CHECKING:
-    from projections.audit.ask import Parameters, Questioner
+    from projections.audit.ask import Parameters
     from projections.audit.log_reader import Head
 
 

@@ -53,7 +53,7 @@ def test_it_verifies_without_any_ledger(bot: Rollout, archive: Path, auditor: Ro
     assert (told["ranges"], told["blobs"]) == (2, 4)
     said = replace(auditor, dsn=None)("verify", "--archive", archive)
     assert f"Positions 1 to {head['position']} are as they were recorded" in said.out
-    assert said.err == ""
+    assert said.talk == ""
     assert not auditor.home.exists()
 
 

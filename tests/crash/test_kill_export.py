@@ -46,7 +46,7 @@ def test_killed_at_any_step_it_goes_on(point: str, embedded_dsn: str, tmp_path: 
     assert [path.name for path in archive.iterdir() if path.name.startswith(".")] == []
     told = rollout("verify", "--archive", archive)
     assert "Positions 1 to 17 are as they were recorded" in told.out
-    assert told.err == ""
+    assert told.talk == ""
     assert len(ranges(archive)) == 2
 
 

@@ -56,7 +56,7 @@ def test_what_a_person_reads(rollout: Rollout) -> None:
     """Data on stdout, and nothing on stderr of a verification that takes no time."""
     told = rollout("verify")
     assert "Positions 1 to 20 are as they were recorded" in told.out
-    assert told.err == ""
+    assert told.talk == ""
 
 
 @pytest.mark.parametrize("engine", ["python", "database"])

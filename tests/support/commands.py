@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from typing import IO, Any
 from tests.support.fork_server import Forked, starts_alike
 
 KILLED = -signal.SIGKILL
+PROGRESS = re.compile(r"^[a-z ]+: [\d,]+ of [\d,]+\n", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,11 @@ class Told:
     def json(self) -> Any:
         """Its stdout as JSON."""
         return json.loads(self.out)
+
+    @property
+    def talk(self) -> str:
+        """Its stderr, but for how far it was: a machine that is busy has what is quick take a second."""
+        return PROGRESS.sub("", self.err)
 
 
 @dataclass(frozen=True)
