@@ -142,9 +142,8 @@ def completion(shell: str) -> None:
     """
     from click.shell_completion import get_completion_class
 
-    from cli.main import cli
-
+    root = click.get_current_context().find_root().command
     kind = get_completion_class(shell)
     if kind is None:
         raise LedgerError(f"There is no completion for {shell}.")
-    click.echo(kind(cli, {}, "rollout", "_ROLLOUT_COMPLETE").source())
+    click.echo(kind(root, {}, "rollout", "_ROLLOUT_COMPLETE").source())

@@ -24,9 +24,10 @@ from ledger.domain.state import SystemState
 from ledger.domain.systems.state import Actuators, Registration
 from ledger.domain.values.modes import Mode, PauseKind, full_kind
 from ledger.service.core.actuators import world_of
+from ledger.service.core.operation import begin
 from ledger.service.core.recorder import Origin, within
 from ledger.service.core.session import Ledger
-from ledger.service.modes.switch import SwitchResult, act, begin, told_as
+from ledger.service.modes.switch import Switch, SwitchResult, act, told_as
 
 if TYPE_CHECKING:
     from ledger.service.configurations.apply import ApplyResult
@@ -53,7 +54,7 @@ def pause(
     with ledger.pausing(system):
         if away is None:
             try:
-                return begin(ledger, system, Mode.PAUSED, kind, origin, by_hand=by_hand)
+                return begin(ledger, system, Switch(Mode.PAUSED, kind, by_hand=by_hand), origin)
             except UnknownSystem:  # then there is nothing to pause
                 raise
             except Exception as problem:  # noqa: BLE001 - whatever the log holds, nothing stops a pause (I33)

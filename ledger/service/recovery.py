@@ -8,21 +8,18 @@ from typing import Final
 from uuid import UUID
 
 from ledger.domain import events
-from ledger.domain.configurations.decide import short
-from ledger.domain.configurations.state import ApplyIntent
 from ledger.domain.decision import Decision
 from ledger.domain.drift.state import Drift, DriftSubject
 from ledger.domain.errors import LedgerError, LedgerUnreachable, Refused, StaleRevision
 from ledger.domain.log.event import Event
 from ledger.domain.log.ids import Channel
 from ledger.domain.modes import decide as modes
-from ledger.domain.operations import ApplyOperation, RollbackOperation, SwitchOperation
-from ledger.domain.state import SystemState, operation_of
-from ledger.domain.values.actuation import Observed
-from ledger.domain.values.modes import Mode, PauseKind, exposure
+from ledger.domain.operations import OperationKind
+from ledger.domain.state import SystemState
 from ledger.domain.values.moments import iso
 from ledger.service.configurations import apply, registration
 from ledger.service.core.actuators import World, world_of
+from ledger.service.core.operation import Finish
 from ledger.service.core.recorder import Origin, within
 from ledger.service.core.session import Finished, Ledger
 from ledger.service.mitigations import mitigation
@@ -31,6 +28,13 @@ from ledger.service.rollbacks import rollback
 
 DRIFT_ATTEMPTS_MAX: Final = 5
 EDITED_SHOWN_MAX: Final = 5
+
+FINISH: Final[Mapping[OperationKind, Finish]] = {
+    "switch": switch.finish,
+    "apply": apply.finish,
+    "rollback": rollback.finish,
+}
+"""How what a dead process began is finished, by kind of operation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,12 +128,11 @@ def finish_dead_operations(ledger: Ledger, system: str, origin: Origin) -> Finis
         if operation not in state.operations:
             continue
         world = world_of(state.actuators, ledger.recorder.clock)
-        finish = {"switch": _finish_switch, "apply": _finish_apply, "rollback": _finish_rollback}
         # Who came by is not who decided: the reason is theirs.
         finisher = replace(origin, channel=Channel.RECOVERY, reason=known.reason)
         what = f"{known.kind} #{known.position}"
         try:
-            done, sentence = finish[known.kind](
+            done, sentence = FINISH[known.kind](
                 ledger, world, state, UUID(operation), within(finisher, UUID(operation))
             )
         except LedgerUnreachable:
@@ -142,107 +145,6 @@ def finish_dead_operations(ledger: Ledger, system: str, origin: Origin) -> Finis
         (completed if done else abandoned).append(f"{what}: {sentence}")
         ledger.warn(f"{what} was left in flight by a crash: {sentence}")
     return Finished(completed, abandoned, problems)
-
-
-def _finish_switch(
-    ledger: Ledger, world: World, state: SystemState, operation: UUID, origin: Origin
-) -> tuple[bool, str]:
-    """A switch that the world has done is recorded; one that lowers exposure is done; a raise is given up."""
-    begun = operation_of(state, operation, SwitchOperation)
-    target, kind = begun.intent.to_mode, begun.intent.to_kind
-    observed = world.modes.observe() if world.modes is not None else None
-    reading = observed.safe if observed is not None and observed.agrees else None
-    if begun.overtaken:
-        why = "begun and not done; somebody has decided otherwise since"
-    elif not modes.raises(state, target, kind, observed) or _lowers(observed, target, kind):
-        result = switch.carry_out(ledger, world, state, operation, origin)
-        return result.outcome == "switched", f"{target} {result.outcome}"
-    elif reading is not None and reading.tells(target, kind):
-        # Only recorded: carrying it out again would raise the exposure a second time.
-        outcome = switch.arrived(begun.intent, reading.actuator)
-        _, given_up = switch.record(ledger, state.system, operation, outcome, origin)
-        return given_up is None, f"{target} {given_up or 'had been carried out'}"
-    else:
-        why = "begun and not done; raising the exposure again needs a person"
-    abandoned = events.ModeSwitchAbandoned(
-        to_mode=target.value, to_kind=kind.value if kind else None, explanation=why
-    )
-    ledger.recorder.end(state.system, operation, lambda _: [abandoned], origin)
-    return False, f"{target} was {why}"
-
-
-def _lowers(observed: Observed | None, target: Mode, kind: PauseKind | None) -> bool:
-    """Tell whether a pause lowers what every source says, though the ledger thinks of a graver one.
-
-    So after a switch that reached the world and was not recorded: the pause was decided later.
-    """
-    stands = observed.safe if observed is not None else None
-    return (
-        target is Mode.PAUSED
-        and stands is not None
-        and stands.mode is not None
-        and exposure(target, kind) < exposure(stands.mode, stands.pause_kind)
-    )
-
-
-def _finish_apply(
-    ledger: Ledger, world: World, state: SystemState, operation: UUID, origin: Origin
-) -> tuple[bool, str]:
-    """An apply of which nothing was written is given up; one that was partly done is completed.
-
-    One that somebody has decided against since is recorded if all of it is in place, and else given up.
-    """
-    begun = operation_of(state, operation, ApplyOperation)
-    fingerprint = begun.intent.fingerprint
-    contents: dict[str, bytes] = {}
-    why = "begun, and nothing was written"
-    if begun.overtaken:
-        why = "begun, and somebody has decided otherwise since"
-    else:
-        try:
-            contents = apply.restored(ledger, state, fingerprint, begun.intent.snapshot, world)
-        except LedgerUnreachable:
-            raise
-        except LedgerError as problem:
-            why = f"begun, and can't be completed: {problem.message}"
-    standing = world.configs.read() if world.configs is not None else {}
-    changed = _changed_by(state, begun.intent)
-    written = [standing.get(name) == contents[name] for name in contents if name in changed]
-    done = any(written)
-    if contents and not apply.still_wanted(state, operation):
-        done, why = all(written), "begun, and its phase was decided against since"
-    if done:
-        apply.complete_apply(ledger, world, state, operation, contents, origin)
-        return True, f"{short(fingerprint)} is in place"
-    failed = events.ConfigApplyFailed(fingerprint=fingerprint, explanation=f"{why}; given up")
-    ledger.recorder.end(state.system, operation, lambda _: [failed], origin)
-    return False, f"{short(fingerprint)} was {why}"
-
-
-def _changed_by(state: SystemState, intent: ApplyIntent) -> set[str]:
-    """Return the files that an apply writes anew: one that stays as it is can't tell whether it was begun."""
-    new = state.configs[intent.fingerprint].snapshots[intent.snapshot]
-    before = state.configs.get(state.fingerprint or "")
-    old = before.snapshots.get(state.snapshot or "", ()) if before is not None else ()
-    stays = {file.name: file for file in old}
-    names = {file.name for file in new}
-    return {file.name for file in new if file != stays.get(file.name)} or names
-
-
-def _finish_rollback(
-    ledger: Ledger, world: World, state: SystemState, operation: UUID, origin: Origin
-) -> tuple[bool, str]:
-    """A rollback is completed, unless somebody has decided otherwise since: something was wrong."""
-    begun = operation_of(state, operation, RollbackOperation)
-    intent = begun.intent
-    if begun.overtaken:
-        why = "begun, and somebody has decided otherwise since"
-        given_up = events.RollbackAbandoned(explanation=why)
-        ledger.recorder.end(state.system, operation, lambda _: [given_up], origin)
-        return False, f"to {short(intent.to_fingerprint)} was {why}"
-    contents = apply.restored(ledger, state, intent.to_fingerprint, intent.snapshot, world)
-    rollback.complete(ledger, world, state, operation, contents, origin)
-    return True, f"back on {short(intent.to_fingerprint)}"
 
 
 # --- drift --------------------------------------------------------------------------------------

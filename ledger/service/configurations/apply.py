@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 from uuid import UUID
 
 from ledger import fail_points
@@ -20,7 +21,6 @@ from ledger.domain.errors import (
     UnknownName,
 )
 from ledger.domain.log.event import Event
-from ledger.domain.log.ids import uuid7
 from ledger.domain.operations import ApplyOperation
 from ledger.domain.plans import decide as phases
 from ledger.domain.state import SystemState, operation_of
@@ -32,7 +32,8 @@ from ledger.service.configurations.registration import (
 )
 from ledger.service.configurations.snapshots import save_unknown
 from ledger.service.core.actuators import World, world_of
-from ledger.service.core.recorder import Origin, within
+from ledger.service.core.operation import Operation, carry_out
+from ledger.service.core.recorder import Origin
 from ledger.service.core.session import Ledger
 
 
@@ -77,6 +78,69 @@ def plan(
     return decision, fingerprint, changes_between(ledger, state.fingerprint, fingerprint)
 
 
+@dataclass(frozen=True, slots=True)
+class InPlace:
+    """Where a system's files lie, and which configuration they are now, if they could be read."""
+
+    world: World
+    fingerprint: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What is written, and where."""
+
+    world: World
+    files: dict[str, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Apply(Operation[InPlace, Contents, ApplyResult]):
+    """A configuration that is put in force."""
+
+    fail_point: ClassVar[str] = "apply"
+    fingerprint: str
+    override_quarantine: bool = False
+
+    @property
+    def what(self) -> str:
+        """The command that does it."""
+        return "config apply"
+
+    def observe(self, ledger: Ledger, state: SystemState, origin: Origin) -> InPlace:
+        """Read the files that are in place."""
+        world = insist_on_files(world_of(state.actuators, ledger.recorder.clock), state.system)
+        return InPlace(world, in_place(ledger, state, world))
+
+    def decide(self, ledger: Ledger, state: SystemState, view: InPlace) -> Decision:
+        """Return the request to write it."""
+        return configurations.request_apply(
+            state,
+            self.fingerprint,
+            in_place=view.fingerprint,
+            override_quarantine=self.override_quarantine,
+        )
+
+    def secure(
+        self, ledger: Ledger, state: SystemState, view: InPlace, intent: Decision, origin: Origin
+    ) -> Contents:
+        """Put the secrets back into the bytes, and keep what stands in place."""
+        snapshot = ApplyIntent.of(intent.events[0].payload()).snapshot
+        contents = restored(ledger, state, self.fingerprint, snapshot, view.world)
+        save_unknown(ledger, state, view.world, origin)
+        return Contents(view.world, contents)
+
+    def perform(
+        self, ledger: Ledger, state: SystemState, operation: UUID, work: Contents, origin: Origin
+    ) -> ApplyResult:
+        """Write the files."""
+        return complete_apply(ledger, work.world, state, operation, work.files, origin)
+
+    def skipped(self, state: SystemState, view: InPlace, why: str) -> ApplyResult:
+        """Return why there is nothing to do."""
+        return ApplyResult(state.system, self.fingerprint, "skipped", why)
+
+
 def apply(
     ledger: Ledger,
     system: str,
@@ -92,31 +156,7 @@ def apply(
         SecretMissing: a secret can't be put back; nothing was touched.
     """
     insist_on_no_rule(origin.actor, f"applying a configuration to {system}")
-    with ledger.operating(system, "config apply"):
-        ledger.finish_dead_operations(system, origin)
-        state = ledger.load(system)
-        world = insist_on_files(world_of(state.actuators, ledger.recorder.clock), system)
-        standing = in_place(ledger, state, world)
-
-        def decide(state: SystemState) -> Decision:
-            return configurations.request_apply(
-                state, fingerprint, in_place=standing, override_quarantine=override_quarantine
-            )
-
-        previewed = decide(state)
-        if previewed.skipped is not None:
-            return ApplyResult(system, fingerprint, "skipped", previewed.skipped)
-        operation = uuid7()
-        origin = within(origin, operation)
-        # Everything that can fail without harm comes before the intent: the bytes and their secrets.
-        snapshot = ApplyIntent.of(previewed.events[0].payload()).snapshot
-        contents = restored(ledger, state, fingerprint, snapshot, world)
-        save_unknown(ledger, state, world, origin)
-        state, decision = ledger.recorder.decide(system, decide, origin)
-        if decision.skipped is not None:
-            return ApplyResult(system, fingerprint, "skipped", decision.skipped)
-        fail_points.reach("apply.after_intent")
-        return complete_apply(ledger, world, state, operation, contents, origin)
+    return carry_out(ledger, system, Apply(fingerprint, override_quarantine), origin)
 
 
 def complete_apply(
@@ -245,3 +285,47 @@ def restored(
         )
         for file in kept
     }
+
+
+def finish(
+    ledger: Ledger, world: World, state: SystemState, operation: UUID, origin: Origin
+) -> tuple[bool, str]:
+    """An apply of which nothing was written is given up; one that was partly done is completed.
+
+    One that somebody has decided against since is recorded if all of it is in place, and else given up.
+    """
+    begun = operation_of(state, operation, ApplyOperation)
+    fingerprint = begun.intent.fingerprint
+    contents: dict[str, bytes] = {}
+    why = "begun, and nothing was written"
+    if begun.overtaken:
+        why = "begun, and somebody has decided otherwise since"
+    else:
+        try:
+            contents = restored(ledger, state, fingerprint, begun.intent.snapshot, world)
+        except LedgerUnreachable:
+            raise
+        except LedgerError as problem:
+            why = f"begun, and can't be completed: {problem.message}"
+    standing = world.configs.read() if world.configs is not None else {}
+    changed = _changed_by(state, begun.intent)
+    written = [standing.get(name) == contents[name] for name in contents if name in changed]
+    done = any(written)
+    if contents and not still_wanted(state, operation):
+        done, why = all(written), "begun, and its phase was decided against since"
+    if done:
+        complete_apply(ledger, world, state, operation, contents, origin)
+        return True, f"{short(fingerprint)} is in place"
+    failed = events.ConfigApplyFailed(fingerprint=fingerprint, explanation=f"{why}; given up")
+    ledger.recorder.end(state.system, operation, lambda _: [failed], origin)
+    return False, f"{short(fingerprint)} was {why}"
+
+
+def _changed_by(state: SystemState, intent: ApplyIntent) -> set[str]:
+    """Return the files that an apply writes anew: one that stays as it is can't tell whether it was begun."""
+    new = state.configs[intent.fingerprint].snapshots[intent.snapshot]
+    before = state.configs.get(state.fingerprint or "")
+    old = before.snapshots.get(state.snapshot or "", ()) if before is not None else ()
+    stays = {file.name: file for file in old}
+    names = {file.name for file in new}
+    return {file.name for file in new if file != stays.get(file.name)} or names

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import ClassVar, TypeAlias
 from uuid import UUID
 
 from ledger import fail_points
 from ledger.domain import events
 from ledger.domain.alerts import decide as alerts
+from ledger.domain.decision import Decision
 from ledger.domain.errors import LedgerError, LedgerUnreachable
 from ledger.domain.log.event import Event
-from ledger.domain.log.ids import Actor, uuid7
+from ledger.domain.log.ids import Actor
 from ledger.domain.modes import decide as modes
 from ledger.domain.modes.state import SwitchIntent
 from ledger.domain.operations import SwitchOperation
@@ -20,7 +21,8 @@ from ledger.domain.systems.state import Actuators
 from ledger.domain.values.actuation import Carried, NotCarried, Observed
 from ledger.domain.values.modes import Mode, PauseKind, exposure, full_kind
 from ledger.service.core.actuators import World, told, world_of
-from ledger.service.core.recorder import Origin, within
+from ledger.service.core.operation import Operation, carry_out as carry_out_operation
+from ledger.service.core.recorder import Origin
 from ledger.service.core.session import Ledger
 
 Outcome: TypeAlias = "events.ModeSwitched | events.ModeSwitchUnconfirmed"
@@ -68,6 +70,73 @@ def _observed(
     return world.modes.observe()
 
 
+@dataclass(frozen=True, slots=True)
+class Switch(Operation["_View", World, SwitchResult]):
+    """A switch of mode."""
+
+    fail_point: ClassVar[str] = "switch"
+    target: Mode
+    kind: PauseKind | None
+    said_yes: Actor | None = None
+    """Who said yes to more exposure, if anybody did."""
+    by_hand: events.Actuators | None = None
+    """Other actuators than the registered ones."""
+
+    @property
+    def what(self) -> str:
+        """The mode that is asked for."""
+        return f"switch to {self.target}"
+
+    def observe(self, ledger: Ledger, state: SystemState, origin: Origin) -> _View:
+        """Ask the world for its mode; a pause asks only where there seems to be nothing to do."""
+        actuators = (
+            state.actuators if self.by_hand is None else Actuators.of(self.by_hand.payload())
+        )
+        world = world_of(actuators, ledger.recorder.clock)
+        return world, _observed(state, world, self.target, self.kind)
+
+    def decide(self, ledger: Ledger, state: SystemState, view: _View) -> Decision:
+        """Return the request, or its refusal."""
+        world, observed = view
+        return modes.request(
+            state,
+            self.target,
+            self.kind,
+            actuators=world.mode_actuators,
+            observed=observed,
+            said_yes=self.said_yes,
+            now=ledger.recorder.clock.now(),
+        )
+
+    def secure(
+        self, ledger: Ledger, state: SystemState, view: _View, intent: Decision, origin: Origin
+    ) -> World:
+        """Return what carries the mode: nothing that could fail without harm comes before."""
+        return view[0]
+
+    def refuse(self, state: SystemState, decision: Decision) -> None:
+        """Raise where the rules say no: the refusal is recorded."""
+        if isinstance(decision.events[0], events.ModeSwitchRejected):
+            raise modes.refusal(state, self.target)
+
+    def perform(
+        self, ledger: Ledger, state: SystemState, operation: UUID, work: World, origin: Origin
+    ) -> SwitchResult:
+        """Carry the mode into the world."""
+        return carry_out(ledger, work, state, operation, origin)
+
+    def skipped(self, state: SystemState, view: _View, why: str) -> SwitchResult:
+        """Return why there is nothing to do."""
+        world, _ = view
+        return SwitchResult(
+            state.system, self.target, self.kind, "skipped", why, has_way=world.modes is not None
+        )
+
+
+_View: TypeAlias = tuple[World, "Observed | None"]
+"""What carries the mode, and what mode the world is in, as far as it was asked."""
+
+
 def switch(
     ledger: Ledger,
     system: str,
@@ -79,60 +148,13 @@ def switch(
 ) -> SwitchResult:
     """Switch ``system`` to ``target``, and record what was asked, tried and confirmed.
 
-    ``said_yes`` is who said yes to more exposure, if anybody did.
-
     Raises:
         TransitionRefused: the rules say no; the refusal is recorded.
         StaleRevision: it raises exposure by now, and nobody has said yes to that.
         OperationInProgress: somebody else is at work on the system.
         UnknownName: there is no such system.
     """
-    with ledger.operating(system, f"switch to {target}"):
-        ledger.finish_dead_operations(system, origin)
-        return begin(ledger, system, target, kind, origin, said_yes=said_yes)
-
-
-def begin(
-    ledger: Ledger,
-    system: str,
-    target: Mode,
-    kind: PauseKind | None,
-    origin: Origin,
-    *,
-    said_yes: Actor | None = None,
-    by_hand: events.Actuators | None = None,
-) -> SwitchResult:
-    """Append the intent, then carry it out. The caller holds the locks (or is a pause, and does not).
-
-    ``by_hand`` names other actuators than the registered ones.
-    """
-    state, world, observed = survey(ledger, system, target, kind)
-    if by_hand is not None:
-        world = world_of(Actuators.of(by_hand.payload()), ledger.recorder.clock)
-        observed = _observed(state, world, target, kind)
-    operation = uuid7()
-    origin = within(origin, operation)
-    state, decision = ledger.recorder.decide(
-        system,
-        lambda state: modes.request(
-            state,
-            target,
-            kind,
-            actuators=world.mode_actuators,
-            observed=observed,
-            said_yes=said_yes,
-            now=ledger.recorder.clock.now(),
-        ),
-        origin,
-    )
-    if decision.skipped is not None:
-        return SwitchResult(
-            system, target, kind, "skipped", decision.skipped, has_way=world.modes is not None
-        )
-    if isinstance(decision.events[0], events.ModeSwitchRejected):
-        raise modes.refusal(state, target)
-    fail_points.reach("switch.after_intent")
-    return carry_out(ledger, world, state, operation, origin)
+    return carry_out_operation(ledger, system, Switch(target, kind, said_yes), origin)
 
 
 def carry_out(
@@ -320,3 +342,44 @@ def _yield_to_safer(
         )
     except LedgerError as problem:
         ledger.warn(f"{safer[0]} could not be put back: {problem.message}; run: rollout recover")
+
+
+def finish(
+    ledger: Ledger, world: World, state: SystemState, operation: UUID, origin: Origin
+) -> tuple[bool, str]:
+    """A switch that the world has done is recorded; one that lowers exposure is done; a raise is given up."""
+    begun = operation_of(state, operation, SwitchOperation)
+    target, kind = begun.intent.to_mode, begun.intent.to_kind
+    observed = world.modes.observe() if world.modes is not None else None
+    reading = observed.safe if observed is not None and observed.agrees else None
+    if begun.overtaken:
+        why = "begun and not done; somebody has decided otherwise since"
+    elif not modes.raises(state, target, kind, observed) or _lowers(observed, target, kind):
+        result = carry_out(ledger, world, state, operation, origin)
+        return result.outcome == "switched", f"{target} {result.outcome}"
+    elif reading is not None and reading.tells(target, kind):
+        # Only recorded: carrying it out again would raise the exposure a second time.
+        outcome = arrived(begun.intent, reading.actuator)
+        _, given_up = record(ledger, state.system, operation, outcome, origin)
+        return given_up is None, f"{target} {given_up or 'had been carried out'}"
+    else:
+        why = "begun and not done; raising the exposure again needs a person"
+    abandoned = events.ModeSwitchAbandoned(
+        to_mode=target.value, to_kind=kind.value if kind else None, explanation=why
+    )
+    ledger.recorder.end(state.system, operation, lambda _: [abandoned], origin)
+    return False, f"{target} was {why}"
+
+
+def _lowers(observed: Observed | None, target: Mode, kind: PauseKind | None) -> bool:
+    """Tell whether a pause lowers what every source says, though the ledger thinks of a graver one.
+
+    So after a switch that reached the world and was not recorded: the pause was decided later.
+    """
+    stands = observed.safe if observed is not None else None
+    return (
+        target is Mode.PAUSED
+        and stands is not None
+        and stands.mode is not None
+        and exposure(target, kind) < exposure(stands.mode, stands.pause_kind)
+    )

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
+from uuid import UUID
 
 import orjson
 
@@ -18,15 +19,16 @@ from ledger.domain.configurations import decide as configurations
 from ledger.domain.configurations.decide import short
 from ledger.domain.decision import Decision, insist_on_no_rule
 from ledger.domain.errors import DriftFound
-from ledger.domain.log.ids import uuid7
 from ledger.domain.plans import decide as phases
 from ledger.domain.state import SystemState
 from ledger.domain.values.fingerprints import flatten, leaf_text
 from ledger.profiles.phases import Phase
 from ledger.service.configurations import apply, registration
+from ledger.service.configurations.apply import Contents
 from ledger.service.configurations.snapshots import save_unknown
 from ledger.service.core.actuators import World, world_of
-from ledger.service.core.recorder import Origin, within
+from ledger.service.core.operation import Operation, begin
+from ledger.service.core.recorder import Origin
 from ledger.service.core.session import Ledger
 
 if TYPE_CHECKING:
@@ -97,37 +99,63 @@ def enter(
     with ledger.operating(system, f"entering {phase.name}"):
         ledger.finish_dead_operations(system, origin)
         state = ledger.load(system)
-        wanted = overlaid(ledger, state, phase)
-        if not decide(state).events or wanted is None:
+        wanted, decided = overlaid(ledger, state, phase), decide(state)
+        if not decided.events or wanted is None:
             return ledger.decide(system, decide, origin)
         insist(wanted)
-        world = _world(ledger, state)
-        save_unknown(ledger, state, world, origin)
+        save_unknown(ledger, state, _world(ledger, state), origin)
         _keep(ledger, state, phase, wanted.snapshot, origin)
         fail_points.reach("phase.after_register")
-        operation = uuid7()
-        origin = within(origin, operation)
-        decided = Decision()
+        not_entered = begin(ledger, system, _Entry(phase, wanted, decide), origin)
+        return not_entered or _as_it_came(ledger, system, phase, decided)
 
-        def begin(state: SystemState) -> Decision:
-            nonlocal decided
-            decided = decide(state)
-            if not decided.events:
-                return decided
-            return configurations.request_apply(
-                state,
-                wanted.snapshot.fingerprint,
-                in_place=state.fingerprint,
-                snapshot=wanted.snapshot.snapshot_id,
-                phase=phases.move_of(decided),
-            )
 
-        state, begun = ledger.recorder.decide(system, begin, origin)
-        if begun.skipped is not None:
-            return begun
-        fail_points.reach("apply.after_intent")
-        apply.complete_apply(ledger, world, state, operation, wanted.contents, origin)
-        return _as_it_came(ledger, system, phase, decided)
+@dataclass(frozen=True, slots=True)
+class _Entry(Operation[World, Contents, Decision | None]):
+    """A phase that is entered by putting its configuration, which the ledger holds by now, in force."""
+
+    fail_point: ClassVar[str] = "apply"
+    phase: Phase
+    wanted: Overlaid
+    enter: Callable[[SystemState], Decision]
+
+    @property
+    def what(self) -> str:
+        """The phase that is entered."""
+        return f"entering {self.phase.name}"
+
+    def observe(self, ledger: Ledger, state: SystemState, origin: Origin) -> World:
+        """Return where the files lie: what stands there was looked at for the overlay."""
+        return _world(ledger, state)
+
+    def decide(self, ledger: Ledger, state: SystemState, view: World) -> Decision:
+        """Return the request to write the configuration, which names the phase; or why it is not entered."""
+        entered = self.enter(state)
+        if not entered.events:
+            return entered
+        return configurations.request_apply(
+            state,
+            self.wanted.snapshot.fingerprint,
+            in_place=state.fingerprint,
+            snapshot=self.wanted.snapshot.snapshot_id,
+            phase=phases.move_of(entered),
+        )
+
+    def secure(
+        self, ledger: Ledger, state: SystemState, view: World, intent: Decision, origin: Origin
+    ) -> Contents:
+        """Return the bytes with the overlay."""
+        return Contents(view, self.wanted.contents)
+
+    def perform(
+        self, ledger: Ledger, state: SystemState, operation: UUID, work: Contents, origin: Origin
+    ) -> None:
+        """Write the files; the outcome enters the phase."""
+        apply.complete_apply(ledger, work.world, state, operation, work.files, origin)
+
+    def skipped(self, state: SystemState, view: World, why: str) -> Decision:
+        """Return why the phase is not entered."""
+        return Decision(skipped=why)
 
 
 def _keep(

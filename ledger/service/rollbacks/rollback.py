@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal, TypeAlias
+from typing import ClassVar, Literal, TypeAlias
 from uuid import UUID
 
 from ledger import fail_points
@@ -16,13 +16,14 @@ from ledger.domain.decision import Decision
 from ledger.domain.errors import LedgerError, LedgerUnreachable, UnknownName, UsageError
 from ledger.domain.evolve import fold
 from ledger.domain.log.event import Event
-from ledger.domain.log.ids import Actor, control_stream, uuid7
+from ledger.domain.log.ids import Actor, control_stream
 from ledger.domain.operations import RollbackOperation
 from ledger.domain.rollbacks import decide as rollbacks
 from ledger.domain.rollbacks.state import RollbackIntent
 from ledger.domain.state import SystemState, operation_of
 from ledger.service.configurations.apply import (
     ApplyResult,
+    Contents,
     insist_in_place,
     insist_on_files,
     restored,
@@ -35,7 +36,8 @@ from ledger.service.configurations.registration import (
 )
 from ledger.service.configurations.snapshots import save_unknown
 from ledger.service.core.actuators import World, world_of
-from ledger.service.core.recorder import Origin, within
+from ledger.service.core.operation import Operation, carry_out
+from ledger.service.core.recorder import Origin
 from ledger.service.core.session import Ledger
 
 StepOutcome: TypeAlias = Literal["written", "already", "checked_out", "restarted"]
@@ -106,6 +108,67 @@ def _move(
     return move_to(ledger, state, code, names, actor)
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    world: World
+    selector: str
+    fingerprint: str | None
+    """Of the files in place, if they could be read."""
+    code: events.CodeMove | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rollback(Operation[_Found, Contents, ApplyResult]):
+    """A way back to what ``selector`` names."""
+
+    fail_point: ClassVar[str] = "rollback"
+    selector: str
+    code: str | None = None
+    """The commit that the code goes back to in the same operation."""
+    first: Callable[[SystemState], Decision] = lambda _: Decision()
+    """What it decides is recorded with the intent: both, or neither."""
+
+    @property
+    def what(self) -> str:
+        """The command that does it."""
+        return "rollback"
+
+    def observe(self, ledger: Ledger, state: SystemState, origin: Origin) -> _Found:
+        """Read the files in place, and where the code stands; refuse what would fail."""
+        world = insist_on_files(world_of(state.actuators, ledger.recorder.clock), state.system)
+        selector = selector_of(ledger, state.system, self.selector)
+        found = in_place(ledger, state, world)
+        move = _move(ledger, state, selector, found, self.code, origin.actor)
+        return _Found(world, selector, found, move)
+
+    def decide(self, ledger: Ledger, state: SystemState, view: _Found) -> Decision:
+        """Return the request; see `rollbacks.request` for the rules."""
+        intent = rollbacks.request(state, view.selector, in_place=view.fingerprint, code=view.code)
+        if intent.skipped is not None:
+            return intent
+        return Decision((*self.first(state).events, *intent.events))
+
+    def secure(
+        self, ledger: Ledger, state: SystemState, view: _Found, intent: Decision, origin: Origin
+    ) -> Contents:
+        """Put the secrets back into the bytes, and keep what stands in place."""
+        requested = next(e for e in intent.events if isinstance(e, events.RollbackRequested))
+        target = RollbackIntent.of(requested.payload())
+        contents = restored(ledger, state, target.to_fingerprint, target.snapshot, view.world)
+        save_unknown(ledger, state, view.world, origin)
+        return Contents(view.world, contents)
+
+    def perform(
+        self, ledger: Ledger, state: SystemState, operation: UUID, work: Contents, origin: Origin
+    ) -> ApplyResult:
+        """Do its steps."""
+        return complete(ledger, work.world, state, operation, work.files, origin)
+
+    def skipped(self, state: SystemState, view: _Found, why: str) -> ApplyResult:
+        """Return why there is nothing to do."""
+        return ApplyResult(state.system, state.fingerprint or "", "skipped", why)
+
+
 def rollback(
     ledger: Ledger,
     system: str,
@@ -115,10 +178,7 @@ def rollback(
     code: str | None = None,
     first: Callable[[SystemState], Decision] = lambda _: Decision(),
 ) -> ApplyResult:
-    """Go back to what ``selector`` names; see `rollbacks.request` for the rules.
-
-    ``code`` names the commit that the code goes back to in the same operation. What ``first`` decides is
-    recorded with the intent: both, or neither.
+    """Go back to what ``selector`` names; see `Rollback`.
 
     Raises:
         NothingStable, UnknownName, AmbiguousName: there is no target.
@@ -126,34 +186,7 @@ def rollback(
         SecretMissing: a secret can't be put back; nothing was touched.
         OperationInProgress: somebody else is at work on the system.
     """
-    with ledger.operating(system, "rollback"):
-        ledger.finish_dead_operations(system, origin)
-        state = ledger.load(system)
-        world = insist_on_files(world_of(state.actuators, ledger.recorder.clock), system)
-        selector = selector_of(ledger, system, selector)
-        found = in_place(ledger, state, world)
-        move = _move(ledger, state, selector, found, code, origin.actor)
-        previewed = rollbacks.request(state, selector, in_place=found, code=move)
-        if previewed.skipped is not None:
-            return ApplyResult(system, state.fingerprint or "", "skipped", previewed.skipped)
-        operation = uuid7()
-        origin = within(origin, operation)
-        target = RollbackIntent.of(previewed.events[0].payload())
-        # Everything that can fail without harm comes before the intent: the bytes and their secrets.
-        contents = restored(ledger, state, target.to_fingerprint, target.snapshot, world)
-        save_unknown(ledger, state, world, origin)
-
-        def decide(state: SystemState) -> Decision:
-            intent = rollbacks.request(state, selector, in_place=found, code=move)
-            if intent.skipped is not None:
-                return intent
-            return Decision((*first(state).events, *intent.events))
-
-        state, decision = ledger.recorder.decide(system, decide, origin)
-        if decision.skipped is not None:
-            return ApplyResult(system, state.fingerprint or "", "skipped", decision.skipped)
-        fail_points.reach("rollback.after_intent")
-        return complete(ledger, world, state, operation, contents, origin)
+    return carry_out(ledger, system, Rollback(selector, code, first), origin)
 
 
 def complete(
@@ -310,3 +343,19 @@ def abandon(ledger: Ledger, system: str, origin: Origin) -> str | None:
         given_up = events.RollbackAbandoned(explanation=origin.reason or "given up by hand")
         ledger.recorder.end(system, UUID(begun[0]), lambda _: [given_up], origin)
         return begun[0]
+
+
+def finish(
+    ledger: Ledger, world: World, state: SystemState, operation: UUID, origin: Origin
+) -> tuple[bool, str]:
+    """A rollback is completed, unless somebody has decided otherwise since: something was wrong."""
+    begun = operation_of(state, operation, RollbackOperation)
+    intent = begun.intent
+    if begun.overtaken:
+        why = "begun, and somebody has decided otherwise since"
+        given_up = events.RollbackAbandoned(explanation=why)
+        ledger.recorder.end(state.system, operation, lambda _: [given_up], origin)
+        return False, f"to {short(intent.to_fingerprint)} was {why}"
+    contents = restored(ledger, state, intent.to_fingerprint, intent.snapshot, world)
+    complete(ledger, world, state, operation, contents, origin)
+    return True, f"back on {short(intent.to_fingerprint)}"
