@@ -12,7 +12,7 @@ from cli.commands.config import show_applied, show_plan
 from cli.completion import complete_fingerprint, complete_system
 from cli.output import say
 from ledger.domain.configurations.decide import short
-from ledger.domain.errors import LedgerUnreachable, Refused, UsageError
+from ledger.domain.errors import LedgerError, LedgerUnreachable, Refused, UsageError
 from ledger.domain.rollbacks import decide as rollbacks
 from ledger.domain.rollbacks.decide import LAST_STABLE, unfinished
 from ledger.domain.rollbacks.state import RollbackIntent
@@ -23,6 +23,9 @@ from ledger.service.rollbacks.checkout import full_rollback
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
+
+    from ledger.service.configurations.apply import ApplyResult
+    from ledger.service.core.recorder import Origin
 
 
 _SYSTEM = click.Argument(["system"])
@@ -134,10 +137,24 @@ def to(
             )
             raise
         say("the ledger is away; going by what this machine remembers", colour="yellow")
-        result = offline.rollback(
-            call.runtime.offline_ledger, call.system, selector, origin, problem
-        )
+        result = _by_memory(call, selector, origin, problem)
+    except Exception as problem:
+        # An event that can't be read keeps nobody from the last stable configuration (I33).
+        if selector != LAST_STABLE or code is not None or not _is_unforeseen(problem):
+            raise
+        away = offline.unusable(problem)
+        say(f"warning: without the ledger: {away.message}", colour="yellow")
+        result = _by_memory(call, selector, origin, away)
     show_applied(result, call.output)
+
+
+def _by_memory(call: Call, selector: str, origin: Origin, away: LedgerError) -> ApplyResult:
+    return offline.rollback(call.runtime.offline_ledger, call.system, selector, origin, away)
+
+
+def _is_unforeseen(problem: Exception) -> bool:
+    """Tell whether the ledger failed as nobody foresaw, rather than gave an answer of a class of its own."""
+    return type(problem) is LedgerError or not isinstance(problem, (LedgerError, OSError))
 
 
 def _where_to(

@@ -251,7 +251,7 @@ def drain(ledger: Ledger) -> Counter[str]:
 
 
 def rollback(
-    ledger: Ledger, system: str, selector: str, origin: Origin, unreachable: LedgerUnreachable
+    ledger: Ledger, system: str, selector: str, origin: Origin, unreachable: LedgerError
 ) -> ApplyResult:
     """Go back to a fingerprint that this machine remembers, bytes and all, and journal it here.
 

@@ -1,4 +1,4 @@
-"""A pause in every broken world: the control file says paused, and the exit code is the documented one."""
+"""What lowers, in every broken world: a pause is in the control file, a rollback in its files (I33)."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from typing import LiteralString
 import psycopg
 import pytest
 
+from tests.acceptance.conftest import GOOD
 from tests.support.commands import Rollout
 
 SEARCHED = "somebody has posted password=hunter2hunter2 in the channel"
@@ -144,3 +145,19 @@ def test_a_pause_with_closed_streams(bot: Rollout, tmp_path: Path, closed: str) 
 def test_a_pause_that_is_asked_for_in_an_unknown_form_is_asked_for_again(bot: Rollout) -> None:
     """What is wrong in the command's own words is told, as with every command."""
     bot("pause", "bot", "-o", "xml", exits=2)
+
+
+UNREADABLE = [name for name in WORLDS if name.startswith(("body", "unknown", "time", "year"))]
+
+
+@pytest.mark.parametrize("name", UNREADABLE)
+def test_a_rollback_to_the_last_stable_configuration(
+    bot: Rollout, tmp_path: Path, name: str
+) -> None:
+    """I33, I8: an event that can't be read keeps nobody from going back, byte for byte."""
+    config = tmp_path / "config.yaml"
+    config.write_text("grid:\n  levels: 50\nsize: 100\n")
+    bot("config", "put", "bot", config, "--in-force")
+    WORLDS[name].given(bot, tmp_path)
+    bot("rollback", "bot", "--last-stable", "--reason", "rejects")
+    assert config.read_text() == GOOD
