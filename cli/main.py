@@ -121,10 +121,16 @@ def _nearest_system(context: click.Context, name: str) -> str | None:
     return next(iter(difflib.get_close_matches(name, known, n=1)), None)
 
 
+class _Home(click.Path):
+    """The folder of the home, taken as it is: what is wrong with it is no reason not to pause (I33)."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return self.coerce_path_result(value)
+
+
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
-    # Not asked whether it can be read: a pause goes ahead all the same.
-    "--home", type=click.Path(path_type=Path, file_okay=False, readable=False),
+    "--home", type=_Home(path_type=Path, file_okay=False),
     envvar="ROLLOUT_HOME", show_envvar=True,
     help="Folder for the embedded Postgres, the replica, the spool and the key.",
 )  # fmt: skip
@@ -155,6 +161,8 @@ def cli(context: click.Context, home: Path | None, dsn: str | None, actor: str |
 
     if context.invoked_subcommand == "pause":
         actor = _actor_for_pause(context, actor)
+    elif home is not None and os.path.isfile(home):  # noqa: PTH113 -- it never raises
+        raise click.BadParameter(f"{home} is a file.", context, param_hint="--home (ROLLOUT_HOME)")
     on_command_line = context.get_parameter_source("dsn") is click.core.ParameterSource.COMMANDLINE
     context.obj = Runtime.from_options(
         home=home, dsn=dsn, actor=actor, dsn_is_argument=on_command_line

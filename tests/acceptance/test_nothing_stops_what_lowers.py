@@ -17,6 +17,7 @@ import pytest
 
 from tests.acceptance.conftest import GOOD
 from tests.support.commands import Rollout
+from tests.support.outages import NOWHERE
 
 SEARCHED = "somebody has posted password=hunter2hunter2 in the channel"
 
@@ -140,6 +141,41 @@ def test_a_pause_with_closed_streams(bot: Rollout, tmp_path: Path, closed: str) 
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
     assert json.loads((tmp_path / "mode.json").read_text())["mode"] == "paused"
+
+
+@pytest.mark.parametrize(
+    ("env", "exits"),
+    [
+        ({"ROLLOUT_OUTPUT": "xml"}, 0),
+        ({"ROLLOUT_CLOCK": "nowhere"}, 0),
+        ({"ROLLOUT_DSN": NOWHERE}, 1),
+    ],
+    ids=["output", "clock", "ledger away"],
+)
+def test_a_pause_of_whose_talk_there_is_no_room(
+    bot: Rollout, tmp_path: Path, env: dict[str, str], exits: int
+) -> None:
+    """I33: stderr goes to a full disk: the talk is lost, which 1 says of a record's place, not the pause."""
+    env = os.environ | {"ROLLOUT_HOME": str(bot.home), "ROLLOUT_DSN": str(bot.dsn)} | env
+    done = subprocess.run(
+        ["sh", "-c", 'exec "$@" 2>/dev/full', "sh", sys.executable, "-m", "cli.main", "pause", "bot"],
+        env=env, capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert json.loads((tmp_path / "mode.json").read_text())["mode"] == "paused"
+    assert done.returncode == exits
+
+
+@pytest.mark.parametrize("home", ["a file", "below a file"])
+def test_a_pause_with_a_home_that_is_none(bot: Rollout, tmp_path: Path, home: str) -> None:
+    """I33: without locks, memory and spool it acts by --control-file; other commands say what is wrong."""
+    (tmp_path / "file").write_text("")
+    no_home = str(tmp_path / "file" if home == "a file" else tmp_path / "file" / "home")
+    words = ["bot", "--control-file", tmp_path / "other.json"]
+    told = bot("pause", *words, ROLLOUT_HOME=no_home, ROLLOUT_DSN=NOWHERE, exits=3)
+    assert json.loads((tmp_path / "other.json").read_text())["mode"] == "paused"
+    assert "NOTHING of this is recorded" in told.err
+    if home == "a file":
+        assert "is a file" in bot("status", "bot", ROLLOUT_HOME=no_home, exits=2).err
 
 
 def test_a_pause_that_is_asked_for_in_an_unknown_form_is_asked_for_again(bot: Rollout) -> None:
