@@ -141,7 +141,7 @@ def sample(
     for spec in plan.profile.metrics:
         if names and spec.name not in names:
             continue
-        told = Source(spec, base.absolute(), call.runtime.clock, os.environ).read()
+        told = Source(spec, base.absolute(), call.runtime.clock, os.environ, trial=True).read()
         if told.problem is not None or not told.samples:
             problems.append(told.problem or f"{spec.name}: it says nothing now")
         rows += [

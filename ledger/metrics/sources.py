@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from ledger import files, web
 from ledger.domain.clock import Clock
@@ -17,10 +18,12 @@ from ledger.domain.errors import LedgerError
 from ledger.domain.log.event import decimal_text
 from ledger.domain.values.moments import moment_of
 from ledger.metrics import exposition
+from ledger.metrics.log_lines import LogLines
 from ledger.metrics.specs import (
     CsvFile,
     JsonFile,
     JsonLines,
+    LogFile,
     MetricSource,
     PrometheusApi,
     PrometheusText,
@@ -73,6 +76,9 @@ class Source:
     header: list[str] = field(default_factory=list)
     stamped: dict[tuple[str, tuple[tuple[str, str], ...]], float] = field(default_factory=dict)
     """The times of the samples that bear one, as of the last reading."""
+    trial: bool = False
+    """Whether it is read once, to see what it says: what stands in a log already counts then."""
+    log: LogLines | None = None
 
     def read(self) -> SourceReading:
         """Return what is new."""
@@ -93,6 +99,8 @@ class Source:
             return self._json_file(spec)
         if isinstance(spec, CsvFile):
             return self._csv(spec)
+        if isinstance(spec, LogFile):
+            return self._log(spec)
         return self._json_lines(spec)
 
     def _measured(
@@ -236,6 +244,27 @@ class Source:
         samples = tuple(sample for one in read for sample in one.samples)
         problem = next((one.problem for one in read if one.problem is not None), None)
         return SourceReading(samples, problem, next((one.lost for one in read if one.lost), None))
+
+    def _log(self, spec: LogFile) -> SourceReading:
+        if self.log is None:
+            self.log = LogLines(spec.count, spec.values, spec.time, ZoneInfo(spec.zone))
+        new = self.trial or self.tail is not None or self.resume is not None
+        taken = self._tail(spec.path).take()
+        lines = [line for one in taken for line in one.lines]
+        problem = next((one.problem for one in taken if one.problem), None)
+        lost = next((self._problem(one.lost) for one in taken if one.lost), None)
+        if problem and not lines:
+            return SourceReading((), self._problem(problem), lost)
+        found = self.log.read(lines, self.clock.now(), new=new)
+        if self.log.unread:
+            problem = problem or f"in {self.log.unread} lines a number or a time could not be read"
+        samples = [
+            self._measured(metric, value, dict(labels), at)
+            for (metric, labels, at), value in found.items()
+        ]
+        bounded = self._bounded(samples)
+        told = bounded.problem or (self._problem(problem) if problem else lost)
+        return SourceReading(bounded.samples, told, lost)
 
     def _tail(self, path: str) -> Tail:
         if self.tail is None:

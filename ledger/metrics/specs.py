@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, model_validator
 
 from ledger.configuration.strict import Strict
 from ledger.domain.values.spans import Duration
@@ -75,6 +76,54 @@ class JsonLines(_Source):
     path: str
 
 
+def _pattern(text: str) -> str:
+    from ledger.metrics.log_lines import compiled
+
+    compiled(text)
+    return text
+
+
+def _with_number(text: str) -> str:
+    from ledger.metrics.log_lines import number_group
+
+    number_group(text)
+    return text
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise ValueError(f"{name!r} is no time zone; Asia/Shanghai is one") from None
+    return name
+
+
+Pattern = Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(_pattern)]
+NumberPattern = Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(_with_number)]
+
+
+class LogFile(_Source):
+    """A log that grows, read line by line by regular expressions (RE2's); named groups are labels."""
+
+    kind: Literal["log_file"]
+    path: str
+    count: dict[MetricName, Pattern] = {}
+    """Our name -> what is found in the lines that it counts: a counter."""
+    values: dict[MetricName, NumberPattern] = {}
+    """Our name -> what is found; the number is in the group ``value``, or in the only one without a name."""
+    time: Pattern | None = None
+    """What finds a line's time, in its group ``time``, its first one, or all of it. None: when it is read."""
+    zone: Annotated[str, AfterValidator(_zone)] = "UTC"
+    """Of times that name none."""
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if not self.count and not self.values:
+            raise ValueError("give count, values, or both: without a pattern a log says nothing")
+        return self
+
+
 MetricSource = Annotated[
-    PrometheusText | PrometheusApi | JsonFile | CsvFile | JsonLines, Field(discriminator="kind")
+    PrometheusText | PrometheusApi | JsonFile | CsvFile | JsonLines | LogFile,
+    Field(discriminator="kind"),
 ]

@@ -183,7 +183,7 @@ def test_the_page_shows_every_key_of_every_metric_source() -> None:
     for source in sources:
         shown |= source.model_fields_set
     assert {source.kind for source in sources} == {
-        "prometheus_text", "prometheus_api", "json_file", "csv_file", "jsonl_file",
+        "prometheus_text", "prometheus_api", "json_file", "csv_file", "jsonl_file", "log_file",
     }  # fmt: skip
     assert all(type(source).model_fields.keys() <= shown for source in sources)
 
