@@ -63,7 +63,9 @@ def put(
     stable: bool,
     in_force: bool,
 ) -> None:
-    """Keep the configuration that FILES make (YAML, JSON, TOML; later ones override earlier ones).
+    """Keep the configuration that FILES make, each laid over those before it.
+
+    YAML, JSON (comments and trailing commas too), JSON5, HJSON, TOML, INI, Java properties, .env.
 
     Prints its fingerprint. Key order and comments don't count; any value does. Secrets are replaced by
     keyed digests before anything is stored or shown.

@@ -30,6 +30,7 @@ def fingerprint(call: Call, files: tuple[Path, ...]) -> None:
     call.output.record(
         {
             "fingerprint": snapshot.fingerprint,
+            "rules": snapshot.rules,
             "secrets": [path for file in snapshot.files for path in file.secrets],
         },
         snapshot.fingerprint,

@@ -14,6 +14,9 @@ from typing import Final
 JSON_WORD: Final = re.compile(
     r'(?P<string>"[^"\\]*(?:\\.[^"\\]*)*")|(?P<mark>[{}\[\]:,])|(?P<bare>[^\s{}\[\]:,"]+)'
 )
+_JSON_OR_COMMENT: Final = re.compile(
+    r'"[^"\\]*(?:\\.[^"\\]*)*"|(?P<comment>//[^\r\n]*|/\*[\s\S]*?\*/)'
+)
 TOML_WORD: Final = re.compile(
     r"(?P<comment>\#[^\n]*)"
     r'|(?P<string>"""(?:\\[\s\S]|[^\\])*?"""(?!")|' + r"'''[\s\S]*?'''(?!')"
@@ -56,6 +59,37 @@ def repeated_json_key(text: str) -> tuple[int, int, str] | None:
                 return seen[key], pending.start(), key
         pending = match if match.lastgroup == "string" else None
     return None
+
+
+def json_comments(text: str) -> Iterator[tuple[int, int]]:
+    """The spans of the comments of a JSON text that may have some, ``//`` and ``/* */``."""
+    for match in _JSON_OR_COMMENT.finditer(text):
+        if match["comment"] is not None:
+            yield match.span()
+
+
+def plain_json(text: str) -> str:
+    """A JSON text with white space in the place of its comments and trailing commas: nothing moves."""
+    pieces: list[str] = []
+    at = 0
+    for start, end in json_comments(text):
+        pieces += [text[at:start], re.sub(r"[^\r\n]", " ", text[start:end])]
+        at = end
+    plain = "".join([*pieces, text[at:]])
+    commas: list[int] = []
+    before: re.Match[str] | None = None
+    last = ""
+    for word in JSON_WORD.finditer(plain):
+        if word.group() in {"]", "}"} and before is not None and last not in {"", "[", "{", ","}:
+            commas.append(before.start())
+        if word.group() == ",":
+            before = word
+        else:
+            before, last = None, word.group()
+    characters = list(plain) if commas else []
+    for comma in commas:
+        characters[comma] = " "
+    return "".join(characters) or plain
 
 
 def toml_comments(text: str) -> Iterator[tuple[int, int]]:

@@ -9,12 +9,12 @@ import json
 import math
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from ledger.configuration import lexing
-from ledger.configuration.source import Source
+from ledger.configuration.source import Format, Source
 from ledger.configuration.times import tagged
 from ledger.domain.errors import BadInput
 from ledger.domain.values.fingerprints import (
@@ -51,7 +51,7 @@ def parse(source: Source) -> Value:
 
         return yaml_tree.read(source)
     try:
-        return _parse_json(source) if source.format == "json" else _parse_toml(source)
+        return _READERS[source.format](source)
     except RecursionError as error:
         raise BadInput(f"{source.name} nests more than {DEPTH_MAX} levels deep") from error
 
@@ -70,20 +70,34 @@ def resolve(values: Iterable[tuple[str, Value]]) -> Value:
 
 
 def _parse_json(source: Source) -> Value:
-    text = source.text
-    if not text.strip():
+    if not source.text.strip():
         raise BadInput(f"{source.name} is empty, which is not JSON", hint="write {} into it")
     try:
-        value = json.loads(text, object_pairs_hook=_unique)
+        value = _json_value(source)
     except json.JSONDecodeError as error:
-        raise BadInput(f"{source.where(error.pos)} is not JSON: {error.msg}") from error
+        raise BadInput(
+            f"{source.where(error.pos)} is not JSON: {error.msg}",
+            hint="comments and trailing commas are read; if the program reads JSON5 or HJSON, give the file "
+            "a name that says so (NAME.hjson=PATH, or --as NAME.hjson)",
+        ) from error
     except ValueError as error:
         # Python refuses to read integers of more than 4300 digits.
         raise _too_long(source, lexing.JSON_WORD) from error
     except _Unfit as unfit:
         raise _repeated(source, unfit) from None
-    half_surrogates = _HALF_SURROGATE.search(text) is not None
+    half_surrogates = _HALF_SURROGATE.search(source.text) is not None
     return _checked(source, value, lexing.JSON_WORD, _JSON_NOT_FINITE, half_surrogates)
+
+
+def _json_value(source: Source) -> Any:
+    """What the text is as JSON; where it is none, what it is without comments and trailing commas."""
+    try:
+        return json.loads(source.text, object_pairs_hook=_unique)
+    except json.JSONDecodeError:
+        plain = lexing.plain_json(source.text)
+        if plain == source.text:
+            raise
+        return json.loads(plain, object_pairs_hook=_unique)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -94,7 +108,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _repeated(source: Source, unfit: _Unfit) -> BadInput:
-    found = lexing.repeated_json_key(source.text)
+    found = lexing.repeated_json_key(lexing.plain_json(source.text))
     if found is None:
         return BadInput(f"{source.name}: {unfit.problem}")
     first, second, key = found
@@ -103,6 +117,40 @@ def _repeated(source: Source, unfit: _Unfit) -> BadInput:
         f"{source.where(second)}: the key {shortened(key_path([key]))} is set twice, first on line {line}",
         hint="keep one of the two",
     )
+
+
+def _parse_json5(source: Source) -> Value:
+    from ledger.configuration import braces
+
+    value = braces.read_json5(source)
+    return _checked(source, value, lexing.JSON_WORD, _JSON_NOT_FINITE, False)
+
+
+def _parse_hjson(source: Source) -> Value:
+    from ledger.configuration import braces
+
+    try:
+        value = braces.read_hjson(source)
+    except braces.TwiceHere:
+        for first, again, path in braces.outline(source).repeated:
+            raise braces.repeated(source, first, again, path) from None
+        raise BadInput(f"{source.name}: a key is set twice", hint="keep one of the two") from None
+    half_surrogates = _HALF_SURROGATE.search(source.text) is not None
+    return _checked(source, value, lexing.JSON_WORD, _JSON_NOT_FINITE, half_surrogates)
+
+
+def _parse_ini(source: Source) -> Value:
+    from ledger.configuration import ini_format
+
+    return ini_format.read(source)
+
+
+def _parse_lines(source: Source) -> Value:
+    from ledger.configuration import line_formats
+
+    value = line_formats.read(source)
+    half_surrogates = _HALF_SURROGATE.search(source.text) is not None
+    return _checked(source, value, lexing.JSON_WORD, _JSON_NOT_FINITE, half_surrogates)
 
 
 def _parse_toml(source: Source) -> Value:
@@ -249,3 +297,14 @@ def _check_text(text: str, path: tuple[str | int, ...]) -> None:
             path,
             "write the character itself instead of a \\ud800 to \\udfff escape",
         ) from None
+
+
+_READERS: Final[Mapping[Format, Callable[[Source], Value]]] = {
+    "json": _parse_json,
+    "json5": _parse_json5,
+    "hjson": _parse_hjson,
+    "toml": _parse_toml,
+    "ini": _parse_ini,
+    "properties": _parse_lines,
+    "env": _parse_lines,
+}

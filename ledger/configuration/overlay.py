@@ -14,8 +14,8 @@ from copy import deepcopy
 from dataclasses import replace
 from typing import Any, Final, TypeAlias, cast
 
-from ledger.configuration import loader, places
-from ledger.configuration.source import Source, decode
+from ledger.configuration import loader, places, room
+from ledger.configuration.source import TEXTS_ONLY, Source, decode, format_of
 from ledger.domain.errors import BadInput
 from ledger.domain.values.fingerprints import (
     Value,
@@ -41,14 +41,15 @@ def overlaid(
         BadInput: a key can't be set without changing something else; file, key and what to do.
     """
     sources = [decode(name, content) for name, content in files]
-    for key, value in overlay.items():
+    for key, wanted in overlay.items():
         steps = key_steps(key)
         values = [loader.parse(source) for source in sources]
         named = list(zip([source.name for source in sources], values, strict=True))
         merged = loader.resolve(named)
+        number = _where(values, steps)
+        value = as_meant(wanted, sources[number], key)
         if flatten(merged).get(key) == leaf_text(value):
             continue
-        number = _where(values, steps)
         sources[number] = _with_key(sources[number], values[number], steps, value, key)
         told = loader.resolve((source.name, loader.parse(source)) for source in sources)
         if canonical(told) != canonical(_with_value(merged, steps, value, sources[number], key)):
@@ -57,6 +58,45 @@ def overlaid(
         (name, source.encoded(source.text))
         for (name, _), source in zip(files, sources, strict=True)
     ]
+
+
+def as_meant(value: Plain, source: Source, key: str) -> Plain:
+    """Return what a value is once it stands in the file: a text, where the format has nothing else.
+
+    Raises:
+        BadInput: the format can't say it.
+    """
+    if source.format not in TEXTS_ONLY or isinstance(value, str):
+        return value
+    if value is None:
+        raise BadInput(
+            f"{source.name}: {shortened(key)} can't be null: all values are texts there.",
+            hint='Write "" for an empty text.',
+        )
+    return leaf_text(value)
+
+
+def text_keys(files: Sequence[tuple[str, bytes]]) -> frozenset[str]:
+    """Return the keys of a configuration, by its files in their order, that can only say a text."""
+    if not any(format_of(name) in TEXTS_ONLY for name, _ in files):
+        return frozenset()
+    found: set[str] = set()
+    for name, content in files:
+        source = decode(name, content)
+        keys = flatten(loader.parse(source)).keys()
+        found = found | keys if source.format in TEXTS_ONLY else found - keys
+    return frozenset(found)
+
+
+def says(said: str | None, wanted: Plain, *, is_text: bool) -> bool:
+    """Tell whether a key that says ``said`` (canonical JSON text) says what is wanted.
+
+    Where it can only say a text, 5 is said by "5".
+    """
+    if said == leaf_text(wanted):
+        return True
+    plain = wanted is not None and not isinstance(wanted, str)
+    return is_text and plain and said == leaf_text(leaf_text(wanted))
 
 
 def _where(values: Sequence[Value], steps: Sequence[str | int]) -> int:
@@ -113,20 +153,11 @@ def _with_key(
         present: Any = value
         for step in steps:
             present = _child(present, step)
-        path = tuple(steps)
-        span = None
-        if not isinstance(present, dict | list):
-            span = places.leaves(source, {path: cast("Value", present)}).get(path)
-        if span is None:
-            raise _unfit(source, key)
-        text = source.text[: span[0]] + _scalar(wanted, source, key) + source.text[span[1] :]
+        text = _replaced(source, tuple(steps), cast("Value", present), wanted, key)
     else:
         missing = steps[depth:]
         if source.format == "toml" or not all(isinstance(step, str) for step in missing):
-            raise BadInput(
-                f"{source.name} has no key {shortened(key)}, and it can't be written there.",
-                hint="Add it to the file, and put that in force; the phase then sets its value.",
-            )
+            raise _not_there(source, key)
         text = _inserted(source, steps[:depth], cast("Sequence[str]", missing), wanted, key)
     edited = replace(source, text=text)
     try:
@@ -136,8 +167,36 @@ def _with_key(
     return edited
 
 
-def _scalar(value: Plain, source: Source, key: str) -> str:
-    """Return a value as the file's format writes it."""
+def _replaced(
+    source: Source, path: tuple[str | int, ...], present: Value, wanted: Plain, key: str
+) -> str:
+    if isinstance(present, dict | list):
+        raise _unfit(source, key)
+    text = source.text
+    span = places.leaves(source, {path: present}).get(path)
+    if span is None:
+        at = places.blank(source, path) if present is None else None
+        if at is None:
+            raise _unfit(source, key)
+        return f"{text[:at]} {_scalar(wanted, source, key)}{text[at:]}"
+    new = _scalar(wanted, source, key, old=text[span[0] : span[1]])
+    if present is None and source.format in TEXTS_ONLY:  # a name alone, or NAME =
+        joint = "" if re.search(r"[=:]\s*$", text[: span[0]]) else "="
+        new = joint + new
+    return text[: span[0]] + new + text[span[1] :]
+
+
+def _not_there(source: Source, key: str) -> BadInput:
+    return BadInput(
+        f"{source.name} has no key {shortened(key)}, and it can't be written there.",
+        hint="Add it to the file, and put that in force; the phase then sets its value.",
+    )
+
+
+def _scalar(value: Plain, source: Source, key: str, *, old: str = "") -> str:
+    """Return a value as the file's format writes it, in the quotes of the ``old`` one if they fit."""
+    if source.format in TEXTS_ONLY:
+        return room.written(source, str(as_meant(value, source, key)), old)
     if value is None and source.format == "toml":
         raise BadInput(f"{source.name}: {shortened(key)} can't be null: TOML has no such value.")
     text = json.dumps(value, ensure_ascii=False)
@@ -150,9 +209,13 @@ def _inserted(
     source: Source, above: Sequence[str | int], missing: Sequence[str], value: Plain, key: str
 ) -> str:
     """Return the text with the missing keys at the end of the mapping that ``above`` leads to."""
+    text = source.text
+    if source.format in places.OUTLINED or (
+        source.format == "json" and not places.is_plain_json(source)
+    ):
+        return room.with_entry(source, tuple(above), missing, _scalar(value, source, key), key)
     import yaml
 
-    text = source.text
     try:  # JSON is YAML as far as places go; what it means is checked by its own reader
         root: Any = yaml.compose(text, Loader=yaml.SafeLoader)
     except (yaml.YAMLError, RecursionError):

@@ -8,35 +8,45 @@ import secrets
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 from ledger.configuration import lexing, loader
+from ledger.configuration.outline import Outline, Path
 from ledger.configuration.patterns import Span
-from ledger.configuration.source import Source
+from ledger.configuration.source import TEXTS_ONLY, Format, Source
 from ledger.domain.errors import BadInput
 from ledger.domain.values.fingerprints import Value, leaf_text
 
 if TYPE_CHECKING:
     from ledger.configuration.yaml_tree import Node
 
-Path: TypeAlias = tuple[str | int, ...]
-
 _COMMENT: Final = re.compile(r"(?<!\S)#[^\r\n]*")
+_MAYBE_COMMENT: Final[Mapping[Format, re.Pattern[str]]] = {
+    "yaml": _COMMENT,
+    "toml": re.compile(r"#[^\r\n]*"),
+    "env": re.compile(r"#[^\r\n]*"),
+    "json": re.compile(r"//[^\r\n]*|/\*[\s\S]*?\*/"),
+    "json5": re.compile(r"//[^\r\n\u2028\u2029]*|/\*[\s\S]*?\*/"),
+    "hjson": re.compile(r"(?:#|//)[^\r\n]*|/\*[\s\S]*?\*/"),
+    "ini": re.compile(r"^\s*[#;].*", re.MULTILINE),
+    "properties": re.compile(r"^\s*[#!].*", re.MULTILINE),
+}
 _PROPERTY: Final = re.compile(r"(?:[&!]\S*\s+)+")
+_TRAILING_COMMA: Final = re.compile(r",\s*[\]}]")
 _MARKING_ROUNDS: Final = 3
 
 
 def maybe_comments(source: Source) -> list[str]:
     """Everything that may be a comment, and some things that are none: quick, to look into first."""
-    if source.format == "json" or "#" not in source.text:
-        return []
-    return _COMMENT.findall(source.text)
+    return _MAYBE_COMMENT[source.format].findall(source.text)
 
 
 def comments(source: Source) -> list[Span]:
     """The spans of the comments, in order."""
     if source.format == "json":
-        return []
+        return [] if is_plain_json(source) else list(lexing.json_comments(source.text))
+    if source.format in OUTLINED:
+        return outline(source).comments
     if source.format == "toml":
         return list(lexing.toml_comments(source.text))
     from ledger.configuration import yaml_tree
@@ -56,7 +66,47 @@ def leaves(source: Source, wanted: Mapping[Path, Value]) -> dict[Path, Span]:
     """
     if source.format == "yaml":
         return _yaml_leaves(source, wanted)
+    if source.format in OUTLINED:
+        known = outline(source).leaves
+        return {path: known[path] for path in wanted if path in known}
     return _marked_leaves(source, wanted)
+
+
+OUTLINED: Final[frozenset[Format]] = frozenset({"json5", "hjson", "ini", "properties", "env"})
+"""Formats that have an outline, because their readers give no positions. So has JSON with comments."""
+
+
+def outline(source: Source) -> Outline:
+    """Where everything stands in a text of a format that has an outline."""
+    if source.format == "ini":
+        from ledger.configuration import ini_format
+
+        return ini_format.outline(source)
+    if source.format in TEXTS_ONLY:
+        from ledger.configuration import line_formats
+
+        return line_formats.outline(source)
+    from ledger.configuration import braces
+
+    return braces.outline(source)
+
+
+def rules_of(source: Source) -> int:
+    """The first version of the fingerprint's rules that reads a text of this kind."""
+    if source.format == "json":
+        return 1 if is_plain_json(source) else 2
+    return 2 if source.format in OUTLINED else 1
+
+
+def is_plain_json(source: Source) -> bool:
+    """Whether a JSON text is read as it is, without comments and trailing commas."""
+    if "/" not in source.text and not _TRAILING_COMMA.search(source.text):
+        return True
+    try:
+        json.loads(source.text)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _yaml_leaves(source: Source, wanted: Mapping[Path, Value]) -> dict[Path, Span]:
@@ -74,6 +124,19 @@ def _yaml_leaves(source: Source, wanted: Mapping[Path, Value]) -> dict[Path, Spa
             if start < end:
                 found[path] = (start, end)
     return found
+
+
+def blank(source: Source, path: Path) -> int | None:
+    """Where a YAML key ends that has nothing behind its colon; None where there is something."""
+    if source.format != "yaml":
+        return None
+    from ledger.configuration import yaml_tree
+
+    node = _node_at(yaml_tree.compose(source).root, path)
+    if not isinstance(node, yaml_tree.Scalar) or source.text[node.start : node.end].strip():
+        return None
+    before = source.text[: node.start].rstrip()
+    return len(before) if before.endswith((":", "-")) else None
 
 
 def _node_at(root: Node, path: Path) -> Node | None:
@@ -114,7 +177,10 @@ def _words_meaning(source: Source, wanted: Mapping[Path, Value]) -> Iterator[Spa
     texts = {value for value in wanted.values() if isinstance(value, str)}
     numbers = {leaf_text(value) for value in wanted.values() if not isinstance(value, str)}
     word = lexing.JSON_WORD if source.format == "json" else lexing.TOML_WORD
-    for match in word.finditer(source.text):
+    text = source.text
+    if source.format == "json" and not is_plain_json(source):
+        text = lexing.plain_json(text)
+    for match in word.finditer(text):
         if match.lastgroup == "string":
             if texts and _meaning(match.group(), source.format) in texts:
                 yield match.span()

@@ -5,26 +5,42 @@ Each secret's text is replaced by its digest where it stands. Where it is not wr
 tell which spelling belongs there:
 
     TOKEN            stands for the secret, letter by letter
-    TOKEN~<64 hex>   stands for a spelling of it with that digest
+    TOKEN~<64 hex>   stands for a spelling of it with that digest; in a file of texts, for all of its value
     "TOKEN/<64 hex>" quotes included, stands for a whole scalar (with its quotes) with that digest
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from ledger.configuration import loader, patterns, places
 from ledger.configuration.keys import SecretKey
 from ledger.configuration.patterns import Span
 from ledger.configuration.secrets import TOKEN, Findings, known_pattern, text_of, token, united
-from ledger.configuration.source import Source
+from ledger.configuration.source import TEXTS_ONLY, Format, Source
 from ledger.domain.errors import BadInput
 from ledger.domain.values.fingerprints import Value, key_path, shortened
 
 Edit: TypeAlias = tuple[int, int, str]
+
+_QUOTED: Final = re.compile(r"""(["']).+\1""", re.DOTALL)
+"""In an INI or properties file quotes are a part of the text; the secret may stand elsewhere without."""
+
+_COMMENT_MARKS: Final[Mapping[Format, str]] = {
+    "yaml": "# \t",
+    "toml": "# \t",
+    "env": "# \t",
+    "json": "/* \t",
+    "json5": "/* \t",
+    "hjson": "#/* \t",
+    "ini": "#; \t",
+    "properties": "#! \t",
+}
+"""What stands before a comment's words, on each of its lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +76,8 @@ class Redactor:
         ]
         for source, spans in zip(sources, self._comments, strict=True):
             found |= {source.text[start:end] for start, end in spans}
+        if any(source.format in TEXTS_ONLY for source in sources):
+            found |= {text[1:-1] for text in found if _QUOTED.fullmatch(text)}
         self._known = known_pattern(found)
         for finding in self.findings:
             finding.check_keys(self._known)
@@ -163,7 +181,7 @@ def _in_comments(source: Source, group: list[Span]) -> list[Span]:
             first = max(found_start - offset, 0)
             last = min(found_end - offset, end - start)
             piece = source.text[start + first : start + last] if first < last else ""
-            content = piece.lstrip("# \t")
+            content = piece.lstrip(_COMMENT_MARKS[source.format])
             if content.strip():
                 spans.append((start + last - len(content), start + last))
             offset += end - start + 1
@@ -176,7 +194,7 @@ def _leaf_edits(source: Source, finding: Findings, key: SecretKey) -> Iterator[E
     for path, leaf in wanted.items():
         edits = None
         if path in where:
-            edits = _scalar_edits(source.text, where[path], leaf, finding.spans[path], key)
+            edits = _scalar_edits(source, where[path], leaf, finding.spans[path], key)
         if edits is None:
             raise BadInput(
                 f"{source.name}, key {shortened(key_path(path))}: "
@@ -187,10 +205,10 @@ def _leaf_edits(source: Source, finding: Findings, key: SecretKey) -> Iterator[E
 
 
 def _scalar_edits(
-    text: str, where: Span, leaf: Value, spans: list[Span], key: SecretKey
+    source: Source, where: Span, leaf: Value, spans: list[Span], key: SecretKey
 ) -> list[Edit] | None:
     start, end = where
-    raw, meant = text[start:end], text_of(leaf)
+    raw, meant = source.text[start:end], text_of(leaf)
     if isinstance(leaf, str):
         for quote in ('"""', "'''", '"', "'", ""):
             if raw == quote + meant + quote:
@@ -198,6 +216,8 @@ def _scalar_edits(
                 return [(at + a, at + b, token(key, meant[a:b])) for a, b in spans]
     if spans == [(0, len(meant))]:
         spelled = key.digest(raw.encode())
+        if source.format in TEXTS_ONLY:  # quotes would be a part of what is said
+            return [(start, end, f"{token(key, meant)}~{spelled}")]
         return [(start, end, f'"{token(key, meant)}/{spelled}"')]
     return _spelled_edits(raw, start, meant, spans, key)
 

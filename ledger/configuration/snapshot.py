@@ -7,15 +7,18 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 import rfc8785
 
-from ledger.configuration import loader
+from ledger.configuration import loader, places
 from ledger.configuration.keys import HomeKey, KeyProvider
 from ledger.configuration.redaction import Redactor, without_spellings
-from ledger.configuration.source import BYTES_MAX, decode
+from ledger.configuration.source import BYTES_MAX, Source, decode
 from ledger.domain.errors import BadInput
 from ledger.domain.values import fingerprints
+
+_LFS_POINTER: Final = "version https://git-lfs.github.com/spec/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,8 @@ class Snapshot:
     canonical: bytes = field(repr=False)
     """The RFC 8785 form of the resolved value, with digests in the place of secrets."""
     files: tuple[SnapshotFile, ...]
+    rules: int = 1
+    """The first version of the fingerprint's rules that reads these files so (docs/fingerprint.md)."""
 
     @property
     def snapshot_id(self) -> str:
@@ -66,12 +71,20 @@ def snapshot_of_files(
     return snapshot_under(contents, HomeKey(home, os.environ, create=create_key))
 
 
-def snapshot_under(contents: Iterable[tuple[str, bytes]], keys: KeyProvider) -> Snapshot:
-    """`snapshot_of_files` with the key from anywhere; ``keys`` is asked only if there is a secret."""
+def snapshot_under(
+    contents: Iterable[tuple[str, bytes]], keys: KeyProvider, *, new: bool = False
+) -> Snapshot:
+    """`snapshot_of_files` with the key from anywhere; ``keys`` is asked only if there is a secret.
+
+    ``new``: it is to be kept from now on, and a file without any keys is refused.
+    """
     pairs = list(contents)
     _check(pairs)
     sources = [decode(name, raw) for name, raw in pairs]
     redactor = Redactor(sources)
+    for source, finding in zip(sources, redactor.findings, strict=True):
+        if new and not isinstance(finding.value, dict | list):
+            raise _without_keys(source)
     if not redactor.found:
         values = [(finding.name, finding.value) for finding in redactor.findings]
         files = [_file(name, raw) for name, raw in pairs]
@@ -86,7 +99,8 @@ def snapshot_under(contents: Iterable[tuple[str, bytes]], keys: KeyProvider) -> 
             for (name, raw), s, r in zip(pairs, sources, redacted, strict=True)
         ]
     canonical = fingerprints.canonical(loader.resolve(values))
-    return Snapshot(fingerprints.fingerprint_of(canonical), canonical, tuple(files))
+    rules = max(places.rules_of(source) for source in sources)
+    return Snapshot(fingerprints.fingerprint_of(canonical), canonical, tuple(files), rules)
 
 
 def fingerprint_of_redacted(contents: Iterable[tuple[str, bytes]]) -> str:
@@ -112,6 +126,18 @@ def _check(pairs: list[tuple[str, bytes]]) -> None:
                 f"with {name} the configuration is larger than {BYTES_MAX // 2**20} MiB",
                 hint="keep data out of the configuration",
             )
+
+
+def _without_keys(source: Source) -> BadInput:
+    if source.text.startswith(_LFS_POINTER):
+        return BadInput(
+            f"{source.name} is a Git LFS pointer: what it points to is not here",
+            hint="fetch it (git lfs pull); in a history, it is in none of the repository's commits",
+        )
+    return BadInput(
+        f"{source.name} is one single value, without any keys",
+        hint="a configuration gives values to keys, as in size: 3",
+    )
 
 
 def _file(

@@ -13,14 +13,23 @@ from ledger.files import read_bounded
 BYTES_MAX: Final = 8 * 2**20
 """The largest configuration that is read, all its files together."""
 
-Format: TypeAlias = Literal["yaml", "json", "toml"]
+Format: TypeAlias = Literal["yaml", "json", "toml", "json5", "hjson", "ini", "properties", "env"]
 
 SUFFIXES: Final[dict[str, Format]] = {
     ".yaml": "yaml",
     ".yml": "yaml",
     ".json": "json",
+    ".jsonc": "json",
     ".toml": "toml",
+    ".json5": "json5",
+    ".hjson": "hjson",
+    ".ini": "ini",
+    ".cfg": "ini",
+    ".properties": "properties",
+    ".env": "env",
 }
+TEXTS_ONLY: Final[frozenset[Format]] = frozenset({"ini", "properties", "env"})
+"""Formats whose values are texts, whatever they look like: ``SIZE=10`` is ``"10"``."""
 
 _BOM: Final = b"\xef\xbb\xbf"
 _OTHER_ENCODINGS: Final = {
@@ -53,15 +62,25 @@ class Source:
         return f"{self.name} line {line} column {column}"
 
 
+def known_format(name: str) -> Format | None:
+    """The format that a file's name stands for: by its suffix, or as a ``.env`` (``.env.live``)."""
+    path = Path(name)
+    known = SUFFIXES.get(path.suffix.lower())
+    if known is None and (path.name.lower() == ".env" or path.name.lower().startswith(".env.")):
+        return "env"
+    return known
+
+
 def format_of(name: str) -> Format:
-    """The format that a file name's suffix stands for; `BadInput` if none."""
-    suffix = Path(name).suffix.lower()
-    if suffix not in SUFFIXES:
+    """The format that a file's name stands for; `BadInput` if none."""
+    known = known_format(name)
+    if known is None:
         raise BadInput(
             f"{name} has no suffix that names a configuration format",
-            hint=f"accepted are {', '.join(SUFFIXES)}",
+            hint=f"accepted are {', '.join(SUFFIXES)}, .env and .env.NAME; a file with another name is given "
+            "one that says what it is: --config-file bot.ini=bot.conf, config put --as bot.ini bot.conf",
         )
-    return SUFFIXES[suffix]
+    return known
 
 
 def read_bytes(path: Path, *, bytes_max: int = BYTES_MAX) -> bytes:

@@ -110,7 +110,10 @@ class JsonThresholds(Check):
 
 
 class File(Check):
-    """A file or folder is there (or not), permits no more than that, and says what it must."""
+    """A file or folder is there (or not), permits no more than that, and says what it must.
+
+    A path may be a pattern (``audit/*.jsonl``): all that fit are looked at, and of the newest how old it is.
+    """
 
     kind: Literal["file"]
     path: Text
@@ -120,7 +123,7 @@ class File(Check):
     executable: bool = False
     owner: Text | None = None
     contains_keys: tuple[Text, ...] = ()
-    """Keys that are set: variables of a ``.env`` file, key paths of YAML, JSON or TOML."""
+    """Keys that are set: variables of a ``.env`` file, key paths of YAML, JSON, TOML and the like."""
     max_age: Duration | None = None
     warn_age: Duration | None = None
 
@@ -133,7 +136,7 @@ class File(Check):
 
 
 class YamlParses(Check):
-    """YAML, JSON or TOML files can be read. ``paths`` may hold patterns (``config/**/*.yaml``)."""
+    """Files can be read as configurations are. ``paths`` may hold patterns (``config/**/*.yaml``)."""
 
     kind: Literal["yaml_parses"]
     paths: Words

@@ -194,3 +194,54 @@ def test_a_pipe_holds_nothing_up(tmp_path: Path) -> None:
     assert find(tmp_path, "kind: writable, paths: [pipe]").result == "FAIL"
     assert find(tmp_path, "kind: file, path: pipe, contains_keys: [K]").result == "ERROR"
     assert find(tmp_path, "kind: secret_scan, path: .").measured == "0 in 0 files"
+
+
+@pytest.mark.parametrize(
+    ("content", "result"),
+    [
+        ("J= # paste the key here\n", "FAIL"),  # more/06: an empty value, and a comment
+        ("J=# paste the key here\n", "PASS"),  # to a shell, python-dotenv and Compose it is a text
+        ("J='' # paste\n", "FAIL"),
+        ("J\n", "FAIL"),
+        ("export J=x # note\n", "PASS"),
+        ('J="two\nlines"\n', "PASS"),
+        ("what is this?\nJ=x\n", "PASS"),
+    ],
+)
+def test_a_variable_is_set_if_a_program_finds_it_set(
+    tmp_path: Path, content: str, result: str
+) -> None:
+    """I31: a program that starts without its key is not ready, whatever the comment behind it says."""
+    put(tmp_path / ".env", content)
+    assert find(tmp_path, "kind: file, path: .env, contains_keys: [J]").result == result
+
+
+def test_keys_of_other_formats(tmp_path: Path) -> None:
+    put(tmp_path / "c.ini", "[risk]\nmax = 5\nmin =\n")
+    put(tmp_path / "c.properties", "risk.max=5\n")
+    put(tmp_path / "c.json", '{"risk": {"max": 5,}, // x\n}')
+    for name in ("c.ini", "c.properties", "c.json"):
+        item = f"kind: file, path: {name}, contains_keys: [risk.max]"
+        assert find(tmp_path, item).result == "PASS"
+    assert find(tmp_path, "kind: file, path: c.ini, contains_keys: [risk.min]").result == "FAIL"
+
+
+def test_a_pattern_means_the_file_of_the_day(tmp_path: Path) -> None:
+    """How old, the newest says; what is permitted, all of them: one open file is one too many."""
+    put(tmp_path / "audit/2026-01-30.jsonl", "x", age_seconds=26 * HOUR, mode=0o600)
+    put(tmp_path / "audit/2026-01-31.jsonl", "x", age_seconds=5 * MINUTE, mode=0o640)
+    fresh = find(tmp_path, "kind: file, path: 'audit/*.jsonl', max_age: 1h")
+    assert (fresh.result, fresh.measured) == (
+        "PASS",
+        "2 there, the newest 2026-01-31.jsonl, 5m old",
+    )
+    stale = find(tmp_path, "kind: file, path: 'audit/*.jsonl', max_age: 1m")
+    assert stale.result == "FAIL"
+    open_ = find(tmp_path, "kind: file, path: 'audit/*.jsonl', mode: '0600'")
+    assert open_.result == "FAIL"
+    assert "2026-01-31.jsonl: mode 0640" in open_.measured
+    assert find(tmp_path, "kind: file, path: 'audit/*.csv'").result == "FAIL"
+    assert find(tmp_path, "kind: file, path: 'audit/*.csv', exists: false").result == "PASS"
+    assert find(tmp_path, "kind: file, path: '**/*.jsonl', exists: false").result == "FAIL"
+    put(tmp_path / "odd[1].txt", "x")
+    assert find(tmp_path, "kind: file, path: 'odd[1].txt'").result == "PASS"

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import pwd
-import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 
 from ledger.configuration import patterns
+from ledger.configuration.line_formats import variables
 from ledger.configuration.loader import parse
-from ledger.configuration.source import SUFFIXES, decode, read_bytes
+from ledger.configuration.source import decode, known_format, read_bytes
 from ledger.preflight.context import CheckContext
 from ledger.preflight.finding import CheckError, Outcome, Result, worst
 from ledger.preflight.judging import age_limit_text, age_text, judged_age, nodes
 from ledger.preflight.specs import File
 
-_VARIABLE = re.compile(
-    r"^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_.-]*)\s*=[ \t]*(.*?)\s*$", re.MULTILINE
-)
+FILES_MAX = 10_000
+"""How many files a pattern may fit."""
 
 Part = tuple[Result, str, str]
 """One thing that was looked at: how it came out, what was measured, what was asked for."""
@@ -28,17 +29,14 @@ Part = tuple[Result, str, str]
 
 def file(check: File, context: CheckContext) -> Outcome:
     """Look at everything that the check names, and tell all of it. Values of keys are never told."""
-    path = context.base / check.path
-    try:
-        found = path.stat()
-    except (FileNotFoundError, NotADirectoryError):
+    found = _found(context.base, check.path)
+    if not found:
         result = Result.FAIL if check.exists else Result.PASS
         return Outcome(result, "not there", "there" if check.exists else "not there")
-    except OSError as error:
-        raise CheckError(f"{path} can't be looked at: {error.strerror}") from error
+    there = "there" if glob.escape(check.path) == check.path else _counted(found)
     if not check.exists:
-        return Outcome(Result.FAIL, "there", "not there")
-    parts = [(Result.PASS, "there", "there"), *_parts(check, context, path, found)]
+        return Outcome(Result.FAIL, there, "not there")
+    parts = [(Result.PASS, there, "there"), *_parts(check, context, found)]
     return Outcome(
         worst(result for result, _, _ in parts),
         ", ".join(measured for _, measured, _ in parts if measured),
@@ -59,7 +57,46 @@ def age_part(
     return judged_age(age, *check_ages), age_text(age), age_limit_text(*check_ages)
 
 
-def _parts(check: File, context: CheckContext, path: Path, found: os.stat_result) -> Iterator[Part]:
+def _found(base: Path, name: str) -> dict[Path, os.stat_result]:
+    """Return the files that a path means: that one, or all that fit the pattern; the newest first."""
+    whole = base / name
+    paths = [whole]
+    if glob.has_magic(name) and not whole.exists():
+        names = glob.iglob(str(whole), recursive=True, include_hidden=True)  # noqa: PTH207 -- takes absolute patterns
+        paths = [Path(each) for each in islice(names, FILES_MAX + 1)]
+        if len(paths) > FILES_MAX:
+            raise CheckError(f"{name}: more than {FILES_MAX:,} files fit; name fewer")
+    found: dict[Path, os.stat_result] = {}
+    for path in paths:
+        try:
+            found[path] = path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            raise CheckError(f"{path} can't be looked at: {error.strerror}") from error
+    return dict(sorted(found.items(), key=lambda one: one[1].st_mtime, reverse=True))
+
+
+def _counted(found: Mapping[Path, object]) -> str:
+    newest = next(iter(found)).name
+    return newest if len(found) == 1 else f"{len(found)} there, the newest {newest}"
+
+
+def _parts(
+    check: File, context: CheckContext, found: Mapping[Path, os.stat_result]
+) -> Iterator[Part]:
+    """Look at all that fit a pattern; how old, only the newest: it is the one that is written to."""
+    several = len(found) > 1
+    newest = next(iter(found.values()))
+    for path, status in found.items():
+        for result, measured, threshold in _parts_of(check, path, status):
+            if not several or result is not Result.PASS:
+                yield result, f"{path.name}: {measured}" if several else measured, threshold
+    if check.max_age is not None or check.warn_age is not None:
+        yield age_part(newest.st_mtime, (check.max_age, check.warn_age), context)
+
+
+def _parts_of(check: File, path: Path, found: os.stat_result) -> Iterator[Part]:
     if check.mode is not None:
         actual, allowed = stat.S_IMODE(found.st_mode), int(check.mode, 8)
         result = Result.FAIL if actual & ~allowed else Result.PASS
@@ -72,8 +109,6 @@ def _parts(check: File, context: CheckContext, path: Path, found: os.stat_result
         owner = _name_of(found.st_uid)
         same = check.owner in {owner, str(found.st_uid)}
         yield Result.PASS if same else Result.FAIL, f"owner {owner}", f"owner {check.owner}"
-    if check.max_age is not None or check.warn_age is not None:
-        yield age_part(found.st_mtime, (check.max_age, check.warn_age), context)
     if check.contains_keys:
         yield _keys_part(check, path)
 
@@ -102,17 +137,18 @@ def _keys_part(check: File, path: Path) -> Part:
 def _keys_set_in(path: Path) -> set[str]:
     """Return the keys that have a value: an empty one, or ``<your key>``, is none."""
     raw = read_bytes(path)
-    if path.suffix.lower() in SUFFIXES:
-        values = list(nodes(parse(decode(path.name, raw))))
+    if known_format(path.name) not in {None, "env"}:
+        value = parse(decode(path.name, raw))
+        # A name of a properties file has dots in it, and is one name all the same.
+        whole = (
+            value.items()
+            if known_format(path.name) == "properties" and isinstance(value, dict)
+            else ()
+        )
+        values = [*nodes(value), *whole]
     else:
-        text = raw.decode("utf-8", errors="replace")
-        values = [(match[1], _unquoted(match[2])) for match in _VARIABLE.finditer(text)]
+        values = variables(raw.decode("utf-8", errors="replace")).items()
     return {key for key, value in values if _is_set(value)}
-
-
-def _unquoted(text: str) -> str:
-    quoted = re.match(r"""(["'])(.*?)\1""", text)
-    return quoted[2] if quoted else text.partition(" #")[0].strip()
 
 
 def _is_set(value: object) -> bool:

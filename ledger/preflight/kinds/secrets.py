@@ -14,7 +14,7 @@ from ledger.configuration import patterns, places
 from ledger.configuration.loader import parse
 from ledger.configuration.names import Hint, hint_of
 from ledger.configuration.secrets import Findings
-from ledger.configuration.source import SUFFIXES, decode
+from ledger.configuration.source import decode, known_format
 from ledger.domain.errors import BadInput, FileProblem
 from ledger.domain.values.fingerprints import key_path, shortened
 from ledger.files import read_bounded
@@ -113,7 +113,7 @@ def _is_ignored(root: Path, path: Path, ignore: Sequence[str]) -> bool:
 
 def _by_key(name: str, raw: bytes) -> Iterator[tuple[int, str]]:
     """A configuration file is read as one: the name of the key tells most."""
-    if Path(name).suffix.lower() not in SUFFIXES:
+    if known_format(name) is None:
         return
     try:
         source = decode(name, raw)

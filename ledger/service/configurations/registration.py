@@ -169,7 +169,7 @@ def put(
 
     state = ledger.load(system)
     contents = [(name, read_bytes(path)) for name, path in named_paths(state, paths, names)]
-    snapshot = snapshot_under(contents, ledger.keys)
+    snapshot = snapshot_under(contents, ledger.keys, new=True)
     keep(ledger, snapshot, origin)
     registered = registration_of(snapshot, source=", ".join(str(path) for path in paths))
     changes = changes_between(ledger, state.fingerprint, snapshot.fingerprint)

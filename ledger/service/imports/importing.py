@@ -125,7 +125,7 @@ def import_git(
             return before
 
         def kept(contents: list[tuple[str, bytes]]) -> Snapshot:
-            return snapshot_under(contents, ledger.keys)
+            return snapshot_under(contents, ledger.keys, new=True)
 
         steps = history.steps(told, names, kept, ledger.recorder.clock.now())
         return _run(ledger, source, steps, told, origin, manner)

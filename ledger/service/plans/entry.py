@@ -21,7 +21,7 @@ from ledger.domain.decision import Decision, insist_on_no_rule
 from ledger.domain.errors import DriftFound
 from ledger.domain.plans import decide as phases
 from ledger.domain.state import SystemState
-from ledger.domain.values.fingerprints import flatten, leaf_text
+from ledger.domain.values.fingerprints import flatten
 from ledger.profiles.phases import Phase
 from ledger.service.configurations import apply, registration
 from ledger.service.configurations.apply import Contents
@@ -44,6 +44,8 @@ class Overlaid:
     changes: tuple[events.Change, ...]
     paths: tuple[str, ...]
     """Of the files that it writes."""
+    texts: frozenset[str]
+    """The keys that can only say a text, because of their files' format."""
 
 
 def overlaid(ledger: Ledger, state: SystemState, phase: Phase) -> Overlaid | None:
@@ -57,9 +59,13 @@ def overlaid(ledger: Ledger, state: SystemState, phase: Phase) -> Overlaid | Non
     if world.configs is None or state.fingerprint is None:
         return None
     said = flatten(orjson.loads(ledger.blob(state.fingerprint.removeprefix("sha256:"))))
-    if all(said.get(key) == leaf_text(value) for key, value in phase.overlay.items()):
+    from ledger.configuration.overlay import overlaid as lay_over, says, text_keys
+
+    texts = texts_in_force(ledger, state)
+    if all(
+        says(said.get(key), value, is_text=key in texts) for key, value in phase.overlay.items()
+    ):
         return None
-    from ledger.configuration.overlay import overlaid as lay_over
     from ledger.configuration.snapshot import snapshot_under
 
     if registration.in_place(ledger, state, world) != state.fingerprint:
@@ -72,11 +78,25 @@ def overlaid(ledger: Ledger, state: SystemState, phase: Phase) -> Overlaid | Non
     files = state.configs[state.fingerprint].snapshots[str(state.snapshot)]
     base = [(file.name, standing[file.name]) for file in files]
     contents = dict(lay_over(base, phase.overlay))
+    texts = text_keys(list(contents.items()))
     snapshot = snapshot_under(contents.items(), ledger.keys)
     now = flatten(orjson.loads(snapshot.canonical))
     changed = [name for name, content in contents.items() if content != standing[name]]
     paths = tuple(str(world.config_files[name]) for name in changed)
-    return Overlaid(snapshot, contents, registration.changes_of(said, now), paths)
+    return Overlaid(snapshot, contents, registration.changes_of(said, now), paths, texts)
+
+
+def texts_in_force(ledger: Ledger, state: SystemState) -> frozenset[str]:
+    """Return the keys of the configuration in force that can only say a text (of ``.env``, say)."""
+    from ledger.configuration.overlay import text_keys
+    from ledger.configuration.source import TEXTS_ONLY, format_of
+
+    if state.fingerprint is None:
+        return frozenset()
+    files = state.configs[state.fingerprint]["snapshots"][str(state.snapshot)]
+    if not any(format_of(file["name"]) in TEXTS_ONLY for file in files):
+        return frozenset()
+    return text_keys([(file["name"], ledger.blob(file["sha256"])) for file in files])
 
 
 def enter(

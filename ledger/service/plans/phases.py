@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -100,7 +100,7 @@ def preview(ledger: Ledger, system: str, name: str | None, actor: Actor) -> Prev
         if decided.events:
             _insist_on_configuration(ledger, state, phase)
         return Preview(decided)
-    _insist(system, phase, wanted.snapshot.canonical)
+    _insist(system, phase, wanted.snapshot.canonical, wanted.texts)
     return Preview(decided, wanted.changes, wanted.paths)
 
 
@@ -146,7 +146,7 @@ def _go(ledger: Ledger, system: str, name: str | None, origin: Origin) -> Decisi
     if phase is not None and decide(state).events and entry.overlaid(ledger, state, phase):
         return entry.enter(
             ledger, system, phase, decide, origin,
-            lambda overlaid: _insist(system, phase, overlaid.snapshot.canonical),
+            lambda overlaid: _insist(system, phase, overlaid.snapshot.canonical, overlaid.texts),
         )  # fmt: skip
 
     def decide_on_what_is_in_force(state: SystemState) -> Decision:
@@ -177,17 +177,20 @@ def _scope(phase: Phase | None) -> dict[str, tuple[str, ...]]:
     return dict(phase.scope) if phase is not None else {}
 
 
-def breaches(phase: Phase, configuration: Any) -> list[str]:
+def breaches(phase: Phase, configuration: Any, texts: Collection[str] = frozenset()) -> list[str]:
     """Return, as sentences, where a configuration says something else than a phase allows.
 
     A number under ``exposure`` is the most that the key may say; anything else, and all of ``overlay``,
     has to stand there as it is. A key that is not there can't be told to be within its limit (I8).
+    ``texts`` are the keys of files that have nothing but texts (``.env``): 5 is "5" there.
     """
+    from ledger.configuration.overlay import says
+
     said = flatten(configuration)
     found = [
         f"{key} is {said.get(key, 'not set')}, and this phase has {leaf_text(wanted)}"
         for key, wanted in phase.overlay.items()
-        if said.get(key) != leaf_text(wanted)
+        if not says(said.get(key), wanted, is_text=key in texts)
     ]
     for key, most in phase.exposure.items():
         value = _number(said.get(key))
@@ -196,7 +199,7 @@ def breaches(phase: Phase, configuration: Any) -> list[str]:
                 found.append(f"{key} is {said.get(key, 'not set')}, and has to be at most {most}")
             elif value > most:
                 found.append(f"{key} is {said[key]}, more than the {most} of this phase")
-        elif said.get(key) != leaf_text(most):
+        elif not says(said.get(key), most, is_text=key in texts):
             found.append(
                 f"{key} is {said.get(key, 'not set')}, and this phase has {leaf_text(most)}"
             )
@@ -219,12 +222,13 @@ def _insist_on_configuration(ledger: Ledger, state: SystemState, phase: Phase | 
             f"{phase.name} has limits, and {state.system} has no configuration in force.",
             hint=f"rollout config put {state.system} FILE… --in-force",
         )
-    _insist(state.system, phase, ledger.blob(state.fingerprint.removeprefix("sha256:")))
+    canonical = ledger.blob(state.fingerprint.removeprefix("sha256:"))
+    _insist(state.system, phase, canonical, entry.texts_in_force(ledger, state))
 
 
-def _insist(system: str, phase: Phase, canonical: bytes) -> None:
+def _insist(system: str, phase: Phase, canonical: bytes, texts: Collection[str]) -> None:
     configuration: Mapping[str, Any] = orjson.loads(canonical)
-    found = breaches(phase, configuration)
+    found = breaches(phase, configuration, texts)
     if found:
         raise GateClosed(
             f"The configuration is not that of {phase.name}: {'; '.join(found)}.",
