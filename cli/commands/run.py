@@ -6,7 +6,7 @@ import contextlib
 import os
 import socket
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import click
 import orjson
@@ -34,7 +34,7 @@ from ledger.service.core.plan_in_force import plan_of
 from ledger.service.core.recorder import Origin
 from ledger.service.core.session import Ledger
 from ledger.service.gates import preflight
-from ledger.service.runs import run as running, supervisor
+from ledger.service.runs import environment, run as running, supervisor
 from ledger.service.runs.supervisor import Ended
 
 COUNTDOWN_SECONDS: Final = 5
@@ -45,7 +45,7 @@ NOT_STARTED: Final = 126
 @click.command(context_settings={"ignore_unknown_options": True})
 @options.system
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- COMMAND...")
-@click.option("--run-tag", metavar="TAG", help="Default: date, time and system.")
+@click.option("--run-tag", metavar="TAG", help="Default: RUN_TAG, or date, time and system.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=Path("artifacts/runtime"),
               show_default=True, help="Where run_tag.txt and the like are written.")  # fmt: skip
 @click.option("--countdown", type=click.IntRange(0, 60), default=COUNTDOWN_SECONDS, show_default=True,
@@ -76,7 +76,8 @@ def run(
     collecting.stay()
     supervisor.insist_on_program(command)
     now = call.now()
-    tag = run_tag or f"{now:%Y%m%d_%H%M%S}_{call.system.replace('/', '-')}"
+    named = run_tag or os.environ.get("RUN_TAG")
+    tag = named or f"{now:%Y%m%d_%H%M%S}_{call.system.replace('/', '-')}"
     call.runtime.offline_ledger.recorder.insist_on_plain(tag, "run tag")
     origin = call.origin
     with running.alone_here(call.runtime.offline_ledger, call.system, tag) as lock:
@@ -121,13 +122,15 @@ def _run(
     _count_down(runtime, countdown)
     # Only now: somebody may have paused it, or taken its configuration back, while we counted.
     state = running.state_before_start(ledger, system, away=away)
+    configured = {} if away else environment.of_configuration(ledger, state)
+    environment.insist_on_agreement(configured, os.environ)
     mode = halted or running.restore_mode(ledger, state, say)
     told = running.facts(state, tag, mode, runtime.clock.now())
     running.write_out(out, {"run_tag.txt": f"{tag}\n".encode(), "run.json": running.as_json(told)})
     click.echo(running.first_line(told))
     started = _started(ledger, state, tag, command, mode)
-    environment = {**os.environ, **_variables(told, state)}
-    with supervisor.Program(command, environment, runtime.clock, say, lock) as program:
+    given = environment.whole(os.environ, environment.told_of_run(told, state), configured)
+    with supervisor.Program(command, given, runtime.clock, say, lock) as program:
         try:
             ended = program.run(
                 lambda: running.record_start(ledger, system, started, origin, away=away)
@@ -224,18 +227,6 @@ def _count_down(runtime: Runtime, seconds: int) -> None:
     for left in range(seconds, 0, -1):
         say(f"starting in {left} s; Ctrl-C stops it here")
         runtime.clock.sleep(0.999)
-
-
-def _variables(told: dict[str, Any], state: SystemState) -> dict[str, str]:
-    """Return what the program finds in its environment."""
-    given = {
-        "RUN_TAG": told["run_tag"],
-        "CONFIG_FINGERPRINT": told["config_fingerprint"] or "",
-        "PROFILE_NAME": told["profile"] or "",
-        "EXEC_MODE": told["mode"].partition("/")[0],
-        "EXEC_CONTROL_FILE": state.actuators.control_file or "",
-    }
-    return {name: value for name, value in given.items() if value}
 
 
 def _started(

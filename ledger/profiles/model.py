@@ -23,6 +23,7 @@ from ledger.profiles.parts import Name, Plain
 from ledger.profiles.phases import Guard, Kill, Phase
 
 HALF_HOUR = timedelta(minutes=30)
+VariableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
 
 class ConfigPlace(Strict):
@@ -141,6 +142,10 @@ class Profile(Strict):
     params: dict[Name, Plain] = {}
     """Values that checks name as ${NAME}; `--param NAME=VALUE` sets another one."""
     actuators: ActuatorPlaces = ActuatorPlaces()
+    choices: dict[VariableName, Annotated[dict[str, str], Field(min_length=2)]] = {}
+    """By the variable that chooses one of several configuration files: its value -> the file's name."""
+    variables: str | None = None
+    """The name of the configuration file (``.env``) that `rollout run` gives the program as variables."""
     modes: dict[Literal["mock", "real"], Guard] = {}
     preflight: Preflight = Preflight()
     waivers: Waivers = Waivers()
@@ -172,9 +177,19 @@ class Profile(Strict):
             )
             for number, kill in enumerate(phase.kill):
                 self._mitigates(kill, (*at, "kill", number))
+            for variable, choice in phase.choose.items():
+                self._chooses(variable, choice, (*at, "choose", variable))
             if phase.success and not (phase.min_duration or all(one.over for one in phase.success)):
                 raise Misfit((*at, "success"), "success needs a min_duration, or over in each")
         return self
+
+    def _chooses(self, variable: str, choice: str, at: tuple[str | int, ...]) -> None:
+        known = self.choices.get(variable)
+        if known is None:
+            raise Misfit(at, f"choices names no files that {variable} chooses")
+        if choice not in known:
+            wanted = did_you_mean(choice, known) or "known here: " + ", ".join(known)
+            raise Misfit(at, f"{variable} has no choice {choice!r}; {wanted}")
 
     def _mitigates(self, kill: Kill, at: tuple[str | int, ...]) -> None:
         if (kill.action == "mitigate") != (kill.mitigation is not None):

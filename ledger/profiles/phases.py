@@ -95,6 +95,8 @@ class Phase(Strict):
     """Symbols, slices, sessions."""
     exposure: dict[str, Plain] = {}
     """Limits by configuration key: a number is the most that the configuration may say."""
+    choose: dict[str, str] = {}
+    """By variable, which of the files that it chooses the configuration has in this phase."""
     overlay: dict[str, Plain] = {}
     """What the configuration says in this phase, by key path."""
     entry: Entry = Entry()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from ledger.domain import events
 from ledger.domain.configurations import decide as configurations
 from ledger.domain.decision import Decision
-from ledger.domain.errors import LedgerError, Refused, StaleRevision, UsageError
+from ledger.domain.errors import BadInput, LedgerError, Refused, StaleRevision, UsageError
 from ledger.domain.log.event import Event
 from ledger.domain.log.ids import LEDGER_STREAM
 from ledger.domain.state import SystemState
@@ -169,6 +169,7 @@ def put(
 
     state = ledger.load(system)
     contents = [(name, read_bytes(path)) for name, path in named_paths(state, paths, names)]
+    _insist_on_one_choice(ledger, state, [name for name, _ in contents])
     snapshot = snapshot_under(contents, ledger.keys, new=True)
     keep(ledger, snapshot, origin)
     registered = registration_of(snapshot, source=", ".join(str(path) for path in paths))
@@ -201,6 +202,25 @@ def put(
         changes=changes,
         secrets=tuple(path for file in snapshot.files for path in file.secrets),
     )
+
+
+def _insist_on_one_choice(ledger: Ledger, state: SystemState, names: Sequence[str]) -> None:
+    """Refuse files of which a variable chooses one: laid over one another they are what nobody runs."""
+    if state.profile is None:
+        return
+    from ledger.service.core.plan_in_force import plan_of
+
+    try:
+        choices = plan_of(ledger, state).profile.choices
+    except BadInput:  # an older plan, which this release reads no more: it names no choices
+        return
+    for variable, files in choices.items():
+        several = [name for name in names if name in files.values()]
+        if len(several) > 1:
+            raise BadInput(
+                f"{', '.join(several)}: {variable} chooses one of them; together they are what nobody runs.",
+                hint="Put the one that is meant, with the files that belong to all.",
+            )
 
 
 def _warn_if_elsewhere(ledger: Ledger, state: SystemState, declared: str) -> None:

@@ -6,7 +6,7 @@ So neither is ever the case without the other, wherever a crash comes.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 from uuid import UUID
@@ -18,7 +18,7 @@ from ledger.domain import events
 from ledger.domain.configurations import decide as configurations
 from ledger.domain.configurations.decide import short
 from ledger.domain.decision import Decision, insist_on_no_rule
-from ledger.domain.errors import DriftFound
+from ledger.domain.errors import BadInput, DriftFound
 from ledger.domain.plans import decide as phases
 from ledger.domain.state import SystemState
 from ledger.domain.values.fingerprints import flatten
@@ -28,6 +28,7 @@ from ledger.service.configurations.apply import Contents
 from ledger.service.configurations.snapshots import save_unknown
 from ledger.service.core.actuators import World, world_of
 from ledger.service.core.operation import Operation, begin
+from ledger.service.core.plan_in_force import plan_of
 from ledger.service.core.recorder import Origin
 from ledger.service.core.session import Ledger
 
@@ -62,7 +63,9 @@ def overlaid(ledger: Ledger, state: SystemState, phase: Phase) -> Overlaid | Non
     from ledger.configuration.overlay import overlaid as lay_over, says, text_keys
 
     texts = texts_in_force(ledger, state)
-    if all(
+    files = [file.name for file in state.configs[state.fingerprint].snapshots[str(state.snapshot)]]
+    wanted = _chosen(ledger, state, phase, files)
+    if wanted == files and all(
         says(said.get(key), value, is_text=key in texts) for key, value in phase.overlay.items()
     ):
         return None
@@ -75,8 +78,13 @@ def overlaid(ledger: Ledger, state: SystemState, phase: Phase) -> Overlaid | Non
             hint=f"rollout drift {state.system} shows how: keep it or put it back first",
         )
     standing = world.configs.read()
-    files = state.configs[state.fingerprint].snapshots[str(state.snapshot)]
-    base = [(file.name, standing[file.name]) for file in files]
+    missing = [name for name in wanted if name not in standing]
+    if missing:
+        raise BadInput(
+            f"{phase.name} chooses {', '.join(missing)}: not in place among the files of {state.system}.",
+            hint=f"rollout system add {state.system} --config-file NAME=PATH … registers it",
+        )
+    base = [(name, standing[name]) for name in wanted]
     contents = dict(lay_over(base, phase.overlay))
     texts = text_keys(list(contents.items()))
     snapshot = snapshot_under(contents.items(), ledger.keys)
@@ -86,6 +94,20 @@ def overlaid(ledger: Ledger, state: SystemState, phase: Phase) -> Overlaid | Non
     return Overlaid(snapshot, contents, registration.changes_of(said, now), paths, texts)
 
 
+def _chosen(ledger: Ledger, state: SystemState, phase: Phase, files: Sequence[str]) -> list[str]:
+    """Return the names of the configuration's files with those that ``phase`` chooses among alternatives."""
+    names = list(files)
+    if not phase.choose:
+        return names
+    choices = plan_of(ledger, state).profile.choices
+    for variable, choice in phase.choose.items():
+        known = choices[variable]
+        at = next((i for i, name in enumerate(names) if name in known.values()), len(names))
+        names = [name for name in names if name not in known.values()]
+        names.insert(at, known[choice])
+    return names
+
+
 def texts_in_force(ledger: Ledger, state: SystemState) -> frozenset[str]:
     """Return the keys of the configuration in force that can only say a text (of ``.env``, say)."""
     from ledger.configuration.overlay import text_keys
@@ -93,10 +115,10 @@ def texts_in_force(ledger: Ledger, state: SystemState) -> frozenset[str]:
 
     if state.fingerprint is None:
         return frozenset()
-    files = state.configs[state.fingerprint]["snapshots"][str(state.snapshot)]
-    if not any(format_of(file["name"]) in TEXTS_ONLY for file in files):
+    files = state.configs[state.fingerprint].snapshots[str(state.snapshot)]
+    if not any(format_of(file.name) in TEXTS_ONLY for file in files):
         return frozenset()
-    return text_keys([(file["name"], ledger.blob(file["sha256"])) for file in files])
+    return text_keys([(file.name, ledger.blob(file.sha256)) for file in files])
 
 
 def enter(
