@@ -86,9 +86,10 @@ def test_a_rotated_log_goes_on(tmp_path: Path) -> None:
     assert source.read().problem is None
     add(log, "ALARM\n")
     assert said(source.read()) == {"alarms_total": "1"}
+    add(log, "ALARM 2, which nobody has read when the log is moved away\n")
     log.rename(tmp_path / "bot.log.1")
-    add(log, "ALARM 2\n")
-    assert said(source.read()) == {"alarms_total": "2"}
+    add(log, "ALARM 3\n")
+    assert said(source.read()) == {"alarms_total": "3"}
 
 
 def test_the_time_of_a_line_is_the_one_it_says(tmp_path: Path) -> None:
