@@ -105,7 +105,7 @@ class _Commands(click.Group):
 
 
 def _tell_version(context: click.Context) -> None:
-    from cli.commands.setup import version_text
+    from cli.version import version_text
 
     click.echo(version_text())
     context.exit()

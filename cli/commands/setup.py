@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import platform
-import sys
 from collections.abc import Callable
 
 import click
 
 from cli.call import Call, with_output
 from cli.output import say
+from cli.version import version_text
 from cli.wiring import Runtime
 from ledger.domain.errors import LedgerError
 from ledger.service.configurations.registration import adopted_key, insist_on_key
@@ -124,11 +124,6 @@ def version() -> None:
       rollout version
     """
     click.echo(version_text())
-
-
-def version_text() -> str:
-    """Return the program's version, and what it runs on."""
-    return f"rollout-ledger {PROGRAM_VERSION} (Python {platform.python_version()}, {sys.platform})"
 
 
 @click.command()

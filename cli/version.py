@@ -1,0 +1,13 @@
+"""What `rollout version` and `rollout --version` say."""
+
+from __future__ import annotations
+
+import platform
+import sys
+
+
+def version_text() -> str:
+    """Return the program's version, and what it runs on."""
+    from ledger.service.core.creation import PROGRAM_VERSION
+
+    return f"rollout-ledger {PROGRAM_VERSION} (Python {platform.python_version()}, {sys.platform})"
