@@ -133,8 +133,8 @@ MUTANTS: Final = (
     ),
     Mutant(
         ROLLBACKS, "the second press goes one further back",
-        'state.applied_cause == "rollback"\n        and record',
-        'state.applied_cause == "imported"\n        and record', _DOMAIN,
+        'state.applied_cause == "rollback"\n        and known',
+        'state.applied_cause == "imported"\n        and known', _DOMAIN,
     ),
     Mutant(
         ROLLBACKS, "a second rollback begins beside the first",
