@@ -119,9 +119,10 @@ def test_every_command_speaks_json(bot: Rollout) -> None:
 
 @pytest.mark.parametrize("actor", ["human:", ":", " ", "human: ", "wizard:ann"])
 def test_somebody_is_always_named(actor: str, bot: Rollout) -> None:
-    """I11: nobody is no actor."""
+    """I11, I33: nobody is no actor; a pause is the login's then, and goes ahead."""
     nobody = Rollout(bot.home, bot.dsn, actor=actor)
-    assert "names nobody" in nobody("pause", "bot", exits=2).err
+    assert "names nobody" in nobody("alert", "ack", "bot", "A", exits=2).err
+    assert "your login is recorded" in nobody("pause", "bot").err
 
 
 def test_a_reason_says_something(bot: Rollout) -> None:

@@ -49,17 +49,20 @@ def amend(
         UsageError: as `systems.amend` and `register` do.
         OperationInProgress: somebody is at work on the system.
     """
-    gone: tuple[str, ...] = ()
+    # A path may hold bytes that are no text, and those can't even be compared with what is registered.
+    paths = (amendment.control_file, amendment.mitigation_file, amendment.code)
+    for path in (*paths, *(file.path for file in amendment.config_files)):
+        if path is not None:
+            ledger.recorder.insist_on_plain(path, "path")
+    before: Registration | None = None
 
     def decide(state: SystemState) -> Decision:
-        nonlocal gone
-        decision = systems.amend(state, amendment)
-        after = [Registration.of(event.payload()) for event in decision.events]
-        gone = systems.dropped(state.registration, after[0] if after else None)
-        return decision
+        nonlocal before
+        before = state.registration
+        return systems.amend(state, amendment)
 
     state, decision = _record(ledger, system, origin, decide)
-    return state, decision, gone
+    return state, decision, systems.dropped(before, state.registration if decision.events else None)
 
 
 def _record(
