@@ -202,7 +202,8 @@ def _roll_back(
         return [failed, told("pause", outcome, f"instead of the rollback: {explanation}")]
     if result.outcome == "skipped":
         skipped = told("rollback", "skipped", result.explanation)
-        if _went_back_since(state, since):
+        # What a killed watch had begun may have been finished just now, and is in no state from before.
+        if _went_back_since(state if away is not None else ledger.load(state.system), since):
             return [skipped]
         outcome, explanation = _pause(ledger, state, "halt", origin, away)
         return [skipped, told("pause", outcome, f"there is nothing to go back to: {explanation}")]
