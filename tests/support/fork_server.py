@@ -35,7 +35,7 @@ ENVIRONMENT: Final = dict(os.environ)
 READ_AT_START: Final = re.compile(r"PYTHON|LD_|LC_|LANG|TZ$|HOME$|XDG_|TMP|MALLOC|GLIBC|SSL_|MPL")
 # What the program imports inside of functions, and takes a while to.
 HEAVY: Final = (
-    "alembic.config", "apprise", "detect_secrets.plugins.base", "dulwich.repo", "httpx", "jinja2",
+    "alembic.config", "apprise", "detect_secrets.plugins.base", "dulwich.repo", "jinja2",
     "matplotlib.dates", "matplotlib.figure", "prometheus_client.parser", "psutil", "pyrage",
 )  # fmt: skip
 LENGTH: Final = struct.Struct("!Q")
