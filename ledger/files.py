@@ -301,12 +301,19 @@ def _open_temporary(target: Path) -> _Staged:
     while True:
         name = f"{_temporary_prefix(target)}{os.urandom(8).hex()}{_TEMPORARY_SUFFIX}"
         temporary = target.with_name(name)
-        descriptor = os.open(temporary, flags, 0o600)
-        with suppress(OSError):  # where there are no locks, nobody takes our file for a leftover
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        # Another writer may have taken the file for a leftover before it was locked. Then again.
-        if os.fstat(descriptor).st_nlink > 0:
-            return _Staged(target, temporary, descriptor)
+        try:
+            descriptor = os.open(temporary, flags, 0o600)
+            with suppress(
+                OSError
+            ):  # where there are no locks, nobody takes our file for a leftover
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            # Another writer may have taken the file for a leftover before it was locked. Then again.
+            if os.fstat(descriptor).st_nlink > 0:
+                return _Staged(target, temporary, descriptor)
+        except KeyboardInterrupt:
+            with suppress(OSError):
+                temporary.unlink()
+            raise
         os.close(descriptor)
 
 

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -41,10 +42,11 @@ def out(tmp_path: Path) -> Path:
 
 
 def begun(folder: Path) -> Iterator[Path]:
-    """Yield what an export has begun to write, under any name but its own."""
+    """Yield what an export has begun to fill, under any name but its own."""
     for path in folder.rglob(".*"):
-        if path.name.endswith(".rollout-tmp") or path.is_file():
-            yield path
+        with suppress(FileNotFoundError):  # it has its own name by now
+            if any(path.iterdir()) if path.is_dir() else path.stat().st_size:
+                yield path
 
 
 @pytest.mark.parametrize("form", FORMS)
