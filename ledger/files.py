@@ -25,6 +25,7 @@ from typing import BinaryIO, Final
 from ledger.clock import SystemClock
 from ledger.domain.clock import Clock
 from ledger.domain.errors import FileNotRead, FileNotWritten, OperationInProgress
+from ledger.interrupts import interrupts_held
 
 NEW_FILE_MODE: Final = 0o644
 _TEMPORARY_SUFFIX: Final = ".rollout-tmp"
@@ -89,8 +90,7 @@ def write_all_atomically(
                 target = _real_target(path)
                 if create_folder:
                     _make_folder(target.parent)
-                staged.append(_stage(target, content, new_file_mode))
-            _ = stack.callback(staged[-1].discard)
+                staged.append(_stage(stack, target, content, new_file_mode))
         replaced: list[Path] = []
         for file in staged:
             with told_as_not_written(file.target, replaced):
@@ -110,19 +110,15 @@ def open_atomically(path: Path) -> Generator[BinaryIO]:
     Raises:
         FileNotWritten: what is in place is untouched. No temporary file stays behind.
     """
-    with told_as_not_written(path):
+    with told_as_not_written(path), ExitStack() as stack:
         target = _real_target(path)
-        _remove_leftovers(target)
-        staged = _open_temporary(target)
-        try:
-            with open(staged.descriptor, "wb", closefd=False) as file:
-                yield file
-            _set_owner_and_mode(staged, 0o666 & ~_umask())
-            os.fsync(staged.descriptor)
-            _ = staged.temporary.replace(target)
-            sync_folder(target.parent)
-        finally:
-            staged.discard()
+        staged = _open_temporary(stack, target)
+        with open(staged.descriptor, "wb", closefd=False) as file:
+            yield file
+        _set_owner_and_mode(staged, 0o666 & ~_umask())
+        os.fsync(staged.descriptor)
+        _ = staged.temporary.replace(target)
+        sync_folder(target.parent)
 
 
 def read_bounded(path: Path, *, bytes_max: int) -> bytes | None:
@@ -238,7 +234,7 @@ class _Staged:
 
 
 def _real_target(path: Path) -> Path:
-    """Follow links to the file that is meant, and insist that it is one, if it is there."""
+    """Follow links to the file that is meant, and require that it is one, if it is there."""
     target = Path(os.path.realpath(path))
     with suppress(FileNotFoundError):
         kind = target.stat().st_mode
@@ -258,18 +254,13 @@ def _make_folder(folder: Path) -> None:
         sync_folder(parent.parent)
 
 
-def _stage(target: Path, content: bytes, new_file_mode: int) -> _Staged:
-    _remove_leftovers(target)
-    staged = _open_temporary(target)
-    try:
-        remaining = memoryview(content)
-        while remaining:
-            remaining = remaining[os.write(staged.descriptor, remaining) :]
-        _set_owner_and_mode(staged, new_file_mode)
-        os.fsync(staged.descriptor)
-    except BaseException:
-        staged.discard()
-        raise
+def _stage(stack: ExitStack, target: Path, content: bytes, new_file_mode: int) -> _Staged:
+    staged = _open_temporary(stack, target)
+    remaining = memoryview(content)
+    while remaining:
+        remaining = remaining[os.write(staged.descriptor, remaining) :]
+    _set_owner_and_mode(staged, new_file_mode)
+    os.fsync(staged.descriptor)
     return staged
 
 
@@ -296,24 +287,26 @@ def _temporary_prefix(target: Path) -> str:
     return f".{os.fsdecode(os.fsencode(target.name)[:_TEMPORARY_STEM_BYTES_MAX])}."
 
 
-def _open_temporary(target: Path) -> _Staged:
+def _open_temporary(stack: ExitStack, target: Path) -> _Staged:
+    """Make a temporary file beside ``target``, which is gone when ``stack`` ends."""
+    _remove_leftovers(target)
+    with interrupts_held():
+        staged = _make_temporary(target)
+        _ = stack.callback(staged.discard)
+    return staged
+
+
+def _make_temporary(target: Path) -> _Staged:
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
     while True:
         name = f"{_temporary_prefix(target)}{os.urandom(8).hex()}{_TEMPORARY_SUFFIX}"
         temporary = target.with_name(name)
-        try:
-            descriptor = os.open(temporary, flags, 0o600)
-            with suppress(
-                OSError
-            ):  # where there are no locks, nobody takes our file for a leftover
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
-            # Another writer may have taken the file for a leftover before it was locked. Then again.
-            if os.fstat(descriptor).st_nlink > 0:
-                return _Staged(target, temporary, descriptor)
-        except KeyboardInterrupt:
-            with suppress(OSError):
-                temporary.unlink()
-            raise
+        descriptor = os.open(temporary, flags, 0o600)
+        with suppress(OSError):  # where there are no locks, nobody takes our file for a leftover
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        # Another writer may have taken the file for a leftover before it was locked. Then again.
+        if os.fstat(descriptor).st_nlink > 0:
+            return _Staged(target, temporary, descriptor)
         os.close(descriptor)
 
 

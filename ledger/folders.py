@@ -12,12 +12,13 @@ import os
 import shutil
 import tempfile
 from collections.abc import Generator, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
 from ledger.domain.errors import BadInput
 from ledger.files import sync_folder, told_as_not_written
+from ledger.interrupts import interrupts_held
 
 _SUFFIX: Final = ".rollout-tmp"
 _RANDOM_BYTES: Final = 8
@@ -69,24 +70,20 @@ def staged_folder(folder: Path, *, replace: bool = False) -> Generator[Path]:
     Raises:
         FileNotWritten: what was there is untouched.
     """
-    with told_as_not_written(folder):
-        folder = Path(os.path.abspath(folder))  # noqa: PTH100 -- a link to the folder stays one
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        _remove_leftovers(folder)
-        temporary = _beside(folder)
-        temporary.mkdir(mode=0o755)
-    descriptor = os.open(temporary, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        with suppress(OSError):  # where there are no locks, nobody takes ours for a leftover
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+    with ExitStack() as stack:
+        with told_as_not_written(folder):
+            folder = Path(os.path.abspath(folder))  # noqa: PTH100 -- a link to the folder stays one
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            _remove_leftovers(folder)
+            temporary = _beside(folder)
+            with interrupts_held():
+                temporary.mkdir(mode=0o755)
+                _ = stack.enter_context(_locked_until_removed(temporary))
         yield temporary
         with told_as_not_written(folder):
             for inner in [temporary, *(path for path in temporary.rglob("*") if path.is_dir())]:
                 sync_folder(inner)
             _take_the_name(temporary, folder, replace=replace)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-        os.close(descriptor)
 
 
 @contextmanager
@@ -100,25 +97,33 @@ def scratch_folder(name: str) -> Generator[Path]:
     """
     root = Path(tempfile.gettempdir())
     _remove_abandoned(root.glob(f"{name}-*{_SUFFIX}"))
-    with told_as_not_written(root):
-        folder, descriptor = _make_scratch(root, name)
-    try:
+    with ExitStack() as stack:
+        with told_as_not_written(root), interrupts_held():
+            folder = stack.enter_context(_made_scratch(root, name))
         yield folder
+
+
+@contextmanager
+def _made_scratch(root: Path, name: str) -> Generator[Path]:
+    while True:
+        folder = Path(tempfile.mkdtemp(_SUFFIX, f"{name}-", root))
+        with _locked_until_removed(folder):
+            if folder.exists():  # not locked yet, it may have been taken for abandoned
+                yield folder
+                return
+
+
+@contextmanager
+def _locked_until_removed(folder: Path) -> Generator[None]:
+    """Hold the lock of a new folder, and remove it at the end of the block, unless it has another name."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with suppress(OSError):  # where there are no locks, nobody takes ours for a leftover
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         os.close(descriptor)
-
-
-def _make_scratch(root: Path, name: str) -> tuple[Path, int]:
-    """Return a new folder and the descriptor that holds its lock."""
-    while True:
-        folder = Path(tempfile.mkdtemp(_SUFFIX, f"{name}-", root))
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        with suppress(OSError):
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        if folder.exists():
-            return folder, descriptor
-        os.close(descriptor)  # not locked yet, it was taken for abandoned
 
 
 def _take_the_name(temporary: Path, folder: Path, *, replace: bool) -> None:

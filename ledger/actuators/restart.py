@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ledger import files
 from ledger.domain.errors import NotRestarted
+from ledger.programs import start_fault
 
 
 def restart(command: Sequence[str], folder: Path, *, timeout_seconds: float, said: Path) -> None:
@@ -31,7 +32,7 @@ def restart(command: Sequence[str], folder: Path, *, timeout_seconds: float, sai
             stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
     except (OSError, ValueError) as error:
-        fault = (getattr(error, "strerror", None) or str(error)).lower()
+        fault = start_fault(command[0], error, os.environ)
         raise NotRestarted(f"{command[0]} can't be started: {fault}.") from error
     finally:
         os.close(descriptor)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import signal
@@ -296,10 +297,10 @@ def test_kill_9_leaves_the_old_file_or_the_new_and_the_next_write_tidies_up(tmp_
 
 def test_the_temporary_file_of_a_living_writer_is_not_taken_for_a_leftover(tmp_path: Path) -> None:
     target = tmp_path / "mode.json"
-    staged = files._stage(target, b"slow", 0o644)
-    files.write_atomically(target, b"quick")
-    staged.temporary.replace(target)
-    staged.discard()
+    with contextlib.ExitStack() as stack:
+        staged = files._stage(stack, target, b"slow", 0o644)
+        files.write_atomically(target, b"quick")
+        staged.temporary.replace(target)
     assert target.read_bytes() == b"slow"
 
 

@@ -19,6 +19,7 @@ from ledger.preflight.finding import CheckError, Outcome, Result
 from ledger.preflight.guard import Guard
 from ledger.preflight.judging import number_text
 from ledger.preflight.specs import Command, ProgramVersion
+from ledger.programs import start_fault
 
 _HEAD_BYTES: Final = 4096
 _TAIL_BYTES: Final = 8192
@@ -101,8 +102,8 @@ def run_program(
             start_new_session=True,
         )
     except (OSError, ValueError) as error:
-        text = (getattr(error, "strerror", None) or str(error)).lower()
-        return f"{arguments[0]} can't be started: {text}"
+        fault = start_fault(arguments[0], error, environment)
+        return f"{arguments[0]} can't be started: {fault}"
     group = _Group(process)
     guard.on_stop(group.kill)
     said = _Said(process)
