@@ -77,7 +77,7 @@ def made(
     """
 
     seal = sealing.seal_for(recipients, passphrase, creating.resumable_key(folder))
-    runtime.store.insist_on_whole()
+    runtime.store.require_whole()
     _ = runtime.ledger  # appends what this machine did without the ledger
     position, found = digests_in(runtime.readmodel)
     backup = creating.create(

@@ -99,7 +99,7 @@ class Call:
         """Whether the reason says anything."""
         return says_something(self.reason)
 
-    def insist_on_reason(self, what: str, hint: str = "Say why: --reason TEXT") -> None:
+    def require_reason(self, what: str, hint: str = "Say why: --reason TEXT") -> None:
         """Raise unless a reason is given.
 
         Raises:
@@ -108,14 +108,14 @@ class Call:
         if not self.has_reason:
             raise ReasonRequired(what, hint=hint)
 
-    def insist_on_yes(self, what: str, *, yes: bool) -> None:
+    def require_yes(self, what: str, *, yes: bool) -> None:
         """Raise unless a reason is given and somebody says yes, at the terminal or by --yes.
 
         Raises:
             ReasonRequired: no reason, or nobody to ask.
             Refused: the answer was no.
         """
-        self.insist_on_reason(f"{what}: that needs a reason.")
+        self.require_reason(f"{what}: that needs a reason.")
         if yes:
             return
         if not sys.stdin.isatty():

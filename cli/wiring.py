@@ -79,10 +79,10 @@ class Runtime:
 
         server = EmbeddedPostgres(self.settings.home)
         if not server.files.data.exists():
-            self._insist_on_making()
+            self._require_making()
         return server.ensure_running(timeout_seconds=self._timeout_seconds * 3)
 
-    def _insist_on_making(self) -> None:
+    def _require_making(self) -> None:
         """Raise unless a new embedded ledger is wanted: an empty one says that nothing ever happened."""
         if not self.makes_ledger:
             raise LedgerUnreachable(
@@ -128,7 +128,7 @@ class Runtime:
             from ledger.service.core.creation import create_ledger
 
             if store.schema_revision() is None:
-                self._insist_on_making()
+                self._require_making()
                 say(f"a new ledger is made in {self.settings.home}")
             migrate.upgrade(self.dsn)
             create_ledger(self.recorder_for(store), self.origin())
@@ -153,16 +153,16 @@ class Runtime:
     @cached_property
     def _key(self) -> SecretKey:
         from ledger.configuration.keys import load_key
-        from ledger.service.configurations.registration import adopted_key, insist_on_key
+        from ledger.service.configurations.registration import adopted_key, require_key
 
         # A key is made for a ledger that has none yet: under another, every secret would look changed.
         store = self.__dict__.get("store")
         adopted = adopted_key(store)[0] if store is not None else None
         if adopted is not None and not self._has_key:
-            insist_on_key(adopted, None, self.settings.home)
+            require_key(adopted, None, self.settings.home)
         key = load_key(self.settings.home, create=store is not None)
         if adopted is not None:
-            insist_on_key(adopted, key.key_id, self.settings.home)
+            require_key(adopted, key.key_id, self.settings.home)
         return key
 
     @property

@@ -83,7 +83,7 @@ class CodeActuator(Protocol):
         """Tell whether ``commit`` is part of the history of the commit ``of``."""
         ...
 
-    def insist_on_clean(self, commit: str) -> None:
+    def require_clean(self, commit: str) -> None:
         """Raise unless the code can go to ``commit`` without losing what somebody has written.
 
         Raises:
@@ -95,7 +95,7 @@ class CodeActuator(Protocol):
         """Put the code at ``commit``, verified; return whether it was elsewhere. Safe to repeat.
 
         Raises:
-            Refused: as `insist_on_clean` does.
+            Refused: as `require_clean` does.
             FileNotWritten: it could not be done whole; the same again goes on from there.
             IntegrityFailure: it stands elsewhere all the same.
         """

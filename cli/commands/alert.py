@@ -53,7 +53,7 @@ def raise_(call: Call, name: str, severity: str, message: str, labels: tuple[str
     decision = manual.fire(
         call.ledger,
         call.system,
-        call.ledger.recorder.insist_on_plain(name, "alert's name"),
+        call.ledger.recorder.require_plain(name, "alert's name"),
         call.origin,
         severity=SEVERITIES[severity.lower()],
         message=message,

@@ -202,7 +202,7 @@ def verify(
         "took_ms": took_ms, "event": None,
     }  # fmt: skip
     store = call.runtime.store if backups.has_ledger(call.runtime) else None
-    if store is not None and verifying.insist_on_same_log(found, store):
+    if store is not None and verifying.require_same_log(found, store):
         event = events.BackupVerified(
             backup=found.name,
             made_at=found.metadata.made_at,

@@ -240,7 +240,7 @@ def apply_(
     if dry_run:
         show_plan(decision, changes, call.output, f"→ {short(full)}", ["ConfigApplied"])
         return
-    call.insist_on_yes(f"{call.system} gets {short(full)}, {_count(changes)}", yes=yes)
+    call.require_yes(f"{call.system} gets {short(full)}, {_count(changes)}", yes=yes)
     result = apply.apply(
         call.ledger,
         call.system,

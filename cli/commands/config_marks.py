@@ -33,7 +33,7 @@ def tag_(call: Call, fingerprint: str, tag: str) -> None:
     Example:
       rollout config tag bot 3f9c1a2 v2.0-prod
     """
-    call.ledger.recorder.insist_on_plain(check_tag_name(tag), "tag")
+    call.ledger.recorder.require_plain(check_tag_name(tag), "tag")
     _mark(
         call,
         fingerprint,

@@ -69,7 +69,7 @@ def parquet(call: Call, out: Path, up_to: int | None) -> None:
     from cli.progress import Progress
     from projections.archive.seal import export as bring_up
 
-    call.runtime.store.insist_on_whole()
+    call.runtime.store.require_whole()
     done = bring_up(
         call.runtime.store_dsn,
         out,
@@ -254,7 +254,7 @@ def _stream(
 
 def _wanted(runtime: Runtime, system: str | None, since: str | None, until: str | None) -> Wanted:
     now = runtime.clock.now()
-    runtime.store.insist_on_whole()
+    runtime.store.require_whole()
     if system is not None:
         _ = runtime.ledger.load(system)  # a name that is none is told, with the nearest one
     wanted = Wanted(

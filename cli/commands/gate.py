@@ -139,9 +139,9 @@ def waive(call: Call, subject: str, until: str, break_glass: bool, yes: bool) ->
 
     ledger = call.ledger
     profile = plan_of(ledger, ledger.load(call.system)).profile
-    _insist_on_known(profile, call.system, subject)
-    _insist_on_effect(profile, call.state(), subject, call.now())
-    call.insist_on_yes(f"{subject} of {call.system} is let pass", yes=yes)
+    _require_known(profile, call.system, subject)
+    _require_effect(profile, call.state(), subject, call.now())
+    call.require_yes(f"{subject} of {call.system} is let pass", yes=yes)
     now = call.now()
     end = _until(until, now)
     waiver = f"W-{ledger.load(call.system).revision + 1}"
@@ -163,7 +163,7 @@ def waive(call: Call, subject: str, until: str, break_glass: bool, yes: bool) ->
         say(f"it counts from the next evaluation: rollout gate eval {call.system}")
 
 
-def _insist_on_known(profile: Profile, system: str, subject: str) -> None:
+def _require_known(profile: Profile, system: str, subject: str) -> None:
     """Raise unless the plan has ``subject``: a waiver of a mistyped name would let nothing pass."""
 
     known = [
@@ -181,7 +181,7 @@ def _insist_on_known(profile: Profile, system: str, subject: str) -> None:
         )
 
 
-def _insist_on_effect(profile: Profile, state: SystemState, subject: str, now: datetime) -> None:
+def _require_effect(profile: Profile, state: SystemState, subject: str, now: datetime) -> None:
     """Raise where a waiver of a criterion could change no verdict: it would only look like a way on.
 
     Raises:

@@ -86,7 +86,7 @@ def log(
       rollout log --actor li.wei --type 'Mode*' -o jsonl
     """
 
-    _insist_on_a_type(filters["type_"])
+    _require_a_type(filters["type_"])
     if follow:
         collecting.stay()
     now = call.now()
@@ -113,7 +113,7 @@ def log(
         _follow(call.runtime, wanted, call.output)
 
 
-def _insist_on_a_type(given: str | None) -> None:
+def _require_a_type(given: str | None) -> None:
     """Refuse a type that no event has: "nothing to show" would say that nothing of the kind happened.
 
     Raises:

@@ -65,7 +65,7 @@ def put(
     ledger = call.ledger
     ledger.load(call.system)
     for name in {one.metric for one in measured}:
-        ledger.recorder.insist_on_plain(name, "metric's name")
+        ledger.recorder.require_plain(name, "metric's name")
     events = sampling.record(ledger.recorder, call.system, measured, call.origin)
     position = call.runtime.store.head().position
     call.output.record(

@@ -102,7 +102,7 @@ def lift(call: Call, name: tuple[str, ...]) -> None:
       rollout mitigation lift bot down-weight-slice tokyo --reason "the feed was the cause, and is back"
     """
 
-    call.insist_on_reason("Lifting a mitigation needs a reason.", "--reason TEXT")
+    call.require_reason("Lifting a mitigation needs a reason.", "--reason TEXT")
     key = " ".join(name)
     mitigating.lift(call.ledger, call.system, key, call.origin)
     call.runtime.catch_up()

@@ -137,7 +137,7 @@ def _switch(call: Call, mode: Mode, *, yes: bool) -> None:
     state, _, observed = switching.survey(ledger, call.system, mode, None)
     said_yes = call.actor if yes and call.has_reason else None
     if modes.raises(state, mode, None, observed):
-        call.insist_on_yes(
+        call.require_yes(
             f"{call.system} goes from {state.mode or 'never switched'} to {mode}", yes=yes
         )
         said_yes = call.actor
@@ -195,10 +195,10 @@ def _finish(result: SwitchResult, output: Output) -> None:
     elif result.spooled is None:
         say("NOTHING of this is recorded: write it down, and pause again when the ledger is back",
             colour="red")  # fmt: skip
-    _insist_on_told(result, shown)
+    _require_told(result, shown)
 
 
-def _insist_on_told(result: SwitchResult, shown: str) -> None:
+def _require_told(result: SwitchResult, shown: str) -> None:
     """Raise, or exit, unless the system is known to be as it was asked to be, and that is recorded."""
     if result.outcome == "not_carried":
         raise Unreachable(

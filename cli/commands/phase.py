@@ -80,7 +80,7 @@ def enter(call: Call, name: str, yes: bool, dry_run: bool) -> None:
     if dry_run:
         _preview(call, name)
         return
-    call.insist_on_yes(f"{call.system} enters the phase {name}", yes=yes)
+    call.require_yes(f"{call.system} enters the phase {name}", yes=yes)
     decision = phasing.enter(call.ledger, call.system, name, call.origin)
     call.finish(decision, f"{call.system} is in {name}")
 
@@ -104,7 +104,7 @@ def advance(call: Call, yes: bool, dry_run: bool) -> None:
     if dry_run:
         _preview(call, None)
         return
-    call.insist_on_yes(f"{call.system} goes on to the next phase", yes=yes)
+    call.require_yes(f"{call.system} goes on to the next phase", yes=yes)
     decision = phasing.advance(call.ledger, call.system, call.origin)
     entered = [e.payload()["phase"] for e in decision.events if e.type == "PhaseEntered"]
     said = (
@@ -215,7 +215,7 @@ def scope_(call: Call, scope: tuple[str, ...], yes: bool) -> None:
       rollout phase scope ofi-cvd symbols=BTCUSDT,ETHUSDT,ADAUSDT --reason "as approved on Friday"
     """
     given = _scope(scope)
-    call.insist_on_yes(f"the scope of {call.system} changes", yes=yes)
+    call.require_yes(f"the scope of {call.system} changes", yes=yes)
     call.decide(
         lambda state: phases.change_scope(state, _over(state, given), call.actor),
         f"{call.system} covers {'; '.join(scope)}",

@@ -50,7 +50,7 @@ def run(call: Call, params: tuple[str, ...], skips: tuple[str, ...], base: Path)
     """
 
     if skips:
-        call.insist_on_reason("Leaving a check out needs a reason.")
+        call.require_reason("Leaving a check out needs a reason.")
     done = preflighting.run(
         call.ledger,
         call.system,

@@ -11,7 +11,7 @@ from cli import options, reporting
 from cli.call import Call, with_output
 from cli.progress import Progress
 from cli.wiring import Runtime
-from ledger.domain.decision import insist_on_registered
+from ledger.domain.decision import require_registered
 from ledger.domain.state import SystemState
 from ledger.folders import check_free
 from ledger.profiles.phases import Phase
@@ -49,7 +49,7 @@ def canary(call: Call, run_tag: str | None, out: Path, words: Words, replace: bo
     check_free(out, model.names(), replace=replace)
     now = call.now()
     state = call.state()
-    insist_on_known(state)
+    require_known(state)
     db = call.readmodel
     progress, done = Progress("report", call.runtime.clock), 0
 
@@ -83,14 +83,14 @@ def canary(call: Call, run_tag: str | None, out: Path, words: Words, replace: bo
     )
 
 
-def insist_on_known(state: SystemState) -> None:
+def require_known(state: SystemState) -> None:
     """Raise unless the ledger knows the system.
 
     Raises:
         UnknownName: it does not.
     """
 
-    insist_on_registered(state)
+    require_registered(state)
 
 
 def _judged(

@@ -126,7 +126,7 @@ def to(
     if dry_run:
         show_rollback(call, selector, code)
         return
-    call.insist_on_reason("A rollback needs a reason.", 'Say why: --reason "…"')
+    call.require_reason("A rollback needs a reason.", 'Say why: --reason "…"')
     origin = call.origin
     try:
         result = rolling_back.rollback(call.ledger, call.system, selector, origin, code=code)
@@ -273,7 +273,7 @@ def abandon(call: Call) -> None:
       rollout rollback abandon bot --reason "fixed by hand"
     """
 
-    call.insist_on_reason("Giving up a rollback needs a reason.")
+    call.require_reason("Giving up a rollback needs a reason.")
     operation = rolling_back.abandon(call.ledger, call.system, call.origin)
     if operation is None:
         call.skip(f"{call.system} has no rollback in flight")

@@ -74,11 +74,11 @@ def run(
     """
 
     collecting.stay()
-    supervisor.insist_on_program(command)
+    supervisor.require_program(command)
     now = call.now()
     named = run_tag or os.environ.get("RUN_TAG")
     tag = named or f"{now:%Y%m%d_%H%M%S}_{call.system.replace('/', '-')}"
-    call.runtime.offline_ledger.recorder.insist_on_plain(tag, "run tag")
+    call.runtime.offline_ledger.recorder.require_plain(tag, "run tag")
     origin = call.origin
     with running.alone_here(call.runtime.offline_ledger, call.system, tag) as lock:
         code = _run(
@@ -123,7 +123,7 @@ def _run(
     # Only now: somebody may have paused it, or taken its configuration back, while we counted.
     state = running.state_before_start(ledger, system, away=away)
     configured = {} if away else environment.of_configuration(ledger, state)
-    environment.insist_on_agreement(configured, os.environ)
+    environment.require_agreement(configured, os.environ)
     mode = halted or running.restore_mode(ledger, state, say)
     told = running.facts(state, tag, mode, runtime.clock.now())
     running.write_out(out, {"run_tag.txt": f"{tag}\n".encode(), "run.json": running.as_json(told)})
@@ -149,7 +149,7 @@ def _prepare(
     """Finish what a crash left, run the checks, keep a way back, show what is at stake."""
 
     state = ledger.load(system)
-    running.insist_on_alone(ledger, state)
+    running.require_alone(ledger, state)
     crash = running.crashed_before(state)
     if crash is not None:
         say(
@@ -159,7 +159,7 @@ def _prepare(
         running.record(ledger, system, [crash], origin)
     recovery.recover(ledger, system, origin)
     state = ledger.load(system)
-    _insist_on_go(runtime, state, origin)
+    _require_go(runtime, state, origin)
     world = world_of(state.actuators, ledger.recorder.clock)
     if world.configs is not None:
         snapshots.save_unknown(ledger, state, world, origin)
@@ -169,7 +169,7 @@ def _prepare(
     _show_risk(ledger, ledger.load(system))
 
 
-def _insist_on_go(runtime: Runtime, state: SystemState, origin: Origin) -> None:
+def _require_go(runtime: Runtime, state: SystemState, origin: Origin) -> None:
     from cli.commands.preflight import report
 
     if state.profile is None or not plan_of(runtime.ledger, state).profile.checks:

@@ -12,7 +12,7 @@ from cli.output import say
 from cli.version import version_text
 from cli.wiring import Runtime
 from ledger.domain.errors import LedgerError
-from ledger.service.configurations.registration import adopted_key, insist_on_key
+from ledger.service.configurations.registration import adopted_key, require_key
 from ledger.service.core.creation import PROGRAM_VERSION, create_ledger
 from ledger.store import migrate
 from ledger.store.dsn import redact
@@ -69,7 +69,7 @@ def doctor(call: Call) -> None:
         "server": call.runtime.server_version,
         "migration": lambda: call.runtime.store.schema_revision(),  # noqa: PLW0108 -- opens the store late
         "head": lambda: call.runtime.store.head().position,
-        "restore": lambda: call.runtime.store.insist_on_whole(),  # noqa: PLW0108 -- as above
+        "restore": lambda: call.runtime.store.require_whole(),  # noqa: PLW0108 -- as above
         "waiting_in_spool": lambda: len(call.runtime.ledger_without_draining.spool.read().records),
         "roles": lambda: _roles(call.runtime),
         "secret_key": lambda: _secret_key(call.runtime),
@@ -111,7 +111,7 @@ def _secret_key(runtime: Runtime) -> str | None:
         return mine
     if mine is None:
         return f"none here; the ledger's is {adopted}: copy secret.key from the machine that has it"
-    insist_on_key(adopted, mine, runtime.settings.home)
+    require_key(adopted, mine, runtime.settings.home)
     return mine
 
 

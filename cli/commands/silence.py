@@ -10,7 +10,7 @@ from cli.completion import complete_alert, complete_silence
 from cli.output import say
 from ledger.configuration.strict import did_you_mean
 from ledger.domain import events
-from ledger.domain.decision import Decision, insist_on_registered
+from ledger.domain.decision import Decision, require_registered
 from ledger.domain.errors import BadInput, ReasonRequired, UnknownName
 from ledger.domain.log.ids import ActorKind
 from ledger.domain.state import SystemState
@@ -51,7 +51,7 @@ def silence(
     until = iso(call.now() + parse_duration(span))
 
     def silenced(state: SystemState) -> Decision:
-        insist_on_registered(state)
+        require_registered(state)
         # Named after its place in the log, which no other has, even where two people silence at once.
         made = f"S-{state.revision + 1}"
         event = events.AlertSilenced(

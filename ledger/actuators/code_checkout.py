@@ -66,7 +66,7 @@ class GitCheckout:
             return False
         return True
 
-    def insist_on_clean(self, commit: str) -> None:
+    def require_clean(self, commit: str) -> None:
         """Raise `Refused` if going to ``commit`` would lose what somebody has written."""
         root = self._root()
         edited = self._edited(root) - self._already_there(root, commit)
@@ -81,7 +81,7 @@ class GitCheckout:
 
     def check_out(self, commit: str) -> bool:
         """Put the tree at ``commit``; return whether anything had to be done for it."""
-        self.insist_on_clean(commit)
+        self.require_clean(commit)
         if self._commit() == commit:  # which git writes last of all
             return False
         self._make_way(commit)
@@ -145,7 +145,7 @@ class GitCheckout:
         return path.resolve() in self._ours
 
     def _make_way(self, commit: str) -> None:
-        """Let go of what git would stumble over, and nobody would miss (see `insist_on_clean`)."""
+        """Let go of what git would stumble over, and nobody would miss (see `require_clean`)."""
         root = self._root()
         back = self._changed(root)
         if back:  # by standard input: a command line holds only so many names

@@ -29,7 +29,7 @@ class ConfigFiles:
 
     def write(self, files: Mapping[str, bytes]) -> Written:
         """Put the files in place, and verify each by reading it back."""
-        insist_on_known(files, self._targets)
+        require_known(files, self._targets)
         written = compare(files, self._read(files))
         durable.write_all_atomically(
             {self._targets[name]: files[name] for name in written.replaced},
@@ -56,7 +56,7 @@ class ConfigFiles:
         return {name: content for name, content in contents.items() if content is not None}
 
 
-def insist_on_known(files: Collection[str], names: Collection[str]) -> None:
+def require_known(files: Collection[str], names: Collection[str]) -> None:
     """Raise `BadInput` for a file that is not one of the system's."""
     unknown = sorted(set(files) - set(names))
     if unknown:

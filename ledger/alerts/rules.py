@@ -182,11 +182,11 @@ def load_rules(content: bytes, name: str, *, adopted: bool = False) -> RuleFile:
                 recordings.append(RecordingRule(rule.record, reader.expression(), reader.labels()))
             else:
                 alerts.append(reader.alert())
-    _insist_on_different(source, alerts)
+    _require_different(source, alerts)
     return RuleFile(name, tell_apart(alerts), tuple(recordings))
 
 
-def _insist_on_different(source: Source, alerts: list[AlertRule]) -> None:
+def _require_different(source: Source, alerts: list[AlertRule]) -> None:
     seen: set[tuple[str, Labels, str]] = set()
     for rule in alerts:
         if rule_identity(rule) in seen:
@@ -272,12 +272,12 @@ class _Reader:
         given = {**self._group, **self._rule.labels}
         if not self._adopted:
             for label, value in given.items():
-                self._insist_on_fillable(label, value)
+                self._require_fillable(label, value)
         return tuple(
             sorted((k, v) for k, v in given.items() if v and k not in {"severity", "alertname"})
         )
 
-    def _insist_on_fillable(self, label: str, value: str) -> None:
+    def _require_fillable(self, label: str, value: str) -> None:
         """Raise unless Prometheus would fill in ``value`` as we do."""
         named = set(_LABEL_TEMPLATE.findall(value))
         rest = _LABEL_TEMPLATE.sub("", value)

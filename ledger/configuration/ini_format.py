@@ -60,12 +60,12 @@ def read(source: Source) -> Value:
     found: dict[str, Value] = {}
     for section in parser.sections():
         items: dict[str, Value] = dict(parser.items(section, raw=True))
-        _insist_on_one_case(source, section, list(items))
+        _require_one_case(source, section, list(items))
         found[section] = items
     return found
 
 
-def _insist_on_one_case(source: Source, section: str, names: list[str]) -> None:
+def _require_one_case(source: Source, section: str, names: list[str]) -> None:
     """Refuse names that differ in case only: to most programs they are one, and one of the two wins."""
     seen: dict[str, str] = {}
     for name in names:

@@ -18,7 +18,7 @@ class Decision:
     skipped: str | None = None
 
 
-def insist_on_registered(state: SystemState) -> None:
+def require_registered(state: SystemState) -> None:
     """Raise unless the system is one the ledger knows.
 
     Raises:
@@ -28,7 +28,7 @@ def insist_on_registered(state: SystemState) -> None:
         raise UnknownSystem(state.system)
 
 
-def insist_on_no_rule(actor: Actor, what: str) -> None:
+def require_no_rule(actor: Actor, what: str) -> None:
     """Raise if a rule does what raises exposure (I9).
 
     Raises:

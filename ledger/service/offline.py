@@ -269,7 +269,7 @@ def rollback(
 
     with ledger.alone_here(system, "rollback"):
         state = remembered(ledger, system, None, unreachable)
-        world = apply.insist_on_files(world_of(state.actuators, ledger.recorder.clock), system)
+        world = apply.require_files(world_of(state.actuators, ledger.recorder.clock), system)
         if selector.startswith("#"):
             raise LedgerUnreachable(
                 f"{unreachable.message} And {selector} can't be looked up without it.",
@@ -295,7 +295,7 @@ def rollback(
         spool_events(ledger, system, decision.events, origin)
         written: list[str] = []
         apply.write_files(world, contents, written, "rollback.after_file")
-        apply.insist_in_place(ledger, world, target, contents)
+        apply.require_in_place(ledger, world, target, contents)
         steps = [
             events.RollbackStepCompleted(
                 step=number,

@@ -242,7 +242,7 @@ class PostgresStore:
         row = self._one("SELECT position FROM ledger.restoring")
         return int(row[0]) if row is not None else None
 
-    def insist_on_whole(self) -> None:
+    def require_whole(self) -> None:
         """Return if the log is whole.
 
         Raises:

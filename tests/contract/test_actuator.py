@@ -257,7 +257,7 @@ def test_code_that_was_changed_by_hand_stays(edited: CodeActuator) -> None:
     old, new = edited.resolve("v2.0.0"), edited.resolve("v3.0.0")
     assert edited.observe().edited == ("bot.py",)
     with pytest.raises(Refused, match=r"bot\.py"):
-        edited.insist_on_clean(old)
+        edited.require_clean(old)
     with pytest.raises(Refused):
         edited.check_out(old)
     assert edited.observe().commit == new

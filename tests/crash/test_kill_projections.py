@@ -35,7 +35,7 @@ def points(*kinds: str) -> list[str]:
     return sorted(name for name in NAMES if name.partition(".")[0] in kinds)
 
 
-def insist_on_whole(rollout: Rollout, tmp_path: Path, dsn: str) -> None:
+def require_whole(rollout: Rollout, tmp_path: Path, dsn: str) -> None:
     """The next command finds a model that is what the log gives, and nothing is left lying about."""
     told = rollout("projections", "verify", "-o", "json").json
     assert (told["outcome"], told["position"]) == ("identical", 900)
@@ -58,7 +58,7 @@ def test_a_rebuild_killed_anywhere(
     before = filled("status", "-o", "json", exits=None).json
     filled("projections", "rebuild", fail_at=point)
     assert filled("status", "-o", "json", exits=None).json == before
-    insist_on_whole(filled, tmp_path, embedded_dsn)
+    require_whole(filled, tmp_path, embedded_dsn)
 
 
 @pytest.mark.parametrize("point", points("catch_up"))
@@ -67,7 +67,7 @@ def test_catching_up_killed_anywhere(
 ) -> None:
     """I12: rows and checkpoint are one transaction: nothing is applied twice, nothing left out."""
     filled("status", fail_at=point)
-    insist_on_whole(filled, tmp_path, embedded_dsn)
+    require_whole(filled, tmp_path, embedded_dsn)
 
 
 def test_a_rebuild_in_two_processes_killed_at_any_moment(tmp_path: Path, embedded_dsn: str) -> None:

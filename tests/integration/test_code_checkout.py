@@ -76,7 +76,7 @@ def test_the_configuration_files_may_differ(bot: Path) -> None:
     for target in (old, untracked, new, old):
         (bot / "config.yaml").write_text("levels: 8\n")
         assert checkout.observe().edited == ()
-        checkout.insist_on_clean(target)
+        checkout.require_clean(target)
         checkout.check_out(target)
         assert checkout.observe().commit == target
 

@@ -110,7 +110,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         MODES, "a rule may say yes",
-        'insist_on_no_rule(said_yes, f"switching {state.system} to {target}")', "pass", _DOMAIN,
+        'require_no_rule(said_yes, f"switching {state.system} to {target}")', "pass", _DOMAIN,
     ),
     Mutant(
         MODES, "what the ledger says is done, whatever the world says",

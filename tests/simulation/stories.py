@@ -337,9 +337,9 @@ class Story:
         self.auditor.close("recover", whole=True)
         self.auditor.recovered()
         assert not self.world.spooled(), "something was never appended (I5)"
-        self._insist_on_log(self.world.ledger())
+        self._require_log(self.world.ledger())
 
-    def _insist_on_log(self, ledger: Ledger) -> None:
+    def _require_log(self, ledger: Ledger) -> None:
         stream = self.world.control()
         whole = fold(stream, SystemState(SYSTEM))
         middle = len(stream) // 2

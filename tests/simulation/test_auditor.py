@@ -27,7 +27,7 @@ Mutate = Callable[[pytest.MonkeyPatch], object]
 
 
 def real_needs_nothing(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(modes, "_insist_on_guard", lambda *_: None)
+    patch.setattr(modes, "_require_guard", lambda *_: None)
 
 
 def a_rule_raises_exposure(patch: pytest.MonkeyPatch) -> None:

@@ -98,7 +98,7 @@ class Store(MemoryStore):
         self._chaos = chaos
 
     def append(self, events: Sequence[NewEvent], *, all_or_nothing: bool = False) -> list[Appended]:
-        self._insist()
+        self._require_allowed()
         self._chaos.reach("store.before_append")
         answers = super().append(events, all_or_nothing=all_or_nothing)
         self._chaos.reach("store.after_append")
@@ -111,22 +111,22 @@ class Store(MemoryStore):
     def read_stream(
         self, stream: str, after_revision: int = 0, up_to_position: int | None = None
     ) -> Iterator[Recorded]:
-        self._insist()
+        self._require_allowed()
         return super().read_stream(stream, after_revision, up_to_position)
 
     def get_blob(self, sha256: str) -> bytes | None:
-        self._insist()
+        self._require_allowed()
         return super().get_blob(sha256)
 
     def put_blob(self, content: bytes) -> str:
-        self._insist()
+        self._require_allowed()
         return super().put_blob(content)
 
     def try_lock(self, name: str) -> bool:
-        self._insist()
+        self._require_allowed()
         return super().try_lock(name)
 
-    def _insist(self) -> None:
+    def _require_allowed(self) -> None:
         if self.away:
             raise LedgerUnreachable("Postgres is away.")
 

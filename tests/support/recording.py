@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
-from ledger.actuators.config_files import compare, insist_on_known
+from ledger.actuators.config_files import compare, require_known
 from ledger.domain.errors import Refused, UnknownName
 from ledger.domain.values.actuation import (
     Attempt,
@@ -72,7 +72,7 @@ class RecordingConfigActuator:
 
     def write(self, files: Mapping[str, bytes]) -> Written:
         """Keep the files. See `ledger.ports.ConfigActuator`."""
-        insist_on_known(files, self._names)
+        require_known(files, self._names)
         written = compare(files, self.files)
         self.files.update(files)
         self.writes.append(written)
@@ -108,14 +108,14 @@ class RecordingCodeActuator:
         order = list(self._commits)
         return order.index(commit) <= order.index(of)
 
-    def insist_on_clean(self, commit: str) -> None:
+    def require_clean(self, commit: str) -> None:
         """Raise `Refused` if it was made with edited files."""
         if self._edited:
             raise Refused(f"files are changed by hand: {', '.join(self._edited)}")
 
     def check_out(self, commit: str) -> bool:
         """Stand at ``commit``."""
-        self.insist_on_clean(commit)
+        self.require_clean(commit)
         moved, self._at = self._at != commit, commit
         self.checked_out.append(commit)
         return moved

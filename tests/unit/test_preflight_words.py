@@ -6,7 +6,7 @@ import pytest
 
 from ledger.domain import events
 from ledger.domain.errors import GateClosed
-from ledger.domain.gates.decide import insist_on_preflight
+from ledger.domain.gates.decide import require_preflight
 from ledger.domain.gates.events import CheckResult
 from tests.support.stories import Story
 
@@ -21,7 +21,7 @@ def test_the_gravest_checks_are_named_first_and_the_rest_are_counted() -> None:
     story = Story()
     story.tell(events.PreflightCompleted(verdict="NO_GO", results=tuple(found)))
     with pytest.raises(GateClosed) as refused:
-        insist_on_preflight(story.state, "real", 600, story.clock.now())
+        require_preflight(story.state, "real", 600, story.clock.now())
     said = "real needs a GO, and the last preflight is NO_GO: P0-1, P0-2, P1-1, P1-2 and 2 more."
     assert refused.value.message == said
     assert "rollout preflight show bot" in (refused.value.hint or "")

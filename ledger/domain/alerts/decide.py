@@ -8,7 +8,7 @@ from typing import Final
 
 from ledger.domain import events
 from ledger.domain.alerts.state import Alert, Incident, IncidentStatus
-from ledger.domain.decision import Decision, insist_on_registered
+from ledger.domain.decision import Decision, require_registered
 from ledger.domain.errors import Refused, UnknownName
 from ledger.domain.state import SystemState
 from ledger.domain.values.moments import iso
@@ -38,7 +38,7 @@ def fire(
     incident: str,
 ) -> Decision:
     """Raise an alert. A critical one opens an incident, unless one stands open for it."""
-    insist_on_registered(state)
+    require_registered(state)
     firing = state.alerts.get(alert)
     if firing is not None and firing.severity == severity:
         return Decision(skipped=f"{alert} is firing already, since {firing.since}")
@@ -78,13 +78,13 @@ def acknowledge(state: SystemState, alert: str) -> Decision:
 
 def resolve(state: SystemState, alert: str) -> Decision:
     """Say by hand that an alert is over."""
-    insist_on_registered(state)
+    require_registered(state)
     _open_alert(state, alert)
     return Decision((events.AlertResolved(alert=alert, how="manual"),))
 
 
 def _open_alert(state: SystemState, alert: str) -> Alert:
-    insist_on_registered(state)
+    require_registered(state)
     firing = state.alerts.get(alert)
     if firing is None:
         raise UnknownName(
@@ -96,7 +96,7 @@ def _open_alert(state: SystemState, alert: str) -> Alert:
 
 def open_incident(state: SystemState, incident: str, *, title: str, severity: str) -> Decision:
     """Open an incident by hand."""
-    insist_on_registered(state)
+    require_registered(state)
     opened = events.IncidentOpened(incident=incident, title=title, severity=severity)  # type: ignore[arg-type] -- the model checks it
     return Decision((opened,))
 
@@ -142,7 +142,7 @@ def unclosed_incident(state: SystemState, name: str) -> Incident:
     Raises:
         UnknownName: there is none of that name.
     """
-    insist_on_registered(state)
+    require_registered(state)
     incident = state.incidents.get(name)
     if incident is None:
         raise UnknownName(

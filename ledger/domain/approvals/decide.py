@@ -9,7 +9,7 @@ from typing import Final
 
 from ledger.domain import events
 from ledger.domain.approvals.state import ApprovalRequest, NoLonger
-from ledger.domain.decision import Decision, insist_on_registered
+from ledger.domain.decision import Decision, require_registered
 from ledger.domain.errors import ApprovalNeeded, BadInput, Refused, UnknownName
 from ledger.domain.log.ids import Actor, ActorKind
 from ledger.domain.plans.state import Quorum
@@ -22,7 +22,7 @@ _WESTERNMOST: Final = timedelta(hours=12)
 
 def request(state: SystemState, subject: str, quorum: Quorum, name: str, now: datetime) -> Decision:
     """Ask for the yes of those whom the plan names for ``subject``."""
-    insist_on_registered(state)
+    require_registered(state)
     standing = open_request(state, subject, now)
     if standing is not None:
         return Decision(skipped=f"{standing} asks for that already")
@@ -48,7 +48,7 @@ def grant(
         BadInput: signed on a day to come, or before it was asked for.
     """
     asked = _usable(state, request_, role, now)
-    _insist_on_another_person(asked, actor)
+    _require_another_person(asked, actor)
     if signed_on > now.date():
         raise BadInput(f"{signed_on} is a day to come.", hint="Sign with a date that has been.")
     first_day = shifted(datetime.fromisoformat(asked.at), -_WESTERNMOST).date()
@@ -71,7 +71,7 @@ def grant(
 def deny(state: SystemState, request_: str, role: str, actor: Actor, now: datetime) -> Decision:
     """Say no as ``role``: the request is over. Raises as `grant` does, but for the asker: who asks may."""
     _usable(state, request_, role, now)
-    _insist_on_a_person(actor)
+    _require_a_person(actor)
     return Decision((events.ApprovalDenied(request=request_, role=role),))
 
 
@@ -110,7 +110,7 @@ def open_request(state: SystemState, subject: str, now: datetime) -> str | None:
     )
 
 
-def insist_on_approvals(
+def require_approvals(
     state: SystemState, subject: str, quorum: Quorum | None, now: datetime
 ) -> None:
     """Raise unless all whom the plan names have said yes to this, as it is now.
@@ -161,7 +161,7 @@ def _stale_ones(state: SystemState, subject: str, now: datetime) -> tuple[events
 
 
 def _usable(state: SystemState, request_: str, role: str, now: datetime) -> ApprovalRequest:
-    insist_on_registered(state)
+    require_registered(state)
     asked = state.approvals.get(request_)
     if asked is None:
         raise UnknownName(
@@ -181,13 +181,13 @@ def _usable(state: SystemState, request_: str, role: str, now: datetime) -> Appr
     return asked
 
 
-def _insist_on_a_person(actor: Actor) -> None:
+def _require_a_person(actor: Actor) -> None:
     if actor.kind is not ActorKind.HUMAN:
         raise Refused(f"{actor.name} is no person, and approvals are given by people.")
 
 
-def _insist_on_another_person(asked: ApprovalRequest, actor: Actor) -> None:
-    _insist_on_a_person(actor)
+def _require_another_person(asked: ApprovalRequest, actor: Actor) -> None:
+    _require_a_person(actor)
     if actor.id.casefold() == asked.by_id.casefold():
         raise Refused(
             f"{actor.name} asked for this approval, and can't give it.",

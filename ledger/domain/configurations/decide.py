@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from ledger.domain import events
-from ledger.domain.decision import Decision, insist_on_registered
+from ledger.domain.decision import Decision, require_registered
 from ledger.domain.errors import AmbiguousName, NameTaken, Refused, UnknownName
 from ledger.domain.state import SystemState
 
@@ -25,7 +25,7 @@ def resolve(state: SystemState, name: str) -> str:
         UnknownName: nothing is called that.
         AmbiguousName: several fingerprints begin like that.
     """
-    insist_on_registered(state)
+    require_registered(state)
     if name in state.tags:
         return state.tags[name]
     digits = name.removeprefix("sha256:").lower()
@@ -47,7 +47,7 @@ def resolve(state: SystemState, name: str) -> str:
 
 def register(state: SystemState, registered: events.ConfigRegistered) -> Decision:
     """Keep a snapshot under its fingerprint. The same bytes again are a no-op."""
-    insist_on_registered(state)
+    require_registered(state)
     known = state.configs.get(registered.fingerprint)
     if known is not None and registered.snapshot in known.snapshots:
         return Decision(
@@ -105,7 +105,7 @@ def request_apply(
     Raises:
         Refused: it is in quarantine, or the system has no configuration files to write.
     """
-    insist_on_registered(state)
+    require_registered(state)
     known = state.configs[fingerprint]
     if known.quarantined and not override_quarantine:
         raise Refused(

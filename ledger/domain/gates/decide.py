@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from ledger.domain import events
-from ledger.domain.decision import Decision, insist_on_registered
+from ledger.domain.decision import Decision, require_registered
 from ledger.domain.errors import BadInput, GateClosed, Inconclusive, Refused, UnknownName
 from ledger.domain.gates.state import Judged, JudgedPreflight
 from ledger.domain.gates.verdicts import Verdict, waiver_for
@@ -22,7 +22,7 @@ FAILED_NAMED: Final = 4
 """Of so many checks the names are told in a sentence."""
 
 
-def insist_on_preflight(state: SystemState, what: str, max_age_seconds: int, now: datetime) -> None:
+def require_preflight(state: SystemState, what: str, max_age_seconds: int, now: datetime) -> None:
     """Raise unless there is a fresh GO that was made for this configuration and this plan.
 
     Raises:
@@ -49,7 +49,7 @@ def insist_on_preflight(state: SystemState, what: str, max_age_seconds: int, now
             f"{what} needs a GO for the plan in force, and the last preflight was made for another.",
             hint=run,
         )
-    _insist_on_fresh(what, "preflight", last, max_age_seconds, now, run)
+    _require_fresh(what, "preflight", last, max_age_seconds, now, run)
 
 
 def failed_in_words(preflight: JudgedPreflight) -> str:
@@ -59,7 +59,7 @@ def failed_in_words(preflight: JudgedPreflight) -> str:
     return f": {', '.join(checks[:FAILED_NAMED])}{more}" if checks else ""
 
 
-def insist_on_gate(
+def require_gate(
     state: SystemState,
     phase: PresentPhase,
     plan: PlannedPhase,
@@ -78,7 +78,7 @@ def insist_on_gate(
     if not plan.gated:
         left_by(state, phase, plan, following, now)
         return
-    _insist_on_lasting(state, phase, plan, now)
+    _require_lasting(state, phase, plan, now)
     name = phase.name
     evaluate = f"rollout gate eval {state.system}"
     last = state.gates.get(name)
@@ -98,7 +98,7 @@ def insist_on_gate(
         )
     if last.profile != state.profile_fingerprint:
         raise GateClosed(f"The exit gate of {name} judged by another plan.", hint=evaluate)
-    _insist_on_fresh(f"leaving {name}", "verdict", last, GATE_SECONDS, now, evaluate)
+    _require_fresh(f"leaving {name}", "verdict", last, GATE_SECONDS, now, evaluate)
 
 
 def left_by(
@@ -118,7 +118,7 @@ def left_by(
     glass = waiver_for(state, f"break-glass:phase:{name}", now)
     if glass is not None:
         return f"the glass is broken for {name}, by {glass}"
-    _insist_on_lasting(state, phase, plan, now)
+    _require_lasting(state, phase, plan, now)
     if following is None:
         return f"{name} is the last phase, and no criteria are asked of it"
     if plan.min_seconds:
@@ -135,7 +135,7 @@ def left_by(
     )
 
 
-def _insist_on_lasting(
+def _require_lasting(
     state: SystemState, phase: PresentPhase, plan: PlannedPhase, now: datetime
 ) -> None:
     lasted = (now - datetime.fromisoformat(phase.since)).total_seconds()
@@ -147,7 +147,7 @@ def _insist_on_lasting(
         )
 
 
-def _insist_on_fresh(
+def _require_fresh(
     what: str, kind: str, last: Judged, max_age_seconds: int, now: datetime, run: str
 ) -> None:
     age = (now - datetime.fromisoformat(last.at)).total_seconds()
@@ -178,7 +178,7 @@ def waive(
         Refused: no person asks for it, or no reason is given, or it would last longer than ``longest``.
         BadInput: the time has passed already.
     """
-    insist_on_registered(state)
+    require_registered(state)
     if actor.kind is not ActorKind.HUMAN:
         raise Refused(f"{actor.name} is no person, and only a person can waive anything.")
     if not reason:
@@ -200,7 +200,7 @@ def waive(
 
 def revoke(state: SystemState, waiver: str) -> Decision:
     """End a waiver before its time."""
-    insist_on_registered(state)
+    require_registered(state)
     if waiver not in state.waivers:
         raise UnknownName(
             f"{state.system} has no waiver {waiver!r}.",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from ledger.domain import events
-from ledger.domain.decision import Decision, insist_on_no_rule, insist_on_registered
+from ledger.domain.decision import Decision, require_no_rule, require_registered
 from ledger.domain.errors import StaleRevision, TransitionRefused
 from ledger.domain.log.ids import Actor
 from ledger.domain.state import SystemState
@@ -93,7 +93,7 @@ def request(
         Refused: it raises exposure, and a rule said yes (I9).
         GateClosed, Inconclusive, ApprovalNeeded: the plan guards the mode, and what it wants is not there.
     """
-    insist_on_registered(state)
+    require_registered(state)
     kind = full_kind(target, kind)
     mode, mode_kind = current(state)
     if is_settled(state, target, kind, observed):
@@ -112,38 +112,38 @@ def request(
         )
     glass = None
     if raises(state, target, kind, observed) and target is not Mode.PAUSED:
-        _insist_on_yes(state, target, said_yes)
-        glass = _insist_on_guard(state, target, now)
+        _require_yes(state, target, said_yes)
+        glass = _require_guard(state, target, now)
     asked = {**switch, "actuators": tuple(actuators), "break_glass": glass}
     return Decision((events.ModeSwitchRequested.model_validate(asked),))
 
 
-def _insist_on_yes(state: SystemState, target: Mode, said_yes: Actor | None) -> None:
+def _require_yes(state: SystemState, target: Mode, said_yes: Actor | None) -> None:
     if said_yes is None:
         raise StaleRevision(
             f"{state.system} is less exposed now than it was a moment ago, and nobody said yes to "
             f"raising that to {target}.",
             hint=f"Look again (rollout status {state.system}), then decide again.",
         )
-    insist_on_no_rule(said_yes, f"switching {state.system} to {target}")
+    require_no_rule(said_yes, f"switching {state.system} to {target}")
 
 
-def _insist_on_guard(state: SystemState, target: Mode, now: datetime) -> str | None:
+def _require_guard(state: SystemState, target: Mode, now: datetime) -> str | None:
     """Raise unless what the plan wants before ``target`` is there; return the waiver that stands for it."""
     guard = state.profile.guards.get(target.value) if state.profile is not None else None
     if guard is None:
         return None
     # Here and not above: a pause needs none of it.
-    from ledger.domain.approvals.decide import insist_on_approvals
-    from ledger.domain.gates.decide import insist_on_preflight
+    from ledger.domain.approvals.decide import require_approvals
+    from ledger.domain.gates.decide import require_preflight
     from ledger.domain.gates.verdicts import waiver_for
 
     glass = waiver_for(state, f"break-glass:mode:{target}", now)
     if glass is not None:
         return glass
     if guard.preflight_seconds is not None:
-        insist_on_preflight(state, f"The mode {target}", guard.preflight_seconds, now)
-    insist_on_approvals(state, f"mode:{target}", guard.approvals, now)
+        require_preflight(state, f"The mode {target}", guard.preflight_seconds, now)
+    require_approvals(state, f"mode:{target}", guard.approvals, now)
     return None
 
 

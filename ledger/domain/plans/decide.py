@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from ledger.domain import events
-from ledger.domain.approvals.decide import insist_on_approvals
+from ledger.domain.approvals.decide import require_approvals
 from ledger.domain.configurations.state import PhaseMove
-from ledger.domain.decision import Decision, insist_on_no_rule, insist_on_registered
+from ledger.domain.decision import Decision, require_no_rule, require_registered
 from ledger.domain.errors import Refused, UnknownName
-from ledger.domain.gates.decide import insist_on_gate, insist_on_preflight
+from ledger.domain.gates.decide import require_gate, require_preflight
 from ledger.domain.gates.verdicts import waiver_for
 from ledger.domain.log.event import Event
 from ledger.domain.log.ids import Actor
@@ -43,7 +43,7 @@ def phases_of(state: SystemState) -> tuple[PlannedPhase, ...]:
     Raises:
         UnknownName: the system has no plan.
     """
-    insist_on_registered(state)
+    require_registered(state)
     if state.profile is None:
         raise UnknownName(
             f"{state.system} has no rollout plan.",
@@ -65,9 +65,9 @@ def enter(
     if state.phase is not None and state.phase.name == name and not state.phase.is_over:
         return Decision(skipped=f"{state.system} is in {name} already, since {state.phase.since}")
     if not _goes_back(state, name):
-        insist_on_no_rule(actor, f"entering the phase {name}")
-        _insist_on_order(state, name)
-        glass = _insist_on_entry(state, plan, now)
+        require_no_rule(actor, f"entering the phase {name}")
+        _require_order(state, name)
+        glass = _require_entry(state, plan, now)
     else:
         glass = None
     entered = events.PhaseEntered(
@@ -86,7 +86,7 @@ def advance(
         GateClosed, Inconclusive, ApprovalNeeded: what the plan wants first is not there.
     """
     present = present_phase(state)
-    insist_on_no_rule(actor, "the next phase")
+    require_no_rule(actor, "the next phase")
     if present.status == "held":
         raise Refused(
             f"{present.name} is held by {present.held_by}: {present.held_reason or 'no reason'}.",
@@ -96,7 +96,7 @@ def advance(
     following = next_phase(state)
     glass = waiver_for(state, f"break-glass:phase:{present.name}", now)
     if glass is None:
-        insist_on_gate(state, present, plan, following, now)
+        require_gate(state, present, plan, following, now)
     gate = state.gates.get(present.name)
     left = events.PhaseAdvanced(
         from_phase=present.name,
@@ -105,7 +105,7 @@ def advance(
     )
     if following is None:
         return Decision((left,))
-    glass = _insist_on_entry(state, following, now) or glass
+    glass = _require_entry(state, following, now) or glass
     entered = events.PhaseEntered(
         phase=following.name, limits=dict(limits), scope=dict(scope), break_glass=glass
     )
@@ -163,7 +163,7 @@ def hold(state: SystemState) -> Decision:
 def release(state: SystemState, actor: Actor) -> Decision:
     """End a hold."""
     present = present_phase(state)
-    insist_on_no_rule(actor, "releasing a hold")
+    require_no_rule(actor, "releasing a hold")
     if present.status != "held":
         return Decision(skipped=f"{present.name} is not held")
     return Decision((events.PhaseReleased(phase=present.name),))
@@ -195,7 +195,7 @@ def change_scope(state: SystemState, scope: Scope, actor: Actor) -> Decision:
     if before == dict(scope):
         return Decision(skipped="that is what the phase covers already")
     if any(set(values) - set(before.get(name, ())) for name, values in scope.items()):
-        insist_on_no_rule(actor, "a wider scope")
+        require_no_rule(actor, "a wider scope")
     changed = events.ScopeChanged(phase=present.name, before=before, after=dict(scope))
     return Decision((changed,))
 
@@ -246,7 +246,7 @@ def _goes_forward(state: SystemState, name: str) -> bool:
     return name in known[1:] and not _goes_back(state, name)
 
 
-def _insist_on_order(state: SystemState, name: str) -> None:
+def _require_order(state: SystemState, name: str) -> None:
     skipped = [
         phase.name
         for phase in phases_of(state)[: _index(state, name)]
@@ -259,14 +259,14 @@ def _insist_on_order(state: SystemState, name: str) -> None:
         )
 
 
-def _insist_on_entry(state: SystemState, plan: PlannedPhase, now: datetime) -> str | None:
+def _require_entry(state: SystemState, plan: PlannedPhase, now: datetime) -> str | None:
     """Raise unless the plan's entry conditions hold. Return the waiver that stands in for them, if any."""
     glass = waiver_for(state, f"break-glass:phase:{plan.name}", now)
     if glass is not None:
         return glass
     if plan.preflight_seconds is not None:
-        insist_on_preflight(state, f"the phase {plan.name}", plan.preflight_seconds, now)
-    insist_on_approvals(state, f"phase:{plan.name}", plan.approvals, now)
+        require_preflight(state, f"the phase {plan.name}", plan.preflight_seconds, now)
+    require_approvals(state, f"phase:{plan.name}", plan.approvals, now)
     return None
 
 

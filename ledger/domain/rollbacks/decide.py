@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ledger.domain import events
 from ledger.domain.configurations.decide import resolve, short, snapshot_to_write, targets
-from ledger.domain.decision import Decision, insist_on_registered
+from ledger.domain.decision import Decision, require_registered
 from ledger.domain.errors import NothingStable, OperationInProgress, Refused
 from ledger.domain.operations import RollbackOperation
 from ledger.domain.rollbacks.state import RollbackIntent
@@ -35,7 +35,7 @@ def target(state: SystemState, selector: str, in_place: str | None) -> str:
         UnknownName, AmbiguousName: see `resolve`.
         Refused: it was never in force, and nobody has vouched for it.
     """
-    insist_on_registered(state)
+    require_registered(state)
     if selector != LAST_STABLE:
         named = resolve(state, selector)
         if not state.configs[named].applied and not state.configs[named].stable:
@@ -124,7 +124,7 @@ def request(
         NothingStable, UnknownName, AmbiguousName, Refused: there is no target.
         OperationInProgress: a rollback to somewhere else was begun and not ended.
     """
-    insist_on_registered(state)
+    require_registered(state)
     settled = in_place == state.fingerprint and unfinished(state) is None
     moves = code is not None and code.from_commit != code.to_commit
     if _rests(state, selector, in_place) and not moves:

@@ -55,7 +55,7 @@ def amend(state: SystemState, amendment: Amendment) -> Decision:
         UsageError: one thing is named and dropped, or a restart is named without a checkout.
         UnknownName: a configuration file to drop is not registered.
     """
-    _insist_on_one_meaning(amendment)
+    _require_one_meaning(amendment)
     known = state.registration
     actuators = _kept(known, amendment.drop)
     for key in ("control_file", "http_admin", "mitigation_file", "confirm_timeout_ms"):
@@ -102,7 +102,7 @@ def _recorded(state: SystemState, fields: dict[str, Any]) -> Decision:
     return Decision((changed,))
 
 
-def _insist_on_one_meaning(amendment: Amendment) -> None:
+def _require_one_meaning(amendment: Amendment) -> None:
     named = {word for word in DROPPABLE if getattr(amendment, _key(word)) is not None}
     named |= {f"{ONE_FILE}{file.name}" for file in amendment.config_files}
     both = sorted(named & set(amendment.drop))

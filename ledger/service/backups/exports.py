@@ -82,7 +82,7 @@ def read(path: Path) -> ExportFile:
         first, last = first or line, line or last
     head, end = _parsed(first), _parsed(last)
     if not isinstance(head, lines.Header):
-        _insist_on_format(first, path)
+        _require_format(first, path)
         raise BadInput(f"{path} is no export of a ledger.", hint=HOW)
     if head.schema > migrate.HEAD:
         raise SchemaNewer(
@@ -98,7 +98,7 @@ def read(path: Path) -> ExportFile:
     return ExportFile(path, head.last, end.chain, end.blobs)
 
 
-def _insist_on_format(line: bytes, path: Path) -> None:
+def _require_format(line: bytes, path: Path) -> None:
     try:
         record = orjson.loads(line)
     except orjson.JSONDecodeError:

@@ -63,7 +63,7 @@ def inspect(source: Source, checkpoint: Checkpoint | None, tell: Progress) -> No
                 hint="Use another backup or export.",
             )
         if checkpoint is not None and position == checkpoint.position != 0:
-            _insist_on(checkpoint, chain, source)
+            _require_log_of(checkpoint, chain, source)
         if position % EVENTS_AT_ONCE == 0 or position == source.last:
             tell(position, source.last)
     if position != source.last or chain != source.chain:
@@ -78,7 +78,7 @@ def inspect(source: Source, checkpoint: Checkpoint | None, tell: Progress) -> No
         )
 
 
-def _insist_on(checkpoint: Checkpoint, chain: bytes, source: Source) -> None:
+def _require_log_of(checkpoint: Checkpoint, chain: bytes, source: Source) -> None:
     if chain != checkpoint.chain:
         raise IntegrityFailure(
             f"{source.name}: at position {checkpoint.position} it is not the log of the checkpoint.",

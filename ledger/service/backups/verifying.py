@@ -92,7 +92,7 @@ def _compared(backup: Backup, position: int, found: Sequence[TableDigest]) -> Re
     return Restored(len(backup.metadata.read_models) - len(not_compared), not_compared)
 
 
-def insist_on_same_log(backup: Backup, store: EventStore) -> bool:
+def require_same_log(backup: Backup, store: EventStore) -> bool:
     """Return whether the ledger at hand is the one that ``backup`` was made of.
 
     Raises:

@@ -12,7 +12,7 @@ from ledger.domain import events
 from ledger.domain.configurations import decide as configurations
 from ledger.domain.configurations.decide import short
 from ledger.domain.configurations.state import ApplyIntent
-from ledger.domain.decision import Decision, insist_on_no_rule
+from ledger.domain.decision import Decision, require_no_rule
 from ledger.domain.errors import (
     IntegrityFailure,
     LedgerError,
@@ -65,7 +65,7 @@ def plan(
     """
     state = ledger.load(system)
     fingerprint = configurations.resolve(state, name)
-    world = insist_on_files(world_of(state.actuators, ledger.recorder.clock), system)
+    world = require_files(world_of(state.actuators, ledger.recorder.clock), system)
     decision = configurations.request_apply(
         state,
         fingerprint,
@@ -109,7 +109,7 @@ class Apply(Operation[InPlace, Contents, ApplyResult]):
 
     def observe(self, ledger: Ledger, state: SystemState, origin: Origin) -> InPlace:
         """Read the files that are in place."""
-        world = insist_on_files(world_of(state.actuators, ledger.recorder.clock), state.system)
+        world = require_files(world_of(state.actuators, ledger.recorder.clock), state.system)
         return InPlace(world, in_place(ledger, state, world))
 
     def decide(self, ledger: Ledger, state: SystemState, view: InPlace) -> Decision:
@@ -155,7 +155,7 @@ def apply(
         Refused: it is in quarantine, or the system names no place for its files, or a rule asks.
         SecretMissing: a secret can't be put back; nothing was touched.
     """
-    insist_on_no_rule(origin.actor, f"applying a configuration to {system}")
+    require_no_rule(origin.actor, f"applying a configuration to {system}")
     return carry_out(ledger, system, Apply(fingerprint, override_quarantine), origin)
 
 
@@ -172,7 +172,7 @@ def complete_apply(
     written: list[str] = []
     try:
         write_files(world, contents, written, "apply.after_file")
-        insist_in_place(ledger, world, intent.fingerprint, contents)
+        require_in_place(ledger, world, intent.fingerprint, contents)
     except LedgerError as problem:
         failed = events.ConfigApplyFailed(
             fingerprint=intent.fingerprint, written=tuple(written), explanation=problem.message
@@ -231,7 +231,9 @@ def write_files(
         fail_points.reach(fail_point)
 
 
-def insist_in_place(ledger: Ledger, world: World, fingerprint: str, names: Collection[str]) -> None:
+def require_in_place(
+    ledger: Ledger, world: World, fingerprint: str, names: Collection[str]
+) -> None:
     """Raise unless the files of ``names``, read back, are the configuration of that fingerprint.
 
     Raises:
@@ -246,7 +248,7 @@ def insist_in_place(ledger: Ledger, world: World, fingerprint: str, names: Colle
         )
 
 
-def insist_on_files(world: World, system: str) -> World:
+def require_files(world: World, system: str) -> World:
     """Return ``world`` if it has configuration files.
 
     Raises:

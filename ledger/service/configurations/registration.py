@@ -169,7 +169,7 @@ def put(
 
     state = ledger.load(system)
     contents = [(name, read_bytes(path)) for name, path in named_paths(state, paths, names)]
-    _insist_on_one_choice(ledger, state, [name for name, _ in contents])
+    _require_one_choice(ledger, state, [name for name, _ in contents])
     snapshot = snapshot_under(contents, ledger.keys, new=True)
     keep(ledger, snapshot, origin)
     registered = registration_of(snapshot, source=", ".join(str(path) for path in paths))
@@ -204,7 +204,7 @@ def put(
     )
 
 
-def _insist_on_one_choice(ledger: Ledger, state: SystemState, names: Sequence[str]) -> None:
+def _require_one_choice(ledger: Ledger, state: SystemState, names: Sequence[str]) -> None:
     """Refuse files of which a variable chooses one: laid over one another they are what nobody runs."""
     if state.profile is None:
         return
@@ -253,7 +253,7 @@ def adopt_key(ledger: Ledger, origin: Origin) -> None:
     adopted, revision = adopted_key(ledger.recorder.store)
     mine = ledger.keys().key_id
     if adopted is not None:
-        insist_on_key(adopted, mine, ledger.home)
+        require_key(adopted, mine, ledger.home)
         return
     event = ledger.recorder.prepare(
         events.SecretKeyAdopted(key_id=mine),
@@ -278,7 +278,7 @@ def adopted_key(store: EventStore) -> tuple[str | None, int]:
     return adopted, revision
 
 
-def insist_on_key(adopted: str, mine: str | None, home: Path) -> None:
+def require_key(adopted: str, mine: str | None, home: Path) -> None:
     """Raise unless this machine has the key that the ledger has adopted.
 
     Raises:

@@ -116,7 +116,7 @@ class Recorder:
         """
         return self.redact(text.encode(errors="backslashreplace").decode(), prose=prose)
 
-    def insist_on_plain(self, text: str, what: str) -> str:
+    def require_plain(self, text: str, what: str) -> str:
         """Return ``text`` if it is recorded as it is: a path or a name that was changed would mislead.
 
         Raises:

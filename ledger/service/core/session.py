@@ -64,10 +64,10 @@ class Ledger:
         Raises:
             UnknownName: it was never registered.
         """
-        from ledger.domain.decision import insist_on_registered
+        from ledger.domain.decision import require_registered
 
         state = self.recorder.load(system)
-        insist_on_registered(state)
+        require_registered(state)
         self.memory.remember(state)
         return state
 

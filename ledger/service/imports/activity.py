@@ -35,9 +35,9 @@ from ledger.service.imports.base import (
     Told,
     append_last,
     chunks,
-    insist_on_same_time,
     prepare_summary,
     record_id,
+    require_same_time,
     summary_of,
 )
 from ledger.service.imports.fields import Inexact, field_texts
@@ -195,7 +195,7 @@ class _Appender:
         if known and not self._compared:  # One will do: all of them were read in the same way.
             self._compared = True
             first = next(event for event in batch if event.event_id in known)
-            insist_on_same_time(store, self.source, "a record", first.event_id, first.occurred_at)
+            require_same_time(store, self.source, "a record", first.event_id, first.occurred_at)
         return [event for event in batch if event.event_id not in known] if known else batch
 
     def adopt_key(self) -> None:

@@ -170,7 +170,7 @@ def shown(value: object) -> str:
     return {"dict": "an object", "list": "a list"}.get(type(value).__name__, type(value).__name__)
 
 
-def insist_on_good(source_name: str, told: Told, recorder: Recorder) -> None:
+def require_good(source_name: str, told: Told, recorder: Recorder) -> None:
     """Raise if a record was bad.
 
     Raises:
@@ -203,7 +203,7 @@ def already_read(store: EventStore, source: Source) -> bool:
     return store.get(source.id) is not None
 
 
-def insist_on_same_time(
+def require_same_time(
     store: EventStore, source: Source, where: str, event_id: UUID, at: datetime
 ) -> None:
     """Raise unless a record that is in the log already stands there with the time ``at``.

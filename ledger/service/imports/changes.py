@@ -18,7 +18,7 @@ from uuid import UUID
 
 from ledger import fail_points
 from ledger.domain import events
-from ledger.domain.decision import insist_on_registered
+from ledger.domain.decision import require_registered
 from ledger.domain.evolve import evolve
 from ledger.domain.log.envelope import NewEvent, Recorded
 from ledger.domain.log.ids import Actor, Channel, control_stream
@@ -34,10 +34,10 @@ from ledger.service.imports.base import (
     Source,
     Told,
     append_last,
-    insist_on_good,
-    insist_on_same_time,
     prepare_summary,
     record_id,
+    require_good,
+    require_same_time,
     summary_of,
 )
 
@@ -100,7 +100,7 @@ class _Planner:
         if known:
             if not self._compared:  # One will do: all of them were read in the same way.
                 store, key = self.ledger.recorder.store, main_id(self.source, step)
-                insist_on_same_time(store, self.source, step.where, key, step.at)
+                require_same_time(store, self.source, step.where, key, step.at)
                 self._compared = True
             return []
         made: list[NewEvent] = []
@@ -227,7 +227,7 @@ def run(
         if progress is not None:
             progress(count)
     if not skip_bad:
-        insist_on_good(source.name, told, recorder)
+        require_good(source.name, told, recorder)
     told.note_zone(zone)
     records = count + len(told.repeated) + told.bad_count
     summary = summary_of(source, told, zone=zone, records=records, imported=len(groups))
@@ -332,7 +332,7 @@ def _past(recorder: Recorder, system: str) -> _Past:
 
     for event in watched(recorder.store.read_stream(control_stream(system))):
         state = evolve(state, event)
-    insist_on_registered(state)
+    require_registered(state)
     registered = {
         (fingerprint, snapshot)
         for fingerprint, known in state.configs.items()

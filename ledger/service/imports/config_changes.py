@@ -79,7 +79,7 @@ def read(
             continue
         try:
             change, naive, second = _change(number, line, times, equal)
-            _insist_on_order(last, change)
+            _require_order(last, change)
         except BadRecord as bad:
             told.bad(Problem(f"line {number}", str(bad)))
             continue
@@ -101,7 +101,7 @@ def read(
         told.notes.append(f"keys that a change log has no place for were left out: {listed}")
 
 
-def _insist_on_order(last: ConfigChange | None, change: ConfigChange) -> None:
+def _require_order(last: ConfigChange | None, change: ConfigChange) -> None:
     if last is not None and change.at < last.at:
         raise BadRecord(
             f"key 'timestamp' must not lie before line {last.line}'s ({last.written}), "

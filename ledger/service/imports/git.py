@@ -101,7 +101,7 @@ class History:
             if progress is not None and count % _PROGRESS_EVERY == 0:
                 progress(count)
         self.versions = found[::-1]
-        self._insist_on_paths()
+        self._require_paths()
         self._tell(told, oldest)
 
     def steps(
@@ -219,7 +219,7 @@ class History:
                 hint="git fsck tells more; a partial clone has to fetch everything first.",
             ) from None
 
-    def _insist_on_paths(self) -> None:
+    def _require_paths(self) -> None:
         for index, path in enumerate(self.paths):
             if not any(version.blobs[index] for version in self.versions):
                 raise BadInput(

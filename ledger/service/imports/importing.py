@@ -22,7 +22,7 @@ from ledger.service.imports.base import (
     Source,
     Told,
     already_read,
-    insist_on_good,
+    require_good,
 )
 from ledger.service.imports.changes import Step
 from ledger.service.imports.config_changes import REPEAT_WINDOW_SECONDS, ConfigChange
@@ -150,7 +150,7 @@ def import_activity(
     scans = [_scanned(path, reading, manner.progress) for path in paths]
     if not manner.skip_bad:
         for scan in scans:
-            insist_on_good(str(scan.path), scan.told, ledger.recorder)
+            require_good(str(scan.path), scan.told, ledger.recorder)
     for scan in scans:
         scan.told.note_zone(manner.zone.name)
         source = Source(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ledger.domain import events
 from ledger.domain.configurations.decide import short
-from ledger.domain.decision import Decision, insist_on_registered
+from ledger.domain.decision import Decision, require_registered
 from ledger.domain.errors import BadInput, ReasonRequired
 from ledger.domain.state import SystemState
 from ledger.profiles.phases import Approvals
@@ -34,10 +34,10 @@ def adopt(
         NameTaken: another system is reached in a way that the profile names: the name may be mistyped.
     """
     plan = load(path)
-    _insist_on_no_secret(ledger, plan)
+    _require_no_secret(ledger, plan)
     registered = plan_actuators.enlist(ledger, system, plan.profile, origin, change=register)
     state = ledger.load(system)
-    _insist_on_environment(state, plan, path)
+    _require_environment(state, plan, path)
     previous = plan_of(ledger, state) if state.profile is not None else None
     ledger.keep_blob(plan.content)
     adopted = events.ProfileAdopted(
@@ -59,7 +59,7 @@ def adopt(
     )
 
     def decide(state: SystemState) -> Decision:
-        insist_on_registered(state)
+        require_registered(state)
         if state.profile is not None and state.profile.fingerprint == plan.fingerprint:
             return Decision(
                 skipped=f"{plan.profile.profile} ({short(plan.fingerprint)}) is the plan already"
@@ -75,7 +75,7 @@ def adopt(
     return plan, ledger.decide(system, decide, origin), registered
 
 
-def _insist_on_no_secret(ledger: Ledger, plan: Plan) -> None:
+def _require_no_secret(ledger: Ledger, plan: Plan) -> None:
     """A plan is kept and shown as it is, so no secret may stand in it (I6).
 
     What was read is looked at, not the file again: that may have become another one meanwhile.
@@ -89,7 +89,7 @@ def _insist_on_no_secret(ledger: Ledger, plan: Plan) -> None:
                 )
 
 
-def _insist_on_environment(state: SystemState, plan: Plan, path: Path) -> None:
+def _require_environment(state: SystemState, plan: Plan, path: Path) -> None:
     registered = state.environment
     if registered != plan.profile.environment:
         raise BadInput(

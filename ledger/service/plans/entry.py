@@ -17,7 +17,7 @@ from ledger import fail_points
 from ledger.domain import events
 from ledger.domain.configurations import decide as configurations
 from ledger.domain.configurations.decide import short
-from ledger.domain.decision import Decision, insist_on_no_rule
+from ledger.domain.decision import Decision, require_no_rule
 from ledger.domain.errors import BadInput, DriftFound
 from ledger.domain.plans import decide as phases
 from ledger.domain.state import SystemState
@@ -127,24 +127,24 @@ def enter(
     phase: Phase,
     decide: Callable[[SystemState], Decision],
     origin: Origin,
-    insist: Callable[[Overlaid], None],
+    require: Callable[[Overlaid], None],
 ) -> Decision:
     """Put the configuration of ``phase`` in place and enter it, as ``decide`` says on the state of then.
 
-    ``insist`` raises unless the phase allows the configuration.
+    ``require`` raises unless the phase allows the configuration.
 
     Raises:
         Refused: it is in quarantine, or a rule asks (I9).
         FileNotWritten, IntegrityFailure: it is not in place; the phase was not entered.
     """
-    insist_on_no_rule(origin.actor, f"the configuration of the phase {phase.name}")
+    require_no_rule(origin.actor, f"the configuration of the phase {phase.name}")
     with ledger.operating(system, f"entering {phase.name}"):
         ledger.finish_dead_operations(system, origin)
         state = ledger.load(system)
         wanted, decided = overlaid(ledger, state, phase), decide(state)
         if not decided.events or wanted is None:
             return ledger.decide(system, decide, origin)
-        insist(wanted)
+        require(wanted)
         save_unknown(ledger, state, _world(ledger, state), origin)
         _keep(ledger, state, phase, wanted.snapshot, origin)
         fail_points.reach("phase.after_register")

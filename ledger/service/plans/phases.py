@@ -98,9 +98,9 @@ def preview(ledger: Ledger, system: str, name: str | None, actor: Actor) -> Prev
     wanted = entry.overlaid(ledger, state, phase) if phase and decided.events else None
     if phase is None or wanted is None:
         if decided.events:
-            _insist_on_configuration(ledger, state, phase)
+            _require_configuration(ledger, state, phase)
         return Preview(decided)
-    _insist(system, phase, wanted.snapshot.canonical, wanted.texts)
+    _require_allowed(system, phase, wanted.snapshot.canonical, wanted.texts)
     return Preview(decided, wanted.changes, wanted.paths)
 
 
@@ -146,13 +146,13 @@ def _go(ledger: Ledger, system: str, name: str | None, origin: Origin) -> Decisi
     if phase is not None and decide(state).events and entry.overlaid(ledger, state, phase):
         return entry.enter(
             ledger, system, phase, decide, origin,
-            lambda overlaid: _insist(system, phase, overlaid.snapshot.canonical, overlaid.texts),
+            lambda overlaid: _require_allowed(system, phase, overlaid.snapshot.canonical, overlaid.texts),
         )  # fmt: skip
 
     def decide_on_what_is_in_force(state: SystemState) -> Decision:
         decided = decide(state)
         if decided.events:
-            _insist_on_configuration(ledger, state, phase)
+            _require_configuration(ledger, state, phase)
         return decided
 
     return ledger.decide(system, decide_on_what_is_in_force, origin)
@@ -214,7 +214,7 @@ def _number(text: str | None) -> float | None:
         return None
 
 
-def _insist_on_configuration(ledger: Ledger, state: SystemState, phase: Phase | None) -> None:
+def _require_configuration(ledger: Ledger, state: SystemState, phase: Phase | None) -> None:
     if phase is None or not (phase.exposure or phase.overlay):
         return
     if state.fingerprint is None:
@@ -223,10 +223,10 @@ def _insist_on_configuration(ledger: Ledger, state: SystemState, phase: Phase | 
             hint=f"rollout config put {state.system} FILE… --in-force",
         )
     canonical = ledger.blob(state.fingerprint.removeprefix("sha256:"))
-    _insist(state.system, phase, canonical, entry.texts_in_force(ledger, state))
+    _require_allowed(state.system, phase, canonical, entry.texts_in_force(ledger, state))
 
 
-def _insist(system: str, phase: Phase, canonical: bytes, texts: Collection[str]) -> None:
+def _require_allowed(system: str, phase: Phase, canonical: bytes, texts: Collection[str]) -> None:
     configuration: Mapping[str, Any] = orjson.loads(canonical)
     found = breaches(phase, configuration, texts)
     if found:

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from ledger.domain import events
-from ledger.domain.decision import insist_on_no_rule
+from ledger.domain.decision import require_no_rule
 from ledger.domain.errors import LedgerError, Refused
 from ledger.domain.log.ids import Actor
 from ledger.domain.rollbacks.state import CodeMove
@@ -34,9 +34,9 @@ def move_to(
         Refused: there is no checkout; it has changes that would be lost; ``ref`` is no way back; a rule asks.
         UnknownName: there is no such commit.
     """
-    insist_on_no_rule(actor, "another version of the code")
+    require_no_rule(actor, "another version of the code")
     world = world_of(state.actuators, ledger.recorder.clock)
-    checkout = insist_on_checkout(world, state.system, written)
+    checkout = require_checkout(world, state.system, written)
     found = checkout.observe().commit
     wanted = checkout.resolve(ref)
     if not (
@@ -49,7 +49,7 @@ def move_to(
             f"to run it, and it is not in the history of {found[:COMMIT_SHOWN]}.",
             hint="Check it out yourself; or name it in the plan: actuators: {code: {fallback: …}}",
         )
-    checkout.insist_on_clean(wanted)
+    checkout.require_clean(wanted)
     return events.CodeMove(
         place=_as_recorded(world.code_place),
         from_commit=found,
@@ -75,7 +75,7 @@ def full_rollback(ledger: Ledger, state: SystemState) -> tuple[str | None, str]:
 
 def check_out(world: World, system: str, move: CodeMove, written: Collection[str]) -> bool:
     """Put the code where a rollback wants it; return whether it was elsewhere."""
-    return insist_on_checkout(world, system, written).check_out(move.to_commit)
+    return require_checkout(world, system, written).check_out(move.to_commit)
 
 
 def restart(ledger: Ledger, system: str, place: CodePlace) -> None:
@@ -94,7 +94,7 @@ def restart(ledger: Ledger, system: str, place: CodePlace) -> None:
     )
 
 
-def insist_on_checkout(world: World, system: str, written: Collection[str]) -> CodeActuator:
+def require_checkout(world: World, system: str, written: Collection[str]) -> CodeActuator:
     """Return what checks the code out.
 
     Raises:

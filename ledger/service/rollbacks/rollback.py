@@ -24,8 +24,8 @@ from ledger.domain.state import SystemState, operation_of
 from ledger.service.configurations.apply import (
     ApplyResult,
     Contents,
-    insist_in_place,
-    insist_on_files,
+    require_files,
+    require_in_place,
     restored,
 )
 from ledger.service.configurations.registration import (
@@ -76,7 +76,7 @@ def plan(
 ) -> tuple[Decision, tuple[events.Change, ...]]:
     """Return what a rollback would do, and the diff it would make; touches nothing."""
     state = ledger.load(system)
-    world = insist_on_files(world_of(state.actuators, ledger.recorder.clock), system)
+    world = require_files(world_of(state.actuators, ledger.recorder.clock), system)
     selector = selector_of(ledger, system, selector)
     found = in_place(ledger, state, world)
     move = _move(ledger, state, selector, found, code, actor)
@@ -135,7 +135,7 @@ class Rollback(Operation[_Found, Contents, ApplyResult]):
 
     def observe(self, ledger: Ledger, state: SystemState, origin: Origin) -> _Found:
         """Read the files in place, and where the code stands; refuse what would fail."""
-        world = insist_on_files(world_of(state.actuators, ledger.recorder.clock), state.system)
+        world = require_files(world_of(state.actuators, ledger.recorder.clock), state.system)
         selector = selector_of(ledger, state.system, self.selector)
         found = in_place(ledger, state, world)
         move = _move(ledger, state, selector, found, self.code, origin.actor)
@@ -215,7 +215,7 @@ def complete(
         if number not in begun.steps:
             ledger.recorder.end(state.system, operation, lambda _, done=done: [done], origin)
         fail_points.reach("rollback.after_step")
-    insist_in_place(ledger, world, intent.to_fingerprint, contents)
+    require_in_place(ledger, world, intent.to_fingerprint, contents)
     fail_points.reach("rollback.before_outcome")
     commit = ledger.code_commit(state)
     after, _ = ledger.recorder.end(
@@ -250,7 +250,7 @@ def _steps(
 ) -> list[_Step]:
     """Return what a rollback consists of, in order: the code, the files, the restart."""
     # Where files are written now: the system may have been registered with another path since the intent.
-    places = insist_on_files(world, system).config_files
+    places = require_files(world, system).config_files
     steps = [
         _Step(name, str(places[name]), partial(_write, world, name, content), "rollback.after_file")
         for name, content in contents.items()

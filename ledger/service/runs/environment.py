@@ -72,7 +72,7 @@ def _variables(world: World, name: str) -> dict[str, str]:
     return {key: text for key, text in value.items() if isinstance(text, str)}
 
 
-def insist_on_agreement(configured: Mapping[str, str], environ: Mapping[str, str]) -> None:
+def require_agreement(configured: Mapping[str, str], environ: Mapping[str, str]) -> None:
     """Raise where somebody has set a variable to something else than the configuration in force says.
 
     Raises:

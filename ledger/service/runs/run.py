@@ -55,7 +55,7 @@ def alone_here(ledger: Ledger, system: str, run_tag: str) -> Iterator[int]:
         yield descriptor
 
 
-def insist_on_alone(ledger: Ledger, state: SystemState) -> None:
+def require_alone(ledger: Ledger, state: SystemState) -> None:
     """Raise if a run of the system is under way on any machine that shares the ledger.
 
     Raises:
@@ -108,7 +108,7 @@ def restore_mode(ledger: Ledger, state: SystemState, say: Callable[[str], None])
             mode=mode, pause_kind=kind, message="restored at the start of a run", operation_id=""
         )
     except NotCarried as problem:
-        _insist_on_environment(state, shown, problem.message, say)
+        _require_environment(state, shown, problem.message, say)
         return shown
     if not carried.confirmed:
         raise _another_mode(state.system, shown, "; ".join(carried.warnings) or "not confirmed")
@@ -129,13 +129,13 @@ def halt_without_ledger(
     result = offline.pause(ledger, system, PauseKind.HALT, origin, away=away)
     if result.outcome == "not_carried":
         state = offline.remembered(ledger, system, None, away)
-        _insist_on_environment(state, halted, result.explanation, say)
+        _require_environment(state, halted, result.explanation, say)
     elif result.outcome not in {"switched", "skipped"}:
         raise _another_mode(system, halted, result.explanation)
     return halted
 
 
-def _insist_on_environment(
+def _require_environment(
     state: SystemState, shown: str, problem: str, say: Callable[[str], None]
 ) -> None:
     """A program that is told over HTTP alone can't be told before it runs: its environment has to do."""

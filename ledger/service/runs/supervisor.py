@@ -57,7 +57,7 @@ class Ended:
         return f"killed by {self.signal}" if self.signal else f"exit code {self.exit_code}"
 
 
-def insist_on_program(command: Sequence[str]) -> None:
+def require_program(command: Sequence[str]) -> None:
     """Raise unless there is a program of that name: nothing has to be prepared for one that is not.
 
     Raises:

@@ -36,7 +36,7 @@ def enlist(
     if not given:
         return Decision()
     if state.registration is None:
-        _insist_on_no_other(ledger, system, named)
+        _require_no_other(ledger, system, named)
         return register(
             ledger, system, origin, environment=profile.environment,
             description=profile.description, actuators=_as_recorded(named),
@@ -97,7 +97,7 @@ def _as_recorded(actuators: Actuators) -> events.Actuators:
     return events.Actuators.model_validate_json(msgspec.json.encode(actuators))
 
 
-def _insist_on_no_other(ledger: Ledger, system: str, named: Actuators) -> None:
+def _require_no_other(ledger: Ledger, system: str, named: Actuators) -> None:
     """Raise if the system seems to be registered under another name: one bot, two histories."""
     for name in ledger.recorder.store.systems():
         other = ledger.recorder.load(name).actuators

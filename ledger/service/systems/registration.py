@@ -53,7 +53,7 @@ def amend(
     paths = (amendment.control_file, amendment.mitigation_file, amendment.code)
     for path in (*paths, *(file.path for file in amendment.config_files)):
         if path is not None:
-            ledger.recorder.insist_on_plain(path, "path")
+            ledger.recorder.require_plain(path, "path")
     before: Registration | None = None
 
     def decide(state: SystemState) -> Decision:
@@ -92,8 +92,8 @@ def _check(ledger: Ledger, actuators: events.Actuators) -> None:
 
     for file in actuators.config_files:
         format_of(file.name)  # a name without a suffix could be registered, and never kept
-        ledger.recorder.insist_on_plain(file.name, "configuration file's name")
-    _insist_on_different([file.name for file in actuators.config_files], "are called")
+        ledger.recorder.require_plain(file.name, "configuration file's name")
+    _require_different([file.name for file in actuators.config_files], "are called")
     paths = [file.path for file in actuators.config_files]
     if actuators.control_file is not None:
         paths.append(actuators.control_file)
@@ -104,15 +104,15 @@ def _check(ledger: Ledger, actuators: events.Actuators) -> None:
 
         HttpAdmin(actuators.http_admin)  # refuses a URL that is off, or that holds a password
     for word in actuators.code.restart if actuators.code is not None else ():
-        ledger.recorder.insist_on_plain(word, "restart command")
+        ledger.recorder.require_plain(word, "restart command")
     if actuators.code is not None:
-        ledger.recorder.insist_on_plain(actuators.code.repository, "path")
+        ledger.recorder.require_plain(actuators.code.repository, "path")
     for path in paths:
-        ledger.recorder.insist_on_plain(path, "path")
-    _insist_on_different([str(Path(path).resolve()) for path in paths], "lie at")
+        ledger.recorder.require_plain(path, "path")
+    _require_different([str(Path(path).resolve()) for path in paths], "lie at")
 
 
-def _insist_on_different(texts: Sequence[str], what: str) -> None:
+def _require_different(texts: Sequence[str], what: str) -> None:
     twice = next((text for text in texts if texts.count(text) > 1), None)
     if twice is not None:
         raise BadInput(

@@ -67,7 +67,7 @@ def needed(subject: str = SUBJECT, quorum: Quorum | None = QUORUM) -> When:
     """Whoever would go on: nothing is recorded, and nothing raised, where all have said yes."""
 
     def when(state: SystemState, now: datetime) -> Decision:
-        approvals.insist_on_approvals(state, subject, quorum, now)
+        approvals.require_approvals(state, subject, quorum, now)
         return Decision()
 
     return when
