@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar, cast
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -269,9 +269,12 @@ def _parsed(file: Path, content: bytes, model: type[R]) -> R:
         record: Any = orjson.loads(content)
     except orjson.JSONDecodeError as error:
         raise damaged(f"{file} is not what was written: {error}.") from None
-    if isinstance(record, dict) and record.get("format") not in (None, FORMAT):
+    written: Any = (
+        cast("dict[str, Any]", record).get("format") if isinstance(record, dict) else None
+    )
+    if written not in (None, FORMAT):
         raise SchemaNewer(
-            f"{file} is of format {record['format']!r}, and this program knows {FORMAT}.",
+            f"{file} is of format {written!r}, and this program knows {FORMAT}.",
             hint="Use the version of rollout-ledger that wrote it, or a newer one.",
         )
     try:

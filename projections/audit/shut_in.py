@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from ledger.clock import SystemClock
 from ledger.domain.clock import Clock
@@ -177,15 +177,15 @@ def _check_tree(connection: DuckDBPyConnection, text: str) -> None:
                 raise _refused(".".join(path))
 
 
-def _nodes(tree: object) -> Iterator[Json]:
-    waiting = [tree]
+def _nodes(tree: Json) -> Iterator[Json]:
+    waiting: list[Any] = [tree]
     while waiting:
         node = waiting.pop()
         if isinstance(node, dict):
-            yield node
-            waiting.extend(node.values())
+            yield cast("Json", node)
+            waiting += cast("Json", node).values()
         elif isinstance(node, list):
-            waiting.extend(node)
+            waiting += cast("list[Any]", node)
 
 
 def _refused(name: str) -> BadInput:

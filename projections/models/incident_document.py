@@ -22,7 +22,7 @@ def render(db: Db, version: int, system: str | None = None) -> Iterator[bytes]:
 
     ``system``: only its incidents.
     """
-    head = {"$schema": SCHEMA_ID, "ledger": _ledger(db, version, system), "incidents": []}
+    head: Json = {"$schema": SCHEMA_ID, "ledger": _ledger(db, version, system), "incidents": []}
     start, end = orjson.dumps(head, option=orjson.OPT_INDENT_2).split(b"[]")
     yield start
     separator = b"["

@@ -183,7 +183,8 @@ def _has_a_way_back(state: SystemState) -> bool:
 
 def _next(state: SystemState, seen: Json) -> list[str]:
     """Return the commands that lead back to real, in the order in which they are to be given."""
-    name, steps = state.system, []
+    name = state.system
+    steps: list[str] = []
     if state.operations or seen["unconfirmed"]:
         steps.append(f"rollout recover {name}")
     if state.drift:

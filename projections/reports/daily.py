@@ -13,7 +13,7 @@ from projections.reports.figures import Figure, of
 from projections.reports.happened import Progress, Stretch
 from projections.reports.orders import Activity
 from projections.reports.period import Day, Period
-from projections.reports.sheet import Cell, Section, Sheet, Table, facts, rows, term
+from projections.reports.sheet import Cell, Section, Sheet, Table, Term, facts, rows, term
 
 REPORT: Final = "daily"
 
@@ -52,7 +52,7 @@ def sheet(
 
 
 def _evidence(day: Day, period: Period, activity: Activity) -> Section:
-    remarks = []
+    remarks: list[Term] = []
     if not activity.records:
         remarks.append(term("part.evidence.nothing"))
     if period.until < day.period.until:
@@ -100,9 +100,12 @@ def _configuration(
 
 
 def _limits(db: Db, state: SystemState) -> tuple[tuple[Cell, ...], ...]:
-    limits = state.phase.limits if state.phase is not None else {}
-    said = happened.configured(db, state.fingerprint) if limits else {}
-    return rows([(key, limit, said.get(key)) for key, limit in sorted(limits.items())])
+    if state.phase is None:
+        return ()
+    configured = happened.configured(db, state.fingerprint)
+    return rows(
+        [(key, limit, configured.get(key)) for key, limit in sorted(state.phase.limits.items())]
+    )
 
 
 def _diagnosis(findings: list[Finding]) -> Section:

@@ -54,7 +54,7 @@ class Stretch:
 
 def stretches(db: Db, system: str, period: Period) -> list[Stretch]:
     """Return the stretches of time by mode, oldest first, cut to the period."""
-    found = []
+    found: list[Stretch] = []
     for row in mode_changes.intervals(db, system):
         since = max(row["since"], period.since)
         until = min(row["until"] or period.until, period.until)

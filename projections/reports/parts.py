@@ -17,7 +17,7 @@ from projections.reports.order_figures import Latency
 from projections.reports.order_records import PAUSED
 from projections.reports.orders import Activity
 from projections.reports.period import Period
-from projections.reports.sheet import Cell, Section, Table, facts, rows, term
+from projections.reports.sheet import Cell, Section, Table, Term, facts, rows, term
 from projections.words.sentences import short
 
 FEW_SAMPLES: Final = 100
@@ -65,7 +65,7 @@ def orders_section(activity: Activity) -> Section:
     by_mode: dict[str, list[orders.Order]] = {}
     for order in activity.orders:
         by_mode.setdefault(order.mode or "?", []).append(order)
-    remarks = []
+    remarks: list[Term] = []
     if activity.unknown_words:
         remarks.append(term("part.orders.not_understood", words=", ".join(activity.unknown_words)))
     if any(order.paused for order in activity.submitted):

@@ -252,12 +252,13 @@ def _time_axis(axes: Sequence[Any], since: datetime, until: datetime) -> None:
         axis.set_xlim(since, until)
 
 
-def _svg(figure: Figure, salt: str) -> str:
+def _svg(figure: Any, salt: str) -> str:
     """Return the figure as an <svg> element; ``salt`` keeps its ids apart from those of other charts."""
     import matplotlib as mpl
 
     content = io.StringIO()
-    with mpl.rc_context({"svg.hashsalt": salt}), warnings.catch_warnings():
+    mpl.rcParams["svg.hashsalt"] = salt
+    with warnings.catch_warnings():
         # The page's fonts have the letters that this machine's have not.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         figure.savefig(

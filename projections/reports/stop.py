@@ -75,11 +75,8 @@ def sheet(db: Db, system: str, run: Run, period: Period, progress: Progress) -> 
 def _run(db: Db, system: str, run: Run, period: Period) -> Section:
     start, end = run.started, run.ended
     state = happened.state_until(db, system, period.until)
-    tags = [
-        tag
-        for tag, name in (state.tags if state else {}).items()
-        if name == start.data.get("fingerprint")
-    ]
+    fingerprint = start.data.get("fingerprint")
+    tags = [tag for tag, of in state.tags.items() if of == fingerprint] if state else []
     kind = start.data.get("pause_kind")
     mode = start.data.get("mode")
     return Section(
@@ -91,7 +88,7 @@ def _run(db: Db, system: str, run: Run, period: Period) -> Section:
             command=shlex.join(start.data["command"]),
             host=start.data["host"],
             pid=str(start.data["pid"]),
-            fingerprint=start.data.get("fingerprint"),
+            fingerprint=fingerprint,
             tags=", ".join(sorted(tags)),
             profile=start.data.get("profile"),
             preflight=_position(start.data.get("preflight_position")),
