@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from cli.output import Output, counted, say
-from cli.progress import Progress
 from cli.wiring import Runtime
 from ledger.domain.errors import IntegrityFailure
 from ledger.store import checkpoint
@@ -23,7 +22,7 @@ def verify_archive(
     """
     started = runtime.clock.monotonic()
     kept = _kept(checkpoint_file) if checkpoint_file is not None else None
-    report = verify(path, kept=kept, progress=Progress("verifying", runtime.clock))
+    report = verify(path, kept=kept, progress=runtime.progress("verifying"))
     seconds = runtime.clock.monotonic() - started
     problem = report.problem
     if output.format != "table":

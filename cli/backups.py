@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from cli.output import say
-from cli.progress import Progress
 from cli.wiring import Runtime
 from ledger import fail_points
 from ledger.domain.errors import LedgerError
@@ -86,7 +84,7 @@ def made(
         creating.Wanted(position, found, runtime.settings.actor, order_lines),
         seal,
         runtime.clock,
-        Progress("backing up", runtime.clock),
+        runtime.progress("backing up"),
     )
     if backup.by_another:
         return backup, 0
@@ -99,11 +97,6 @@ def opener_of(identity: Path | None, passphrase_file: Path | None) -> Opener:
     """Return what decrypts. Raises as `sealing.opener_of` does."""
 
     return sealing.opener_of(identity, passphrase_of(passphrase_file))
-
-
-def tell(runtime: Runtime) -> Callable[[str], Progress]:
-    """Return what gives each step of the work its progress."""
-    return lambda step: Progress(step, runtime.clock)
 
 
 def digests_in(db: Db) -> tuple[int, tuple[TableDigest, ...]]:
@@ -132,7 +125,7 @@ def verified_at(runtime: Runtime) -> dict[str, str] | None:
             return None
         known = recording.verified(runtime.store)
     except LedgerError as problem:
-        say(f"warning: {problem.message}")
+        runtime.say(f"warning: {problem.message}")
         return None
     return {each["backup"]: iso(each["verified_at"]) for each in known}
 
@@ -180,6 +173,6 @@ def read_models(runtime: Runtime, dsn: str) -> tuple[int, Sequence[TableDigest]]
     """Build the read models of the ledger at ``dsn``; return their position, and what is in them."""
 
     connect = partial(open_connection, dsn, role=PROJECTOR)
-    with closing(Projector(connect, runtime.clock, report=say)) as projector:
+    with closing(Projector(connect, runtime.clock, report=runtime.say)) as projector:
         projector.catch_up()
         return digests_in(projector.db)

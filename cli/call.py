@@ -14,7 +14,7 @@ import click
 
 from cli import options
 from cli.output import Output
-from cli.wiring import Runtime, pass_runtime
+from cli.wiring import Runtime
 from ledger.domain.errors import ReasonRequired, Refused
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from ledger.service.core.recorder import Origin
     from ledger.service.core.session import Ledger
     from projections.core.base import Db
+
+pass_runtime = click.make_pass_decorator(Runtime)
 
 
 @dataclass(frozen=True, slots=True)

@@ -157,16 +157,19 @@ def cli(context: click.Context, home: Path | None, dsn: str | None, actor: str |
       rollout switch bot --to mock --reason rehearsal
       rollout status bot
     """
+    from cli.settings import settings_of
+    from cli.terminal import Terminal
     from cli.wiring import Runtime
+    from ledger.store.dsn import dsn_from_option
 
     if context.invoked_subcommand == "pause":
         actor = _actor_for_pause(context, actor)
     elif home is not None and os.path.isfile(home):  # noqa: PTH113 -- it never raises
         raise click.BadParameter(f"{home} is a file.", context, param_hint="--home (ROLLOUT_HOME)")
     on_command_line = context.get_parameter_source("dsn") is click.core.ParameterSource.COMMANDLINE
-    context.obj = Runtime.from_options(
-        home=home, dsn=dsn, actor=actor, dsn_is_argument=on_command_line
-    )
+    if dsn and on_command_line:
+        dsn = dsn_from_option(dsn)
+    context.obj = Runtime(settings_of(home=home, dsn=dsn, actor=actor), Terminal())
     context.call_on_close(context.obj.close)
 
 

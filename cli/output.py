@@ -80,7 +80,8 @@ def printable(text: str, *, styled: bool = False) -> str:
 
 
 def say(message: str, *, colour: str | None = None) -> None:
-    """Tell the person at the terminal something that is not data."""
+    """Tell the person at the terminal something that is not data; warnings and notes in yellow."""
+    colour = colour or ("yellow" if message.startswith(("warning: ", "note: ")) else None)
     message = printable(message, styled=True)
     click.echo(
         click.style(message, fg=colour) if colour and colours_wanted(sys.stderr) else message,

@@ -1,17 +1,14 @@
-"""The audit replica as commands use it: brought up to the log, opened, asked, answered."""
+"""The audit replica as a front end uses it: brought up to the end of the log, and opened to be asked."""
 
 from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
-from cli.output import say
-from cli.progress import Progress
-from cli.rows import show_table, write_rows
 from cli.wiring import Runtime
-from ledger.domain.errors import BadInput, LedgerUnreachable, OperationInProgress
+from ledger.domain.errors import LedgerUnreachable, OperationInProgress
 from ledger.store.home import ensure_home
 from projections.audit import replica, shut_in
 from projections.audit.ask import Questioner
@@ -19,7 +16,6 @@ from projections.audit.replica import replica_path
 from projections.audit.sync import sync
 
 if TYPE_CHECKING:
-    from projections.audit.ask import Parameters
     from projections.audit.log_reader import Head
 
 
@@ -40,20 +36,17 @@ def bring_up(runtime: Runtime, *, rebuild: bool = False, no_sync: bool = False) 
     try:
         if runtime.settings.dsn is None:
             _ = runtime.store  # The embedded ledger is started, and made, without being asked.
-        progress = Progress("copying the log", runtime.clock)
+        progress = runtime.progress("copying the log")
         done = sync(runtime.dsn, home, rebuild=rebuild, progress=progress)
     except (LedgerUnreachable, OperationInProgress) as error:
         if rebuild or not replica_path(home).exists():
             raise
-        say(f"note: {error.message}", colour="yellow")
+        runtime.say(f"note: {error.message}")
         return False
     if done.set_aside is not None:
-        say(
-            f"The old replica did not agree with the log; it is kept as {done.set_aside}",
-            colour="yellow",
-        )
+        runtime.say(f"The old replica did not agree with the log; it is kept as {done.set_aside}")
     if done.rebuilt:
-        say(f"The replica was built anew: {done.added:,} events")
+        runtime.say(f"The replica was built anew: {done.added:,} events")
     return True
 
 
@@ -68,39 +61,6 @@ def questioner(
         with replica.told(path):
             head = replica.head(connection)
         yield Questioner(connection, timeout_seconds=timeout_seconds), head
-
-
-def answer(
-    asked: Questioner,
-    head: Head,
-    text: str,
-    parameters: Parameters,
-    *,
-    form: str,
-    stream: TextIO,
-    parquet: Path | None = None,
-) -> None:
-    """Ask one or several statements, all checked before the first is run; write what comes of it."""
-
-    statements = asked.statements(text)
-    wanted = {name for statement in statements for name in statement.named_parameters}
-    for name in parameters.keys() - wanted:
-        raise BadInput(
-            f"The SQL has no ${name}.", hint=f"It has: {', '.join(sorted(wanted)) or 'none'}"
-        )
-    if len(statements) > 1 and form not in {"table", "jsonl"}:
-        raise BadInput(
-            f"{form} holds one result, and these are {len(statements)} statements.",
-            hint="Ask them one by one, or with -o jsonl.",
-        )
-    for statement in statements:
-        if parquet is not None:
-            asked.write_parquet(statement, parameters, parquet)
-        elif form == "table":
-            count = show_table(asked.ask(statement, parameters))
-            say(f"{count:,} {'row' if count == 1 else 'rows'}, as of position {standing(head)}")
-        else:
-            write_rows(asked.ask(statement, parameters), form, stream)
 
 
 def standing(head: Head) -> str:

@@ -109,7 +109,7 @@ def _record(
     try:
         position = recorder.append([event])[0].position
     except RightMissing as problem:
-        say(f"warning: that it was made is not recorded: {problem.message}", colour="yellow")
+        say(f"warning: that it was made is not recorded: {problem.message}")
         return None
     runtime.catch_up()
     return position

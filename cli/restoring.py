@@ -5,8 +5,6 @@ from __future__ import annotations
 from contextlib import closing
 from pathlib import Path
 
-from cli.output import say
-from cli.progress import Progress
 from cli.wiring import Runtime
 from ledger.domain.errors import SchemaMissing
 from ledger.service.backups.restoring import Source, inspect, restore
@@ -27,7 +25,7 @@ def restored(runtime: Runtime, source: Source, checkpoint_file: Path | None) -> 
 
     against = checkpoint.read(checkpoint_file) if checkpoint_file is not None else None
     _refuse_where_it_is_used(runtime, source)
-    inspect(source, against, Progress("recomputing", runtime.clock))
+    inspect(source, against, runtime.progress("recomputing"))
     runtime.makes_ledger = True
     with closing(PostgresStore(runtime.dsn)) as store:
         try:
@@ -35,11 +33,13 @@ def restored(runtime: Runtime, source: Source, checkpoint_file: Path | None) -> 
         except SchemaMissing:
             migrate.upgrade(runtime.dsn)
     with closing(Restorer(runtime.dsn)) as restorer:
-        changed = restore(restorer, source, Progress("restoring", runtime.clock))
+        changed = restore(restorer, source, runtime.progress("restoring"))
     runtime.catch_up()
     key_id, _ = adopted_key(runtime.store)
     if key_id is not None:
-        say(f"secrets of this ledger are digested under the key {key_id}: put secret.key back too")
+        runtime.say(
+            f"secrets of this ledger are digested under the key {key_id}: put secret.key back too"
+        )
     return "restored" if changed else "skipped (it is here already)"
 
 

@@ -14,12 +14,50 @@ from uuid import UUID
 import orjson
 
 from cli.output import Output, say
+from cli.replica import standing
+from ledger.domain.errors import BadInput
 
 if TYPE_CHECKING:
-    from projections.audit.ask import Answer
+    from pathlib import Path
+
+    from projections.audit.ask import Answer, Parameters, Questioner
+    from projections.audit.log_reader import Head
 
 TABLE_ROWS_MAX: Final = 1000
 _INTEGER_64: Final = range(-(2**63), 2**63)
+
+
+def answer(
+    asked: Questioner,
+    head: Head,
+    text: str,
+    parameters: Parameters,
+    *,
+    form: str,
+    stream: TextIO,
+    parquet: Path | None = None,
+) -> None:
+    """Ask one or several statements, all checked before the first is run; write what comes of it."""
+
+    statements = asked.statements(text)
+    wanted = {name for statement in statements for name in statement.named_parameters}
+    for name in parameters.keys() - wanted:
+        raise BadInput(
+            f"The SQL has no ${name}.", hint=f"It has: {', '.join(sorted(wanted)) or 'none'}"
+        )
+    if len(statements) > 1 and form not in {"table", "jsonl"}:
+        raise BadInput(
+            f"{form} holds one result, and these are {len(statements)} statements.",
+            hint="Ask them one by one, or with -o jsonl.",
+        )
+    for statement in statements:
+        if parquet is not None:
+            asked.write_parquet(statement, parameters, parquet)
+        elif form == "table":
+            count = show_table(asked.ask(statement, parameters))
+            say(f"{count:,} {'row' if count == 1 else 'rows'}, as of position {standing(head)}")
+        else:
+            write_rows(asked.ask(statement, parameters), form, stream)
 
 
 def write_rows(answer: Answer, form: str, stream: TextIO) -> int:

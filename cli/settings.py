@@ -1,4 +1,4 @@
-"""What the command was told: options and ROLLOUT_ variables, resolved once."""
+"""Where the ledger is and who asks: what was given, or its default, resolved once."""
 
 from __future__ import annotations
 
@@ -20,6 +20,21 @@ class Settings:
     dsn: str | None
     """None: the embedded Postgres in the home."""
     actor: Actor
+
+
+def settings_of(*, home: Path | None, dsn: str | None, actor: str | None) -> Settings:
+    """Return the settings that these make, each as it was given, or its default.
+
+    Raises:
+        BadInput: ``actor`` names nobody.
+    """
+    from ledger.store.embedded import default_home  # a pause on another server needs none of it
+
+    return Settings(
+        home=(home or default_home(os.environ)).absolute(),
+        dsn=dsn or None,
+        actor=resolve_actor(actor),
+    )
 
 
 def resolve_actor(given: str | None) -> Actor:

@@ -11,7 +11,8 @@ from typing import Final
 import click
 
 from cli.output import say
-from cli.replica import answer, bring_up, questioner
+from cli.replica import bring_up, questioner
+from cli.rows import answer
 from cli.wiring import Runtime
 from ledger.domain.errors import LedgerError
 

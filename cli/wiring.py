@@ -1,4 +1,4 @@
-"""The composition root: builds what commands need, when they need it. Importing it opens nothing."""
+"""The composition root: builds what a front end needs, when it needs it. Importing it opens nothing."""
 
 from __future__ import annotations
 
@@ -6,17 +6,14 @@ import os
 import re
 from contextlib import nullcontext, suppress
 from functools import cached_property, partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import click
 from psycopg import Connection, Error
 
-from cli.output import say
-from cli.settings import Settings, resolve_actor
+from cli.front import Front, Progress
+from cli.settings import Settings
 from ledger.clock import clock_of, clock_that_tells
 from ledger.domain.errors import FileProblem, LedgerError, LedgerUnreachable, RightMissing
-from ledger.domain.log.ids import Channel
 from ledger.service.core.recorder import Origin, Recorder
 from ledger.service.core.session import Finished, Ledger
 from ledger.store.connect import AUDITOR
@@ -38,33 +35,24 @@ INCIDENTS_BYTES_MAX: Final = 256 * 1024 * 1024
 
 
 class Runtime:
-    """One command's view of the ledger. Everything is made on first use."""
+    """One front end's view of the ledger. Everything is made on first use."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, front: Front) -> None:
         self.settings = settings
+        self.front = front
         self.clock = clock_of(os.environ)
         self._timeout_seconds = TIMEOUT_SECONDS
         self._far_behind = False
         self.makes_ledger = False
         """The command may make the embedded ledger where there is none: it is where one begins."""
 
-    @staticmethod
-    def from_options(
-        *, home: Path | None, dsn: str | None, actor: str | None, dsn_is_argument: bool
-    ) -> Runtime:
-        """Build the runtime from the command line's global options."""
-        from ledger.store.dsn import dsn_from_option
-        from ledger.store.embedded import default_home
+    def say(self, message: str) -> None:
+        """Tell whoever looks something that is no result."""
+        self.front.say(message)
 
-        if dsn and dsn_is_argument:
-            dsn = dsn_from_option(dsn)
-        return Runtime(
-            Settings(
-                home=(home or default_home(os.environ)).absolute(),
-                dsn=dsn or None,
-                actor=resolve_actor(actor),
-            )
-        )
+    def progress(self, what: str) -> Progress:
+        """Return what is told how far ``what`` is."""
+        return self.front.progress(what, self.clock)
 
     @cached_property
     def dsn(self) -> str:
@@ -129,7 +117,7 @@ class Runtime:
 
             if store.schema_revision() is None:
                 self._require_making()
-                say(f"a new ledger is made in {self.settings.home}")
+                self.say(f"a new ledger is made in {self.settings.home}")
             migrate.upgrade(self.dsn)
             create_ledger(self.recorder_for(store), self.origin())
 
@@ -211,10 +199,12 @@ class Runtime:
             try:
                 count = drain(ledger).total()
             except RightMissing as problem:  # who may only read still may
-                say(f"warning: what this machine did without the ledger waits: {problem.message}")
+                self.say(
+                    f"warning: what this machine did without the ledger waits: {problem.message}"
+                )
                 return ledger
             if count:
-                say(f"{count} events from the time without the ledger were appended")
+                self.say(f"{count} events from the time without the ledger were appended")
         return ledger
 
     @cached_property
@@ -255,7 +245,7 @@ class Runtime:
     def _tell(self, warning: str) -> None:
         """Warn the person at the terminal. Whether that can be heard stops no pause."""
         with suppress(OSError) if self._hurried else nullcontext():
-            say(f"warning: {warning}")
+            self.say(f"warning: {warning}")
 
     @cached_property
     def offline_ledger(self) -> Ledger:
@@ -295,7 +285,9 @@ class Runtime:
 
         # A partial, since a rebuild sends it to a second process.
         return Projector(
-            partial(open_connection, self.store_dsn, role=PROJECTOR), self.clock, report=say
+            partial(open_connection, self.store_dsn, role=PROJECTOR),
+            self.clock,
+            report=self.say,
         )
 
     @property
@@ -324,7 +316,7 @@ class Runtime:
             try:
                 files.write_atomically(path, content, create_folder=True)
             except FileProblem as problem:  # a copy for convenience: what the command did stands
-                say(f"warning: {problem.message}")
+                self.say(f"warning: {problem.message}")
 
     def systems(self) -> list[str]:
         """Return the names of all systems."""
@@ -340,7 +332,7 @@ class Runtime:
         """
         end = self.store.restored_up_to()
         if end is not None:
-            say(
+            self.say(
                 f"warning: a restore up to #{end} is under way or was interrupted: this is not all of the log"
             )
         try:
@@ -361,7 +353,9 @@ class Runtime:
             ) from None
         behind = self.store.head().position - stands.position
         if behind:
-            say(f"{behind} events behind: this login may read the read models, not catch them up")
+            self.say(
+                f"{behind} events behind: this login may read the read models, not catch them up"
+            )
         return db
 
     def server_version(self) -> str:
@@ -375,7 +369,7 @@ class Runtime:
 
     def origin(self, reason: str | None = None) -> Origin:
         """Return who acts here and why."""
-        return Origin(actor=self.settings.actor, channel=Channel.CLI, reason=reason)
+        return Origin(actor=self.settings.actor, channel=self.front.channel, reason=reason)
 
     def close(self) -> None:
         """Close what was opened; catch up first, if the command had to read much that no model has."""
@@ -394,6 +388,3 @@ def _finish_dead_operations(ledger: Ledger, system: str, origin: Origin) -> Fini
     from ledger.service.recovery import finish_dead_operations
 
     return finish_dead_operations(ledger, system, origin)
-
-
-pass_runtime = click.make_pass_decorator(Runtime)

@@ -10,6 +10,7 @@ from typing import Final
 from bench.context import Bench
 from bench.measure import Bar, Row, percentile
 from cli.settings import Settings
+from cli.terminal import Terminal
 from cli.wiring import Runtime
 from ledger.domain.log.ids import Actor, ActorKind
 from ledger.domain.systems import decide as systems
@@ -27,7 +28,7 @@ def measure(bench: Bench) -> Iterator[Row]:
     folder = bench.server.folder / "switch"
     folder.mkdir()
     actor = Actor("bench", "bench", ActorKind.HUMAN)
-    runtime = bench.closing(Runtime(Settings(folder, bench.server.new_ledger(), actor)))
+    runtime = bench.closing(Runtime(Settings(folder, bench.server.new_ledger(), actor), Terminal()))
     actuators = Actuators(control_file=str(folder / "mode.json"))
     runtime.ledger.recorder.decide(
         SYSTEM,

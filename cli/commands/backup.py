@@ -194,7 +194,7 @@ def verify(
             found,
             database,
             lambda dsn: backups.read_models(call.runtime, dsn),
-            backups.tell(call.runtime),
+            call.runtime.progress,
         )
     took_ms = int((call.runtime.clock.monotonic() - began) * 1000)
     record = backups.row(found.path, found.metadata) | {
@@ -254,7 +254,7 @@ def restore(
 
     found = opening.named(backups.folder_of(call.runtime, folder), backup_name)
     found = found.unlocked(backups.opener_of(identity, passphrase_file))
-    found.check(backups.tell(call.runtime)("looking at the files"))
+    found.check(call.runtime.progress("looking at the files"))
     done = restored(call.runtime, found, checkpoint_file)
     record = backups.row(found.path, found.metadata) | {"outcome": done}
     call.output.record(

@@ -17,7 +17,6 @@ import orjson
 from cli.call import Call, pass_call, with_output
 from cli.completion import complete_system
 from cli.output import counted, say
-from cli.progress import Progress as Telling
 from cli.times import parse_time
 from cli.wiring import Runtime
 from ledger import files
@@ -25,7 +24,7 @@ from ledger.domain.errors import UsageError
 from ledger.store import migrate
 from ledger.store.connect import AUDITOR
 from ledger.store.postgres import PostgresStore
-from projections.archive.seal import Provenance
+from projections.archive.seal import Provenance, export as seal
 from projections.exports.annotations import regions
 from projections.exports.cdevents import write_cdevents
 from projections.exports.lines import write_csv, write_jsonl
@@ -66,16 +65,13 @@ def parquet(call: Call, out: Path, up_to: int | None) -> None:
       rollout export parquet --out /mnt/archive
       rollout verify --archive /mnt/archive
     """
-    from cli.progress import Progress
-    from projections.archive.seal import export as bring_up
-
     call.runtime.store.require_whole()
-    done = bring_up(
+    done = seal(
         call.runtime.store_dsn,
         out,
         provenance(call.runtime),
         up_to=up_to,
-        progress=Progress("archiving", call.runtime.clock),
+        progress=call.runtime.progress("archiving"),
     )
     archive = done.archive
     if done.missing_blobs:
@@ -247,7 +243,7 @@ def _stream(
         source = Source(store)
         bounded = source.bounded(wanted)
         with _opened(out) as file:
-            count = write(source, bounded, file, progress=Telling("exporting", runtime.clock))
+            count = write(source, bounded, file, progress=runtime.progress("exporting"))
     if out is not None:
         say(f"{out}: {counted(count, 'event')}, as of position {bounded.last}")
 

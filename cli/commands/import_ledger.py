@@ -8,7 +8,6 @@ import click
 
 from cli import options
 from cli.call import Call, with_output
-from cli.progress import Progress
 from cli.restoring import restored
 from cli.wiring import Runtime
 from ledger.domain.errors import IntegrityFailure, SchemaNewer
@@ -49,7 +48,7 @@ def _file(path: Path) -> Source:
 
 
 def _archive(runtime: Runtime, path: Path) -> Source:
-    report = verify(path, progress=Progress("verifying the archive", runtime.clock))
+    report = verify(path, progress=runtime.progress("verifying the archive"))
     if report.problem is not None:
         where = f"position {report.problem.position}: " if report.problem.position else ""
         raise IntegrityFailure(

@@ -154,7 +154,7 @@ def sample(
             row["labels"] = ", ".join(f"{k}={v}" for k, v in sorted(row["labels"].items()))
     call.output.rows(rows, ["source", "metric", "labels", "value", "at"])
     for problem in problems:
-        say(f"warning: {problem}", colour="yellow")
+        say(f"warning: {problem}")
     click.get_current_context().exit(1 if problems else 0)
 
 

@@ -35,7 +35,7 @@ def list_(call: Call) -> None:
         try:
             mitigating.tell(ledger, call.system, call.origin)
         except FileProblem as problem:
-            say(f"warning: {call.system} was not told: {problem.message}", colour="yellow")
+            say(f"warning: {call.system} was not told: {problem.message}")
         state = ledger.load(call.system)
         call.runtime.catch_up()
     rows = [

@@ -185,7 +185,7 @@ def _finish(result: SwitchResult, output: Output) -> None:
     shown = f"{result.mode}/{result.pause_kind}" if result.pause_kind else result.mode
     output.record(_as_row(result), _sentence(result, shown))
     for warning in result.warnings:
-        say(f"warning: {warning}", colour="yellow")
+        say(f"warning: {warning}")
     if result.spooled:
         say(
             "recorded here, and not yet in the ledger: the next command that reaches it appends it "

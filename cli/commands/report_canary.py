@@ -9,7 +9,6 @@ import click
 
 from cli import options, reporting
 from cli.call import Call, with_output
-from cli.progress import Progress
 from cli.wiring import Runtime
 from ledger.domain.decision import require_registered
 from ledger.domain.state import SystemState
@@ -51,7 +50,7 @@ def canary(call: Call, run_tag: str | None, out: Path, words: Words, replace: bo
     state = call.state()
     require_known(state)
     db = call.readmodel
-    progress, done = Progress("report", call.runtime.clock), 0
+    progress, done = call.runtime.progress("report"), 0
 
     def step() -> None:
         nonlocal done

@@ -13,7 +13,6 @@ import click
 from cli import options, reporting
 from cli.call import Call, with_output
 from cli.output import Output
-from cli.progress import Progress as Told
 from cli.wiring import Runtime
 from ledger.domain.values.modes import Mode
 from ledger.folders import check_free
@@ -199,7 +198,7 @@ def made_of(
     with db.transaction():
         # What is appended meanwhile must not be in one part of the report and not in another.
         db.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        sheet = asked.make(db, Told("reading order activity", runtime.clock))
+        sheet = asked.make(db, runtime.progress("reading order activity"))
         source = provenance(
             db, asked.report, asked.system, generated_at=now,
             generated_by=runtime.settings.actor.name,

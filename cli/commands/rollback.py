@@ -143,7 +143,7 @@ def to(
         if selector != LAST_STABLE or code is not None or not _is_unforeseen(problem):
             raise
         away = offline.unusable(problem)
-        say(f"warning: without the ledger: {away.message}", colour="yellow")
+        say(f"warning: without the ledger: {away.message}")
         result = _by_memory(call, selector, origin, away)
     show_applied(result, call.output)
 

@@ -112,10 +112,7 @@ def _run(
         ledger = runtime.ledger
         _prepare(runtime, ledger, system, origin, out, backup=backup)
     except LedgerUnreachable as problem:
-        say(
-            f"warning: {problem.message.rstrip('.')}. The system is put into paused/halt.",
-            colour="yellow",
-        )
+        say(f"warning: {problem.message.rstrip('.')}. The system is put into paused/halt.")
         ledger = runtime.offline_ledger
         halted = running.halt_without_ledger(ledger, system, origin, problem, say)
     away = halted is not None
@@ -152,10 +149,7 @@ def _prepare(
     running.require_alone(ledger, state)
     crash = running.crashed_before(state)
     if crash is not None:
-        say(
-            f"warning: the run {crash.run} ended without a word: {crash.explanation}",
-            colour="yellow",
-        )
+        say(f"warning: the run {crash.run} ended without a word: {crash.explanation}")
         running.record(ledger, system, [crash], origin)
     recovery.recover(ledger, system, origin)
     state = ledger.load(system)
@@ -275,7 +269,7 @@ def _stop(
         _report(runtime, after, tag, out)
     except LedgerError as problem:
         with contextlib.suppress(OSError):
-            say(f"warning: {tag} ended: {ended.told}; {problem.message}", colour="yellow")
+            say(f"warning: {tag} ended: {ended.told}; {problem.message}")
     except OSError:
         pass  # nobody reads what we say any more
 
@@ -295,6 +289,6 @@ def _report(runtime: Runtime, state: SystemState, tag: str, out: Path) -> None:
     except (LedgerError, OSError):
         raise
     except Exception as problem:  # noqa: BLE001 - a report must not change how the run ended
-        say(f"warning: no stop report was written: {type(problem).__name__}", colour="yellow")
+        say(f"warning: no stop report was written: {type(problem).__name__}")
     else:
         say(f"stop report: {folder}")

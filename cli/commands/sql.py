@@ -15,7 +15,8 @@ from cli import options
 from cli.call import Call, pass_call
 from cli.completion import completer
 from cli.output import Output, say
-from cli.replica import answer, bring_up, questioner, standing
+from cli.replica import bring_up, questioner, standing
+from cli.rows import answer
 from ledger import files
 from ledger.domain.errors import BadInput
 from projections.audit.ask import Parameters
@@ -126,7 +127,7 @@ def sql(
             may_write = target if form == "parquet" else None
             with questioner(call.runtime, timeout_seconds, may_write=may_write) as (asked, head):
                 if not current:
-                    say(f"note: as of position {standing(head)}", colour="yellow")
+                    say(f"note: as of position {standing(head)}")
                 answer(asked, head, text, parameters, form=form, stream=stream, parquet=may_write)
 
 

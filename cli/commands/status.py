@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from cli import collecting, options
+from cli.call import pass_runtime
 from cli.completion import complete_system
 from cli.output import Output
 from cli.overview import overview_text
-from cli.wiring import Runtime, pass_runtime
+from cli.wiring import Runtime
 from projections.queries import overview
 from projections.words.sentences import mode_text, short
 
