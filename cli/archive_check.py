@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from cli.output import Output, counted, say
-from cli.wiring import Runtime
 from ledger.domain.errors import IntegrityFailure
 from ledger.store import checkpoint
 from projections.archive.verify import Kept, Report, verify
+from runtime.wiring import Runtime
 
 
 def verify_archive(

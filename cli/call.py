@@ -14,8 +14,8 @@ import click
 
 from cli import options
 from cli.output import Output
-from cli.wiring import Runtime
 from ledger.domain.errors import ReasonRequired, Refused
+from runtime.wiring import Runtime
 
 if TYPE_CHECKING:
     from ledger.domain.decision import Decision

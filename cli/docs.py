@@ -93,7 +93,7 @@ def commands_page() -> str:
 
 def errors() -> list[type[LedgerError]]:
     """Return the whole exception tree, wherever its classes live, in the order of codes."""
-    for package in ("ledger", "projections", "cli"):
+    for package in ("ledger", "projections", "runtime", "cli"):
         for module in pkgutil.walk_packages(import_module(package).__path__, f"{package}."):
             import_module(module.name)
     return sorted(_subclasses(LedgerError), key=lambda error: (error.code, error.__name__))

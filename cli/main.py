@@ -157,10 +157,10 @@ def cli(context: click.Context, home: Path | None, dsn: str | None, actor: str |
       rollout switch bot --to mock --reason rehearsal
       rollout status bot
     """
-    from cli.settings import settings_of
     from cli.terminal import Terminal
-    from cli.wiring import Runtime
     from ledger.store.dsn import dsn_from_option
+    from runtime.settings import settings_of
+    from runtime.wiring import Runtime
 
     if context.invoked_subcommand == "pause":
         actor = _actor_for_pause(context, actor)
@@ -176,7 +176,7 @@ def cli(context: click.Context, home: Path | None, dsn: str | None, actor: str |
 def _actor_for_pause(context: click.Context, actor: str | None) -> str | None:
     """Return who pauses: the login, where the environment names nobody that there can be (I33)."""
     from cli.output import say
-    from cli.settings import resolve_actor
+    from runtime.settings import resolve_actor
 
     if context.get_parameter_source("actor") is not click.core.ParameterSource.ENVIRONMENT:
         return actor

@@ -9,10 +9,10 @@ from typing import Any, Final
 import click
 
 from cli.output import colours_wanted
-from cli.times import ago, shown
 from ledger.domain.state import SystemState
 from projections.queries.overview import problems_of
 from projections.words.sentences import CAUSES, changes_text, mode_text, short
+from runtime.times import ago, shown
 
 Json = Mapping[str, Any]
 LABEL_WIDTH: Final = 13

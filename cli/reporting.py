@@ -11,13 +11,13 @@ from typing import Any, TypeVar
 import click
 
 from cli.output import Output, counted, say
-from cli.wiring import Runtime
 from ledger.domain.errors import RightMissing
 from ledger.domain.events import ReportGenerated
 from ledger.domain.log.ids import control_stream
 from ledger.folders import write_folder
 from projections.reports.provenance import Provenance
 from projections.reports.words import Words, words_in
+from runtime.wiring import Runtime
 
 F = TypeVar("F", bound=Callable[..., Any])
 

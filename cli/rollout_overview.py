@@ -9,7 +9,6 @@ from typing import Any, Final
 
 import msgspec
 
-from cli.times import ago, shown
 from ledger.domain.approvals.decide import missing, stale
 from ledger.domain.approvals.state import ApprovalRequest
 from ledger.domain.gates.decide import failed_in_words
@@ -21,6 +20,7 @@ from ledger.domain.state import SystemState
 from ledger.domain.values.durations import duration_text
 from ledger.domain.values.moments import iso
 from projections.words.sentences import short
+from runtime.times import ago, shown
 
 BAR_WIDTH: Final = 12
 VERDICT_MARKS: Final = {"GO": "✔", "WAIVED": "✔", "NO_GO": "✖", "INCONCLUSIVE": "?"}

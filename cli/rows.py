@@ -14,8 +14,8 @@ from uuid import UUID
 import orjson
 
 from cli.output import Output, say
-from cli.replica import standing
 from ledger.domain.errors import BadInput
+from runtime.replica import standing
 
 if TYPE_CHECKING:
     from pathlib import Path

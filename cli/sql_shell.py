@@ -11,10 +11,10 @@ from typing import Final
 import click
 
 from cli.output import say
-from cli.replica import bring_up, questioner
 from cli.rows import answer
-from cli.wiring import Runtime
 from ledger.domain.errors import LedgerError
+from runtime.replica import bring_up, questioner
+from runtime.wiring import Runtime
 
 HISTORY_FILE: Final = "sql_history"
 HISTORY_LINES_MAX: Final = 1000

@@ -9,14 +9,14 @@ from typing import Final
 
 from bench.context import Bench
 from bench.measure import Bar, Row, percentile
-from cli.settings import Settings
 from cli.terminal import Terminal
-from cli.wiring import Runtime
 from ledger.domain.log.ids import Actor, ActorKind
 from ledger.domain.systems import decide as systems
 from ledger.domain.systems.events import Actuators
 from ledger.domain.values.modes import Mode
 from ledger.service.modes.switch import switch
+from runtime.settings import Settings
+from runtime.wiring import Runtime
 
 SYSTEM: Final = "bot"
 LOOK_EVERY: Final = 30

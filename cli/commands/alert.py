@@ -11,12 +11,12 @@ from cli import options
 from cli.call import Call, with_output
 from cli.commands.silence import silence, unsilence
 from cli.completion import complete_alert
-from cli.times import span
 from ledger.domain.alerts import decide as alerts
 from ledger.domain.values.severities import SEVERITIES
 from ledger.service.alerts import manual
 from projections.models import alerts as alerts_model
 from projections.queries.open_alerts import open_alerts
+from runtime.times import span
 
 
 @click.group()

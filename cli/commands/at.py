@@ -7,9 +7,9 @@ import click
 from cli import options
 from cli.call import Call, with_output
 from cli.overview import state_text
-from cli.times import parse_time, shown
-from cli.wiring import Runtime
 from projections.queries.as_of import Moment, state_at
+from runtime.times import parse_time, shown
+from runtime.wiring import Runtime
 
 
 @click.command()

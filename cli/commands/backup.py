@@ -10,19 +10,20 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
-from cli import backups, options
+from cli import options
 from cli.call import Call, with_output
 from cli.completion import completer
 from cli.output import counted, say
-from cli.wiring import Runtime
 from ledger.domain import events
 from ledger.service.backups import creating, opening, pruning, recording, verifying
-from ledger.service.backups.metadata import NAME
+from ledger.service.backups.metadata import NAME, Metadata
 from ledger.service.backups.pruning import Judged
 from ledger.service.core.plan_in_force import plan_of
 from ledger.store.checkpoint import ledger_id
 from ledger.store.embedded import default_home
 from ledger.store.scratch import scratch_database
+from runtime import backups
+from runtime.wiring import Runtime
 
 if TYPE_CHECKING:
     pass
@@ -106,16 +107,16 @@ def create(
         order_lines=order_lines,
     )
     if made.by_another:
-        record = backups.row(made.path, made.metadata) | {"outcome": "skipped"}
+        record = _row(made.path, made.metadata) | {"outcome": "skipped"}
         call.output.record(
             record, f"skipped ({made.path} was made just now, up to the same position)"
         )
         return
-    record = backups.row(made.path, made.metadata) | {"outcome": "created", "event": at}
+    record = _row(made.path, made.metadata) | {"outcome": "created", "event": at}
     call.output.record(
         record,
         f"{made.path}: {made.metadata.events:,} events up to #{made.metadata.last}, "
-        f"{counted(made.metadata.blobs, 'blob')}, {backups.size_text(made.metadata.size)}\n"
+        f"{counted(made.metadata.blobs, 'blob')}, {_size_text(made.metadata.size)}\n"
         f"chain {made.metadata.chain}",
     )
 
@@ -139,12 +140,11 @@ def list_(call: Call, folder: Path | None) -> None:
         if entry.backup is None:
             rows.append({"backup": entry.name, "problem": entry.problem})
         else:
-            row = backups.row(entry.backup.path, entry.backup.metadata)
+            row = _row(entry.backup.path, entry.backup.metadata)
             rows.append(row | {"verified_at": (verified or {}).get(entry.name), "problem": None})
     if call.output.format == "table":
         rows = [
-            {**row, "bytes": backups.size_text(row["bytes"]) if "bytes" in row else ""}
-            for row in rows
+            {**row, "bytes": _size_text(row["bytes"]) if "bytes" in row else ""} for row in rows
         ]
     call.output.rows(
         rows, ["backup", "made_at", "last", "events", "bytes", "encryption", "verified_at", "problem"]
@@ -197,7 +197,7 @@ def verify(
             call.runtime.progress,
         )
     took_ms = int((call.runtime.clock.monotonic() - began) * 1000)
-    record = backups.row(found.path, found.metadata) | {
+    record = _row(found.path, found.metadata) | {
         "outcome": "verified", "tables": restored.tables, "not_compared": restored.not_compared,
         "took_ms": took_ms, "event": None,
     }  # fmt: skip
@@ -250,13 +250,13 @@ def restore(
     Example:
       ROLLOUT_HOME=/srv/new-home rollout backup restore --dir /mnt/backups
     """
-    from cli.restoring import restored
+    from runtime.restoring import restored
 
     found = opening.named(backups.folder_of(call.runtime, folder), backup_name)
     found = found.unlocked(backups.opener_of(identity, passphrase_file))
     found.check(call.runtime.progress("looking at the files"))
     done = restored(call.runtime, found, checkpoint_file)
-    record = backups.row(found.path, found.metadata) | {"outcome": done}
+    record = _row(found.path, found.metadata) | {"outcome": done}
     call.output.record(
         record,
         f"{found.name}: {done}, {found.metadata.events:,} events up to #{found.last}\n"
@@ -324,3 +324,19 @@ def _retention(runtime: Runtime, systems: list[str]) -> timedelta:
         if state.profile is not None
     ]
     return max(said, default=timedelta(days=KEEP_DAYS))
+
+
+def _row(path: Path, metadata: Metadata) -> dict[str, Any]:
+    """Return what is printed of a backup."""
+    return {
+        "backup": metadata.backup, "path": str(path), "made_at": metadata.made_at,
+        "made_by": metadata.made_by.name, "ledger": metadata.ledger, "last": metadata.last,
+        "chain": metadata.chain, "events": metadata.events, "blobs": metadata.blobs,
+        "order_lines": metadata.order_lines, "bytes": metadata.size,
+        "encryption": metadata.encryption,
+    }  # fmt: skip
+
+
+def _size_text(count: int) -> str:
+    """Return a number of bytes for people."""
+    return f"{count / 1e6:.1f} MB" if count >= 100_000 else f"{count / 1e3:.1f} kB"

@@ -10,8 +10,8 @@ import click
 from cli import options
 from cli.call import Call, with_output
 from cli.overview import styled
-from cli.times import ago, shown
 from projections.queries import explain as model
+from runtime.times import ago, shown
 
 
 @click.command()

@@ -17,8 +17,6 @@ import orjson
 from cli.call import Call, pass_call, with_output
 from cli.completion import complete_system
 from cli.output import counted, say
-from cli.times import parse_time
-from cli.wiring import Runtime
 from ledger import files
 from ledger.domain.errors import UsageError
 from ledger.store import migrate
@@ -29,6 +27,8 @@ from projections.exports.annotations import regions
 from projections.exports.cdevents import write_cdevents
 from projections.exports.lines import write_csv, write_jsonl
 from projections.exports.source import Source, Wanted
+from runtime.times import parse_time
+from runtime.wiring import Runtime
 
 if TYPE_CHECKING:
     from projections.archive.seal import Progress, Provenance
@@ -202,7 +202,7 @@ def grafana(
       rollout export annotations bot --since 7d --out bot.annotations.json
     """
 
-    from cli.replica import bring_up, questioner
+    from runtime.replica import bring_up, questioner
 
     wanted = _wanted(call.runtime, system, since, until)
     bring_up(call.runtime)

@@ -12,7 +12,6 @@ from cli.commands.preflight import COLOURS, EXIT_CODES
 from cli.completion import complete_waivable, complete_waiver
 from cli.output import say
 from cli.overview import styled
-from cli.times import parse_time
 from ledger.configuration.strict import did_you_mean
 from ledger.domain.decision import Decision
 from ledger.domain.errors import BadInput, Refused, UnknownName
@@ -23,6 +22,7 @@ from ledger.domain.values.durations import parse_duration
 from ledger.profiles.model import Profile
 from ledger.service.core.plan_in_force import plan_of
 from ledger.service.gates import evaluation
+from runtime.times import parse_time
 
 COLUMNS = ["criterion", "result", "measured", "threshold", "samples", "observed", "detail"]
 

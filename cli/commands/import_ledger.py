@@ -8,8 +8,6 @@ import click
 
 from cli import options
 from cli.call import Call, with_output
-from cli.restoring import restored
-from cli.wiring import Runtime
 from ledger.domain.errors import IntegrityFailure, SchemaNewer
 from ledger.service.backups import exports
 from ledger.service.backups.restoring import Source
@@ -17,6 +15,8 @@ from ledger.store import migrate
 from projections.archive import layout
 from projections.archive.reading import ArchivedLog
 from projections.archive.verify import verify
+from runtime.restoring import restored
+from runtime.wiring import Runtime
 
 
 @click.command("ledger")

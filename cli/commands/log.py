@@ -14,8 +14,6 @@ from cli.call import Call, with_output
 from cli.completion import complete_fingerprint
 from cli.output import Output, printable, say
 from cli.overview import event_line, recorded_apart
-from cli.times import parse_time, shown
-from cli.wiring import Runtime
 from ledger.domain.configurations.decide import resolve
 from ledger.domain.errors import BadInput, IntegrityFailure, UnknownName
 from ledger.domain.log import canonical
@@ -26,6 +24,8 @@ from projections.engine.checkpoint import reached_in
 from projections.models.config_changes import changes_at
 from projections.models.timeline import Filter, select
 from projections.words.sentences import changes_text, sentence
+from runtime.times import parse_time, shown
+from runtime.wiring import Runtime
 
 LIMIT: Final = 100
 LOOK_AGAIN_SECONDS: Final = 0.5

@@ -14,12 +14,12 @@ import click
 from cli import options
 from cli.call import Call, with_output
 from cli.output import counted, say
-from cli.times import parse_time
 from ledger.domain.errors import BadInput, UnknownName
 from ledger.metrics.sources import Measured, Source, measured_of
 from ledger.profiles.plan import load
 from ledger.service.core import plan_in_force, sampling
 from ledger.service.core.sampling import checked, read_samples
+from runtime.times import parse_time
 
 
 @click.group()

@@ -9,7 +9,6 @@ import click
 
 from cli import options, reporting
 from cli.call import Call, with_output
-from cli.wiring import Runtime
 from ledger.domain.decision import require_registered
 from ledger.domain.state import SystemState
 from ledger.folders import check_free
@@ -23,6 +22,7 @@ from projections.reports import canary as model
 from projections.reports.canary import Judged
 from projections.reports.window import window_of
 from projections.reports.words import Words
+from runtime.wiring import Runtime
 
 
 @click.command("canary")

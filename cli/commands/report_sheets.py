@@ -13,7 +13,6 @@ import click
 from cli import options, reporting
 from cli.call import Call, with_output
 from cli.output import Output
-from cli.wiring import Runtime
 from ledger.domain.values.modes import Mode
 from ledger.folders import check_free
 from ledger.profiles.rule_sets import rules_of
@@ -27,6 +26,7 @@ from projections.reports.period import Period, day_of
 from projections.reports.provenance import provenance
 from projections.reports.sheet import Sheet, file_names
 from projections.reports.words import Words, words_in
+from runtime.wiring import Runtime
 
 F = TypeVar("F", bound=Callable[..., Any])
 REPORTS: Final = Path("reports")

@@ -12,7 +12,6 @@ import click
 from cli import options
 from cli.call import Call, with_output
 from cli.output import Output, say
-from cli.times import parse_time
 from ledger.alerts.convert import convert as converted
 from ledger.alerts.rules import load_rules
 from ledger.configuration.source import read_bytes
@@ -22,6 +21,7 @@ from ledger.service.backtest import backtest
 from ledger.service.backtest.replay import run_tests
 from ledger.service.core import plan_in_force
 from projections.words.sentences import sentence
+from runtime.times import parse_time
 
 
 @click.group()

@@ -11,10 +11,9 @@ from typing import Final
 import click
 import orjson
 
-from cli import backups, collecting, options
+from cli import collecting, options
 from cli.call import Call, pass_call
 from cli.output import say
-from cli.wiring import Runtime
 from ledger.domain.errors import (
     BadInput,
     GateClosed,
@@ -36,6 +35,8 @@ from ledger.service.core.session import Ledger
 from ledger.service.gates import preflight
 from ledger.service.runs import environment, run as running, supervisor
 from ledger.service.runs.supervisor import Ended
+from runtime import backups
+from runtime.wiring import Runtime
 
 COUNTDOWN_SECONDS: Final = 5
 NOT_STARTED: Final = 126

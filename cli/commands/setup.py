@@ -10,13 +10,13 @@ import click
 from cli.call import Call, with_output
 from cli.output import say
 from cli.version import version_text
-from cli.wiring import Runtime
 from ledger.domain.errors import LedgerError
 from ledger.service.configurations.registration import adopted_key, require_key
 from ledger.service.core.creation import PROGRAM_VERSION, create_ledger
 from ledger.store import migrate
 from ledger.store.dsn import redact
 from ledger.store.postgres import PostgresStore
+from runtime.wiring import Runtime
 
 
 @click.command()

@@ -15,12 +15,12 @@ from cli import options
 from cli.call import Call, pass_call
 from cli.completion import completer
 from cli.output import Output, say
-from cli.replica import bring_up, questioner, standing
 from cli.rows import answer
 from ledger import files
 from ledger.domain.errors import BadInput
 from projections.audit.ask import Parameters
 from projections.audit.saved import Parameter, all_saved
+from runtime.replica import bring_up, questioner, standing
 
 FORMS: Final = {
     ".csv": "csv",

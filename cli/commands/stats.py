@@ -11,14 +11,14 @@ import click
 from cli import options
 from cli.call import Call, with_output
 from cli.output import say
-from cli.replica import bring_up, questioner
-from cli.times import parse_time
-from cli.wiring import Runtime
 from ledger.domain.errors import UsageError
 from ledger.domain.values.durations import duration_text
 from ledger.domain.values.moments import iso
 from projections.audit.log_reader import Head
 from projections.queries.statistics import Number, Statistics, statistics
+from runtime.replica import bring_up, questioner
+from runtime.times import parse_time
+from runtime.wiring import Runtime
 
 TIMEOUT_SECONDS: Final = 300.0
 COLUMNS: Final = ["system", "measure", "value", "from", "note"]

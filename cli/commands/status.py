@@ -14,9 +14,9 @@ from cli.call import pass_runtime
 from cli.completion import complete_system
 from cli.output import Output
 from cli.overview import overview_text
-from cli.wiring import Runtime
 from projections.queries import overview
 from projections.words.sentences import mode_text, short
+from runtime.wiring import Runtime
 
 if TYPE_CHECKING:
     from cli.rollout_overview import Sign

@@ -14,7 +14,6 @@ from cli import options
 from cli.archive_check import verify_archive
 from cli.call import Call, pass_call, with_output
 from cli.output import Output, say
-from cli.wiring import Runtime
 from ledger.domain.clock import Clock
 from ledger.domain.errors import IntegrityFailure, LedgerUnreachable, UsageError
 from ledger.store import checkpoint as checkpoints, migrate, verify as verification
@@ -27,6 +26,7 @@ from projections.audit.replica import replica_path
 from projections.audit.shut_in import open_for_reading
 from projections.audit.sync import sync
 from projections.audit.verify import first_bad_position
+from runtime.wiring import Runtime
 
 COMMANDLINE: Final = click.core.ParameterSource.COMMANDLINE
 FIRST_WORD_SECONDS: Final = 1.0

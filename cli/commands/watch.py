@@ -17,7 +17,6 @@ import click
 from cli import collecting, options
 from cli.call import Call, with_output
 from cli.output import Output, say
-from cli.wiring import Runtime
 from ledger import files, web
 from ledger.domain.errors import LedgerError, LedgerUnreachable, OperationInProgress
 from ledger.domain.log.ids import Actor, ActorKind, Channel
@@ -29,6 +28,7 @@ from ledger.service.watch import start
 from ledger.service.watch.heartbeat import last_beat, silent_for
 from ledger.service.watch.loop import Round, Watch
 from ledger.service.watch.store_and_forward import lease_of
+from runtime.wiring import Runtime
 
 SILENT: Final = 3
 

@@ -18,7 +18,9 @@ from typing import Final
 
 from tests.mutants.catalogue import MUTANTS, ROOT, Mutant, found_in
 
-COPIED: Final = ("cli", "docs", "ledger", "migrations", "profiles", "projections", "tests")
+COPIED: Final = (
+    "cli", "docs", "ledger", "migrations", "profiles", "projections", "runtime", "tests",
+)  # fmt: skip
 TIMEOUT_SECONDS: Final = 600
 _FAILED: Final = re.compile(r"^(?:FAILED|ERROR) (?:tests/unit/)?(.+?)(?: - .*)?$", re.MULTILINE)
 

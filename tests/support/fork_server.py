@@ -219,7 +219,7 @@ def become(request: Request, descriptors: Sequence[int]) -> None:
 
 def load() -> None:
     """Import the program, all of it, and what its functions import."""
-    for name in ("cli", "ledger", "projections"):
+    for name in ("cli", "runtime", "ledger", "projections"):
         package = importlib.import_module(name)
         for module in pkgutil.walk_packages(package.__path__, f"{name}."):
             importlib.import_module(module.name)

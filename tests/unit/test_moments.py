@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from cli.times import parse_time
 from ledger.clock import FileClock
 from ledger.domain.values.moments import EPOCH, LATEST, moment_of, shifted, since_1970
 from ledger.metrics.sources import measured_of
 from ledger.service.imports.times import UTC_ZONE
+from runtime.times import parse_time
 
 NOW = datetime(2026, 12, 1, tzinfo=UTC)
 MEANT = datetime(2026, 11, 30, 23, 8, 20, tzinfo=UTC)

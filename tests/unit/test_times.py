@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from hypothesis import given, strategies as st
 
-from cli.times import ACCEPTED, ago, parse_time, shown
 from ledger.domain.errors import BadInput
+from runtime.times import ACCEPTED, ago, parse_time, shown
 
 NOW = datetime(2025, 11, 20, 3, 4, 5, 678, tzinfo=UTC)
 MIDNIGHT = datetime(2025, 11, 20, tzinfo=UTC)

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from psycopg import Connection, Error
 
-from cli.front import Front, Progress
-from cli.settings import Settings
 from ledger.clock import clock_of, clock_that_tells
 from ledger.domain.errors import FileProblem, LedgerError, LedgerUnreachable, RightMissing
 from ledger.service.core.recorder import Origin, Recorder
 from ledger.service.core.session import Finished, Ledger
 from ledger.store.connect import AUDITOR
 from ledger.store.postgres import PostgresStore
+from runtime.front import Front, Progress
+from runtime.settings import Settings
 
 if TYPE_CHECKING:
     from ledger.configuration.keys import SecretKey

@@ -7,13 +7,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cli.wiring import Runtime
 from ledger.domain.errors import LedgerUnreachable, OperationInProgress
 from ledger.store.home import ensure_home
 from projections.audit import replica, shut_in
 from projections.audit.ask import Questioner
 from projections.audit.replica import replica_path
 from projections.audit.sync import sync
+from runtime.wiring import Runtime
 
 if TYPE_CHECKING:
     from projections.audit.log_reader import Head

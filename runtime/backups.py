@@ -8,15 +8,14 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from cli.wiring import Runtime
 from ledger import fail_points
 from ledger.domain.errors import LedgerError
 from ledger.domain.values.moments import iso
 from ledger.service.backups import creating, recording, sealing
 from ledger.service.backups.creating import Made
-from ledger.service.backups.metadata import Metadata, TableDigest
+from ledger.service.backups.metadata import TableDigest
 from ledger.service.backups.sealing import Opener
 from ledger.service.core.recorder import Origin
 from ledger.store.connect import PROJECTOR, open_connection
@@ -25,6 +24,7 @@ from ledger.store.postgres import PostgresStore
 from projections.backups.digests import digests
 from projections.core.base import Db
 from projections.engine.runner import Projector
+from runtime.wiring import Runtime
 
 FOLDER: Final = "backups"
 FOLDER_VARIABLE: Final = "ROLLOUT_BACKUPS"
@@ -128,22 +128,6 @@ def verified_at(runtime: Runtime) -> dict[str, str] | None:
         runtime.say(f"warning: {problem.message}")
         return None
     return {each["backup"]: iso(each["verified_at"]) for each in known}
-
-
-def row(path: Path, metadata: Metadata) -> dict[str, Any]:
-    """Return what is printed of a backup."""
-    return {
-        "backup": metadata.backup, "path": str(path), "made_at": metadata.made_at,
-        "made_by": metadata.made_by.name, "ledger": metadata.ledger, "last": metadata.last,
-        "chain": metadata.chain, "events": metadata.events, "blobs": metadata.blobs,
-        "order_lines": metadata.order_lines, "bytes": metadata.size,
-        "encryption": metadata.encryption,
-    }  # fmt: skip
-
-
-def size_text(count: int) -> str:
-    """Return a number of bytes for people."""
-    return f"{count / 1e6:.1f} MB" if count >= 100_000 else f"{count / 1e3:.1f} kB"
 
 
 @contextmanager

@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import closing
 from pathlib import Path
 
-from cli.wiring import Runtime
 from ledger.domain.errors import SchemaMissing
 from ledger.service.backups.restoring import Source, inspect, restore
 from ledger.service.configurations.registration import adopted_key
@@ -13,6 +12,7 @@ from ledger.store import checkpoint, migrate
 from ledger.store.embedded import EmbeddedPostgres
 from ledger.store.postgres import PostgresStore
 from ledger.store.restore import Restorer
+from runtime.wiring import Runtime
 
 
 def restored(runtime: Runtime, source: Source, checkpoint_file: Path | None) -> str:
