@@ -1,22 +1,46 @@
-"""What happened, as a person would say it: one sentence an event, beginning after the actor's name."""
+"""What happened, as a person would say it: one sentence an event, beginning after the actor's name.
+
+A sentence names what the event's data hold, or a word of `_WORDS`, which is made of them. What stands between
+``<`` and ``>`` is left out where there is nothing to name.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
-
-from projections.words import rollout_sentences
-from projections.words.rollout_sentences import alert_text
 
 Data = Mapping[str, Any]
 SHORT_DIGITS: Final = 12
 KEYS_SHOWN: Final = 3
+LIMITS_SHOWN: Final = 4
+_OPTIONAL: Final = re.compile(r"<([^<>]*{(\w+)[^<>]*)>")
 
 
 def sentence(type_: str, data: Data) -> str:
     """Return what the event's actor did: ``switched mock -> real``. Unknown types are named."""
-    tell = _TELL.get(type_)
-    return tell(data) if tell is not None else f"recorded {type_}, which this version does not know"
+    words = _Words(data)
+    template = _SENTENCES.get(type_)
+    if template is None:
+        return f"recorded {type_}, which this version does not know"
+    if "<" in template:
+        template = _OPTIONAL.sub(lambda part: part[1] if words.has(part[2]) else "", template)
+    return template.format_map(words)
+
+
+class _Words:
+    """The names that a sentence may use, looked up in an event's data."""
+
+    def __init__(self, data: Data) -> None:
+        self._data = data
+
+    def __getitem__(self, name: str) -> Any:
+        word = _WORDS.get(name)
+        return self._data[name] if word is None else word(self._data)
+
+    def has(self, name: str) -> bool:
+        """Tell whether there is something to say under the name."""
+        return bool(self[name] if name in _WORDS else self._data.get(name))
 
 
 def short(fingerprint: str | None) -> str:
@@ -45,62 +69,31 @@ def _change(change: Data) -> str:
     return f"{change['key']} {old} → {new}" if new is not None else f"{change['key']} removed"
 
 
-def _registered(data: Data) -> str:
-    return f"registered the system ({data['environment']})"
+def _alert(key: str) -> str:
+    """Return an alert's name as it is read: ``Name (slice tokyo)``."""
+    name, _, labels = key.partition("{")
+    return f"{name} ({labels.rstrip('}')})" if labels else name
 
 
-def _system_changed(data: Data) -> str:
-    return f"changed the system's registration ({data['environment']})"
-
-
-def _recovered(data: Data) -> str:
-    done, given_up = len(data["completed"]), len(data["abandoned"])
-    spooled = f", {data['spooled']} events from the spool" if data["spooled"] else ""
-    return f"recovered the system: {done} finished, {given_up} given up{spooled}"
-
-
-def _switch_requested(data: Data) -> str:
-    glass = f", the glass broken by {data['break_glass']}" if data.get("break_glass") else ""
-    return f"asked for {mode_text(data['to_mode'], data.get('to_kind'))}{glass}"
-
-
-def _switched(data: Data) -> str:
+def _moved(data: Data) -> str:
     before = mode_text(data.get("from_mode"), data.get("from_kind"))
     after = mode_text(data["to_mode"], data.get("to_kind"))
     if data.get("from_mode") is None:
-        what = f"switched to {after}"
-    else:
-        what = f"switched {before} → {after}" if before != after else f"put it into {after}"
+        return f"switched to {after}"
+    return f"switched {before} → {after}" if before != after else f"put it into {after}"
+
+
+def _carried(data: Data) -> str:
     if data["carried_by"] == "nothing":
-        return f"{what}, in the ledger only: no way to the system is registered"
-    return f"{what}, by {data['carried_by']} in {data.get('took_ms', 0)} ms"
+        return "in the ledger only: no way to the system is registered"
+    return f"by {data['carried_by']} in {data.get('took_ms', 0)} ms"
 
 
-def _switch_rejected(data: Data) -> str:
-    return (
-        f"was refused {mode_text(data.get('from_mode'))} → {data['to_mode']}: {data['explanation']}"
-    )
-
-
-def _switch_unconfirmed(data: Data) -> str:
+def _not_switched(data: Data) -> str:
     mode = mode_text(data["to_mode"], data.get("to_kind"))
     if all(attempt["outcome"] in {"failed", "refused"} for attempt in data["attempts"]):
-        return f"could not switch to {mode}: {data['explanation']}"
-    return f"got no confirmation of {mode} within {data['waited_ms']} ms: {data['explanation']}"
-
-
-def _switch_abandoned(data: Data) -> str:
-    return f"gave up the switch to {data['to_mode']}: {data['explanation']}"
-
-
-def _config_registered(data: Data) -> str:
-    names = ", ".join(file["name"] for file in data["files"])
-    return f"registered configuration {short(data['fingerprint'])} ({names})"
-
-
-def _apply_requested(data: Data) -> str:
-    phase = f", to enter {data['phase']['phase']}" if data.get("phase") else ""
-    return f"began to apply configuration {short(data['fingerprint'])}{phase}"
+        return f"could not switch to {mode}"
+    return f"got no confirmation of {mode} within {data['waited_ms']} ms"
 
 
 CAUSES: Final = {
@@ -112,45 +105,33 @@ CAUSES: Final = {
 }
 
 
-def _applied(data: Data) -> str:
-    verb = CAUSES.get(data["cause"], data["cause"])
-    if not data["changes"]:
-        return f"{verb} configuration {short(data['fingerprint'])}, with no key changed"
+def _in_force(data: Data) -> str:
+    changes = data["changes"]
+    if not changes:
+        return ", with no key changed"
     if data.get("previous") is None:
-        return f"{verb} configuration {short(data['fingerprint'])}, the first: {_keys(data['changes'])}"
-    return f"{verb} configuration {short(data['fingerprint'])}: {changes_text(data['changes'])}"
+        return f", the first: {len(changes)} key" + ("s" if len(changes) > 1 else "")
+    return f": {changes_text(changes)}"
 
 
-def _keys(changes: Any) -> str:
-    return "1 key" if len(changes) == 1 else f"{len(changes)} keys"
+def _advanced(data: Data) -> str:
+    if data.get("to_phase") is None:
+        return f"completed the rollout: {data['from_phase']} was the last phase"
+    return f"advanced from {data['from_phase']} to {data['to_phase']}"
 
 
-def _apply_failed(data: Data) -> str:
-    return f"could not apply configuration {short(data['fingerprint'])}: {data['explanation']}"
-
-
-def _tagged(data: Data) -> str:
-    return f"tagged configuration {short(data['fingerprint'])} as {data['tag']}"
-
-
-def _stable(data: Data) -> str:
-    return f"marked configuration {short(data['fingerprint'])} as stable"
-
-
-def _quarantined(data: Data) -> str:
-    return f"quarantined configuration {short(data['fingerprint'])}"
-
-
-def _rollback_requested(data: Data) -> str:
-    code = f", and the code to {data['code']['ref']}" if data.get("code") else ""
+def _scope(scope: Mapping[str, Any]) -> str:
     return (
-        f"began a rollback {short(data.get('from_fingerprint'))} → {short(data['to_fingerprint'])} "
-        f"({data['selector']}){code}"
+        "; ".join(f"{name} {', '.join(values) or 'none'}" for name, values in scope.items())
+        or "nothing"
     )
 
 
-def _rollback_step(data: Data) -> str:
-    return f"rolled back, step {data['step']}: {data['name']} {_STEP_DONE[data['outcome']]}"
+def _counted(judged: Any) -> str:
+    counts: dict[str, int] = {}
+    for each in judged:
+        counts[each["result"]] = counts.get(each["result"], 0) + 1
+    return ", ".join(f"{count} {result}" for result, count in counts.items()) or "none"
 
 
 _STEP_DONE: Final = {
@@ -159,130 +140,154 @@ _STEP_DONE: Final = {
     "checked_out": "is back",
     "restarted": "is done",
 }
-
-
-def _rollback_completed(data: Data) -> str:
-    return f"rolled back {short(data.get('from_fingerprint'))} → {short(data['to_fingerprint'])}"
-
-
-def _rollback_failed(data: Data) -> str:
-    return f"could not finish the rollback, at step {data['step']}: {data['explanation']}"
-
-
-def _rollback_abandoned(data: Data) -> str:
-    return f"gave up the rollback: {data['explanation']}"
-
-
-def _drift_detected(data: Data) -> str:
-    found = (
-        changes_text(data["changes"])
-        if data.get("changes")
-        else f"{data['expected']} → {data['found']}"
-    )
-    return f"found the {data['subject']} changed by hand: {found}"
-
-
-def _drift_cleared(data: Data) -> str:
-    return f"found the {data['subject']} as the ledger has it again"
-
-
-def _alert_fired(data: Data) -> str:
-    return f"raised the {data['severity']} alert {alert_text(data)}: {data['message']}"
-
-
-def _alert_acknowledged(data: Data) -> str:
-    return f"acknowledged the alert {alert_text(data)}"
-
-
 _HOW_RESOLVED: Final = {
     "condition_cleared": "the condition cleared",
     "manual": "by hand",
     "expired": "it expired",
 }
+_ACTED: Final = {
+    "done": "acted on {alert} by {action}",
+    "skipped": "did nothing about {alert} ({action})",
+    "failed": "could not act on {alert} by {action}",
+}
 
-
-def _alert_resolved(data: Data) -> str:
-    return f"resolved the alert {alert_text(data)} ({_HOW_RESOLVED.get(data['how'], data['how'])})"
-
-
-def _incident_opened(data: Data) -> str:
-    return f"opened the {data['severity']} incident {data['incident']}: {data['title']}"
-
-
-def _incident_noted(data: Data) -> str:
-    return f"noted on {data['incident']}: {data['note']}"
-
-
-def _incident_mitigated(data: Data) -> str:
-    return f"mitigated {data['incident']}: {data['action']}"
-
-
-def _incident_resolved(data: Data) -> str:
-    return f"resolved {data['incident']}" + (
-        f": {data['resolution']}" if data.get("resolution") else ""
-    )
-
-
-def _report(data: Data) -> str:
-    about = f" on the run {data['run']}" if data.get("run") else ""
-    return (
-        f"made the {data['report']} report{about}: {len(data['files'])} files, "
-        f"#{data['from_position']} to #{data['to_position']}"
-    )
-
-
-def _imported(data: Data) -> str:
-    skipped = f", {len(data['skipped'])} skipped" if data.get("skipped") else ""
-    return (
-        f"imported {data['imported']} of {data['records']} records from {data['source']} "
-        f"({data['already_known']} known already{skipped})"
-    )
-
-
-_TELL: Final[dict[str, Callable[[Data], str]]] = {
-    **rollout_sentences.TELL,
-    "LedgerCreated": lambda data: f"created the ledger {data['ledger_id']}",
-    "SecretKeyAdopted": lambda data: f"adopted the key {data['key_id']} for digests of secrets",
-    "EventCorrected": lambda data: f"corrected #{data['position']}: {data['correction']}",
-    "HistoryImported": _imported,
-    "BackupCreated": lambda data: (
-        f"backed the log up to #{data['position']}, as {data['backup']} ({data['bytes']:,} bytes)"
+_WORDS: Final[dict[str, Callable[[Data], Any]]] = {
+    "acted": lambda data: _ACTED[data["outcome"]].format_map(_Words(data)),
+    "advanced": _advanced,
+    "alert": lambda data: _alert(data["alert"]),
+    "alert_that_fires": lambda data: _alert(data["by"]),
+    "carried": _carried,
+    "changed": lambda data: len(data.get("changes") or ()),
+    "config": lambda data: short(data["fingerprint"]),
+    "config_after": lambda data: short(data["to_fingerprint"]),
+    "config_before": lambda data: short(data.get("from_fingerprint")),
+    "criteria": lambda data: _counted(data["criteria"]),
+    "difference": lambda data: (
+        changes_text(data["changes"])
+        if data.get("changes")
+        else f"{data['expected']} → {data['found']}"
     ),
-    "BackupVerified": lambda data: (
-        f"restored the backup {data['backup']} to try it, and found it whole"
+    "done": lambda data: _STEP_DONE[data["outcome"]],
+    "file_names": lambda data: ", ".join(file["name"] for file in data["files"]),
+    "finished": lambda data: len(data["completed"]),
+    "given_up": lambda data: len(data["abandoned"]),
+    "how_ended": lambda data: data.get("signal") or f"exit {data.get('exit_code')}",
+    "how_lifted": lambda data: data["how"].replace("_", " "),
+    "how_resolved": lambda data: _HOW_RESOLVED.get(data["how"], data["how"]),
+    "in_force": _in_force,
+    "left_out": lambda data: len(data.get("skipped") or ()),
+    "limits": lambda data: ", ".join(
+        f"{key} {value}" for key, value in list(data["limits"].items())[:LIMITS_SHOWN]
     ),
-    "SystemRegistered": _registered,
-    "SystemChanged": _system_changed,
-    "StateRecovered": _recovered,
-    "ModeSwitchRequested": _switch_requested,
-    "ModeSwitched": _switched,
-    "ModeSwitchRejected": _switch_rejected,
-    "ModeSwitchUnconfirmed": _switch_unconfirmed,
-    "ModeSwitchAbandoned": _switch_abandoned,
-    "ConfigRegistered": _config_registered,
-    "ConfigApplyRequested": _apply_requested,
-    "ConfigApplied": _applied,
-    "ConfigApplyFailed": _apply_failed,
-    "FingerprintTagged": _tagged,
-    "FingerprintMarkedStable": _stable,
-    "FingerprintQuarantined": _quarantined,
-    "RollbackRequested": _rollback_requested,
-    "RollbackStepCompleted": _rollback_step,
-    "RollbackCompleted": _rollback_completed,
-    "RollbackFailed": _rollback_failed,
-    "RollbackAbandoned": _rollback_abandoned,
-    "DriftDetected": _drift_detected,
-    "DriftCleared": _drift_cleared,
-    "AlertFired": _alert_fired,
-    "AlertAcknowledged": _alert_acknowledged,
-    "AlertResolved": _alert_resolved,
-    "IncidentOpened": _incident_opened,
-    "IncidentNoted": _incident_noted,
-    "IncidentAcknowledged": lambda data: f"acknowledged {data['incident']}",
-    "IncidentMitigated": _incident_mitigated,
-    "IncidentResolved": _incident_resolved,
-    "IncidentClosed": lambda data: f"closed {data['incident']}",
-    "MetricsRecorded": lambda data: f"recorded {len(data['samples'])} samples",
-    "ReportGenerated": _report,
-    "OrderActivityRecorded": lambda data: f"recorded {data['kind']}",
+    "measure": lambda data: (
+        data["mitigation"] + (f" of {data['target']}" if data.get("target") else "")
+    ),
+    "mode": lambda data: mode_text(data["to_mode"], data.get("to_kind")),
+    "mode_before": lambda data: mode_text(data.get("from_mode")),
+    "moved": _moved,
+    "no_more": lambda data: "; given up" if data.get("given_up") else "",
+    "not_switched": _not_switched,
+    "number_of_files": lambda data: len(data["files"]),
+    "number_of_samples": lambda data: len(data["samples"]),
+    "put_in_force": lambda data: CAUSES.get(data["cause"], data["cause"]),
+    "results": lambda data: _counted(data["results"]),
+    "scope_after": lambda data: _scope(data["after"]),
+    "scope_before": lambda data: _scope(data["before"]),
+    "signatures": lambda data: ", ".join(f"{n} × {role}" for role, n in data["roles"].items()),
+    "silenced": lambda data: ", ".join(f"{k} {value}" for k, value in data["matchers"].items()),
+    "waived": lambda data: data["subject"].removeprefix("break-glass:"),
+    "waiving": lambda data: "broke the glass for" if data.get("break_glass") else "waived",
+    "why_no_more": lambda data: data["why"].replace("_", " "),
+}
+
+_SENTENCES: Final[dict[str, str]] = {
+    # The ledger
+    "LedgerCreated": "created the ledger {ledger_id}",
+    "SecretKeyAdopted": "adopted the key {key_id} for digests of secrets",
+    "EventCorrected": "corrected #{position}: {correction}",
+    "HistoryImported": "imported {imported} of {records} records from {source} "
+    "({already_known} known already<, {left_out} skipped>)",
+    "BackupCreated": "backed the log up to #{position}, as {backup} ({bytes:,} bytes)",
+    "BackupVerified": "restored the backup {backup} to try it, and found it whole",
+    "ReportGenerated": "made the {report} report< on the run {run}>: {number_of_files} files, "
+    "#{from_position} to #{to_position}",
+    # Systems and modes
+    "SystemRegistered": "registered the system ({environment})",
+    "SystemChanged": "changed the system's registration ({environment})",
+    "StateRecovered": "recovered the system: {finished} finished, {given_up} given up"
+    "<, {spooled} events from the spool>",
+    "ModeSwitchRequested": "asked for {mode}<, the glass broken by {break_glass}>",
+    "ModeSwitched": "{moved}, {carried}",
+    "ModeSwitchRejected": "was refused {mode_before} → {to_mode}: {explanation}",
+    "ModeSwitchUnconfirmed": "{not_switched}: {explanation}",
+    "ModeSwitchAbandoned": "gave up the switch to {to_mode}: {explanation}",
+    # Configurations and rollbacks
+    "ConfigRegistered": "registered configuration {config} ({file_names})",
+    "ConfigApplyRequested": "began to apply configuration {config}<, to enter {phase[phase]}>",
+    "ConfigApplied": "{put_in_force} configuration {config}{in_force}",
+    "ConfigApplyFailed": "could not apply configuration {config}: {explanation}",
+    "FingerprintTagged": "tagged configuration {config} as {tag}",
+    "FingerprintMarkedStable": "marked configuration {config} as stable",
+    "FingerprintQuarantined": "quarantined configuration {config}",
+    "RollbackRequested": "began a rollback {config_before} → {config_after} ({selector})"
+    "<, and the code to {code[ref]}>",
+    "RollbackStepCompleted": "rolled back, step {step}: {name} {done}",
+    "RollbackCompleted": "rolled back {config_before} → {config_after}",
+    "RollbackFailed": "could not finish the rollback, at step {step}: {explanation}",
+    "RollbackAbandoned": "gave up the rollback: {explanation}",
+    "DriftDetected": "found the {subject} changed by hand: {difference}",
+    "DriftCleared": "found the {subject} as the ledger has it again",
+    # Plans, gates and approvals
+    "ProfileAdopted": "adopted the plan {profile} ({config})<: {changed} keys changed>",
+    "PhaseEntered": "entered the phase {phase}< ({limits})><, the glass broken by {break_glass}>",
+    "PhaseHeld": "held the phase {phase}",
+    "PhaseReleased": "released the phase {phase}",
+    "PhaseAdvanced": "{advanced}",
+    "PhaseAborted": "gave the rollout up in {phase}",
+    "ScopeChanged": "changed the scope of {phase}: {scope_before} → {scope_after}",
+    "PreflightCompleted": "ran the preflight: {verdict} ({results})",
+    "GateEvaluated": "evaluated the exit gate of {phase}: {verdict} ({criteria})",
+    "GateWaived": "{waiving} {waived} until {until} ({waiver})",
+    "WaiverRevoked": "revoked the waiver {waiver}",
+    "ApprovalRequested": "asked for approval of {subject} by {signatures} ({request})",
+    "ApprovalGranted": "approved {request} as {role}, signed on {signed_on}",
+    "ApprovalDenied": "denied {request} as {role}",
+    "ApprovalInvalidated": "found that {request} counts no more ({why_no_more})",
+    # Alerts, incidents and mitigations
+    "AlertPending": "found the condition of {alert} to hold, since {active_since}",
+    "AlertFired": "raised the {severity} alert {alert}: {message}",
+    "AlertAcknowledged": "acknowledged the alert {alert}",
+    "AlertResolved": "resolved the alert {alert} ({how_resolved})",
+    "AlertClearingBegun": "saw the condition of {alert} end",
+    "AlertClearingCancelled": "saw the condition of {alert} return",
+    "NoDataDetected": "has had no data for {alert} since {since}",
+    "DataReturned": "has data for {alert} again, after {frozen_seconds} s",
+    "EvaluationFailed": "could not evaluate {rule}: {explanation}",
+    "EvaluationRecovered": "can evaluate {rule} again",
+    "AlertActionTaken": "{acted}<: {explanation}>",
+    "AlertSilenced": "silenced {silenced} until {until} ({silence})",
+    "SilenceLifted": "lifted the silence {silence} ({how})",
+    "AlertInhibited": "tells nobody of {alert} while {alert_that_fires} fires",
+    "InhibitionLifted": "tells of {alert} again",
+    "NotificationDelivered": "told {channel}: {subject}",
+    "NotificationFailed": "could not tell {channel} that {subject}: {explanation}{no_more}",
+    "IncidentOpened": "opened the {severity} incident {incident}: {title}",
+    "IncidentNoted": "noted on {incident}: {note}",
+    "IncidentAcknowledged": "acknowledged {incident}",
+    "IncidentMitigated": "mitigated {incident}: {action}",
+    "IncidentResolved": "resolved {incident}<: {resolution}>",
+    "IncidentClosed": "closed {incident}",
+    "MitigationRequested": "asked for {measure}, until {until}",
+    "MitigationApplied": "applied {measure}",
+    "MitigationFailed": "could not apply {measure}: {explanation}",
+    "MitigationLifted": "lifted {measure} ({how_lifted})",
+    # Runs and observations
+    "RunStarted": "started the run {run} (process {pid} on {host})",
+    "RunStopped": "saw the run {run} end after {seconds} s ({how_ended})",
+    "CrashDetected": "saw the run {run} crash: {explanation}",
+    "WatchStarted": "began to watch, with {rules} rules over {sources} sources"
+    "<; nobody had watched for {silent_seconds} s>",
+    "WatchStopped": "stopped watching: {explanation}",
+    "MetricsRecorded": "recorded {number_of_samples} samples",
+    "OrderActivityRecorded": "recorded {kind}",
 }
