@@ -24,7 +24,8 @@ from ledger.domain.log.ids import check_tag_name
 from ledger.domain.values.fingerprints import flatten
 from ledger.service.configurations import apply, registration
 from ledger.service.configurations.apply import ApplyResult
-from ledger.service.configurations.registration import changes_between, verify_kept
+from ledger.service.configurations.comparison import changes_between
+from ledger.service.configurations.registration import verify_kept
 
 
 @click.group()
@@ -198,7 +199,9 @@ def diff(call: Call, old: str, new: str) -> None:
     state = call.state()
     left, right = configurations.resolve(state, old), configurations.resolve(state, new)
     show_changes(
-        changes_between(call.ledger, left, right), call.output, f"{short(left)} → {short(right)}"
+        changes_between(call.ledger, state, left, right),
+        call.output,
+        f"{short(left)} → {short(right)}",
     )
 
 

@@ -103,11 +103,16 @@ def snapshot_under(
     return Snapshot(fingerprints.fingerprint_of(canonical), canonical, tuple(files), rules)
 
 
-def fingerprint_of_redacted(contents: Iterable[tuple[str, bytes]]) -> str:
-    """The fingerprint computed anew from (name, stored bytes): it must be that of their snapshot."""
+def canonical_of_redacted(contents: Iterable[tuple[str, bytes]]) -> bytes:
+    """The canonical form made anew from (name, stored bytes), as this program makes it."""
     sources = [decode(name, raw) for name, raw in contents]
     values = [(s.name, without_spellings(loader.parse(s))) for s in sources]
-    return fingerprints.fingerprint(loader.resolve(values))
+    return fingerprints.canonical(loader.resolve(values))
+
+
+def fingerprint_of_redacted(contents: Iterable[tuple[str, bytes]]) -> str:
+    """The fingerprint computed anew from (name, stored bytes): it must be that of their snapshot."""
+    return fingerprints.fingerprint_of(canonical_of_redacted(contents))
 
 
 def _check(pairs: list[tuple[str, bytes]]) -> None:

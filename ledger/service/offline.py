@@ -263,7 +263,7 @@ def rollback(
     """
     from ledger.domain.rollbacks import decide as rollbacks
     from ledger.domain.rollbacks.state import RollbackIntent
-    from ledger.service.configurations import apply, registration, snapshots
+    from ledger.service.configurations import apply, comparison, snapshots
     from ledger.service.configurations.apply import ApplyResult
     from ledger.service.rollbacks import rollback as rolling_back
 
@@ -275,7 +275,7 @@ def rollback(
                 f"{unreachable.message} And {selector} can't be looked up without it.",
                 hint="Name a fingerprint or a tag, or say --last-stable.",
             )
-        standing = registration.in_place(ledger, state, world)
+        standing = comparison.in_place(ledger, state, world)
         decision = rollbacks.request(state, selector, in_place=standing)
         if decision.skipped is not None:
             return ApplyResult(system, state.fingerprint or "", "skipped", decision.skipped)
@@ -295,7 +295,7 @@ def rollback(
         spool_events(ledger, system, decision.events, origin)
         written: list[str] = []
         apply.write_files(world, contents, written, "rollback.after_file")
-        apply.require_in_place(ledger, world, target, contents)
+        apply.require_in_place(ledger, world, state, target, contents)
         steps = [
             events.RollbackStepCompleted(
                 step=number,

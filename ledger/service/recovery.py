@@ -17,7 +17,7 @@ from ledger.domain.modes import decide as modes
 from ledger.domain.operations import OperationKind
 from ledger.domain.state import SystemState
 from ledger.domain.values.moments import iso
-from ledger.service.configurations import apply, registration
+from ledger.service.configurations import apply, comparison
 from ledger.service.core.actuators import World, world_of
 from ledger.service.core.operation import Finish
 from ledger.service.core.recorder import Origin, within
@@ -248,7 +248,7 @@ def _config_drift(ledger: Ledger, world: World, state: SystemState) -> events.Dr
 
     expected = str(state.fingerprint)
     try:
-        standing = registration.standing_in(ledger, world, registration.names_in_force(state))
+        standing = comparison.standing_in(ledger, world, comparison.names_in_force(state))
     except (Refused, LedgerUnreachable):
         raise
     except LedgerError as problem:
@@ -257,10 +257,10 @@ def _config_drift(ledger: Ledger, world: World, state: SystemState) -> events.Dr
         )
     if standing is None:
         return events.DriftDetected(subject="config", expected=expected, found="missing")
-    if standing.fingerprint == expected:
+    if comparison.as_recorded(ledger, state, standing, expected) == expected:
         return None
     now = orjson.loads(standing.canonical)
-    then = orjson.loads(ledger.blob(expected.removeprefix("sha256:")))
+    then = orjson.loads(comparison.canonical_form(ledger, state, expected))
     changes = tuple(
         events.Change(key=change.key, old=change.old, new=change.new) for change in diff(then, now)
     )

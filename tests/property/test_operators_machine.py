@@ -83,7 +83,7 @@ class Operators(RuleBasedStateMachine):
             snapshot = hashlib.sha256(b"s" + name.encode()).hexdigest()
             file = events.SnapshotFile(name="c.yaml", sha256=snapshot, size=1)
             registered = events.ConfigRegistered(
-                fingerprint=fingerprint(name), snapshot=snapshot, files=(file,)
+                fingerprint=fingerprint(name), snapshot=snapshot, files=(file,), canonical_form=1
             )
             self.decide(lambda state, r=registered: configurations.register(state, r))
 

@@ -126,6 +126,7 @@ def kept(fingerprint: str, *, file: str = "config.yaml", snapshot: str | None = 
         fingerprint=fingerprint,
         snapshot=snapshot or snapshot_of(fingerprint),
         files=(events.SnapshotFile(name=file, sha256="f" * 64, size=1),),
+        canonical_form=1,
     )
 
 

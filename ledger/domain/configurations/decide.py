@@ -8,6 +8,7 @@ from ledger.domain import events
 from ledger.domain.decision import Decision, require_registered
 from ledger.domain.errors import AmbiguousName, NameTaken, Refused, UnknownName
 from ledger.domain.state import SystemState
+from ledger.domain.values import fingerprints
 
 SHORT_LENGTH_MIN: Final = 4
 SHORT_LENGTH_SHOWN: Final = 12
@@ -43,6 +44,20 @@ def resolve(state: SystemState, name: str) -> str:
             hint="Give more digits.",
         )
     return found[0]
+
+
+def made_otherwise(state: SystemState, fingerprint: str | None) -> str | None:
+    """Tell that a fingerprint is none that this program's canonical form makes; None: it is.
+
+    One that is not can't be compared with what this program makes of files; the forms can, made anew.
+    """
+    known = state.configs.get(fingerprint or "")
+    if known is None or known.canonical_form == fingerprints.CANONICAL_FORM:
+        return None
+    return (
+        f"{short(fingerprint)} was made by version {known.canonical_form} of the canonical form, and this "
+        f"program makes version {fingerprints.CANONICAL_FORM}: only what was kept can be compared"
+    )
 
 
 def register(state: SystemState, registered: events.ConfigRegistered) -> Decision:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
 
 from ledger.domain.log.event import CommitId, Count, Event, Fingerprint, Part, Sha256
 from ledger.domain.systems.events import ConfigFile
@@ -31,10 +33,14 @@ class Change(Part):
 class ConfigRegistered(Event):
     """A configuration was put under its fingerprint; its canonical form is the blob of that hash."""
 
+    version: ClassVar[int] = 2
+
     fingerprint: Fingerprint
     snapshot: Sha256
     files: tuple[SnapshotFile, ...]
     source: str = ""
+    canonical_form: Annotated[int, Field(ge=1)]
+    """The version of the canonical form that the fingerprint was made by."""
 
 
 class PhaseMove(Part):

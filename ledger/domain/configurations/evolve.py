@@ -37,8 +37,9 @@ def _config_registered(state: SystemState, event: Recorded, data: Json) -> Syste
     known = state.configs.get(data["fingerprint"], _UNKNOWN)
     files = tuple(map(SnapshotFile.of, data["files"]))
     snapshots = with_(known.snapshots, data["snapshot"], files)
+    form: int = data["canonical_form"]
     if known.registered_at is not None:
-        return _config(state, data["fingerprint"], snapshots=snapshots)
+        return _config(state, data["fingerprint"], snapshots=snapshots, canonical_form=form)
     return _config(
         state,
         data["fingerprint"],
@@ -46,6 +47,7 @@ def _config_registered(state: SystemState, event: Recorded, data: Json) -> Syste
         registered_at=iso(event.occurred_at),
         registered_position=event.position,
         last_snapshot=data["snapshot"],
+        canonical_form=form,
     )
 
 

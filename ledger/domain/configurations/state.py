@@ -66,6 +66,8 @@ class Configuration(StatePart, frozen=True, kw_only=True):
     """The position at which it was quarantined. None: it is not."""
     applied: bool = written(default=False)
     """Whether it was ever in force."""
+    canonical_form: int = 1
+    """The version of the canonical form that made the fingerprint, when it was registered last."""
 
     @property
     def is_stable(self) -> bool:

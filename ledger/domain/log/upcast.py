@@ -13,9 +13,15 @@ def _same(data: Payload) -> Payload:
     return data
 
 
+def _first_canonical_form(data: Payload) -> Payload:
+    """Return a registration from before there was a second version of the canonical form."""
+    return {**data, "canonical_form": 1}
+
+
 UPCASTERS: Final[Mapping[tuple[str, int], Callable[[Payload], Payload]]] = {
     ("AlertFired", 1): _same,  # 2: the labels of the rule
     ("AlertPending", 1): _same,  # 2: the labels and the expression of the rule
+    ("ConfigRegistered", 1): _first_canonical_form,  # 2: by which version of the canonical form
 }
 """(type, version) -> the payload one version on."""
 

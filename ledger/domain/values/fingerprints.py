@@ -22,6 +22,13 @@ from ledger.domain.errors import BadInput
 
 Value: TypeAlias = "bool | int | float | str | list[Value] | dict[str, Value] | None"
 
+CANONICAL_FORM = 1
+"""The version of the rules that lead from files to a canonical form; each registration records it.
+
+It is raised where files that were read before come to another form. Fingerprints that other versions made
+can't be compared; what was kept is (docs/fingerprint.md, 6).
+"""
+
 SAFE_INTEGER_MAX = 2**53 - 1
 """The largest integer that every JSON reader reads exactly."""
 

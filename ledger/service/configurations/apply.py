@@ -24,12 +24,13 @@ from ledger.domain.log.event import Event
 from ledger.domain.operations import ApplyOperation
 from ledger.domain.plans import decide as phases
 from ledger.domain.state import SystemState, operation_of
-from ledger.service.configurations.registration import (
-    applied,
+from ledger.service.configurations.comparison import (
+    as_recorded,
     changes_between,
     in_place,
     standing_in,
 )
+from ledger.service.configurations.registration import applied
 from ledger.service.configurations.snapshots import save_unknown
 from ledger.service.core.actuators import World, world_of
 from ledger.service.core.operation import Operation, carry_out
@@ -75,7 +76,7 @@ def plan(
     if decision.skipped is None:  # refuse now what would fail
         snapshot = ApplyIntent.of(decision.events[0].payload()).snapshot
         restored(ledger, state, fingerprint, snapshot, world)
-    return decision, fingerprint, changes_between(ledger, state.fingerprint, fingerprint)
+    return decision, fingerprint, changes_between(ledger, state, state.fingerprint, fingerprint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +173,7 @@ def complete_apply(
     written: list[str] = []
     try:
         write_files(world, contents, written, "apply.after_file")
-        require_in_place(ledger, world, intent.fingerprint, contents)
+        require_in_place(ledger, world, state, intent.fingerprint, contents)
     except LedgerError as problem:
         failed = events.ConfigApplyFailed(
             fingerprint=intent.fingerprint, written=tuple(written), explanation=problem.message
@@ -232,17 +233,18 @@ def write_files(
 
 
 def require_in_place(
-    ledger: Ledger, world: World, fingerprint: str, names: Collection[str]
+    ledger: Ledger, world: World, state: SystemState, fingerprint: str, names: Collection[str]
 ) -> None:
     """Raise unless the files of ``names``, read back, are the configuration of that fingerprint.
 
     Raises:
         IntegrityFailure: they are something else.
     """
-    found = standing_in(ledger, world, names)
-    if found is None or found.fingerprint != fingerprint:
+    standing = standing_in(ledger, world, names)
+    found = as_recorded(ledger, state, standing, fingerprint) if standing is not None else None
+    if found != fingerprint:
         raise IntegrityFailure(
-            f"The files in place are {short(found.fingerprint) if found else 'missing'}, "
+            f"The files in place are {short(found) if found else 'missing'}, "
             f"not {short(fingerprint)}.",
             hint="Another program wrote to them meanwhile; stop it, then run: rollout recover",
         )

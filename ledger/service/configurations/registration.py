@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -11,12 +11,17 @@ from typing import TYPE_CHECKING, Literal
 from ledger.domain import events
 from ledger.domain.configurations import decide as configurations
 from ledger.domain.decision import Decision
-from ledger.domain.errors import BadInput, LedgerError, Refused, StaleRevision, UsageError
+from ledger.domain.errors import BadInput, Refused, StaleRevision, UsageError
 from ledger.domain.log.event import Event
 from ledger.domain.log.ids import LEDGER_STREAM
 from ledger.domain.state import SystemState
-from ledger.domain.values.fingerprints import diff_flat, flatten
-from ledger.service.core.actuators import World, world_of
+from ledger.domain.values import fingerprints
+from ledger.service.configurations.comparison import (
+    changes_between,
+    in_place,
+    warn_if_made_otherwise,
+)
+from ledger.service.core.actuators import world_of
 from ledger.service.core.recorder import Origin
 from ledger.service.core.session import Ledger
 from ledger.store.base import EventStore
@@ -42,9 +47,6 @@ class PutResult:
     """Key paths whose values were replaced by digests."""
 
 
-# --- reading ------------------------------------------------------------------------------------
-
-
 def named_paths(
     state: SystemState, paths: Sequence[Path], names: Sequence[str] = ()
 ) -> list[tuple[str, Path]]:
@@ -61,88 +63,6 @@ def named_paths(
         return list(zip(names, paths, strict=True))
     registered = {file.path: file.name for file in state.actuators.config_files}
     return [(registered.get(str(path.absolute()), path.name), path) for path in paths]
-
-
-def standing_in(
-    ledger: Ledger, world: World, names: Collection[str] | None = None
-) -> Snapshot | None:
-    """Return the configuration as its files (those of ``names``) lie there now; None where there are none.
-
-    Raises:
-        LedgerError: they can't be read as a configuration.
-        Refused: they hold secrets, and this machine lacks the ledger's key to tell which.
-    """
-    if world.configs is None:
-        return None
-    from ledger.configuration.snapshot import snapshot_under
-
-    found = world.configs.read()
-    files = {name: found[name] for name in found if names is None or name in names}
-    return snapshot_under(files.items(), ledger.keys) if files else None
-
-
-def in_place(ledger: Ledger, state: SystemState, world: World) -> str | None:
-    """Return the fingerprint of what stands where the configuration in force belongs; None: can't be told.
-
-    A file that is registered by now, and was no part of that configuration, does not count.
-    """
-    try:
-        standing = standing_in(ledger, world, names_in_force(state))
-    except LedgerError as problem:
-        ledger.warn(f"the configuration in place can't be read: {problem.message}")
-        return None
-    return standing.fingerprint if standing is not None else None
-
-
-def names_in_force(state: SystemState) -> set[str] | None:
-    """Return the names of the files of the configuration in force; None: there is none."""
-    if state.fingerprint is None:
-        return None
-    return names_of(state, state.fingerprint, str(state.snapshot))
-
-
-def names_of(state: SystemState, fingerprint: str, snapshot: str) -> set[str]:
-    """Return the names of the files of a snapshot."""
-    return {file.name for file in state.configs[fingerprint].snapshots[snapshot]}
-
-
-def changes_between(ledger: Ledger, old: str | None, new: str | None) -> tuple[events.Change, ...]:
-    """Return the key-level diff between two fingerprints' canonical forms; None has no keys."""
-    return changes_of(_flat(ledger, old), _flat(ledger, new))
-
-
-def changes_to_what_stands(
-    ledger: Ledger, state: SystemState, world: World, new: str
-) -> tuple[events.Change, ...]:
-    """Return the key-level diff from the files as they lie there now, hand-made edits and all."""
-    import orjson
-
-    try:
-        standing = standing_in(ledger, world, names_in_force(state))
-    except LedgerError:  # told by `in_place` already
-        standing = None
-    if standing is None:
-        return changes_between(ledger, state.fingerprint, new)
-    return changes_of(flatten(orjson.loads(standing.canonical)), _flat(ledger, new))
-
-
-def changes_of(old: Mapping[str, str], new: Mapping[str, str]) -> tuple[events.Change, ...]:
-    """Return the key-level diff between two flat configurations, as events have it."""
-    return tuple(
-        events.Change(key=change.key, old=change.old, new=change.new)
-        for change in diff_flat(old, new)
-    )
-
-
-def _flat(ledger: Ledger, fingerprint: str | None) -> dict[str, str]:
-    import orjson
-
-    if fingerprint is None:
-        return {}
-    return flatten(orjson.loads(ledger.blob(fingerprint.removeprefix("sha256:"))))
-
-
-# --- putting ------------------------------------------------------------------------------------
 
 
 def put(
@@ -173,7 +93,7 @@ def put(
     snapshot = snapshot_under(contents, ledger.keys, new=True)
     keep(ledger, snapshot, origin)
     registered = registration_of(snapshot, source=", ".join(str(path) for path in paths))
-    changes = changes_between(ledger, state.fingerprint, snapshot.fingerprint)
+    changes = changes_between(ledger, state, state.fingerprint, snapshot.fingerprint)
     code = ledger.code_commit(state) if declare else None
 
     def decide(state: SystemState) -> Decision:
@@ -307,6 +227,7 @@ def registration_of(snapshot: Snapshot, *, source: str) -> events.ConfigRegister
             for file in snapshot.files
         ),
         source=source,
+        canonical_form=fingerprints.CANONICAL_FORM,
     )
 
 
@@ -328,12 +249,16 @@ def applied(
         previous=state.fingerprint,
         cause=cause,
         code=code,
-        changes=changes_between(ledger, state.fingerprint, fingerprint),
+        changes=changes_between(ledger, state, state.fingerprint, fingerprint),
     )
 
 
 def verify_kept(ledger: Ledger, state: SystemState, fingerprint: str) -> str | None:
-    """Tell what is wrong with a configuration's kept bytes, or None. Asks the ledger, not this machine."""
+    """Tell what is wrong with a configuration's kept bytes, or None. Asks the ledger, not this machine.
+
+    Whether they still give a fingerprint that another version of the canonical form made can't be told: it
+    is said.
+    """
     from ledger.configuration.snapshot import fingerprint_of_redacted
 
     store = ledger.recorder.store
@@ -348,6 +273,8 @@ def verify_kept(ledger: Ledger, state: SystemState, fingerprint: str) -> str | N
             return f"the bytes {sha256[:12]} are missing"
         if hashlib.sha256(content).hexdigest() != sha256:
             return f"the bytes {sha256[:12]} are not what was recorded"
+    if warn_if_made_otherwise(ledger, state, fingerprint):
+        return None
     for files in snapshots:
         contents = [(file.name, ledger.blob(file.sha256)) for file in files]
         if fingerprint_of_redacted(contents) != fingerprint:

@@ -10,7 +10,8 @@ from ledger import files
 from ledger.domain.configurations import decide as configurations
 from ledger.domain.errors import FileProblem, LedgerError, LedgerUnreachable
 from ledger.domain.state import SystemState
-from ledger.service.configurations.registration import keep, registration_of, standing_in
+from ledger.service.configurations.comparison import standing_in
+from ledger.service.configurations.registration import keep, registration_of
 from ledger.service.core.actuators import World
 from ledger.service.core.recorder import Origin
 from ledger.service.core.session import Ledger

@@ -22,7 +22,7 @@ from ledger.preflight.finding import Finding
 from ledger.preflight.params import effective
 from ledger.preflight.runner import Report, run_checks
 from ledger.service.backups import recording
-from ledger.service.configurations import registration
+from ledger.service.configurations import comparison
 from ledger.service.core import sampling
 from ledger.service.core.actuators import world_of
 from ledger.service.core.plan_in_force import plan_of
@@ -174,7 +174,7 @@ def _in_force(ledger: Ledger, state: SystemState) -> Any:
 
 def _in_place(ledger: Ledger, state: SystemState) -> Any:
     world = world_of(state.actuators, ledger.recorder.clock)
-    standing = registration.standing_in(ledger, world, registration.names_in_force(state))
+    standing = comparison.standing_in(ledger, world, comparison.names_in_force(state))
     return orjson.loads(standing.canonical) if standing is not None else None
 
 

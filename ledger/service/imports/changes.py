@@ -18,6 +18,7 @@ from uuid import UUID
 
 from ledger import fail_points
 from ledger.domain import events
+from ledger.domain.configurations import decide as configurations
 from ledger.domain.decision import require_registered
 from ledger.domain.evolve import evolve
 from ledger.domain.log.envelope import NewEvent, Recorded
@@ -73,6 +74,7 @@ class Step:
 class _Past:
     """What the ledger holds of the system's configurations."""
 
+    state: SystemState
     registered: set[tuple[str, str]]
     """(fingerprint, snapshot)"""
     applied: list[tuple[datetime, str]]
@@ -104,12 +106,12 @@ class _Planner:
                 self._compared = True
             return []
         made: list[NewEvent] = []
-        if step.before is not None and step.before.fingerprint != self.current:
+        if step.before is not None and not self._is_current(step.before):
             made += self._registered(step, step.before, "before", UNKNOWN, step.called)
             found = self._applied(step.before, "found")
             why = f"in force before {step.called}; no record says who changed it"
             made.append(self._event(step, found, "found", UNKNOWN, why))
-        if step.after.fingerprint != self.current:
+        if not self._is_current(step.after):
             made += self._registered(step, step.after, "registered", step.actor, step.source)
             made.append(
                 self._event(step, self._applied(step.after, "import"), "", step.actor, step.reason)
@@ -119,6 +121,12 @@ class _Planner:
         else:
             self.told.unchanged.append(f"{step.where} changes nothing")
         return made
+
+    def _is_current(self, snapshot: Snapshot) -> bool:
+        note = configurations.made_otherwise(self.past.state, self.current)
+        if note is not None and note not in self.told.notes:
+            self.told.notes.append(note)
+        return snapshot.fingerprint == self.current
 
     def _catch_up(self, at: datetime) -> None:
         applied = self.past.applied
@@ -338,4 +346,4 @@ def _past(recorder: Recorder, system: str) -> _Past:
         for fingerprint, known in state.configs.items()
         for snapshot in known.snapshots
     }
-    return _Past(registered, [(at, fingerprint) for at, _, fingerprint in sorted(applied)])
+    return _Past(state, registered, [(at, fingerprint) for at, _, fingerprint in sorted(applied)])

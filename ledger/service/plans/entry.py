@@ -23,7 +23,7 @@ from ledger.domain.plans import decide as phases
 from ledger.domain.state import SystemState
 from ledger.domain.values.fingerprints import flatten
 from ledger.profiles.phases import Phase
-from ledger.service.configurations import apply, registration
+from ledger.service.configurations import apply, comparison, registration
 from ledger.service.configurations.apply import Contents
 from ledger.service.configurations.snapshots import save_unknown
 from ledger.service.core.actuators import World, world_of
@@ -71,7 +71,7 @@ def overlaid(ledger: Ledger, state: SystemState, phase: Phase) -> Overlaid | Non
         return None
     from ledger.configuration.snapshot import snapshot_under
 
-    if registration.in_place(ledger, state, world) != state.fingerprint:
+    if comparison.in_place(ledger, state, world) != state.fingerprint:
         raise DriftFound(
             f"{phase.name} sets keys of the configuration, and the files of {state.system} were changed by "
             "hand.",
@@ -91,7 +91,7 @@ def overlaid(ledger: Ledger, state: SystemState, phase: Phase) -> Overlaid | Non
     now = flatten(orjson.loads(snapshot.canonical))
     changed = [name for name, content in contents.items() if content != standing[name]]
     paths = tuple(str(world.config_files[name]) for name in changed)
-    return Overlaid(snapshot, contents, registration.changes_of(said, now), paths, texts)
+    return Overlaid(snapshot, contents, comparison.changes_of(said, now), paths, texts)
 
 
 def _chosen(ledger: Ledger, state: SystemState, phase: Phase, files: Sequence[str]) -> list[str]:

@@ -28,12 +28,8 @@ from ledger.service.configurations.apply import (
     require_in_place,
     restored,
 )
-from ledger.service.configurations.registration import (
-    applied,
-    changes_to_what_stands,
-    in_place,
-    names_of,
-)
+from ledger.service.configurations.comparison import changes_to_what_stands, in_place, names_of
+from ledger.service.configurations.registration import applied
 from ledger.service.configurations.snapshots import save_unknown
 from ledger.service.core.actuators import World, world_of
 from ledger.service.core.operation import Operation, carry_out
@@ -215,7 +211,7 @@ def complete(
         if number not in begun.steps:
             ledger.recorder.end(state.system, operation, lambda _, done=done: [done], origin)
         fail_points.reach("rollback.after_step")
-    require_in_place(ledger, world, intent.to_fingerprint, contents)
+    require_in_place(ledger, world, state, intent.to_fingerprint, contents)
     fail_points.reach("rollback.before_outcome")
     commit = ledger.code_commit(state)
     after, _ = ledger.recorder.end(

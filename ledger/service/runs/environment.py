@@ -37,7 +37,7 @@ def of_configuration(ledger: Ledger, state: SystemState) -> dict[str, str]:
         BadInput: the file of variables can't be read.
         LedgerUnreachable: nobody can tell; see `ledger.service.core.plan_in_force.plan_of`.
     """
-    from ledger.service.configurations.registration import names_in_force
+    from ledger.service.configurations.comparison import names_in_force
     from ledger.service.core.plan_in_force import plan_of
 
     if state.profile is None:
