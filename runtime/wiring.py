@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from contextlib import nullcontext, suppress
@@ -10,18 +11,31 @@ from typing import TYPE_CHECKING, Any, Final
 
 from psycopg import Connection, Error
 
+from ledger import files
 from ledger.clock import clock_of, clock_that_tells
-from ledger.domain.errors import FileProblem, LedgerError, LedgerUnreachable, RightMissing
+from ledger.domain.errors import (
+    FileProblem,
+    LedgerError,
+    LedgerUnreachable,
+    RightMissing,
+    SchemaMissing,
+)
+from ledger.service.core.creation import create_ledger
+from ledger.service.core.local_cache import LocalMemory, memory_at, memory_of
 from ledger.service.core.recorder import Origin, Recorder
 from ledger.service.core.session import Finished, Ledger
-from ledger.store.connect import AUDITOR
+from ledger.service.offline import drain, unusable
+from ledger.store import migrate
+from ledger.store.connect import AUDITOR, PROJECTOR, open_connection
+from ledger.store.dsn import place_of
+from ledger.store.memory import MemoryStore
 from ledger.store.postgres import PostgresStore
+from projections.core.state_cache import cached_state
 from runtime.front import Front, Progress
 from runtime.settings import Settings
 
 if TYPE_CHECKING:
     from ledger.configuration.keys import SecretKey
-    from ledger.service.core.local_cache import LocalMemory
     from projections.engine.runner import Projector
 
 TIMEOUT_SECONDS: Final = 10
@@ -85,8 +99,6 @@ class Runtime:
         Raises:
             LedgerUnreachable, SchemaMissing, SchemaNewer: it can't be used, and what to do.
         """
-        from ledger.store import migrate
-
         store = PostgresStore(self.dsn, timeout_seconds=self._timeout_seconds)
         if self.settings.dsn is None:
             self._ensure_embedded_schema(store)
@@ -107,14 +119,9 @@ class Runtime:
 
     def _ensure_embedded_schema(self, store: PostgresStore) -> None:
         """The embedded ledger is the user's own: migrated, and where one begins made, without ado."""
-        from ledger.domain.errors import SchemaMissing
-        from ledger.store import migrate
-
         try:
             migrate.check(store.schema_revision())
         except SchemaMissing:
-            from ledger.service.core.creation import create_ledger
-
             if store.schema_revision() is None:
                 self._require_making()
                 self.say(f"a new ledger is made in {self.settings.home}")
@@ -172,8 +179,6 @@ class Runtime:
         return self.recorder_for(self.store)
 
     def _cached_state(self, system: str) -> Any:
-        from projections.core.state_cache import cached_state
-
         connection = self.store.connection
         try:
             return cached_state(connection, system)
@@ -183,8 +188,6 @@ class Runtime:
     @property
     def ledger_without_draining(self) -> Ledger:
         """What use cases work with, for commands that look after the spool themselves."""
-        from ledger.service.core.local_cache import memory_of
-
         first = self.store.get(1)
         name = str(first.event_id) if first is not None else None
         return self._ledger_over(self.recorder, memory_of(self.settings.home, name, self._place))
@@ -194,8 +197,6 @@ class Runtime:
         """What use cases work with. Whatever this machine did without the ledger is appended first."""
         ledger = self.ledger_without_draining
         if (self.settings.home / "spool").exists():
-            from ledger.service.offline import drain
-
             try:
                 count = drain(ledger).total()
             except RightMissing as problem:  # who may only read still may
@@ -214,8 +215,6 @@ class Runtime:
         Raises:
             LedgerUnreachable: the embedded server can't be started.
         """
-        from ledger.service.core.local_cache import memory_at
-
         store = PostgresStore(self.dsn, timeout_seconds=self._timeout_seconds)
         return self._ledger_over(
             self.recorder_for(store), memory_at(self.settings.home, self._place)
@@ -228,8 +227,6 @@ class Runtime:
         Raises:
             LedgerUnreachable: it is away, and the pause goes ahead without it.
         """
-        from ledger.service.offline import unusable
-
         self._timeout_seconds = PAUSE_TIMEOUT_SECONDS
         self.clock, wrong = clock_that_tells(self.clock)
         if wrong is not None:
@@ -250,9 +247,6 @@ class Runtime:
     @cached_property
     def offline_ledger(self) -> Ledger:
         """The same without a database: for what still works while Postgres is away."""
-        from ledger.service.core.local_cache import memory_at
-        from ledger.store.memory import MemoryStore
-
         recorder = Recorder(
             store=MemoryStore(self.clock),
             clock=self.clock,
@@ -263,8 +257,6 @@ class Runtime:
 
     @property
     def _place(self) -> str:
-        from ledger.store.dsn import place_of
-
         return place_of(self.settings.dsn, os.environ)
 
     def _ledger_over(self, recorder: Recorder, memory: LocalMemory) -> Ledger:
@@ -280,7 +272,6 @@ class Runtime:
     @cached_property
     def projector(self) -> Projector:
         """What keeps the read models up to the log."""
-        from ledger.store.connect import PROJECTOR, open_connection
         from projections.engine.runner import Projector
 
         # A partial, since a rebuild sends it to a second process.
@@ -303,9 +294,6 @@ class Runtime:
 
     def _write_incidents(self) -> None:
         """Keep HOME/incidents.json at what the log says."""
-        import hashlib
-
-        from ledger import files
         from projections.models import incidents
 
         path = self.settings.home / "incidents.json"
