@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import wraps
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from ledger.service.core.recorder import Origin
     from ledger.service.core.session import Ledger
     from projections.core.base import Db
+
+Form: TypeAlias = Callable[[Callable[..., Any]], click.Command]
+Options: TypeAlias = tuple[Callable[[Any], Any], ...]
 
 pass_runtime = click.make_pass_decorator(Runtime)
 
@@ -150,6 +153,45 @@ def pass_call(function: Callable[..., Any]) -> Callable[..., Any]:
     return called
 
 
-def with_output(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command its `Call`, and the option that says how its results are printed."""
-    return options.output(pass_call(function))
+def command(name: str, group: click.Group | None = None) -> Form:
+    """Make a command of ``group``, or of `rollout` itself; an option says how its results are printed."""
+    return _form(name, group, before=(), after=(options.output,))
+
+
+def system_command(name: str, group: click.Group | None = None) -> Form:
+    """Make a command about a SYSTEM, its first argument."""
+    return _form(name, group, before=(options.system,), after=(options.output,))
+
+
+def decision_command(
+    name: str, group: click.Group | None = None, *, asks: bool = False, previews: bool = False
+) -> Form:
+    """Make a command that decides something about a SYSTEM, for a reason, and says what came of it.
+
+    ``asks``: it wants a yes, by `Call.require_yes`. ``previews``: --dry-run only shows what it would do.
+    """
+    after = (options.reason, *[options.yes] * asks, *[options.dry_run] * previews, options.output)
+    return _form(name, group, before=(options.system,), after=after)
+
+
+def _form(name: str, group: click.Group | None, *, before: Options, after: Options) -> Form:
+    """Return what makes a command: the function's own parameters stand between ``before`` and ``after``."""
+
+    def make(function: Callable[..., Any]) -> click.Command:
+        own: list[click.Parameter] = function.__dict__.pop("__click_params__", [])
+        called: Any = pass_call(function)
+        for option in reversed(after):
+            called = option(called)
+        called.__click_params__ += own
+        for option in before:
+            called = option(called)
+        # An example is printed as it stands: click would fill its lines.
+        help_ = inspect.cleandoc(function.__doc__ or "").replace("\nExample:", "\n\b\nExample:")
+        made = (
+            group.command(name, help=help_)
+            if group is not None
+            else click.command(name, help=help_)
+        )
+        return made(called)
+
+    return make

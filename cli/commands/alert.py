@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from cli import options
-from cli.call import Call, with_output
+from cli.call import Call, command, decision_command
 from cli.commands.silence import silence, unsilence
 from cli.completion import complete_alert
 from ledger.domain.alerts import decide as alerts
@@ -28,8 +28,7 @@ alert.add_command(silence)
 alert.add_command(unsilence)
 
 
-@alert.command("raise")
-@options.system
+@decision_command("raise", alert)
 @click.argument("name")
 @click.option(
     "--severity",
@@ -40,16 +39,12 @@ alert.add_command(unsilence)
 )
 @click.option("-m", "--message", default="", help="What is wrong, for people.")
 @click.option("--label", "labels", multiple=True, metavar="KEY=VALUE", help="Repeatable.")
-@options.reason
-@with_output
 def raise_(call: Call, name: str, severity: str, message: str, labels: tuple[str, ...]) -> None:
     """Raise the alert NAME. A critical one opens an incident.
 
-    \b
     Example:
       rollout alert raise bot HIGH_REJECT_RATE --severity critical -m "12 % of orders rejected"
     """
-
     decision = manual.fire(
         call.ledger,
         call.system,
@@ -62,20 +57,17 @@ def raise_(call: Call, name: str, severity: str, message: str, labels: tuple[str
     call.finish(decision, f"{name} is firing")
 
 
-@alert.command("list")
+@command("list", alert)
 @options.any_system
 @click.option("--all", "everything", is_flag=True, help="Resolved ones too.")
-@with_output
 def list_(call: Call, system: str | None, everything: bool) -> None:
     """List what is open: alerts that fire, that are pending, that have no data, that can't be evaluated.
 
     The flags say who looks after one, and what keeps people from being told: silenced, inhibited.
 
-    \b
     Example:
       rollout alert list bot --all
     """
-
     if system is not None:
         call.ledger.load(system)
     rows = open_alerts(call.readmodel, call.now(), system)
@@ -97,30 +89,22 @@ def _open_for(row: Mapping[str, Any]) -> str:
     return span(seconds) if seconds is not None else ""
 
 
-@alert.command("ack")
-@options.system
+@decision_command("ack", alert)
 @click.argument("name", shell_complete=complete_alert)
-@options.reason
-@with_output
 def ack(call: Call, name: str) -> None:
     """Say that you look after an alert, and after its incident.
 
-    \b
     Example:
       rollout alert ack bot HIGH_REJECT_RATE --reason "looking"
     """
     call.decide(lambda state: alerts.acknowledge(state, name), f"{name} is acknowledged")
 
 
-@alert.command("resolve")
-@options.system
+@decision_command("resolve", alert)
 @click.argument("name", shell_complete=complete_alert)
-@options.reason
-@with_output
 def resolve(call: Call, name: str) -> None:
     """Say by hand that an alert is over.
 
-    \b
     Example:
       rollout alert resolve bot HIGH_REJECT_RATE --reason "rejects are back to normal"
     """

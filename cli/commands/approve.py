@@ -6,8 +6,7 @@ from datetime import datetime
 
 import click
 
-from cli import options
-from cli.call import Call, with_output
+from cli.call import Call, decision_command, system_command
 from cli.completion import complete_approval, complete_request
 from ledger.domain.approvals import decide as approvals
 from ledger.domain.errors import BadInput
@@ -20,15 +19,11 @@ def approve() -> None:
     """Ask for approvals, give them, deny them."""
 
 
-@approve.command("request")
-@options.system
+@decision_command("request", approve)
 @click.argument("subject", metavar="phase:NAME|mode:NAME", shell_complete=complete_approval)
-@options.reason
-@with_output
 def request(call: Call, subject: str) -> None:
     """Ask those whom the plan names to say yes to SUBJECT, with the configuration and the plan as they are.
 
-    \b
     Example:
       rollout approve request polyarb-x phase:micro_live --reason "7 days without CRITICAL"
     """
@@ -60,17 +55,13 @@ def _quorum(state: SystemState, subject: str) -> Quorum:
     return quorum
 
 
-@approve.command("grant")
-@options.system
+@decision_command("grant", approve)
 @click.argument("name", metavar="REQUEST", shell_complete=complete_request)
 @click.option("--role", required=True, help="The role in which you say yes.")
 @click.option("--signed-on", metavar="DATE", help="The date you put to it. Default: today (UTC).")
-@options.reason
-@with_output
 def grant(call: Call, name: str, role: str, signed_on: str | None) -> None:
     """Say yes. Nobody approves what they asked for themselves.
 
-    \b
     Example:
       rollout approve grant polyarb-x A-12 --role ops_lead --signed-on 2026-02-01
     """
@@ -90,16 +81,12 @@ def grant(call: Call, name: str, role: str, signed_on: str | None) -> None:
     )
 
 
-@approve.command("deny")
-@options.system
+@decision_command("deny", approve)
 @click.argument("name", metavar="REQUEST", shell_complete=complete_request)
 @click.option("--role", required=True, help="The role in which you say no.")
-@options.reason
-@with_output
 def deny(call: Call, name: str, role: str) -> None:
     """Say no: the request is over.
 
-    \b
     Example:
       rollout approve deny polyarb-x A-12 --role ops_lead --reason "the backup was never tried"
     """
@@ -107,13 +94,10 @@ def deny(call: Call, name: str, role: str) -> None:
     call.decide(lambda state: approvals.deny(state, name, role, actor, now), f"{name} is denied")
 
 
-@approve.command("list")
-@options.system
-@with_output
+@system_command("list", approve)
 def list_(call: Call) -> None:
     """List the requests, who said yes, and who is still missing.
 
-    \b
     Example:
       rollout approve list polyarb-x
     """

@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import click
 
-from cli import options
-from cli.call import Call, with_output
+from cli.call import Call, system_command
 from cli.overview import state_text
 from projections.queries.as_of import Moment, state_at
 from runtime.times import parse_time, shown
 from runtime.wiring import Runtime
 
 
-@click.command()
-@options.system
+@system_command("at")
 @click.argument("when", metavar="TIME|#N")
 @click.option(
     "--by", "clock", type=click.Choice(["occurred", "recorded"]), default="occurred", show_default=True,
     help="occurred: what had happened by then, as far as is known now; recorded: what the ledger knew then.",
 )  # fmt: skip
-@with_output
 def at(call: Call, when: str, clock: str) -> None:
     """Show a system's state as of a moment: a time, or a position of the log as #N.
 
-    \b
     Example:
       rollout at bot 2025-11-20T03:00:00Z
       rollout at bot 2h

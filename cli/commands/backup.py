@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from cli import options
-from cli.call import Call, with_output
+from cli.call import Call, command
 from cli.completion import completer
 from cli.output import counted, say
 from ledger.domain import events
@@ -71,7 +71,7 @@ def backup() -> None:
     """Make, try, restore and prune backups of the ledger."""
 
 
-@backup.command("create")
+@command("create", backup)
 @dir_option
 @click.option("--recipient", "recipients", multiple=True, metavar="AGE1…",
               envvar=backups.RECIPIENTS, show_envvar=True,
@@ -82,7 +82,6 @@ def backup() -> None:
               help="Also write the last N lines of order activity as a file of their own. "
                    "The events hold all of them in any case.")  # fmt: skip
 @options.reason
-@with_output
 def create(
     call: Call,
     folder: Path | None,
@@ -94,7 +93,6 @@ def create(
 
     It holds all events, configurations, plans and order activity, and says what the read models were.
 
-    \b
     Example:
       rollout backup create --dir /mnt/backups --recipient age1…
     """
@@ -121,17 +119,14 @@ def create(
     )
 
 
-@backup.command("list")
+@command("list", backup)
 @dir_option
-@with_output
 def list_(call: Call, folder: Path | None) -> None:
     """List the backups in a folder, oldest first; works without the ledger too.
 
-    \b
     Example:
       rollout backup list --dir /mnt/backups
     """
-
     folder = backups.folder_of(call.runtime, folder)
     entries = opening.listed(folder)
     verified = backups.verified_at(call.runtime)
@@ -155,7 +150,7 @@ def list_(call: Call, folder: Path | None) -> None:
         say("one more is under way, or was interrupted: rollout backup create goes on with it then")
 
 
-@backup.command("verify")
+@command("verify", backup)
 @backup_argument
 @dir_option
 @_keys
@@ -164,7 +159,6 @@ def list_(call: Call, folder: Path | None) -> None:
     help="Where to restore for a try: beside the ledger, or on the embedded PostgreSQL.",
 )  # fmt: skip
 @options.reason
-@with_output
 def verify(
     call: Call,
     backup_name: str | None,
@@ -178,11 +172,9 @@ def verify(
     BACKUP is a name or a path; the newest by default. It is recorded, so that a check of kind `backup`
     knows of it. Exit code 7 when it is not what was made.
 
-    \b
     Example:
       rollout backup verify --identity ~/.config/age/key.txt
     """
-
     found = opening.named(backups.folder_of(call.runtime, folder), backup_name)
     found = found.unlocked(backups.opener_of(identity, passphrase_file))
     began = call.runtime.clock.monotonic()
@@ -227,12 +219,11 @@ def verify(
     )
 
 
-@backup.command("restore")
+@command("restore", backup)
 @backup_argument
 @dir_option
 @_keys
 @options.checkpoint("backup")
-@with_output
 def restore(
     call: Call,
     backup_name: str | None,
@@ -246,7 +237,6 @@ def restore(
     The ledger is the home's or --dsn's, and must not have been used: don't run other commands first.
     Nothing is recorded by it: the log ends as it did.
 
-    \b
     Example:
       ROLLOUT_HOME=/srv/new-home rollout backup restore --dir /mnt/backups
     """
@@ -264,24 +254,21 @@ def restore(
     )
 
 
-@backup.command("prune")
+@command("prune", backup)
 @click.option(
     "--keep-days", type=options.NumberRange(0, 36_500), metavar="DAYS",
     help=f"Keep what is younger. Default: what the adopted plans say, else {KEEP_DAYS}.",
 )  # fmt: skip
 @dir_option
 @options.dry_run
-@with_output
 def prune(call: Call, keep_days: float | None, folder: Path | None, dry_run: bool) -> None:
     """Remove old backups; never the last verified one, nor what an open exit gate still rests on.
 
     What stays though it is older is said, with the reason. Backups of other ledgers are left alone.
 
-    \b
     Example:
       rollout backup prune --keep-days 7
     """
-
     folder = backups.folder_of(call.runtime, folder)
     ledger, now = call.ledger, call.now()
     systems = call.runtime.store.systems()

@@ -9,8 +9,7 @@ from pathlib import Path
 import click
 import orjson
 
-from cli import options
-from cli.call import Call, with_output
+from cli.call import Call, decision_command, system_command
 from cli.commands.config_blame import blame
 from cli.commands.config_marks import name_argument, quarantine_, stable_, tag_
 from cli.completion import complete_fingerprint
@@ -39,8 +38,7 @@ config.add_command(stable_)
 config.add_command(quarantine_)
 
 
-@config.command("put")
-@options.system
+@decision_command("put", config)
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "--as",
@@ -54,8 +52,6 @@ config.add_command(quarantine_)
 @click.option(
     "--in-force", is_flag=True, help="Say that it is in force already, put there by other means."
 )
-@options.reason
-@with_output
 def put(
     call: Call,
     files: tuple[Path, ...],
@@ -71,11 +67,9 @@ def put(
     Prints its fingerprint. Key order and comments don't count; any value does. Secrets are replaced by
     keyed digests before anything is stored or shown.
 
-    \b
     Example:
       rollout config put bot config.yaml profiles/live.yaml --tag v2.0-prod --reason "raise max_levels"
     """
-
     before = call.state().fingerprint
     result = registration.put(
         call.ledger,
@@ -112,13 +106,10 @@ def put(
         say(f"against the configuration in force: {_count(result.changes)}")
 
 
-@config.command("list")
-@options.system
-@with_output
+@system_command("list", config)
 def list_(call: Call) -> None:
     """List a system's configurations: what is in force, what is stable, what is in quarantine.
 
-    \b
     Example:
       rollout config list bot
     """
@@ -150,20 +141,16 @@ def list_(call: Call) -> None:
     call.output.rows(rows, shown)
 
 
-@config.command("show")
-@options.system
+@system_command("show", config)
 @name_argument
 @click.option("--file", "file_name", help="Print this file's kept bytes (secrets as digests).")
-@with_output
 def show(call: Call, fingerprint: str, file_name: str | None) -> None:
     """Show a configuration: its keys and values, or one of its files as it was kept.
 
-    \b
     Example:
       rollout config show bot v2.0-prod
       rollout config show bot 3f9c1a --file config.yaml
     """
-
     state = call.state()
     full = configurations.resolve(state, fingerprint)
     if file_name is not None:
@@ -183,19 +170,15 @@ def show(call: Call, fingerprint: str, file_name: str | None) -> None:
     )
 
 
-@config.command("diff")
-@options.system
+@system_command("diff", config)
 @click.argument("old", shell_complete=complete_fingerprint)
 @click.argument("new", shell_complete=complete_fingerprint)
-@with_output
 def diff(call: Call, old: str, new: str) -> None:
     """Show what differs between two configurations, key by key.
 
-    \b
     Example:
       rollout config diff bot v1.9-prod v2.0-prod
     """
-
     state = call.state()
     left, right = configurations.resolve(state, old), configurations.resolve(state, new)
     show_changes(
@@ -216,24 +199,17 @@ def show_changes(changes: tuple[Change, ...], output: Output, title: str) -> Non
     )
 
 
-@config.command("apply")
-@options.system
+@decision_command("apply", config, asks=True, previews=True)
 @name_argument
 @click.option("--override-quarantine", is_flag=True, help="Apply it although it is in quarantine.")
-@options.reason
-@options.yes
-@options.dry_run
-@with_output
 def apply_(
     call: Call, fingerprint: str, override_quarantine: bool, yes: bool, dry_run: bool
 ) -> None:
     """Write a kept configuration in place, verify it, and record that it is in force.
 
-    \b
     Example:
       rollout config apply bot v2.0-prod --reason "go-live, phase 2" --yes
     """
-
     decision, full, changes = apply.plan(
         call.ledger, call.system, fingerprint, override_quarantine=override_quarantine
     )
@@ -313,18 +289,14 @@ def show_applied(result: ApplyResult, output: Output) -> None:
         )
 
 
-@config.command("verify")
-@options.system
+@system_command("verify", config)
 @click.argument("fingerprint", required=False, shell_complete=complete_fingerprint)
-@with_output
 def verify(call: Call, fingerprint: str | None) -> None:
     """Check that the kept bytes of a configuration (or of all) still give its fingerprint.
 
-    \b
     Example:
       rollout config verify bot
     """
-
     state = call.state()
     names = [configurations.resolve(state, fingerprint)] if fingerprint else list(state.configs)
     rows = [

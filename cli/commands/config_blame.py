@@ -8,8 +8,7 @@ from typing import Any, Final
 
 import click
 
-from cli import options
-from cli.call import Call, with_output
+from cli.call import Call, system_command
 from ledger.domain.errors import UnknownName
 from projections.models import config_changes
 from projections.words.sentences import short
@@ -18,18 +17,14 @@ REASON_WIDTH: Final = 60
 """Of a reason in a table; JSON has all of it."""
 
 
-@click.command("blame")
-@options.system
+@system_command("blame")
 @click.argument("key", required=False)
-@with_output
 def blame(call: Call, key: str | None) -> None:
     """Tell for every key (or KEY and below) who set its present value, when, why, in which fingerprint.
 
-    \b
     Example:
       rollout config blame bot grid.max_levels
     """
-
     call.state()
     rows = config_changes.blame(call.readmodel, call.system, key)
     if key is not None and not rows:

@@ -6,8 +6,7 @@ from collections.abc import Callable
 
 import click
 
-from cli import options
-from cli.call import Call, with_output
+from cli.call import Call, decision_command
 from cli.completion import complete_fingerprint
 from ledger.domain.configurations import decide as configurations
 from ledger.domain.configurations.decide import short
@@ -20,16 +19,12 @@ name_argument = click.argument(
 )
 
 
-@click.command("tag")
-@options.system
+@decision_command("tag")
 @name_argument
 @click.argument("tag")
-@options.reason
-@with_output
 def tag_(call: Call, fingerprint: str, tag: str) -> None:
     """Give a configuration a human name. A tag never moves.
 
-    \b
     Example:
       rollout config tag bot 3f9c1a2 v2.0-prod
     """
@@ -42,15 +37,11 @@ def tag_(call: Call, fingerprint: str, tag: str) -> None:
     )
 
 
-@click.command("stable")
-@options.system
+@decision_command("stable")
 @name_argument
-@options.reason
-@with_output
 def stable_(call: Call, fingerprint: str) -> None:
     """Vouch for a configuration: rollback --last-stable may go back to it.
 
-    \b
     Example:
       rollout config stable bot v2.0-prod --reason "seven days without a critical alert"
     """
@@ -62,15 +53,11 @@ def stable_(call: Call, fingerprint: str) -> None:
     )
 
 
-@click.command("quarantine")
-@options.system
+@decision_command("quarantine")
 @name_argument
-@options.reason
-@with_output
 def quarantine_(call: Call, fingerprint: str) -> None:
     """Keep rollback --last-stable and config apply away from a configuration.
 
-    \b
     Example:
       rollout config quarantine bot 3f9c1a2 --reason "reject rate tripled"
     """

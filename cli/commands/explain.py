@@ -5,22 +5,16 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-import click
-
-from cli import options
-from cli.call import Call, with_output
+from cli.call import Call, system_command
 from cli.overview import styled
 from projections.queries import explain as model
 from runtime.times import ago, shown
 
 
-@click.command()
-@options.system
-@with_output
+@system_command("explain")
 def explain(call: Call) -> None:
     """Tell why a system is in the state it is in: what led to it, what is open, what leads on.
 
-    \b
     Example:
       rollout explain bot
     """

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final, Protocol, TypeVar
 import click
 import orjson
 
-from cli.call import Call, pass_call, with_output
+from cli.call import Call, command, pass_call
 from cli.completion import complete_system
 from cli.output import counted, say
 from ledger import files
@@ -45,7 +45,7 @@ def export() -> None:
     """
 
 
-@export.command("parquet")
+@command("parquet", export)
 @click.option(
     "--out", type=click.Path(path_type=Path), required=True, metavar="DIR",
     envvar="ROLLOUT_ARCHIVE", show_envvar=True, help="The archive's folder: a new one, or one to go on with.",
@@ -53,14 +53,12 @@ def export() -> None:
 @click.option(
     "--to", "up_to", type=click.IntRange(min=1), metavar="N", help="Up to position N. Default: all."
 )
-@with_output
 def parquet(call: Call, out: Path, up_to: int | None) -> None:
     """Bring an archive of Parquet files up to the end of the log.
 
     What is new becomes a range of its own, parted by system and day, with a manifest. A range that is sealed
     is never written again, so copy the folder as you like. Interrupted, it goes on after the last range.
 
-    \b
     Example:
       rollout export parquet --out /mnt/archive
       rollout verify --archive /mnt/archive
@@ -91,7 +89,6 @@ def parquet(call: Call, out: Path, up_to: int | None) -> None:
 
 def provenance(runtime: Runtime) -> Provenance:
     """Return who exports here, with what."""
-
     return Provenance(
         by=runtime.settings.actor,
         clock=runtime.clock,
@@ -145,7 +142,6 @@ def jsonl(call: Call, out: Path | None, **given: Any) -> None:
       rollout export jsonl --out ledger.jsonl
       rollout export jsonl bot --since 2h | jq 'select(.record == "event") | .body | fromjson'
     """
-
     made = provenance(call.runtime)
 
     write = partial(
@@ -165,7 +161,6 @@ def csv(call: Call, out: Path | None, **given: Any) -> None:
     Example:
       rollout export csv bot --since 2025-11-20 --until 2025-11-21 --out bot.csv
     """
-
     _stream(call.runtime, out, write_csv, **given)
 
 
@@ -183,7 +178,6 @@ def cdevents(call: Call, out: Path | None, **given: Any) -> None:
     Example:
       rollout export cdevents bot --since 1d
     """
-
     _stream(call.runtime, out, write_cdevents, **given)
 
 
@@ -201,7 +195,6 @@ def grafana(
     Example:
       rollout export annotations bot --since 7d --out bot.annotations.json
     """
-
     from runtime.replica import bring_up, questioner
 
     wanted = _wanted(call.runtime, system, since, until)

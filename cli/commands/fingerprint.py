@@ -6,25 +6,22 @@ from pathlib import Path
 
 import click
 
-from cli.call import Call, with_output
+from cli.call import Call, command
 from ledger.configuration.snapshot import snapshot_of_files
 from ledger.configuration.source import read_bytes
 
 
-@click.command()
+@command("fingerprint")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
-@with_output
 def fingerprint(call: Call, files: tuple[Path, ...]) -> None:
     """Print the fingerprint of the configuration that FILES make. Needs no ledger.
 
     A configuration that holds secrets needs the key of the ledger's secrets: secret.key in the home, or
     ROLLOUT_SECRET_KEY.
 
-    \b
     Example:
       rollout fingerprint config.yaml profiles/live.yaml
     """
-
     contents = [(str(path), read_bytes(path)) for path in files]
     snapshot = snapshot_of_files(contents, home=call.runtime.settings.home, create_key=False)
     call.output.record(

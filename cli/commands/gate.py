@@ -6,8 +6,7 @@ from datetime import datetime
 
 import click
 
-from cli import options
-from cli.call import Call, with_output
+from cli.call import Call, decision_command, system_command
 from cli.commands.preflight import COLOURS, EXIT_CODES
 from cli.completion import complete_waivable, complete_waiver
 from cli.output import say
@@ -32,21 +31,16 @@ def gate() -> None:
     """Exit gates of phases, and waivers."""
 
 
-@gate.command("eval")
-@options.system
-@options.reason
-@with_output
+@decision_command("eval", gate)
 def eval_(call: Call) -> None:
     """Put the exit gate of the present phase to what was recorded.
 
     Exit code 0: GO (or WAIVED), 3: NO_GO, 4: INCONCLUSIVE: something is missing, and the table says what.
     A phase without criteria has no gate: what it may be left by is told, or, with 4, that there is nothing.
 
-    \b
     Example:
       rollout gate eval ofi-cvd
     """
-
     found = evaluation.evaluate(call.ledger, call.system, call.origin)
     if isinstance(found, Decision):
         call.skip(found.skipped or "")
@@ -71,17 +65,13 @@ def eval_(call: Call) -> None:
     click.get_current_context().exit(EXIT_CODES[evaluated.verdict])
 
 
-@gate.command("show")
-@options.system
-@with_output
+@system_command("show", gate)
 def show(call: Call) -> None:
     """Show the waivers, and the last verdicts of gates and preflight.
 
-    \b
     Example:
       rollout gate show ofi-cvd
     """
-
     state = call.state()
     standing = standing_waivers(state, call.now())
     rows = [
@@ -103,8 +93,7 @@ def show(call: Call) -> None:
     call.output.rows(rows, ["what", "verdict", "at", "by"])
 
 
-@gate.command("waive")
-@options.system
+@decision_command("waive", gate, asks=True)
 @click.argument(
     "subject",
     metavar="check:NAME|criterion:PHASE/NAME|mode:real|phase:NAME",
@@ -115,15 +104,11 @@ def show(call: Call) -> None:
 )
 @click.option("--break-glass", is_flag=True,
               help="For mode:… and phase:…: go ahead without their gates and approvals.")  # fmt: skip
-@options.reason
-@options.yes
-@with_output
 def waive(call: Call, subject: str, until: str, break_glass: bool, yes: bool) -> None:
     """Let SUBJECT pass for a while. You take it on yourself, and it is shown wherever the verdict is.
 
     The plan says how long that may be: 7 days, unless it says otherwise (waivers: longest).
 
-    \b
     Example:
       rollout gate waive okx check:backtest --until 2h --reason "no run on Sundays"
       rollout gate waive okx mode:real --break-glass --until 30m --reason "exchange closes our hedge"
@@ -165,7 +150,6 @@ def waive(call: Call, subject: str, until: str, break_glass: bool, yes: bool) ->
 
 def _require_known(profile: Profile, system: str, subject: str) -> None:
     """Raise unless the plan has ``subject``: a waiver of a mistyped name would let nothing pass."""
-
     known = [
         *(f"check:{check.name}" for check in profile.checks),
         *(f"criterion:{p.name}/{one.name}" for p in profile.phases for one in p.success),
@@ -215,15 +199,11 @@ def _until(text: str, now: datetime) -> datetime:
         return parse_time(text, now)
 
 
-@gate.command("revoke")
-@options.system
+@decision_command("revoke", gate)
 @click.argument("waiver", shell_complete=complete_waiver)
-@options.reason
-@with_output
 def revoke(call: Call, waiver: str) -> None:
     """End a waiver before its time.
 
-    \b
     Example:
       rollout gate revoke okx W-17 --reason "the run came in"
     """

@@ -94,7 +94,6 @@ def config_changes(
     Example:
       rollout import config-changes polyarb-x data/audit/config_changes.jsonl --timezone Asia/Shanghai
     """
-
     if not file_name.endswith(".json"):
         raise BadInput(f"--name {file_name}: the configurations of a change log are kept as JSON.")
     with _progress("records") as progress:
@@ -131,7 +130,6 @@ def git(
     Example:
       rollout import git polyarb-x . config/config.yaml config/profiles/live.yaml
     """
-
     with _progress("commits") as progress:
         done = importing.import_git(
             call.ledger,

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from cli import options
-from cli.call import Call, with_output
+from cli.call import Call, command
 from ledger.domain.errors import IntegrityFailure, SchemaNewer
 from ledger.service.backups import exports
 from ledger.service.backups.restoring import Source
@@ -19,21 +19,18 @@ from runtime.restoring import restored
 from runtime.wiring import Runtime
 
 
-@click.command("ledger")
+@command("ledger")
 @click.argument("source", type=click.Path(path_type=Path))
 @options.checkpoint("export")
-@with_output
 def ledger(call: Call, source: Path, checkpoint_file: Path | None) -> None:
     """Read a whole ledger back: an archive (a folder), or a file of JSON lines that `export` wrote.
 
     Goes into an empty ledger, which must not have been used, and continues the same chain: the same
     positions, times, bytes and hashes. Repeat it where it was interrupted. Nothing is recorded by it.
 
-    \b
     Example:
       ROLLOUT_HOME=/srv/new-home rollout import ledger /mnt/archive
     """
-
     log = _archive(call.runtime, source) if source.is_dir() else _file(source)
     outcome = restored(call.runtime, log, checkpoint_file)
     record = {

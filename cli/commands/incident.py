@@ -7,7 +7,14 @@ from pathlib import Path
 import click
 
 from cli import options
-from cli.call import Call, pass_call, says_something, with_output
+from cli.call import (
+    Call,
+    command,
+    decision_command,
+    pass_call,
+    says_something,
+    system_command,
+)
 from cli.completion import complete_incident
 from cli.output import say
 from ledger.domain.alerts import decide as alerts
@@ -16,14 +23,15 @@ from ledger.domain.errors import BadInput
 from ledger.service.alerts import manual
 from projections.models import incidents as model
 
+_incident = click.argument("name", shell_complete=complete_incident)
+
 
 @click.group()
 def incident() -> None:
     """Open, list, note, close and export incidents."""
 
 
-@incident.command("open")
-@options.system
+@decision_command("open", incident)
 @click.argument("title")
 @click.option(
     "--severity",
@@ -32,16 +40,12 @@ def incident() -> None:
     show_default=True,
     help="How bad it is.",
 )
-@options.reason
-@with_output
 def open_(call: Call, title: str, severity: str) -> None:
     """Open an incident that no alert opened.
 
-    \b
     Example:
       rollout incident open bot "orders stuck at the exchange" --severity critical
     """
-
     if not says_something(title):
         raise BadInput("The incident's title is blank.", hint="Say what is wrong, in some words.")
     decision = manual.open_incident(
@@ -50,18 +54,15 @@ def open_(call: Call, title: str, severity: str) -> None:
     call.finish(decision, "recorded")
 
 
-@incident.command("list")
+@command("list", incident)
 @options.any_system
 @click.option("--all", "everything", is_flag=True, help="Closed ones too.")
-@with_output
 def list_(call: Call, system: str | None, everything: bool) -> None:
     """List incidents.
 
-    \b
     Example:
       rollout incident list bot --all
     """
-
     if system is not None:
         call.ledger.load(system)
     rows = model.list_incidents(call.readmodel, system, only_open=not everything)
@@ -71,62 +72,67 @@ def list_(call: Call, system: str | None, everything: bool) -> None:
     )
 
 
-@incident.command("show")
+@command("show", incident)
 @click.argument("name")
-@with_output
 def show(call: Call, name: str) -> None:
     """Show an incident, whole, as it stands in incidents.json.
 
-    \b
     Example:
       rollout incident show INC-20260203234200-12
     """
-
     call.output.record(model.show_incident(call.readmodel, name))
 
 
-@incident.command("note")
-@options.system
-@click.argument("name", shell_complete=complete_incident)
+@system_command("note", incident)
+@_incident
 @click.argument("note")
-@with_output
 def note_(call: Call, name: str, note: str) -> None:
     """Add a remark to an incident.
 
-    \b
     Example:
       rollout incident note bot INC-20260203234200-12 "exchange status page says degraded"
     """
     call.decide(lambda state: alerts.note_incident(state, name, note), "noted")
 
 
-def _mover(command: str, status: IncidentStatus, help_: str, example: str) -> None:
-    @incident.command(
-        command,
-        help=f"{help_}\n\n\b\nExample:\n"
-        f"  rollout incident {command} bot INC-20260203234200-12 --reason {example}",
+@decision_command("ack", incident)
+@_incident
+def ack(call: Call, name: str) -> None:
+    """Take an incident on.
+
+    Example:
+      rollout incident ack bot INC-20260203234200-12 --reason looking
+    """
+    _move(call, name, "acknowledged")
+
+
+@decision_command("resolve", incident)
+@_incident
+def resolve(call: Call, name: str) -> None:
+    """Say that what was wrong is right again.
+
+    Example:
+      rollout incident resolve bot INC-20260203234200-12 --reason "rejects are back to normal"
+    """
+    _move(call, name, "resolved")
+
+
+@decision_command("close", incident)
+@_incident
+def close(call: Call, name: str) -> None:
+    """Say that nothing is left to do about a resolved incident.
+
+    Example:
+      rollout incident close bot INC-20260203234200-12 --reason "exchange has fixed it"
+    """
+    _move(call, name, "closed")
+
+
+def _move(call: Call, name: str, status: IncidentStatus) -> None:
+    decision = manual.move_incident(
+        call.ledger, call.system, name, status, call.origin, resolution=call.reason or ""
     )
-    @options.system
-    @click.argument("name", shell_complete=complete_incident)
-    @options.reason
-    @with_output
-    def move(call: Call, name: str) -> None:
-        decision = manual.move_incident(
-            call.ledger, call.system, name, status, call.origin, resolution=call.reason or ""
-        )
-        call.finish(decision, f"{name} is {status}")
-
-
-_mover("ack", "acknowledged", "Take an incident on.", "looking")
-_mover(
-    "resolve", "resolved", "Say that what was wrong is right again.", '"rejects are back to normal"'
-)
-_mover(
-    "close",
-    "closed",
-    "Say that nothing is left to do about a resolved incident.",
-    '"exchange has fixed it"',
-)
+    call.finish(decision, f"{name} is {status}")
 
 
 @incident.command("export")
@@ -141,7 +147,6 @@ def export(call: Call, system: str | None, out: Path | None, schema: bool) -> No
     Example:
       rollout incident export --out incidents.json
     """
-
     if system is not None:
         call.ledger.load(system)
     content = _schema() if schema else model.export(call.readmodel, system=system)

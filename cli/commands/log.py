@@ -10,7 +10,7 @@ import click
 import orjson
 
 from cli import collecting, options
-from cli.call import Call, with_output
+from cli.call import Call, command
 from cli.completion import complete_fingerprint
 from cli.output import Output, printable, say
 from cli.overview import event_line, recorded_apart
@@ -36,7 +36,7 @@ CSV_COLUMNS: Final = [
 ]  # fmt: skip
 
 
-@click.command()
+@command("log")
 @options.any_system
 @click.option("--actor", help="Only what this person, service or rule did (name or id).")
 @click.option("--type", "type_", help="Only events of this type; Alert* for several.")
@@ -64,7 +64,6 @@ CSV_COLUMNS: Final = [
     help="The newest so many; 0: all.",
 )
 @click.option("-f", "--follow", is_flag=True, help="Go on showing what comes in. Ctrl-C ends.")
-@with_output
 def log(
     call: Call,
     system: str | None,
@@ -79,13 +78,11 @@ def log(
 
     Where an event was recorded later than it happened, both times are shown.
 
-    \b
     Example:
       rollout log bot --since 2h
       rollout log bot --key grid.max_levels
       rollout log --actor li.wei --type 'Mode*' -o jsonl
     """
-
     _require_a_type(filters["type_"])
     if follow:
         collecting.stay()
@@ -212,13 +209,11 @@ def _row(event: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-@click.command()
+@command("show")
 @click.argument("event")
-@with_output
 def show(call: Call, event: str) -> None:
     """Show one event, whole. EVENT is a position or an event id; its own hash is recomputed.
 
-    \b
     Example:
       rollout show 42
       rollout show 019a9f3e-6a00-7000-8000-000000000042 -o json
@@ -252,7 +247,6 @@ def _event_key(text: str) -> int | UUID:
 
 def _hash_problem(runtime: Runtime, event: Recorded) -> str | None:
     """Return what is wrong with an event's own hashes, recomputed from its bytes, or None."""
-
     if canonical.body_hash(event.body) != event.body_hash:
         return "the body is not the one that was recorded"
     before = runtime.store.get(event.position - 1) if event.position > 1 else None

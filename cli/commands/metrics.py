@@ -12,7 +12,7 @@ from typing import Any, TextIO
 import click
 
 from cli import options
-from cli.call import Call, with_output
+from cli.call import Call, command, system_command
 from cli.output import counted, say
 from ledger.domain.errors import BadInput, UnknownName
 from ledger.metrics.sources import Measured, Source, measured_of
@@ -27,8 +27,7 @@ def metrics() -> None:
     """Record measured values, try metric sources, list what was recorded."""
 
 
-@metrics.command("put")
-@options.system
+@system_command("put", metrics)
 @click.argument("samples", nargs=-1, metavar="[NAME=VALUE…]")
 @click.option(
     "--label", "labels", multiple=True, metavar="KEY=VALUE", help="For all of them. Repeatable."
@@ -39,7 +38,6 @@ def metrics() -> None:
 @click.option(
     "--skip-bad", is_flag=True, help="Leave out the lines that can't be read, and list them."
 )
-@with_output
 def put(
     call: Call,
     samples: tuple[str, ...],
@@ -49,12 +47,10 @@ def put(
 ) -> None:
     """Record measured values, as of now or as of the times that the lines name.
 
-    \b
     Example:
       rollout metrics put bot reject_rate=0.12 latency_p95=480 --label slice=london
       my-exporter | rollout metrics put bot --file -
     """
-
     pairs = dict(options.pair(text, "--label") for text in labels)
     now = call.now()
     measured = [_sample(text, pairs, now) for text in samples]
@@ -89,7 +85,6 @@ def _lines(
     file: TextIO, labels: Mapping[str, str], now: datetime, *, skip_bad: bool
 ) -> list[Measured]:
     """Return what JSON lines say: all of them, or with a bad one none, unless ``skip_bad``."""
-
     found: list[Measured] = []
     for number, line in enumerate(file, start=1):
         if not line.strip():
@@ -107,13 +102,12 @@ def _lines(
     return found
 
 
-@metrics.command("sample")
+@command("sample", metrics)
 @options.any_system
 @click.option("--plan", "file", type=click.Path(path_type=Path, dir_okay=False),
               help="A profile that is not adopted yet; needs no ledger.")  # fmt: skip
 @click.option("--source", "names", multiple=True, help="Only this one. Repeatable.")
 @options.base
-@with_output
 def sample(
     call: Call, system: str | None, file: Path | None, names: tuple[str, ...], base: Path
 ) -> None:
@@ -121,12 +115,10 @@ def sample(
 
     Of a file that grows, its end is read. Exit 1 when a source can't be read, or says nothing.
 
-    \b
     Example:
       rollout metrics sample bot --source runtime
       rollout metrics sample --plan profiles/okx-gradual.yaml
     """
-
     if (system is None) == (file is None):
         raise BadInput("Name a system, or a profile with --plan.")
     plan = load(file) if file else plan_in_force.plan_of(call.ledger, call.ledger.load(str(system)))
@@ -158,18 +150,14 @@ def sample(
     click.get_current_context().exit(1 if problems else 0)
 
 
-@metrics.command("list")
-@options.system
+@system_command("list", metrics)
 @click.option("--since", default="1 day ago", show_default=True, help="A time, or: 2 hours ago.")
-@with_output
 def list_(call: Call, since: str) -> None:
     """List the series that were recorded: how many samples, the newest value and its time.
 
-    \b
     Example:
       rollout metrics list bot --since "2 hours ago"
     """
-
     now = call.now()
     call.state()
     series: dict[tuple[str, tuple[tuple[str, str], ...]], dict[str, Any]] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from cli import options
-from cli.call import Call, with_output
+from cli.call import Call, decision_command, system_command
 from cli.completion import complete_mitigation
 from cli.output import say
 from ledger.domain.errors import FileProblem
@@ -18,17 +18,13 @@ def mitigation() -> None:
     """What is less than a pause: list, put in force and lift the plan's mitigations."""
 
 
-@mitigation.command("list")
-@options.system
-@with_output
+@system_command("list", mitigation)
 def list_(call: Call) -> None:
     """List the mitigations in force, and those that the plan has besides. Ends those whose time is over.
 
-    \b
     Example:
       rollout mitigation list bot
     """
-
     ledger, now = call.ledger, call.now()
     state = ledger.load(call.system)
     if mitigating.due(state, now):
@@ -60,23 +56,18 @@ def list_(call: Call) -> None:
     call.output.rows([{**dict.fromkeys(columns), **row} for row in rows], columns)
 
 
-@mitigation.command("apply")
-@options.system
+@decision_command("apply", mitigation)
 @click.argument("name", shell_complete=complete_mitigation)
 @click.option(
     "--label", "labels", multiple=True, metavar="KEY=VALUE",
     help="What the mitigation's target names: slice=tokyo. Repeatable.",
 )  # fmt: skip
-@options.reason
-@with_output
 def apply(call: Call, name: str, labels: tuple[str, ...]) -> None:
     """Put a mitigation of the plan in force by hand. It ends by itself, as the plan says.
 
-    \b
     Example:
       rollout mitigation apply bot down-weight-slice --label slice=tokyo --reason "odd fills"
     """
-
     ledger = call.ledger
     plan = plan_in_force.plan_of(ledger, ledger.load(call.system))
     given = dict(options.pair(text, "--label") for text in labels)
@@ -89,19 +80,14 @@ def apply(call: Call, name: str, labels: tuple[str, ...]) -> None:
     call.output.record({"system": call.system, "outcome": "applied", "mitigation": told}, told)
 
 
-@mitigation.command("lift")
-@options.system
+@decision_command("lift", mitigation)
 @click.argument("name", nargs=-1, required=True, metavar="NAME [TARGET]")
-@options.reason
-@with_output
 def lift(call: Call, name: tuple[str, ...]) -> None:
     """End a mitigation before its time. Needs a reason: it takes a protection away.
 
-    \b
     Example:
       rollout mitigation lift bot down-weight-slice tokyo --reason "the feed was the cause, and is back"
     """
-
     call.require_reason("Lifting a mitigation needs a reason.", "--reason TEXT")
     key = " ".join(name)
     mitigating.lift(call.ledger, call.system, key, call.origin)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cli import options
-from cli.call import Call, pass_call, with_output
+from cli.call import Call, decision_command, pass_call
 from cli.output import Output, colours_wanted, say
 from ledger.domain.errors import (
     Conflict,
@@ -34,8 +34,7 @@ def _kind(text: str | None) -> PauseKind | None:
     return PauseKind(text.replace("-", "_")) if text else None
 
 
-@click.command()
-@options.system
+@decision_command("switch", asks=True, previews=True)
 @click.option(
     "--to",
     "target",
@@ -44,17 +43,12 @@ def _kind(text: str | None) -> PauseKind | None:
     help="The mode to switch to.",
 )
 @kind_option
-@options.reason
-@options.yes
-@options.dry_run
-@with_output
 def switch(call: Call, target: str, kind: str | None, yes: bool, dry_run: bool) -> None:
     """Switch SYSTEM to mock, real or paused, and wait until the world confirms it.
 
     Start in mock; from paused the way to real leads through mock. Raising the exposure needs a reason,
     and a yes where there is no terminal to ask at.
 
-    \b
     Example:
       rollout switch bot --to real --reason "rehearsal was clean for 30 minutes"
     """
@@ -105,15 +99,10 @@ def pause(call: Call, kind: str | None, control_file: str | None, http_admin: st
     _finish(_pause(call, _kind(kind) or PauseKind.HALT, by_hand), call.output)
 
 
-@click.command()
-@options.system
-@options.reason
-@options.yes
-@with_output
+@decision_command("resume", asks=True)
 def resume(call: Call, yes: bool) -> None:
     """Bring a paused SYSTEM back to mock; from there, rollout switch leads to real.
 
-    \b
     Example:
       rollout resume bot --reason "exchange is back, rehearsing first"
     """

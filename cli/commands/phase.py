@@ -7,8 +7,7 @@ from typing import Any
 
 import click
 
-from cli import options
-from cli.call import Call, with_output
+from cli.call import Call, decision_command, system_command
 from cli.commands.config import show_changes
 from cli.commands.rollback import show_rollback
 from cli.completion import complete_phase
@@ -27,13 +26,10 @@ def phase() -> None:
     """The phases of the plan: enter, advance, hold, abort."""
 
 
-@phase.command("list")
-@options.system
-@with_output
+@system_command("list", phase)
 def list_(call: Call) -> None:
     """List the phases of the plan, and where the rollout stands in them.
 
-    \b
     Example:
       rollout phase list polyarb-x
     """
@@ -60,23 +56,16 @@ def list_(call: Call) -> None:
     call.output.rows(rows)
 
 
-@phase.command("enter")
-@options.system
+@decision_command("enter", phase, asks=True, previews=True)
 @click.argument("name", metavar="PHASE", shell_complete=complete_phase)
-@options.reason
-@options.yes
-@options.dry_run
-@with_output
 def enter(call: Call, name: str, yes: bool, dry_run: bool) -> None:
     """Enter PHASE: the first one, the next after one that was left forward, or an earlier one again.
 
     Where the phase has an overlay, its keys are set in the configuration files in the same operation.
 
-    \b
     Example:
       rollout phase enter polyarb-x shadow --reason "plan agreed on Monday"
     """
-
     if dry_run:
         _preview(call, name)
         return
@@ -85,22 +74,15 @@ def enter(call: Call, name: str, yes: bool, dry_run: bool) -> None:
     call.finish(decision, f"{call.system} is in {name}")
 
 
-@phase.command("advance")
-@options.system
-@options.reason
-@options.yes
-@options.dry_run
-@with_output
+@decision_command("advance", phase, asks=True, previews=True)
 def advance(call: Call, yes: bool, dry_run: bool) -> None:
     """Leave the present phase forward: needs a GO of its gate, and what the next one wants on entry.
 
     Where the next phase has an overlay, its keys are set in the configuration files in the same operation.
 
-    \b
     Example:
       rollout phase advance polyarb-x --reason "7 days without CRITICAL, signed by all"
     """
-
     if dry_run:
         _preview(call, None)
         return
@@ -121,7 +103,6 @@ def _would_append(decision: Decision) -> dict[str, Any]:
 
 def _preview(call: Call, name: str | None) -> None:
     """Show what entering a phase would change, write and append."""
-
     found = phasing.preview(call.ledger, call.system, name, call.actor)
     if found.decision.skipped is not None:
         call.skip(found.decision.skipped)
@@ -141,50 +122,36 @@ def _preview(call: Call, name: str | None) -> None:
     say(f"would append: {', '.join(names)}")
 
 
-@phase.command("hold")
-@options.system
-@options.reason
-@with_output
+@decision_command("hold", phase)
 def hold(call: Call) -> None:
     """Stay in the present phase until somebody releases it.
 
-    \b
     Example:
       rollout phase hold polyarb-x --reason "waiting for the exchange's maintenance"
     """
     call.decide(phases.hold, f"{call.system} is held")
 
 
-@phase.command("release")
-@options.system
-@options.reason
-@with_output
+@decision_command("release", phase)
 def release(call: Call) -> None:
     """End a hold.
 
-    \b
     Example:
       rollout phase release polyarb-x --reason "maintenance is over"
     """
     call.decide(lambda state: phases.release(state, call.actor), f"{call.system} is released")
 
 
-@phase.command("abort")
-@options.system
-@options.reason
-@options.dry_run
-@with_output
+@decision_command("abort", phase, previews=True)
 def abort(call: Call, dry_run: bool) -> None:
     """Give the rollout up where it is.
 
     What the phase's overlay took the place of is put back, where an earlier phase ran on it and nobody has
     put anything else in force since. Nothing else is touched: pause what runs, or roll it back.
 
-    \b
     Example:
       rollout phase abort polyarb-x --reason "the strategy does not carry its costs"
     """
-
     if dry_run:
         state = call.state()
         would, before = phases.abort(state), phases.to_put_back(state)
@@ -201,16 +168,11 @@ def abort(call: Call, dry_run: bool) -> None:
     call.finish(decision, said)
 
 
-@phase.command("scope")
-@options.system
+@decision_command("scope", phase, asks=True)
 @click.argument("scope", nargs=-1, required=True, metavar="KEY=VALUE,VALUE…")
-@options.reason
-@options.yes
-@with_output
 def scope_(call: Call, scope: tuple[str, ...], yes: bool) -> None:
     """Say what the present phase covers from here on.
 
-    \b
     Example:
       rollout phase scope ofi-cvd symbols=BTCUSDT,ETHUSDT,ADAUSDT --reason "as approved on Friday"
     """

@@ -8,7 +8,7 @@ from typing import Any, Final
 import click
 
 from cli import options
-from cli.call import Call, with_output
+from cli.call import Call, decision_command, system_command
 from cli.output import say
 from cli.overview import styled
 from ledger.domain.errors import UnknownName
@@ -30,25 +30,20 @@ def preflight() -> None:
     """The checks of the plan, before something goes live."""
 
 
-@preflight.command("run")
-@options.system
+@decision_command("run", preflight)
 @click.option("--param", "params", multiple=True, metavar="KEY=VALUE",
               help="Another value for a parameter of the plan. Repeatable.")  # fmt: skip
 @click.option("--skip", "skips", multiple=True, metavar="CHECK",
               help="Leave a check out; needs --reason. A skipped P0 is NO_GO. Repeatable.")  # fmt: skip
 @options.base
-@options.reason
-@with_output
 def run(call: Call, params: tuple[str, ...], skips: tuple[str, ...], base: Path) -> None:
     """Run the checks side by side, and record the verdict for the configuration in force.
 
     Exit code 0: GO (or WAIVED), 3: NO_GO, 4: INCONCLUSIVE.
 
-    \b
     Example:
       rollout preflight run okx --param min_sharpe=0.3 --skip backtest --reason "no run on Sunday"
     """
-
     if skips:
         call.require_reason("Leaving a check out needs a reason.")
     done = preflighting.run(
@@ -85,13 +80,10 @@ def report(name: str, finding: Finding | None) -> None:
         say(f"  {styled(f'{result:5}', COLOURS[result])} {name} ({finding.took_ms} ms)")
 
 
-@preflight.command("show")
-@options.system
-@with_output
+@system_command("show", preflight)
 def show(call: Call) -> None:
     """Show the last preflight of SYSTEM.
 
-    \b
     Example:
       rollout preflight show okx -o json
     """

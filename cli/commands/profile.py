@@ -10,7 +10,7 @@ import click
 import orjson
 
 from cli import options
-from cli.call import Call, with_output
+from cli.call import Call, decision_command, system_command
 from cli.output import Output, say
 from ledger.profiles.model import json_schema
 from ledger.profiles.plan import load
@@ -25,26 +25,21 @@ def profile() -> None:
     """Rollout plans: read, adopted, shown."""
 
 
-@profile.command("adopt")
-@options.system
+@decision_command("adopt", profile)
 @click.argument("file", type=file_type)
 @click.option(
     "--register",
     is_flag=True,
     help="Reach the system as FILE says, where it is registered otherwise.",
 )
-@options.reason
-@with_output
 def adopt(call: Call, file: Path, register: bool) -> None:
     """Make FILE the rollout plan of SYSTEM. What changed is recorded, key by key.
 
     A system that the ledger does not know yet is registered with the environment and the actuators of FILE.
 
-    \b
     Example:
       rollout profile adopt polyarb-x profiles/polyarb-x.yaml --reason "go-live plan, as agreed"
     """
-
     call.runtime.makes_ledger = True
     plan, decision, registered = adoption.adopt(
         call.ledger, call.system, file, call.origin, register=register
@@ -75,17 +70,13 @@ def _told(record: Mapping[str, object]) -> str:
     return f"{names}; {record['checks']} checks, {record['rules']} rules"
 
 
-@profile.command("show")
-@options.system
-@with_output
+@system_command("show", profile)
 def show(call: Call) -> None:
     """Show the plan of SYSTEM, as it was adopted.
 
-    \b
     Example:
       rollout profile show polyarb-x
     """
-
     state = call.state()
     plan = plan_in_force.plan_of(call.ledger, state)
     document = orjson.loads(plan.content)
@@ -103,7 +94,6 @@ def check(files: tuple[Path, ...], output: Output) -> None:
     Example:
       rollout profile check profiles/*.yaml
     """
-
     rows = []
     for file in files:
         plan = load(file)
@@ -129,6 +119,5 @@ def schema() -> None:
     Example:
       rollout profile schema > profile.schema.json
     """
-
     click.echo(json.dumps(json_schema(), indent=2))
     say("point your editor at it: # yaml-language-server: $schema=profile.schema.json")

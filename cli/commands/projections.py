@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import click
 
-from cli.call import Call, with_output
+from cli.call import Call, command
 from cli.output import say
 from ledger.domain.errors import IntegrityFailure
 from projections.engine.checkpoint import details
@@ -21,16 +21,13 @@ def projections() -> None:
     """Show, rebuild and verify the read models."""
 
 
-@projections.command("status")
-@with_output
+@command("status", projections)
 def status(call: Call) -> None:
     """Show how far each projection has come, of which version, with how many rows.
 
-    \b
     Example:
       rollout projections status
     """
-
     _ = call.runtime.store
     rows = details(call.runtime.projector.db)
     if call.output.format == "table":
@@ -38,14 +35,12 @@ def status(call: Call) -> None:
     call.output.rows(rows, ["projection", "version", "position", "behind", "rows", "size"])
 
 
-@projections.command("rebuild")
-@with_output
+@command("rebuild", projections)
 def rebuild(call: Call) -> None:
     """Build all read models anew from the log, beside the live ones, and swap them.
 
     Readers see the live ones until the new ones have caught up.
 
-    \b
     Example:
       rollout projections rebuild
     """
@@ -57,18 +52,15 @@ def rebuild(call: Call) -> None:
     call.output.record(record, f"rebuilt up to #{position} in {seconds:.1f} s")
 
 
-@projections.command("verify")
-@with_output
+@command("verify", projections)
 def verify(call: Call) -> None:
     """Hold the live read models against a fresh fold of the log; incidents.json too.
 
     Exit code 7, and the first rows that differ, when they are not identical.
 
-    \b
     Example:
       rollout projections verify
     """
-
     call.runtime.catch_up()
     found = run(call.runtime.projector)
     path = call.runtime.settings.home / "incidents.json"

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from cli import options
-from cli.call import Call, with_output
+from cli.call import Call, command, system_command
 from cli.output import say
 from ledger.domain.configurations.decide import short
 from ledger.domain.errors import LedgerError, LedgerUnreachable, Refused
@@ -24,22 +24,19 @@ from ledger.service.offline import drain
 from ledger.service.watch.store_and_forward import lease_of
 
 
-@click.command()
+@command("recover")
 @options.any_system
 @options.base
 @options.reason
-@with_output
 def recover(call: Call, system: str | None, base: Path) -> None:
     """Finish or give up what a crash left, append what was journalled, compare the world with the ledger.
 
     Mitigations whose time is over end, and people are told what a watch that died did not tell them.
     Prints the state to resume from. Exit 3 when something differs or stays open.
 
-    \b
     Example:
       rollout recover bot
     """
-
     ledger = call.runtime.ledger_without_draining
     spooled = drain(ledger)
     rows: list[dict[str, Any]] = []
@@ -114,17 +111,13 @@ def _short(text: str) -> str:
     return short(text) if text.startswith("sha256:") else text
 
 
-@click.command()
-@options.system
-@with_output
+@system_command("drift")
 def drift(call: Call) -> None:
     """Compare the world with the ledger, key by key. Records nothing. Exit 3 when they differ.
 
-    \b
     Example:
       rollout drift bot
     """
-
     state = call.state()
     found, untold = recovery.find_drift(call.ledger, state)
     if untold:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from cli import options, reporting
-from cli.call import Call, with_output
+from cli import reporting
+from cli.call import Call, system_command
 from ledger.domain.decision import require_registered
 from ledger.domain.state import SystemState
 from ledger.folders import check_free
@@ -25,26 +25,22 @@ from projections.reports.words import Words
 from runtime.wiring import Runtime
 
 
-@click.command("canary")
-@options.system
+@system_command("canary")
 @click.option("--run-tag", metavar="TAG", help="The run that it is about: its tag (the last run that "
               "had it), or '#POSITION' of its start. Default: the present phase, from when it was entered; "
               "without one, the last run.")  # fmt: skip
 @reporting.out
 @reporting.lang
 @reporting.replace
-@with_output
 def canary(call: Call, run_tag: str | None, out: Path, words: Words, replace: bool) -> None:
     """Write the acceptance report of a canary: service levels, slices, calibration, a recommendation.
 
     It says INCONCLUSIVE where too little was observed, and what is missing. The exit code is 0 whatever
     the verdict: `rollout gate eval` is what opens a gate.
 
-    \b
     Example:
       rollout report canary ofi-cvd --run-tag 20251022_T+0_canary_v1 --out reports/T+0 --lang zh
     """
-
     check_free(out, model.names(), replace=replace)
     now = call.now()
     state = call.state()
@@ -88,7 +84,6 @@ def require_known(state: SystemState) -> None:
     Raises:
         UnknownName: it does not.
     """
-
     require_registered(state)
 
 
@@ -96,7 +91,6 @@ def _judged(
     runtime: Runtime, db: Db, today: SystemState, run_tag: str | None, now: datetime
 ) -> Judged:
     """Put the gate of then to the evidence of then."""
-
     window = window_of(db, today, run_tag, now)
     then = today
     if window.ended:

@@ -10,8 +10,8 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from cli import options, reporting
-from cli.call import Call, with_output
+from cli import reporting
+from cli.call import Call, system_command
 from cli.output import Output
 from ledger.domain.values.modes import Mode
 from ledger.folders import check_free
@@ -39,8 +39,7 @@ def _out(default: str) -> Callable[[F], F]:
     )  # fmt: skip
 
 
-@click.command("daily")
-@options.system
+@system_command("daily")
 @click.option("--date", metavar="YYYYMMDD", help="Which day. Default: the last that is over.")
 @click.option("--tz", "--timezone", "zone", default="UTC", show_default=True, metavar="ZONE",
               help="Whose midnight: Asia/Shanghai, +08:00.")  # fmt: skip
@@ -50,7 +49,6 @@ def _out(default: str) -> Callable[[F], F]:
 @reporting.lang
 @_out("daily/SYSTEM-YYYYMMDD")
 @reporting.replace
-@with_output
 def daily(
     call: Call,
     date: str | None,
@@ -62,7 +60,6 @@ def daily(
 ) -> None:
     """Report what SYSTEM did in a day: mode, trades, orders, latency, alerts, and what is wrong.
 
-    \b
     Example:
       rollout report daily polyarb-x --date 20260201 --tz Asia/Shanghai --lang zh
     """
@@ -82,8 +79,7 @@ def daily(
     _hand_out(call.runtime, asked, now, words, folder, call.output, replaced=replace)
 
 
-@click.command("stop")
-@options.system
+@system_command("stop")
 @click.option(
     "--run-tag",
     metavar="TAG",
@@ -92,11 +88,9 @@ def daily(
 @reporting.lang
 @_out("stop/RUN_TAG")
 @reporting.replace
-@with_output
 def stop(call: Call, run_tag: str | None, words: Words, out: Path | None, replace: bool) -> None:
     """Report a run of SYSTEM: what ran, how long, how it ended, and what happened meanwhile.
 
-    \b
     Example:
       rollout report stop polyarb-x --run-tag 20260201_090000_polyarb-x
     """
@@ -106,16 +100,13 @@ def stop(call: Call, run_tag: str | None, words: Words, out: Path | None, replac
     _hand_out(call.runtime, asked, now, words, folder, call.output, replaced=replace)
 
 
-@click.command("monitoring")
-@options.system
+@system_command("monitoring")
 @reporting.lang
 @_out("monitoring/SYSTEM-YYYYMMDD-HHMMSS")
 @reporting.replace
-@with_output
 def monitoring(call: Call, words: Words, out: Path | None, replace: bool) -> None:
     """Report how SYSTEM is watched now: thresholds, rules, rollback conditions and their state.
 
-    \b
     Example:
       rollout report monitoring ofi-cvd --lang zh
     """
@@ -182,7 +173,6 @@ def write_stop_report(
     Raises:
         LedgerError: it could not be written; `rollout report stop` makes it later.
     """
-
     words, now = words_in(language), runtime.clock.now()
     made, _ = made_of(runtime, asked_of_run(runtime, system, run_tag, now), words, now)
     reporting.write(runtime, made, words, folder, replaced=True)
@@ -192,7 +182,6 @@ def made_of(
     runtime: Runtime, asked: Asked, words: Words, now: datetime
 ) -> tuple[reporting.Made, Sheet]:
     """Make a report of one moment of the log."""
-
     runtime.ledger.load(asked.system)
     db, period = runtime.readmodel, asked.period
     with db.transaction():

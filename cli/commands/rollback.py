@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli import options
-from cli.call import Call, with_output
+from cli.call import Call, decision_command, system_command
 from cli.commands.config import show_applied, show_plan
 from cli.completion import complete_fingerprint, complete_system
 from cli.output import say
@@ -79,8 +78,7 @@ def rollback() -> None:
     """
 
 
-@rollback.command("to", hidden=True)
-@options.system
+@decision_command("to", rollback, previews=True)
 @click.argument("loose", nargs=-1, metavar="")
 @click.option(
     "--to", "target", metavar="FP|TAG|#N", shell_complete=complete_fingerprint, help="Where to."
@@ -95,9 +93,6 @@ def rollback() -> None:
     help="Check this tag or commit out too, then restart. Alone: the configuration stays.",
 )  # fmt: skip
 @click.option("--full", is_flag=True, help="To the code and the configuration that the plan names.")
-@options.reason
-@options.dry_run
-@with_output
 def to(
     call: Call,
     loose: tuple[str, ...],
@@ -111,12 +106,10 @@ def to(
 
     Quarantines the configuration that is left, so that a second rollback does not bounce back to it.
 
-    \b
     Example:
       rollout rollback bot --last-stable --reason "reject rate tripled"
       rollout rollback bot --to v2.0 --code v2.0.0 --reason "the new code is wrong"
     """
-
     if loose:
         raise UsageError(
             f"Where to go back to is an option, and {' '.join(loose)!r} is none.",
@@ -146,6 +139,9 @@ def to(
         say(f"warning: without the ledger: {away.message}")
         result = _by_memory(call, selector, origin, away)
     show_applied(result, call.output)
+
+
+to.hidden = True  # people type: rollback SYSTEM
 
 
 def _by_memory(call: Call, selector: str, origin: Origin, away: LedgerError) -> ApplyResult:
@@ -195,13 +191,10 @@ def show_rollback(call: Call, selector: str, code: str | None) -> None:
     show_plan(decision, changes, call.output, title, [*steps, "ConfigApplied", "RollbackCompleted"])
 
 
-@rollback.command("status")
-@options.system
-@with_output
+@system_command("status", rollback)
 def status(call: Call) -> None:
     """Show a rollback that was begun and not ended.
 
-    \b
     Example:
       rollout rollback status bot
     """
@@ -231,18 +224,13 @@ def status(call: Call) -> None:
     )
 
 
-@rollback.command("resume")
-@options.system
-@options.reason
-@with_output
+@decision_command("resume", rollback)
 def resume(call: Call) -> None:
     """Finish a rollback that was begun.
 
-    \b
     Example:
       rollout rollback resume bot
     """
-
     if unfinished(call.state()) is None:
         call.skip(f"{call.system} has no rollback in flight")
         return
@@ -261,18 +249,13 @@ def resume(call: Call) -> None:
     )
 
 
-@rollback.command("abandon")
-@options.system
-@options.reason
-@with_output
+@decision_command("abandon", rollback)
 def abandon(call: Call) -> None:
     """Give up a rollback that was begun; files that were written stay as they are.
 
-    \b
     Example:
       rollout rollback abandon bot --reason "fixed by hand"
     """
-
     call.require_reason("Giving up a rollback needs a reason.")
     operation = rolling_back.abandon(call.ledger, call.system, call.origin)
     if operation is None:

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from cli import options
-from cli.call import Call, with_output
+from cli.call import Call, system_command
 from cli.output import Output, say
 from ledger.alerts.convert import convert as converted
 from ledger.alerts.rules import load_rules
@@ -39,7 +39,6 @@ def check(files: tuple[Path, ...], output: Output) -> None:
     Example:
       rollout rules check profiles/rules/*.yaml
     """
-
     rows = [
         {
             "file": file.name,
@@ -65,7 +64,6 @@ def test(files: tuple[Path, ...], output: Output) -> None:
     Example:
       rollout rules test profiles/rules/tests/slo_test.yaml
     """
-
     done = [(file, one) for file in files for one in run_tests(file)]
     output.rows(
         [
@@ -108,8 +106,7 @@ def convert(file: Path, out: Path | None) -> None:
     say(f"{made.rules} rules")
 
 
-@rules.command("replay")
-@options.system
+@system_command("replay", rules)
 @click.option(
     "--since", "--from", "since", required=True, metavar="TIME", help="A time, or: 7 days ago."
 )
@@ -119,7 +116,6 @@ def convert(file: Path, out: Path | None) -> None:
 @click.option(
     "--every", metavar="DURATION", help="How often to look. Default: as the plan's watch."
 )
-@with_output
 def replay(
     call: Call, since: str, until: str | None, files: tuple[Path, ...], every: str | None
 ) -> None:
@@ -127,11 +123,9 @@ def replay(
 
     They apply in the mode and the phase that the system was in at each moment.
 
-    \b
     Example:
       rollout rules replay bot --since "7 days ago" --rules next.yaml
     """
-
     now = call.now()
     start, end = parse_time(since, now), parse_time(until, now) if until else now
     state = call.state()

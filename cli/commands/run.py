@@ -73,7 +73,6 @@ def run(
     Example:
       rollout run polyarb-x --reason "phase 1, day 1" -- python src/main.py
     """
-
     collecting.stay()
     supervisor.require_program(command)
     now = call.now()
@@ -145,7 +144,6 @@ def _prepare(
     runtime: Runtime, ledger: Ledger, system: str, origin: Origin, out: Path, *, backup: bool
 ) -> None:
     """Finish what a crash left, run the checks, keep a way back, show what is at stake."""
-
     state = ledger.load(system)
     running.require_alone(ledger, state)
     crash = running.crashed_before(state)
@@ -184,7 +182,6 @@ def _require_go(runtime: Runtime, state: SystemState, origin: Origin) -> None:
 
 def _backup(runtime: Runtime, origin: Origin) -> None:
     """Make a backup, or start nothing: whoever asked for one does not want to run without it."""
-
     made, _ = backups.made(
         runtime,
         backups.folder_of(runtime, None),
@@ -197,7 +194,6 @@ def _backup(runtime: Runtime, origin: Origin) -> None:
 
 def _backup_point(ledger: Ledger, out: Path) -> None:
     """Note how far the log has come: with the configurations in it, that is what to go back to."""
-
     point = recording.point(ledger.recorder.store)
     running.write_out(out, {"backup_point.json": running.as_json(point)})
     verified = point["verified_backup"]
@@ -207,7 +203,6 @@ def _backup_point(ledger: Ledger, out: Path) -> None:
 
 def _show_risk(ledger: Ledger, state: SystemState) -> None:
     """Show what the phase limits, and what the configuration says of it."""
-
     if state.phase is None or not state.phase.limits:
         return
     said: dict[str, str] = {}
@@ -254,7 +249,6 @@ def _stop(
     away: bool,
 ) -> None:
     """Record how it ended; whatever else goes wrong from here on, the exit code is the program's."""
-
     try:
         after = running.record(
             ledger, state.system, [running.outcome(tag, ended)], origin, away=away

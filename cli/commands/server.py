@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from cli.call import Call, with_output
+from cli.call import Call, command
 from ledger.domain.errors import Refused
 from ledger.store.embedded import EmbeddedPostgres
 
@@ -14,12 +14,10 @@ def server() -> None:
     """Look after the embedded PostgreSQL, which stays up between commands."""
 
 
-@server.command("status")
-@with_output
+@command("status", server)
 def status(call: Call) -> None:
     """Tell whether the embedded PostgreSQL of this home is up, and where it lies. Starts nothing.
 
-    \b
     Example:
       rollout server status
     """
@@ -35,14 +33,12 @@ def status(call: Call) -> None:
     )
 
 
-@server.command("stop")
-@with_output
+@command("stop", server)
 def stop(call: Call) -> None:
     """Stop the embedded PostgreSQL of this home. The next command that needs it starts it again.
 
     What others have under way there is rolled back, and a watch goes on without the ledger.
 
-    \b
     Example:
       rollout server stop
     """

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import click
 
-from cli.call import Call, with_output
+from cli.call import Call, command
 from cli.output import say
 from cli.version import version_text
 from ledger.domain.errors import LedgerError
@@ -19,16 +19,13 @@ from ledger.store.postgres import PostgresStore
 from runtime.wiring import Runtime
 
 
-@click.command()
-@with_output
+@command("init")
 def init(call: Call) -> None:
     """Make the ledger, or bring it up to this version. Safe to repeat.
 
-    \b
     Example:
       ROLLOUT_DSN=postgresql://admin@db/ledger rollout init
     """
-
     call.runtime.makes_ledger = True
     migrate.upgrade(call.runtime.dsn)
     store = PostgresStore(call.runtime.dsn)
@@ -46,16 +43,13 @@ def init(call: Call) -> None:
     )
 
 
-@click.command()
-@with_output
+@command("doctor")
 def doctor(call: Call) -> None:
     """Tell what is in use, and whether it works. Exit 9 when the ledger can't be reached.
 
-    \b
     Example:
       rollout doctor -o json
     """
-
     settings = call.runtime.settings
     findings: dict[str, object] = {
         "version": PROGRAM_VERSION,
@@ -105,7 +99,6 @@ def _roles(runtime: Runtime) -> str:
 
 def _secret_key(runtime: Runtime) -> str | None:
     """Return the id of this machine's key for secrets; insist that it is the ledger's, if both have one."""
-
     mine, (adopted, _) = runtime.secret_key_id(), adopted_key(runtime.store)
     if adopted is None:
         return mine

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from cli import options
-from cli.call import Call, with_output
+from cli.call import Call, decision_command
 from cli.completion import complete_alert, complete_silence
 from cli.output import say
 from ledger.configuration.strict import did_you_mean
@@ -20,22 +20,18 @@ from ledger.profiles.rule_sets import rules_of
 from ledger.service.core.plan_in_force import plan_of
 
 
-@click.command("silence")
-@options.system
+@decision_command("silence")
 @click.argument("name", metavar="ALERT", required=False, shell_complete=complete_alert)
 @click.option("--match", "matches", multiple=True, metavar="LABEL=VALUE", help="Repeatable.")
 @click.option("--for", "span", required=True, metavar="DURATION", help="How long: 2h, 30m.")
 @click.option(
     "--hold-actions", is_flag=True, help="Rules don't act on them either: you have it in hand."
 )
-@options.reason
-@with_output
 def silence(
     call: Call, name: str | None, matches: tuple[str, ...], span: str, hold_actions: bool
 ) -> None:
     """Tell nobody of an alert for a while. Needs a person and a reason, and ends by itself.
 
-    \b
     Example:
       rollout alert silence bot LatencyHigh --for 2h --reason "exchange maintenance"
     """
@@ -67,7 +63,6 @@ def silence(
 
 def _note_if_unknown(call: Call, name: str) -> None:
     """Say so where nothing is called ``name`` yet: a mistyped silence would keep nothing quiet."""
-
     state = call.state()
     keys = (*state.alerts, *state.pending)
     known = {*keys, *(key.partition("{")[0] for key in keys)}
@@ -81,15 +76,11 @@ def _note_if_unknown(call: Call, name: str) -> None:
         )
 
 
-@click.command("unsilence")
-@options.system
+@decision_command("unsilence")
 @click.argument("name", metavar="SILENCE", shell_complete=complete_silence)
-@options.reason
-@with_output
 def unsilence(call: Call, name: str) -> None:
     """End a silence before its time.
 
-    \b
     Example:
       rollout alert unsilence bot S-41
     """

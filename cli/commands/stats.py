@@ -9,7 +9,7 @@ from typing import Any, Final
 import click
 
 from cli import options
-from cli.call import Call, with_output
+from cli.call import Call, command
 from cli.output import say
 from ledger.domain.errors import UsageError
 from ledger.domain.values.durations import duration_text
@@ -25,24 +25,21 @@ COLUMNS: Final = ["system", "measure", "value", "from", "note"]
 CSV_COLUMNS: Final = ["system", "since", "until", "measure", "value", "unit", "samples", "note"]
 
 
-@click.command()
+@command("stats")
 @options.any_system
 @click.option(
     "--since", metavar="TIME", help="From this time on. Default: the system's first event."
 )
 @click.option("--until", metavar="TIME", help="Up to this time. Default: now.")
-@with_output
 def stats(call: Call, system: str | None, since: str | None, until: str | None) -> None:
     """Show how the rollout went: time in mode, time to detect and restore, change failures, rollbacks.
 
     A number that can't be derived is absent, and says why. docs/statistics.md defines each.
 
-    \b
     Example:
       rollout stats bot --since 30d
       rollout stats -o json
     """
-
     now = call.now()
     begin = parse_time(since, now) if since else None
     end = parse_time(until, now) if until else None

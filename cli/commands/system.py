@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from cli import options
-from cli.call import Call, with_output
+from cli.call import Call, command
 from cli.completion import complete_system
 from ledger.actuators import DEFAULT_CONTROL_FILE
 from ledger.domain.errors import UsageError
@@ -33,7 +33,7 @@ def system() -> None:
     """Register systems and show them."""
 
 
-@system.command("add")
+@command("add", system)
 @click.argument("name")
 @click.option(
     "--environment",
@@ -76,7 +76,6 @@ def system() -> None:
     f"or {systems.ONE_FILE}NAME. Repeatable.",
 )  # fmt: skip
 @options.reason
-@with_output
 def add(
     call: Call,
     name: str,
@@ -96,13 +95,11 @@ def add(
 
     What no option names stays as it is registered. --drop takes something out, and is told.
 
-    \b
     Example:
       rollout system add polyarb-x --http-admin http://127.0.0.1:8001 \\
           --control-file data/control/mode.json --config-file config/config.yaml
       rollout system add polyarb-x --drop http-admin --confirm-timeout 10
     """
-
     call.runtime.makes_ledger = True
     amendment = systems.Amendment(
         environment=environment,
@@ -156,12 +153,10 @@ def _milliseconds(seconds: float | None) -> int | None:
     return int(seconds * 1000) if seconds is not None else None
 
 
-@system.command("list")
-@with_output
+@command("list", system)
 def list_(call: Call) -> None:
     """List the systems.
 
-    \b
     Example:
       rollout system list -o json
     """
@@ -180,13 +175,11 @@ def list_(call: Call) -> None:
     call.output.rows(rows, ["system", "environment", "mode", "fingerprint", "description"])
 
 
-@system.command("show")
+@command("show", system)
 @click.argument("name", shell_complete=complete_system)
-@with_output
 def show(call: Call, name: str) -> None:
     """Show a system's registration.
 
-    \b
     Example:
       rollout system show polyarb-x
     """

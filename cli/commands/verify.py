@@ -12,7 +12,7 @@ import click
 
 from cli import options
 from cli.archive_check import verify_archive
-from cli.call import Call, pass_call, with_output
+from cli.call import Call, command, pass_call
 from cli.output import Output, say
 from ledger.domain.clock import Clock
 from ledger.domain.errors import IntegrityFailure, LedgerUnreachable, UsageError
@@ -35,7 +35,7 @@ TERMINAL_SECONDS: Final = 0.2
 LOG_SECONDS: Final = 10.0
 
 
-@click.command()
+@command("verify")
 @options.file(
     "--checkpoint",
     "checkpoint_file",
@@ -63,7 +63,6 @@ LOG_SECONDS: Final = 10.0
     metavar="DIR",
     help="Recompute this archive of Parquet files instead. Needs no ledger and no PostgreSQL.",
 )
-@with_output
 def verify(
     call: Call, checkpoint_file: Path | None, first: int | None, engine: str, archive: Path | None
 ) -> None:
@@ -72,7 +71,6 @@ def verify(
     Without a checkpoint that was kept elsewhere, a log that was cut off at its end, or rewritten as a whole
     by somebody who may do everything, is as consistent as it was before. Exit 7 if something is wrong.
 
-    \b
     Example:
       rollout checkpoint --out /mnt/elsewhere/ledger.json
       rollout verify --checkpoint /mnt/elsewhere/ledger.json
@@ -149,7 +147,6 @@ def checkpoint(call: Call, out: Path | None) -> None:
     Example:
       rollout checkpoint --out /mnt/elsewhere/ledger.json
     """
-
     dsn, role = _for_reading(call.runtime)
     with closing(PostgresStore(dsn, role=role)) as store:
         taken = checkpoints.take(store, call.runtime.clock)
@@ -166,7 +163,6 @@ def _for_reading(runtime: Runtime) -> tuple[str, str]:
     Raises:
         LedgerUnreachable, SchemaMissing, SchemaNewer: it can't be used, and what to do.
     """
-
     if runtime.settings.dsn is None:
         return runtime.store_dsn, AUDITOR
     dsn = runtime.dsn

@@ -15,7 +15,7 @@ from typing import Any, Final
 import click
 
 from cli import collecting, options
-from cli.call import Call, with_output
+from cli.call import Call, system_command
 from cli.output import Output, say
 from ledger import files, web
 from ledger.domain.errors import LedgerError, LedgerUnreachable, OperationInProgress
@@ -33,20 +33,17 @@ from runtime.wiring import Runtime
 SILENT: Final = 3
 
 
-@click.command()
-@options.system
+@system_command("watch")
 @options.base
 @click.option("--once", is_flag=True, help="One round, then end.")
 @click.option("--check", is_flag=True,
               help="Only look whether somebody watches; exit 3 if not.")  # fmt: skip
-@with_output
 def watch(call: Call, base: Path, once: bool, check: bool) -> None:
     """Watch over SYSTEM by its plan: sample, evaluate the rules, act, look for hand-made edits.
 
     One at a time. While Postgres is away it goes on: rules still pause, and what was done is appended
     afterwards. Ctrl-C or SIGTERM ends it.
 
-    \b
     Example:
       rollout watch polyarb-x
       rollout watch polyarb-x --check || page-somebody
@@ -80,7 +77,6 @@ def watch(call: Call, base: Path, once: bool, check: bool) -> None:
 @contextmanager
 def _here_alone(runtime: Runtime, system: str) -> Iterator[None]:
     """Hold the lease of this machine: it counts while Postgres, and so the other one, is away."""
-
     path = runtime.settings.home / "locks" / f"watch-{system.replace('/', '%2F')}.lock"
     with files.exclusive_lock(path, timeout_seconds=0.2, what="watch"):
         yield
@@ -122,7 +118,6 @@ def _watch(runtime: Runtime, watching: Watch, output: Output, *, once: bool) -> 
 
 def _unreachable(watching: Watch) -> Iterator[str]:
     """Yield why a channel of the plan can tell nobody: better known now than when an alert fires."""
-
     for channel in watching.plan.profile.notify:
         if isinstance(channel, File):
             continue
@@ -163,7 +158,6 @@ def _wait(runtime: Runtime, until: datetime, ended: _Ended) -> bool:
 
 def _plan_again(runtime: Runtime, watching: Watch) -> None:
     """Take up a plan that was adopted meanwhile."""
-
     state = watching.state
     if watching.away is not None or state.profile is None:
         return
