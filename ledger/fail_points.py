@@ -56,7 +56,7 @@ NAMES: Final = frozenset(
         "archive.before_check",
         "archive.before_rename",
         "archive.after_rename",
-        "mitigate.after_lift",
+        "lift.after_intent",
         "notify.before_send",
         "notify.after_send",
     }

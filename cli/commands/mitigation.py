@@ -8,7 +8,7 @@ from cli import options
 from cli.call import Call, decision_command, system_command
 from cli.completion import complete_mitigation
 from cli.output import say
-from ledger.domain.errors import FileProblem
+from ledger.domain.errors import FileProblem, OperationInProgress
 from ledger.service.core import plan_in_force
 from ledger.service.mitigations import mitigation as mitigating
 
@@ -25,12 +25,12 @@ def list_(call: Call) -> None:
     Example:
       rollout mitigation list bot
     """
-    ledger, now = call.ledger, call.now()
+    ledger = call.ledger
     state = ledger.load(call.system)
-    if mitigating.due(state, now):
+    if mitigating.due(ledger, state):
         try:
-            mitigating.tell(ledger, call.system, call.origin)
-        except FileProblem as problem:
+            mitigating.settle(ledger, call.system, call.origin)
+        except (FileProblem, OperationInProgress) as problem:
             say(f"warning: {call.system} was not told: {problem.message}")
         state = ledger.load(call.system)
         call.runtime.catch_up()
@@ -72,9 +72,10 @@ def apply(call: Call, name: str, labels: tuple[str, ...]) -> None:
     plan = plan_in_force.plan_of(ledger, ledger.load(call.system))
     given = dict(options.pair(text, "--label") for text in labels)
     origin = call.origin
-    outcome, told = mitigating.apply(ledger, plan, call.system, name, given, None, origin)
+    result = mitigating.apply(ledger, plan, call.system, name, given, None, origin)
     call.runtime.catch_up()
-    if outcome == "skipped":
+    told = result.explanation
+    if result.outcome == "skipped":
         call.skip(told)
         return
     call.output.record({"system": call.system, "outcome": "applied", "mitigation": told}, told)
@@ -88,7 +89,6 @@ def lift(call: Call, name: tuple[str, ...]) -> None:
     Example:
       rollout mitigation lift bot down-weight-slice tokyo --reason "the feed was the cause, and is back"
     """
-    call.require_reason("Lifting a mitigation needs a reason.", "--reason TEXT")
     key = " ".join(name)
     mitigating.lift(call.ledger, call.system, key, call.origin)
     call.runtime.catch_up()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ledger.domain.errors import Refused, UnknownSystem
+from ledger.domain.errors import ReasonRequired, Refused, UnknownSystem
 from ledger.domain.log.event import Event
 from ledger.domain.log.ids import Actor, ActorKind
 from ledger.domain.state import SystemState
@@ -26,6 +26,16 @@ def require_registered(state: SystemState) -> None:
     """
     if state.registration is None:
         raise UnknownSystem(state.system)
+
+
+def require_reason(reason: str | None, what: str) -> None:
+    """Raise unless somebody says why.
+
+    Raises:
+        ReasonRequired: there is no reason, or it is blank; ``what`` says what needs one.
+    """
+    if not reason or not reason.strip():
+        raise ReasonRequired(what, hint="Say why: --reason TEXT")
 
 
 def require_no_rule(actor: Actor, what: str) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, TypeAlias, TypedDict
+from typing import ClassVar, TypeAlias, TypedDict
 
 from ledger.domain.configurations.state import ApplyIntent
+from ledger.domain.mitigations.state import MitigationIntent
 from ledger.domain.modes.state import SwitchIntent
 from ledger.domain.rollbacks.state import RollbackIntent
 from ledger.domain.state_part import StatePart, written
+from ledger.domain.values.choices import OneOf
 
-OperationKind: TypeAlias = Literal["switch", "apply", "rollback"]
+OperationKind = OneOf["switch", "apply", "rollback", "mitigation"]
 
 
 class DecidedFields(TypedDict):
@@ -41,7 +43,7 @@ class Begun(Decided, frozen=True, kw_only=True):
     kind: ClassVar[OperationKind]
     steps: tuple[int, ...] = written(())
     """Those that are done."""
-    intent: SwitchIntent | ApplyIntent | RollbackIntent
+    intent: SwitchIntent | ApplyIntent | RollbackIntent | MitigationIntent
     overtaken: bool = written(default=False)
     """Whether somebody has decided otherwise since: then it must not be carried out any more."""
     failed: str | None = None
@@ -69,4 +71,11 @@ class RollbackOperation(Begun, frozen=True, kw_only=True, tag_field="kind", tag=
     intent: RollbackIntent
 
 
-Operation: TypeAlias = SwitchOperation | ApplyOperation | RollbackOperation
+class MitigateOperation(Begun, frozen=True, kw_only=True, tag_field="kind", tag="mitigation"):
+    """A mitigation that the system is told of."""
+
+    kind: ClassVar[OperationKind] = "mitigation"
+    intent: MitigationIntent
+
+
+Operation: TypeAlias = SwitchOperation | ApplyOperation | RollbackOperation | MitigateOperation

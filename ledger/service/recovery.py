@@ -16,7 +16,6 @@ from ledger.domain.log.ids import Channel
 from ledger.domain.modes import decide as modes
 from ledger.domain.operations import OperationKind
 from ledger.domain.state import SystemState
-from ledger.domain.values.moments import iso
 from ledger.service.configurations import apply, comparison
 from ledger.service.core.actuators import World, world_of
 from ledger.service.core.operation import Finish
@@ -33,6 +32,7 @@ FINISH: Final[Mapping[OperationKind, Finish]] = {
     "switch": switch.finish,
     "apply": apply.finish,
     "rollback": rollback.finish,
+    "mitigation": mitigation.finish,
 }
 """How what a dead process began is finished, by kind of operation."""
 
@@ -97,8 +97,8 @@ def _settle_mitigations(
     ledger: Ledger, system: str, origin: Origin, completed: list[str], problems: list[str]
 ) -> None:
     """Tell the system of mitigations that it was not told of, and end those whose time is over."""
-    state, now = ledger.load(system), ledger.recorder.clock.now()
-    if not mitigation.due(state, now):
+    state = ledger.load(system)
+    if not mitigation.due(ledger, state):
         return
     try:
         mitigation.tell(ledger, system, replace(origin, channel=Channel.RECOVERY))
@@ -107,13 +107,13 @@ def _settle_mitigations(
     except LedgerError as problem:
         problems.append(f"the mitigations could not be told: {problem.message}")
         return
-    standing = mitigation.in_force(state, iso(now))
+    standing = ledger.load(system).mitigations
     over = [key for key in state.mitigations if key not in standing]
-    told = ", ".join(standing) or "none"
+    names = ", ".join(standing) or "none"
     completed.append(
-        f"mitigations: {', '.join(over)} ended by themselves; in force: {told}"
+        f"mitigations: {', '.join(over)} ended by themselves; in force: {names}"
         if over
-        else f"mitigations: the system was told anew; in force: {told}"
+        else f"mitigations: the system was told anew; in force: {names}"
     )
 
 

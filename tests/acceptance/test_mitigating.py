@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.commands import KILLED, Rollout
+from tests.support.commands import Rollout
 from tests.support.watched import Desk
 
 PROFILE = """
@@ -143,26 +143,6 @@ def test_it_ends_by_itself_where_nobody_watched(bot: Bot, finisher: str) -> None
     assert bot.happened("MitigationLifted") == ["MitigationLifted"]
 
 
-@pytest.mark.parametrize("finisher", ["watch", "recover", "list"])
-@pytest.mark.parametrize("place", ["mitigate.after_intent", "mitigate.after_act"])
-def test_killed_while_it_is_put_in_force(bot: Bot, place: str, finisher: str) -> None:
-    """I12: the intent is in the log, so whoever comes next carries it out."""
-    bot("mitigation", "apply", "bot", "calm", exits=KILLED, ROLLOUT_FAIL_AT=place)
-    finish(bot, finisher)
-    assert [one["mitigation"] for one in bot.told()] == ["calm"]
-    assert bot.happened("MitigationApplied") == ["MitigationApplied"]
-
-
-@pytest.mark.parametrize("finisher", ["watch", "recover", "list"])
-def test_killed_while_it_is_lifted(bot: Bot, finisher: str) -> None:
-    """I12: the log says that it is lifted; the file is made to say so too."""
-    bot("mitigation", "apply", "bot", "calm")
-    bot("mitigation", "lift", "bot", "calm", exits=KILLED, ROLLOUT_FAIL_AT="mitigate.after_lift")
-    assert bot.told() != []
-    finish(bot, finisher)
-    assert bot.told() == []
-
-
 def test_a_file_that_somebody_changed_is_written_anew(bot: Bot) -> None:
     """What the bot reads is what the log says, not what an editor left there."""
     bot("mitigation", "apply", "bot", "calm")
@@ -184,12 +164,3 @@ def test_a_bot_that_cannot_be_told(bot: Bot) -> None:
     listed = bot("mitigation", "list", "bot")
     assert "bot was not told" in listed.err
     assert "in force" not in listed.out
-
-
-def finish(bot: Bot, how: str) -> None:
-    if how == "watch":
-        bot.once()
-    elif how == "recover":
-        bot("recover", "bot")
-    else:
-        bot.listed()

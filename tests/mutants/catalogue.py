@@ -51,6 +51,7 @@ def found_in(mutant: Mutant, root: Path = ROOT) -> Path:
 
 
 GATES, MODES, ROLLBACKS, ALERTS, REDACTION = "gates", "modes", "rollbacks", "alerts", "redaction"
+MITIGATIONS = "mitigations"
 _DOMAIN: Final = "tests/unit/domain"
 _ALERTS: Final = (
     "tests/unit/test_judge.py tests/unit/test_judge_tables.py tests/unit/test_muting.py"
@@ -173,6 +174,24 @@ MUTANTS: Final = (
         ALERTS, "an incident is closed without having been resolved",
         '"open": frozenset({"acknowledged", "mitigated", "resolved"}),',
         '"open": frozenset({"acknowledged", "mitigated", "resolved", "closed"}),', _DOMAIN,
+    ),
+    # --- mitigations: a rule never raises the exposure (I9) ---
+    Mutant(
+        MITIGATIONS, "an override towards the riskier side is carried out",
+        '(planned.safer == "lower" and bounded > present) or (', "(", _DOMAIN,
+    ),
+    Mutant(
+        MITIGATIONS, "a rule lifts what protects",
+        'require_no_rule(actor, f"lifting {key}")', "pass", _DOMAIN,
+    ),
+    Mutant(
+        MITIGATIONS, "what another has asked for since counts as told",
+        'elif standing.status == "requested" and key in written:',
+        'elif standing.status == "requested":', _DOMAIN,
+    ),
+    Mutant(
+        MITIGATIONS, "one whose time is over stays in force",
+        "if standing.until <= iso(now):", "if not standing.until:", _DOMAIN,
     ),
     # --- redaction: no secret is ever stored (I6) ---
     Mutant(

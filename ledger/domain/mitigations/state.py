@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from ledger.domain.state_part import StatePart, written
+from ledger.domain.values.choices import OneOf
+
+MitigationStatus = OneOf["requested", "applied"]
 
 
 def mitigation_key(mitigation: str, target: str) -> str:
-    """Return what a mitigation is called in the state: its name, and its target if it has one."""
+    """Return the key of a mitigation in the state: its name, and its target if it has one."""
     return f"{mitigation} {target}".strip()
 
 
-class StandingMitigation(StatePart, frozen=True, kw_only=True):
-    """A mitigation in force or under way: the data of MitigationRequested, and what became of it."""
+class MitigationIntent(StatePart, frozen=True, kw_only=True):
+    """The intent of a mitigation: the data of MitigationRequested."""
 
     alert: str | None = None
     factor: str | None = None
@@ -26,12 +27,17 @@ class StandingMitigation(StatePart, frozen=True, kw_only=True):
     """ISO 8601; then it is lifted."""
     value: str | None = None
     """Canonical JSON text: of an override, or of a lock."""
-    status: Literal["requested", "applied"]
-    at: str
-    by: str
-    position: int
 
     @property
     def key(self) -> str:
-        """What it is called in the state."""
+        """Its key in the state."""
         return mitigation_key(self.mitigation, self.target)
+
+
+class StandingMitigation(MitigationIntent, frozen=True, kw_only=True):
+    """A mitigation in force or under way: its intent, and what became of it."""
+
+    status: MitigationStatus
+    at: str
+    by: str
+    position: int

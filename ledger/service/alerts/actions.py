@@ -96,16 +96,9 @@ def act(
         if rule.action == "mitigate":
             if away is not None:
                 return []
-            outcome, explanation = mitigation.apply(
-                ledger,
-                plan,
-                state.system,
-                str(rule.argument),
-                alert.labels,
-                key,
-                origin,
-            )
-            return [told("mitigate", outcome, explanation)]
+            name, labels = str(rule.argument), alert.labels
+            applied = mitigation.apply(ledger, plan, state.system, name, labels, key, origin)
+            return [told("mitigate", applied.outcome, applied.explanation)]
         return _roll_back(ledger, state, rule, origin, away, told, since=alert.since)
     except Conflict:
         return []  # somebody is at work on the system: try again

@@ -2,31 +2,131 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Mapping
-from datetime import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import ClassVar, Final, Literal
+from uuid import UUID
 
 import orjson
 
 from ledger import fail_points, files
 from ledger.alerts.judge import filled
-from ledger.domain import events
 from ledger.domain.decision import Decision
-from ledger.domain.errors import LedgerError, Refused, UnknownName
-from ledger.domain.log.event import decimal_text
-from ledger.domain.mitigations.state import StandingMitigation, mitigation_key
-from ledger.domain.state import SystemState
-from ledger.domain.values.fingerprints import flatten, leaf_text
-from ledger.domain.values.moments import iso
-from ledger.profiles.model import Mitigation
+from ledger.domain.errors import LedgerError, UnknownName
+from ledger.domain.mitigations import decide as mitigations
+from ledger.domain.mitigations.decide import PlannedMitigation
+from ledger.domain.mitigations.state import StandingMitigation
+from ledger.domain.operations import MitigateOperation
+from ledger.domain.state import SystemState, operation_of
+from ledger.domain.values.fingerprints import flatten
 from ledger.profiles.plan import Plan
+from ledger.service.core.actuators import World
+from ledger.service.core.operation import Operation, carry_out
 from ledger.service.core.recorder import Origin
-from ledger.service.core.session import Ledger
+from ledger.service.core.session import LOCK_TIMEOUT_SECONDS, Ledger
 
 FILE_BYTES_MAX: Final = 2**20
-_LABEL: Final = re.compile(r"\$labels\.(\w+)")
+
+
+@dataclass(frozen=True, slots=True)
+class MitigationResult:
+    """What became of a mitigation, for whoever asked for it."""
+
+    outcome: Literal["done", "skipped"]
+    explanation: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mitigate(Operation["str | None", None, MitigationResult]):
+    """A mitigation of the plan that is put in force. What it looks at is the value of its key."""
+
+    fail_point: ClassVar[str] = "mitigate"
+    planned: PlannedMitigation
+    labels: Mapping[str, str]
+    alert: str | None = None
+
+    @property
+    def what(self) -> str:
+        """The mitigation that is put in force."""
+        return f"mitigation {self.planned.name}"
+
+    def observe(self, ledger: Ledger, state: SystemState, origin: Origin) -> str | None:
+        """Return the value of its key in the configuration in force, if it has a key."""
+        if self.planned.kind not in {"lock", "override"} or state.fingerprint is None:
+            return None
+        content = ledger.blob(state.fingerprint.removeprefix("sha256:"))
+        return flatten(orjson.loads(content)).get(self.planned.template)
+
+    def decide(self, ledger: Ledger, state: SystemState, view: str | None) -> Decision:
+        """Return the request; see `mitigations.request` for the rules."""
+        return mitigations.request(
+            state,
+            self.planned,
+            target=filled(self.planned.template, tuple(self.labels.items()), 0.0),
+            labels=self.labels,
+            alert=self.alert,
+            configured=view,
+            now=ledger.recorder.clock.now(),
+        )
+
+    def secure(
+        self,
+        ledger: Ledger,
+        state: SystemState,
+        view: str | None,
+        intent: Decision,
+        origin: Origin,
+    ) -> None:
+        """Return nothing: the intent and the registration hold all that is needed."""
+
+    def perform(
+        self, ledger: Ledger, state: SystemState, operation: UUID, work: None, origin: Origin
+    ) -> MitigationResult:
+        """Write the file; the outcome puts the mitigation in force."""
+        intent = operation_of(state, operation, MitigateOperation).intent
+        tell(ledger, state.system, origin)
+        about = f" of {intent.target}" if intent.target else ""
+        return MitigationResult("done", f"{intent.mitigation}{about}, until {intent.until}")
+
+    def skipped(self, state: SystemState, view: str | None, why: str) -> MitigationResult:
+        """Return why there is nothing to do."""
+        return MitigationResult("skipped", why)
+
+
+@dataclass(frozen=True, slots=True)
+class Lift(Operation[None, None, None]):
+    """A mitigation that is ended before its time. Its intent is its outcome; then the file follows."""
+
+    fail_point: ClassVar[str] = "lift"
+    key: str
+    origin: Origin
+
+    @property
+    def what(self) -> str:
+        """The mitigation that is lifted."""
+        return f"lifting {self.key}"
+
+    def observe(self, ledger: Ledger, state: SystemState, origin: Origin) -> None:
+        """Return nothing: the state says it all."""
+
+    def decide(self, ledger: Ledger, state: SystemState, view: None) -> Decision:
+        """Return the end of the mitigation, or its refusal."""
+        return mitigations.lift(state, self.key, actor=self.origin.actor, reason=self.origin.reason)
+
+    def secure(
+        self, ledger: Ledger, state: SystemState, view: None, intent: Decision, origin: Origin
+    ) -> None:
+        """Return nothing: the registration holds all that is needed."""
+
+    def perform(
+        self, ledger: Ledger, state: SystemState, operation: UUID, work: None, origin: Origin
+    ) -> None:
+        """Write the file without it."""
+        tell(ledger, state.system, origin)
+
+    def skipped(self, state: SystemState, view: None, why: str) -> None:
+        """Return nothing: what is not in force is refused."""
 
 
 def apply(
@@ -37,12 +137,22 @@ def apply(
     labels: Mapping[str, str],
     alert: str | None,
     origin: Origin,
-) -> tuple[Literal["done", "skipped"], str]:
-    """Put a mitigation of the plan in force; return what was done, or why nothing was.
+) -> MitigationResult:
+    """Put a mitigation of the plan in force.
 
     Raises:
         UnknownName: the plan has no such mitigation.
-        Refused: it would raise exposure (I9), the system can't be told, or what it is about is not known.
+        Refused: it would raise exposure (I9), the system can't be told, or a label is missing.
+        OperationInProgress: somebody else is at work on the system.
+    """
+    return carry_out(ledger, system, Mitigate(planned(plan, system, name), labels, alert), origin)
+
+
+def planned(plan: Plan, system: str, name: str) -> PlannedMitigation:
+    """Return a mitigation of the plan, as it is decided on.
+
+    Raises:
+        UnknownName: the plan has none of that name.
     """
     mitigation = plan.profile.mitigations.get(name)
     if mitigation is None:
@@ -50,197 +160,105 @@ def apply(
             f"The plan of {system} has no mitigation {name!r}.",
             hint="It has: " + (", ".join(plan.profile.mitigations) or "none"),
         )
-    now = ledger.recorder.clock.now()
-    template = mitigation.target or mitigation.key or ""
-    for label in _LABEL.findall(template):
-        if not labels.get(label):
-            raise Refused(
-                f"{name} is about {template}, and there is no label {label} to tell what that is.",
-                hint=f"by hand: --label {label}=VALUE",
-            )
-    target = filled(template, tuple(labels.items()), 0.0)
-    until = now + mitigation.expires
-    state = ledger.load(system)
-    _file_of(state)
-    requested = events.MitigationRequested(
-        mitigation=name,
+    return PlannedMitigation(
+        name=name,
         kind=mitigation.kind,
-        target=target,
-        value=_value(ledger, state, mitigation),
-        factor=decimal_text(mitigation.factor) if mitigation.factor is not None else None,
-        until=iso(until),
-        alert=alert,
+        template=mitigation.target or mitigation.key or "",
+        factor=mitigation.factor,
+        value=mitigation.value,
+        change=mitigation.change,
+        min=mitigation.min,
+        max=mitigation.max,
+        safer=mitigation.safer,
+        expires=mitigation.expires,
     )
-
-    def decide(state: SystemState) -> Decision:
-        known = state.mitigations.get(mitigation_key(name, target))
-        if known is not None and known.status == "applied" and known.until > iso(now):
-            return Decision(skipped=f"{name} is in force already, until {known.until}")
-        return Decision((requested,))
-
-    decision = ledger.decide(system, decide, origin)
-    if decision.skipped is not None:
-        return "skipped", decision.skipped
-    fail_points.reach("mitigate.after_intent")
-    tell(ledger, system, origin)
-    return "done", f"{name}{f' of {target}' if target else ''}, until {iso(until)}"
-
-
-def tell(ledger: Ledger, system: str, origin: Origin) -> None:
-    """Write the mitigations in force for the system to read, and record what is new. Safe to repeat."""
-    state = ledger.load(system)
-    now = iso(ledger.recorder.clock.now())
-    standing = in_force(state, now)
-    path = _file_of(state)
-    try:
-        files.write_atomically(path, document(standing), create_folder=True)
-    except LedgerError as problem:
-        failed = [
-            events.MitigationFailed(
-                mitigation=known.mitigation, target=known.target, explanation=problem.message
-            )
-            for known in standing.values()
-            if known.status == "requested"
-        ]
-        ledger.decide(system, lambda _: Decision(tuple(failed)), origin)
-        raise
-    fail_points.reach("mitigate.after_act")
-    ledger.decide(system, lambda state: Decision(told_of(state, standing, now, path)), origin)
-
-
-def told_of(
-    state: SystemState, written: Collection[str], now: str, path: Path
-) -> tuple[events.Event, ...]:
-    """Return what is new once the mitigations ``written`` (their keys) stand in the file at ``path``.
-
-    One that somebody asked for since is not among them: whoever did writes the file again.
-    """
-    told: list[events.Event] = []
-    for key, known in state.mitigations.items():
-        name, target = known.mitigation, known.target
-        if known.until <= now:
-            told.append(events.MitigationLifted(mitigation=name, target=target, how="expired"))
-        elif known.status == "requested" and key in written:
-            told.append(events.MitigationApplied(mitigation=name, target=target, path=str(path)))
-            told += _mitigated(state, known)
-    return tuple(told)
-
-
-def _mitigated(state: SystemState, known: StandingMitigation) -> list[events.Event]:
-    """Return what a mitigation means for the incident of the alert that it answers, if it answers one."""
-    if known.alert is None:
-        return []
-    return [
-        events.IncidentMitigated(incident=name, action=known.key)
-        for name, incident in state.incidents.items()
-        if incident.alert == known.alert and incident.status in {"open", "acknowledged"}
-    ]
-
-
-def in_force(state: SystemState, now: str) -> dict[str, StandingMitigation]:
-    """Return the mitigations whose time is not over at ``now`` (ISO 8601), by key."""
-    return {key: known for key, known in state.mitigations.items() if known.until > now}
-
-
-def due(state: SystemState, now: datetime) -> bool:
-    """Tell whether the system has to be told: one is over, or the file does not say what the log says.
-
-    Whoever appended may have died before it wrote the file.
-    """
-    moment = iso(now)
-    standing = in_force(state, moment)
-    if len(standing) < len(state.mitigations):
-        return True
-    if any(known.status == "requested" for known in standing.values()):
-        return True
-    place = state.actuators.mitigation_file
-    if place is None:
-        return False
-    try:
-        said = files.read_bounded(Path(place), bytes_max=FILE_BYTES_MAX)
-    except LedgerError:
-        return True
-    return said != document(standing) if said is not None else bool(standing)
 
 
 def lift(ledger: Ledger, system: str, key: str, origin: Origin) -> None:
     """End a mitigation before its time, by hand.
 
     Raises:
+        ReasonRequired: nobody says why.
         UnknownName: it is not in force.
+        OperationInProgress: somebody else is at work on the system.
+    """
+    carry_out(ledger, system, Lift(key, origin), origin)
+
+
+def settle(
+    ledger: Ledger, system: str, origin: Origin, *, wait_seconds: float = LOCK_TIMEOUT_SECONDS
+) -> None:
+    """Tell the system which mitigations are in force, as the only one at work on it.
+
+    Raises:
+        OperationInProgress: somebody else is at work on the system.
+        FileProblem: the file can't be written.
+    """
+    with ledger.operating(system, "mitigations", wait_seconds=wait_seconds):
+        tell(ledger, system, origin)
+
+
+def tell(ledger: Ledger, system: str, origin: Origin) -> None:
+    """Write the mitigations in force for the system to read, and record what is new. Safe to repeat.
+
+    The caller holds the locks: of two files that are written at once the older might stay.
     """
     state = ledger.load(system)
-    known = state.mitigations.get(key)
-    if known is None:
-        raise UnknownName(
-            f"{system} has no mitigation {key!r} in force.",
-            hint="In force: " + (", ".join(state.mitigations) or "none"),
-        )
-    lifted = events.MitigationLifted(mitigation=known.mitigation, target=known.target, how="manual")
-    ledger.decide(system, lambda _: Decision((lifted,)), origin)
-    fail_points.reach("mitigate.after_lift")
-    tell(ledger, system, origin)
+    now = ledger.recorder.clock.now()
+    standing = mitigations.in_force(state, now)
+    path = Path(mitigations.file_of(state))
+    try:
+        files.write_atomically(path, document(standing), create_folder=True)
+    except LedgerError as problem:
+        why = problem.message
+        ledger.decide(system, lambda state: mitigations.not_told(state, standing, why), origin)
+        raise
+    fail_points.reach("mitigate.after_act")
+    ledger.decide(system, lambda state: mitigations.told(state, standing, now, str(path)), origin)
+
+
+def due(ledger: Ledger, state: SystemState) -> bool:
+    """Tell whether the system has to be told: one is over, or the file does not say what the log says.
+
+    Whoever appended may have died before it wrote the file.
+    """
+    now = ledger.recorder.clock.now()
+    if not mitigations.settled(state, now):
+        return True
+    place = state.actuators.mitigation_file
+    if place is None:
+        return False
+    try:
+        content = files.read_bounded(Path(place), bytes_max=FILE_BYTES_MAX)
+    except LedgerError:
+        return True
+    if content is None:
+        return bool(state.mitigations)
+    return content != document(state.mitigations)
 
 
 def document(standing: Mapping[str, StandingMitigation]) -> bytes:
-    """Return what the system reads: the mitigations in force, as JSON."""
+    """Return the file that the system reads: the mitigations in force, as JSON."""
     shown = [
         {
-            "mitigation": known.mitigation,
-            "kind": known.kind,
-            "target": known.target,
-            "value": orjson.loads(known.value) if known.value is not None else None,
-            "factor": float(known.factor) if known.factor is not None else None,
-            "until": known.until,
+            "mitigation": mitigation.mitigation,
+            "kind": mitigation.kind,
+            "target": mitigation.target,
+            "value": orjson.loads(mitigation.value) if mitigation.value is not None else None,
+            "factor": float(mitigation.factor) if mitigation.factor is not None else None,
+            "until": mitigation.until,
         }
-        for known in standing.values()
+        for mitigation in standing.values()
     ]
     return orjson.dumps({"mitigations": shown}, option=orjson.OPT_INDENT_2) + b"\n"
 
 
-def _file_of(state: SystemState) -> Path:
-    path = state.actuators.mitigation_file
-    if path is None:
-        raise Refused(
-            f"{state.system} can't be told of a mitigation: no file for that is registered.",
-            hint=f"rollout system add {state.system} --mitigation-file PATH …",
-        )
-    return Path(path)
-
-
-def _value(ledger: Ledger, state: SystemState, mitigation: Mitigation) -> str | None:
-    """Return the value of a lock or an override, on the side that the plan calls safer.
-
-    Raises:
-        Refused: it would go the other way (I9), or what the configuration says can't be told.
-    """
-    if mitigation.kind not in {"lock", "override"}:
-        return None
-    said = _said(ledger, state, str(mitigation.key))
-    if mitigation.kind == "lock":
-        return leaf_text(mitigation.value) if mitigation.value is not None else said
-    if mitigation.change is None and not isinstance(mitigation.value, int | float):
-        return leaf_text(mitigation.value)
-    try:
-        present = float(str(said).strip('"'))
-    except ValueError:
-        raise Refused(
-            f"{mitigation.key} is {said or 'not set'}: it can't be told what is safer."
-        ) from None
-    wanted = float(mitigation.value) if mitigation.change is None else present + mitigation.change  # type: ignore[arg-type] -- a number, as asked above
-    bounded = min(max(wanted, mitigation.min if mitigation.min is not None else wanted),
-                  mitigation.max if mitigation.max is not None else wanted)  # fmt: skip
-    if (mitigation.safer == "lower" and bounded > present) or (
-        mitigation.safer == "higher" and bounded < present
-    ):
-        raise Refused(
-            f"{mitigation.key} is {present:g}: {bounded:g} would raise the exposure, and a rule never does."
-        )
-    return leaf_text(int(bounded) if bounded == int(bounded) else bounded)
-
-
-def _said(ledger: Ledger, state: SystemState, key: str) -> str | None:
-    if state.fingerprint is None:
-        return None
-    content = ledger.blob(state.fingerprint.removeprefix("sha256:"))
-    return flatten(orjson.loads(content)).get(key)
+def finish(
+    ledger: Ledger, _world: World, state: SystemState, operation: UUID, origin: Origin
+) -> tuple[bool, str]:
+    """A mitigation is told, whoever has died: it reduces exposure. One whose time is over is lifted."""
+    intent = operation_of(state, operation, MitigateOperation).intent
+    tell(ledger, state.system, origin)
+    if intent.key in mitigations.in_force(ledger.load(state.system), ledger.recorder.clock.now()):
+        return True, f"{intent.key} is in force until {intent.until}"
+    return False, f"{intent.key} was begun, and its time is over"

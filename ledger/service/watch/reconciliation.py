@@ -37,9 +37,7 @@ class Caretaker:
         """Do what is due at ``now``; return sentences on what was done and found."""
         told: list[str] = []
         try:
-            if mitigation.due(self._line.state, now):
-                mitigation.tell(self._ledger, self._line.system, self._line.origin)
-                told.append("mitigations were written anew")
+            told += self._mitigations()
             if actions.expired_silences(self._line.state, now).events:
                 self._line.append(lambda state: actions.expired_silences(state, now))
             if actions.twin_incidents(self._line.state).events:
@@ -53,6 +51,18 @@ class Caretaker:
         except LedgerError as problem:
             told.append(problem.message)
         return told
+
+    def _mitigations(self) -> list[str]:
+        """Have the system told of its mitigations, where the file does not say what the log says."""
+        if not mitigation.due(self._ledger, self._line.state):
+            return []
+        try:
+            mitigation.settle(
+                self._ledger, self._line.system, self._line.origin, wait_seconds=WAIT_SECONDS
+            )
+        except OperationInProgress:
+            return []  # perhaps by who writes the file: the next round sees it
+        return ["mitigations were written anew"]
 
     def _finish(self) -> list[str]:
         """Finish what a process that died had begun: for as long as it is in flight, nothing is compared.
