@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final, LiteralString, TypeAlias
+from typing import Any, ClassVar, Final, LiteralString, Protocol, TypeAlias
 
 from psycopg import Connection
 
@@ -39,6 +39,12 @@ class Step:
         self.data: Mapping[str, Any] = self.body["data"]
         self.system = after.system if after is not None else self.body.get("system")
 
+    @property
+    def who(self) -> tuple[str, str, str, str, str | None]:
+        """The columns actor_id, actor, actor_kind, channel and reason."""
+        body, actor = self.body, self.body["actor"]
+        return actor["id"], actor["name"], actor["kind"], body["channel"], body.get("reason")
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -56,6 +62,13 @@ class Part:
     def values(self) -> tuple[int, int, int, int]:
         """The parameters of `IN_PART`."""
         return self.after, self.up_to, self.shards - 1, self.shard
+
+
+class Written(Protocol):
+    """Rows on their way into a table, as `projections.core.rows` has them."""
+
+    def write(self, db: Db) -> None:
+        """Write those that are new."""
 
 
 IN_PART: Final[LiteralString] = "position > %s AND position <= %s AND hashtext(stream) & %s = %s"
@@ -79,13 +92,17 @@ class Projection(ABC):
     types: ClassVar[frozenset[str] | None] = frozenset()
     """What it wants to be given of control streams; None: everything that is not merely observed."""
 
+    written: Sequence[Written] = ()
+    """The rows that `apply` gathers."""
+
     @abstractmethod
     def apply(self, step: Step) -> None:
         """Take in one event. No I/O."""
 
-    @abstractmethod
     def write(self, db: Db, part: Part) -> None:
         """Write what the events of a part came to, inside the transaction of its checkpoint."""
+        for rows in self.written:
+            rows.write(db)
 
     def prepare(self, db: Db, events: Sequence[Recorded]) -> None:
         """Fetch what is in the tables already and will be needed to apply ``events``, all of its types."""

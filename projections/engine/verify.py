@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from psycopg import sql
-from psycopg.rows import dict_row
 
 from projections.core.base import Db
+from projections.core.rows import Row, select
 from projections.engine import checkpoint
 from projections.engine.runner import Projector
 from projections.models.incidents import export
@@ -24,8 +24,8 @@ class Difference:
 
     projection: str
     table: str
-    only_live: list[dict[str, Any]]
-    only_fresh: list[dict[str, Any]]
+    only_live: list[Row]
+    only_fresh: list[Row]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +67,8 @@ def _live_position(db: Db) -> int:
     return checkpoint.standing(db).position
 
 
-def _only_in(db: Db, here: str, there: str, table: str) -> list[dict[str, Any]]:
+def _only_in(db: Db, here: str, there: str, table: str) -> list[Row]:
     query = sql.SQL("SELECT * FROM {} EXCEPT ALL SELECT * FROM {} ORDER BY 1 LIMIT {}").format(
         sql.Identifier(here, table), sql.Identifier(there, table), SHOWN_MAX
     )
-    with db.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(query).fetchall()
+    return select(db, query)

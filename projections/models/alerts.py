@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Final, LiteralString
-
-from psycopg.rows import dict_row
+from typing import ClassVar
 
 from ledger.domain.log.envelope import Recorded
-from projections.core.base import Db, Part, Projection, Step, system_of
-from projections.core.rows import Kept, Row
-
-COLUMNS: Final[tuple[LiteralString, ...]] = (
-    "system", "alert", "position", "severity", "message", "labels", "fired_at", "fired_by", "reason",
-    "firings", "acknowledged_at", "acknowledged_by", "resolved_at", "resolved_by", "how", "resolution",
-)  # fmt: skip
+from projections.core.base import Db, Projection, Step, system_of
+from projections.core.rows import Kept, Row, select
 
 
 class Alerts(Projection):
@@ -52,25 +45,20 @@ class Alerts(Projection):
     )
 
     def __init__(self) -> None:
-        self._rows = Kept("alert", ("system", "alert"), COLUMNS, json=("labels",))
+        self._rows = Kept(self.definition, ("system", "alert"), json=("labels",))
+        self.written = (self._rows,)
 
     def prepare(self, db: Db, events: Sequence[Recorded]) -> None:
         """Fetch the open firings that ``events`` speak of."""
         keys = {(system_of(e), e.data["alert"]) for e in events}
-        systems, alerts = zip(*keys, strict=True)
-        self._rows.fetch(
-            db,
-            "(system, alert) IN (SELECT * FROM unnest(%s::text[], %s::text[])) AND resolved_at IS NULL",
-            list(systems),
-            list(alerts),
-        )
+        self._rows.fetch_keys(db, keys, "AND resolved_at IS NULL")
 
     def apply(self, step: Step) -> None:
         """Begin a firing, or move it on."""
         event, data, by = step.event, step.data, step.body["actor"]["name"]
         row = self._rows.get(step.system, data["alert"])
         if event.type == "AlertFired":
-            row = row or _new(step)
+            row = row or self._new(step)
             row |= {name: data[name] for name in ("severity", "message")}
             row |= {"labels": data.get("labels", {}), "firings": row["firings"] + 1}
             self._rows.put(row)
@@ -88,27 +76,21 @@ class Alerts(Projection):
             }
             self._rows.retire(row)
 
-    def write(self, db: Db, part: Part) -> None:
-        """Write the rows."""
-        self._rows.write(db)
-
-
-def _new(step: Step) -> Row:
-    empty: Row = dict.fromkeys(COLUMNS)
-    return empty | {
-        "system": step.system,
-        "alert": step.data["alert"],
-        "position": step.event.position,
-        "fired_at": step.event.occurred_at,
-        "fired_by": step.body["actor"]["name"],
-        "reason": step.body.get("reason"),
-        "firings": 0,
-    }
+    def _new(self, step: Step) -> Row:
+        return self._rows.new(
+            system=step.system,
+            alert=step.data["alert"],
+            position=step.event.position,
+            fired_at=step.event.occurred_at,
+            fired_by=step.body["actor"]["name"],
+            reason=step.body.get("reason"),
+            firings=0,
+        )
 
 
 def list_alerts(
     db: Db, system: str | None = None, *, only_open: bool = True, limit: int | None = None
-) -> list[dict[str, Any]]:
+) -> list[Row]:
     """Return the newest ``limit`` firings, the newest last; all of them where ``only_open`` is off.
 
     ``status`` is firing, acknowledged or resolved.
@@ -124,6 +106,5 @@ def list_alerts(
                 AND (resolved_at IS NULL OR NOT %(only_open)s)
             ORDER BY position DESC LIMIT %(limit)s
     """
-    with db.cursor(row_factory=dict_row) as cursor:
-        values = {"system": system, "only_open": only_open, "limit": limit}
-        return cursor.execute(query, values).fetchall()[::-1]
+    values = {"system": system, "only_open": only_open, "limit": limit}
+    return select(db, query, values)[::-1]

@@ -3,17 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Final, LiteralString
+from typing import Any, ClassVar
 
-from psycopg.rows import dict_row
-
-from projections.core.base import Db, Part, Projection, Step
-from projections.core.rows import Added
-
-APPLICATION: Final[tuple[LiteralString, ...]] = (
-    "position", "system", "fingerprint", "previous", "cause", "actor_id", "actor", "actor_kind", "channel",
-    "reason", "occurred_at", "recorded_at", "operation", "backfilled", "late",
-)  # fmt: skip
+from projections.core.base import Db, Projection, Step
+from projections.core.rows import Added, Row, select
 
 
 class ConfigChanges(Projection):
@@ -60,8 +53,8 @@ class ConfigChanges(Projection):
     types: ClassVar[frozenset[str] | None] = frozenset({"ConfigApplied"})
 
     def __init__(self) -> None:
-        self._applications = Added("config_application", APPLICATION)
-        self._changes = Added("config_change", ("position", "system", "key", "old", "new"))
+        self._applications, self._changes = map(Added, self.tables)
+        self.written = (self._applications, self._changes)
 
     def apply(self, step: Step) -> None:
         """Add the application and its changes."""
@@ -70,13 +63,12 @@ class ConfigChanges(Projection):
             return
         # The fold left the state's own configuration alone when this one came in behind a newer one (I13).
         late = after.applied_at is step.before.applied_at and after.applied_at is not None
-        actor = body["actor"]
         position, system = event.position, after.system
         self._applications.add(
             (
-                position, system, data["fingerprint"], data.get("previous"), data["cause"], actor["id"],
-                actor["name"], actor["kind"], body["channel"], body.get("reason"), event.occurred_at,
-                event.recorded_at, body.get("operation"), body.get("backfilled", False), late,
+                position, system, data["fingerprint"], data.get("previous"), data["cause"], *step.who,
+                event.occurred_at, event.recorded_at, body.get("operation"),
+                body.get("backfilled", False), late,
             )
         )  # fmt: skip
         for change in data["changes"]:
@@ -84,13 +76,8 @@ class ConfigChanges(Projection):
                 (position, system, change["key"], change.get("old"), change.get("new"))
             )
 
-    def write(self, db: Db, part: Part) -> None:
-        """Write the rows."""
-        self._applications.write(db)
-        self._changes.write(db)
 
-
-def blame(db: Db, system: str, key: str | None = None) -> list[dict[str, Any]]:
+def blame(db: Db, system: str, key: str | None = None) -> list[Row]:
     """Return every key in force (under ``key``): its value, and who set it when, why, in which fingerprint.
 
     Each row: key, value, and of the change that set it position, fingerprint, tags, cause, actor_id,
@@ -114,11 +101,10 @@ def blame(db: Db, system: str, key: str | None = None) -> list[dict[str, Any]]:
             WHERE c.new IS NOT NULL
             ORDER BY c.key COLLATE "C"
     """
-    with db.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(query, {"system": system, "key": _part(key)}).fetchall()
+    return select(db, query, {"system": system, "key": _part(key)})
 
 
-def history(db: Db, system: str, key: str) -> list[dict[str, Any]]:
+def history(db: Db, system: str, key: str) -> list[Row]:
     """Return every change of ``key``, or of a key below it, oldest first.
 
     Each row: key, old, new, position, fingerprint, previous, cause, actor_id, actor, actor_kind,
@@ -133,8 +119,7 @@ def history(db: Db, system: str, key: str) -> list[dict[str, Any]]:
                 OR starts_with(c.key, %(key)s || '.') OR starts_with(c.key, %(key)s || '['))
             ORDER BY a.occurred_at, c.position, c.key COLLATE "C"
     """
-    with db.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(query, {"system": system, "key": _part(key)}).fetchall()
+    return select(db, query, {"system": system, "key": _part(key)})
 
 
 def changes_at(

@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, Final, LiteralString
+from typing import ClassVar
 
 from ledger.domain.log.envelope import Recorded
-from projections.core.base import Db, Part, Projection, Step, system_of
+from projections.core.base import Db, Projection, Step, system_of
 from projections.core.rows import Kept, Row
-
-COLUMNS: Final[tuple[LiteralString, ...]] = (
-    "system", "fingerprint", "seen_position", "snapshot", "snapshots", "files", "source",
-    "registered_at", "registered_by", "reason", "tags", "applied_count", "applied_at", "applied_by",
-    "applied_cause", "applied_position", "stable_at", "stable_by", "stable_position",
-    "quarantined_at", "quarantined_by", "quarantined_position",
-)  # fmt: skip
 
 
 class Configurations(Projection):
@@ -63,23 +56,18 @@ class Configurations(Projection):
     )
 
     def __init__(self) -> None:
-        self._rows = Kept("configuration", ("system", "fingerprint"), COLUMNS, json=("files",))
+        self._rows = Kept(self.definition, ("system", "fingerprint"), json=("files",))
+        self.written = (self._rows,)
 
     def prepare(self, db: Db, events: Sequence[Recorded]) -> None:
         """Fetch the rows of the fingerprints that ``events`` speak of."""
         keys = {(system_of(e), e.data["fingerprint"]) for e in events}
-        systems, fingerprints = zip(*keys, strict=True)
-        self._rows.fetch(
-            db,
-            "(system, fingerprint) IN (SELECT * FROM unnest(%s::text[], %s::text[]))",
-            list(systems),
-            list(fingerprints),
-        )
+        self._rows.fetch_keys(db, keys)
 
     def apply(self, step: Step) -> None:
         """Change the fingerprint's row, or make it."""
         event, data = step.event, step.data
-        row = self._rows.get(step.system, data["fingerprint"]) or _new(step)
+        row = self._rows.get(step.system, data["fingerprint"]) or self._new(step)
         by = step.body["actor"]["name"]
         if event.type == "ConfigRegistered":
             if row["registered_at"] is None:
@@ -106,27 +94,22 @@ class Configurations(Projection):
         elif event.type == "FingerprintTagged":
             row["tags"] = [*row["tags"], data["tag"]]
         elif event.type == "FingerprintMarkedStable":
-            row |= _mark("stable", step) | _unmarked("quarantined")
+            row |= _mark("stable", step)
+            row |= dict.fromkeys(_mark("quarantined", step))
         else:
             row |= _mark("quarantined", step)
         self._rows.put(row)
 
-    def write(self, db: Db, part: Part) -> None:
-        """Write the rows."""
-        self._rows.write(db)
-
-
-def _new(step: Step) -> Row:
-    empty: Row = dict.fromkeys(COLUMNS)
-    return empty | {
-        "system": step.system,
-        "fingerprint": step.data["fingerprint"],
-        "seen_position": step.event.position,
-        "snapshots": 0,
-        "files": [],
-        "tags": [],
-        "applied_count": 0,
-    }
+    def _new(self, step: Step) -> Row:
+        return self._rows.new(
+            system=step.system,
+            fingerprint=step.data["fingerprint"],
+            seen_position=step.event.position,
+            snapshots=0,
+            files=[],
+            tags=[],
+            applied_count=0,
+        )
 
 
 def _mark(name: str, step: Step) -> Row:
@@ -135,7 +118,3 @@ def _mark(name: str, step: Step) -> Row:
         f"{name}_by": step.body["actor"]["name"],
         f"{name}_position": step.event.position,
     }
-
-
-def _unmarked(name: str) -> Row:
-    return dict.fromkeys((f"{name}_at", f"{name}_by", f"{name}_position"))

@@ -5,24 +5,19 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any, ClassVar, Final, LiteralString
+from typing import Any, ClassVar, Final
 
 import orjson
 from psycopg import sql
-from psycopg.rows import dict_row
 
 from ledger.domain.errors import AmbiguousName, UnknownName
 from ledger.domain.log.envelope import Recorded
 from ledger.domain.values.moments import shifted
 from projections.core.base import Db, Part, Projection, Step, system_of
-from projections.core.rows import Kept, Row
+from projections.core.rows import Kept, Row, select
 from projections.models import incident_document, incident_metrics, incident_record
 
 WINDOW: Final = timedelta(seconds=incident_metrics.WINDOW_SECONDS)
-COLUMNS: Final[tuple[LiteralString, ...]] = (
-    "position", "system", "incident", "status", "severity", "title", "opened_at", "changed_position",
-    "window_from", "window_until", "pending", "stale", "record", "metrics",
-)  # fmt: skip
 
 
 class Incidents(Projection):
@@ -61,7 +56,7 @@ class Incidents(Projection):
     types: ClassVar[frozenset[str] | None] = incident_record.TYPES
 
     def __init__(self) -> None:
-        self._rows = Kept("incident", ("system", "incident"), COLUMNS, json=("record",))
+        self._rows = Kept(self.definition, ("system", "incident"), json=("record",))
         self._open: dict[str | None, dict[str, Row]] = {}
 
     def prepare(self, db: Db, events: Sequence[Recorded]) -> None:
@@ -139,7 +134,7 @@ def _new(step: Step) -> Row:
 
 def list_incidents(
     db: Db, system: str | None = None, *, only_open: bool = True, limit: int | None = None
-) -> list[dict[str, Any]]:
+) -> list[Row]:
     """Return the newest ``limit`` incidents, the newest last; those closed too where ``only_open`` is off."""
     query = """
         SELECT incident, system, severity, status, title, opened_at,
@@ -149,9 +144,8 @@ def list_incidents(
                 AND (status <> 'closed' OR NOT %(only_open)s)
             ORDER BY position DESC LIMIT %(limit)s
     """
-    with db.cursor(row_factory=dict_row) as cursor:
-        values = {"system": system, "only_open": only_open, "limit": limit}
-        return cursor.execute(query, values).fetchall()[::-1]
+    values = {"system": system, "only_open": only_open, "limit": limit}
+    return select(db, query, values)[::-1]
 
 
 def show_incident(db: Db, incident: str, system: str | None = None) -> dict[str, Any]:

@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Final, LiteralString
+from typing import ClassVar
 
-from psycopg.rows import dict_row
-
-from projections.core.base import Db, Part, Projection, Step
-from projections.core.rows import Added
-
-COLUMNS: Final[tuple[LiteralString, ...]] = (
-    "position", "system", "mode", "kind", "since", "recorded_at", "actor_id", "actor", "actor_kind",
-    "channel", "reason", "carried_by", "operation", "fingerprint", "late",
-)  # fmt: skip
+from projections.core.base import Db, Projection, Step
+from projections.core.rows import Added, Row, select
 
 
 class ModeChanges(Projection):
@@ -49,30 +42,26 @@ class ModeChanges(Projection):
     types: ClassVar[frozenset[str] | None] = frozenset({"ModeSwitched"})
 
     def __init__(self) -> None:
-        self._rows = Added("mode_change", COLUMNS)
+        self._rows = Added("mode_change")
+        self.written = (self._rows,)
 
     def apply(self, step: Step) -> None:
         """Add the switch."""
-        event, body, data, after = step.event, step.body, step.data, step.after
+        event, data, after = step.event, step.data, step.after
         if after is None or step.before is None:
             return
         # The fold left the state's own mode alone when this one came in behind a newer one (I13).
         late = after.mode_since is step.before.mode_since and after.mode_since is not None
-        actor = body["actor"]
         self._rows.add(
             (
                 event.position, after.system, data["to_mode"], data.get("to_kind"), event.occurred_at,
-                event.recorded_at, actor["id"], actor["name"], actor["kind"], body["channel"],
-                body.get("reason"), data["carried_by"], body.get("operation"), after.fingerprint, late,
+                event.recorded_at, *step.who, data["carried_by"], step.body.get("operation"),
+                after.fingerprint, late,
             )
         )  # fmt: skip
 
-    def write(self, db: Db, part: Part) -> None:
-        """Write the rows."""
-        self._rows.write(db)
 
-
-def intervals(db: Db, system: str) -> list[dict[str, Any]]:
+def intervals(db: Db, system: str) -> list[Row]:
     """Return the stretches of time by mode, oldest first; ``until`` is None for the present one.
 
     What was recorded live stands in the order in which it was decided: where a clock was set back in between,
@@ -86,16 +75,13 @@ def intervals(db: Db, system: str) -> list[dict[str, Any]]:
             ) AS ordered
             ORDER BY began, position
     """
-    with db.cursor(row_factory=dict_row) as cursor:
-        found = cursor.execute(query, (system,)).fetchall()
-    return [{**row, "since": row["began"]} for row in found]
+    return [{**row, "since": row["began"]} for row in select(db, query, (system,))]
 
 
-def present(db: Db, system: str) -> dict[str, Any] | None:
+def present(db: Db, system: str) -> Row | None:
     """Return the switch to the present mode, or None when there was none."""
     query = (
         "SELECT * FROM readmodel.mode_change WHERE system = %s AND NOT late "
         "ORDER BY position DESC LIMIT 1"
     )
-    with db.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(query, (system,)).fetchone()
+    return next(iter(select(db, query, (system,))), None)

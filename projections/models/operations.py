@@ -4,19 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any, ClassVar, Final, LiteralString
-
-from psycopg.rows import dict_row
+from typing import ClassVar, Final
 
 from ledger.domain.log.envelope import Recorded
 from ledger.domain.values.moments import iso
-from projections.core.base import Db, Part, Projection, Step
-from projections.core.rows import Kept, Row
-
-COLUMNS: Final[tuple[LiteralString, ...]] = (
-    "operation", "system", "kind", "position", "began_at", "actor_id", "actor", "actor_kind", "channel",
-    "reason", "cause", "intent", "steps", "outcome", "detail", "ended_position", "ended_at", "took_ms",
-)  # fmt: skip
+from projections.core.base import Db, Projection, Step
+from projections.core.rows import Kept, Row, select
 
 BEGIN: Final = {
     "ModeSwitchRequested": "switch",
@@ -70,13 +63,12 @@ class Operations(Projection):
     types: ClassVar[frozenset[str] | None] = ON_THE_WAY | BEGIN.keys() | END.keys()
 
     def __init__(self) -> None:
-        self._rows = Kept("operation", ("operation",), COLUMNS, json=("intent", "steps"))
+        self._rows = Kept(self.definition, ("operation",), json=("intent", "steps"))
+        self.written = (self._rows,)
 
     def prepare(self, db: Db, events: Sequence[Recorded]) -> None:
         """Fetch the operations that ``events`` belong to."""
-        keys = {e.operation for e in events if e.operation}
-        if keys:
-            self._rows.fetch(db, "operation = ANY (%s)", list(keys))
+        self._rows.fetch_keys(db, {(e.operation,) for e in events if e.operation})
 
     def apply(self, step: Step) -> None:
         """Begin an operation, or move it on."""
@@ -85,7 +77,7 @@ class Operations(Projection):
             return
         row = self._rows.get(operation)
         if type_ in BEGIN:
-            row = row or _new(step, BEGIN[type_])
+            row = row or self._new(step, BEGIN[type_])
         elif type_ in ON_THE_WAY:
             if row is None:
                 return
@@ -94,32 +86,27 @@ class Operations(Projection):
             return  # A rollback puts a configuration in force on its way; that does not end it.
         else:
             # A pause without the ledger has an outcome and no intent: it acts first (I5).
-            row = row or _new(step, END[type_][0])
+            row = row or self._new(step, END[type_][0])
             _end(row, step, END[type_][1])
         self._rows.put(row)
 
-    def write(self, db: Db, part: Part) -> None:
-        """Write the rows."""
-        self._rows.write(db)
-
-
-def _new(step: Step, kind: str) -> Row:
-    actor, empty = step.body["actor"], dict.fromkeys(COLUMNS)
-    return empty | {
-        "operation": step.body["operation"],
-        "system": step.system,
-        "kind": kind,
-        "position": step.event.position,
-        "began_at": step.event.occurred_at,
-        "actor_id": actor["id"],
-        "actor": actor["name"],
-        "actor_kind": actor["kind"],
-        "channel": step.body["channel"],
-        "reason": step.body.get("reason"),
-        "cause": step.body.get("cause"),
-        "intent": step.data,
-        "steps": [],
-    }
+    def _new(self, step: Step, kind: str) -> Row:
+        actor_id, actor, actor_kind, channel, reason = step.who
+        return self._rows.new(
+            operation=step.body["operation"],
+            system=step.system,
+            kind=kind,
+            position=step.event.position,
+            began_at=step.event.occurred_at,
+            actor_id=actor_id,
+            actor=actor,
+            actor_kind=actor_kind,
+            channel=channel,
+            reason=reason,
+            cause=step.body.get("cause"),
+            intent=step.data,
+            steps=[],
+        )
 
 
 def _advance(row: Row, step: Step) -> None:
@@ -145,7 +132,7 @@ def _end(row: Row, step: Step, outcome: str) -> None:
 def list_operations(
     db: Db, system: str | None = None, *, in_flight: bool = False, kind: str | None = None,
     limit: int | None = None,
-) -> list[dict[str, Any]]:  # fmt: skip
+) -> list[Row]:  # fmt: skip
     """Return the newest ``limit`` operations, the newest last; ``in_flight``: those without an outcome."""
     query = """
         SELECT operation, system, kind, coalesce(outcome, 'in flight') AS outcome, began_at, ended_at,
@@ -157,6 +144,5 @@ def list_operations(
                 AND (outcome IS NULL OR NOT %(in_flight)s)
             ORDER BY position DESC LIMIT %(limit)s
     """
-    with db.cursor(row_factory=dict_row) as cursor:
-        values = {"system": system, "in_flight": in_flight, "kind": kind, "limit": limit}
-        return cursor.execute(query, values).fetchall()[::-1]
+    values = {"system": system, "in_flight": in_flight, "kind": kind, "limit": limit}
+    return select(db, query, values)[::-1]

@@ -73,22 +73,7 @@ class SystemStates(Projection):
 
     def __init__(self) -> None:
         self._live: dict[str, _Live] = {}
-        self._states = Added(
-            "system_state",
-            ("system", "revision", "position", "occurred_max", "block_occurred_min", "state"),
-        )
-        self._snapshots = Added(
-            "system_snapshot",
-            (
-                "system",
-                "revision",
-                "position",
-                "recorded_at",
-                "occurred_max",
-                "block_occurred_min",
-                "state",
-            ),
-        )
+        self._states, self._snapshots = map(Added, self.tables)
 
     def prepare(self, db: Db, events: Sequence[Recorded]) -> None:
         """Fetch the states that ``events`` go on from."""

@@ -7,16 +7,10 @@ from datetime import datetime
 from typing import Any, ClassVar, Final, LiteralString
 
 from psycopg import sql
-from psycopg.rows import dict_row
 
-from projections.core.base import Db, Part, Projection, Step
-from projections.core.rows import Added
+from projections.core.base import Db, Projection, Step
+from projections.core.rows import Added, Row, select as select_rows
 from projections.words.sentences import sentence
-
-COLUMNS: Final[tuple[LiteralString, ...]] = (
-    "position", "system", "type", "actor_id", "actor", "actor_kind", "channel", "reason", "sentence",
-    "occurred_at", "recorded_at", "fingerprint", "operation", "backfilled", "spooled",
-)  # fmt: skip
 
 
 class Timeline(Projection):
@@ -54,27 +48,22 @@ class Timeline(Projection):
     types: ClassVar[frozenset[str] | None] = None
 
     def __init__(self) -> None:
-        self._rows = Added("timeline", COLUMNS)
+        self._rows = Added("timeline")
+        self.written = (self._rows,)
 
     def apply(self, step: Step) -> None:
         """Add the event's row."""
         event, body, data = step.event, step.body, step.data
-        actor = body["actor"]
         fingerprint = data.get("fingerprint") or data.get("to_fingerprint")
         if fingerprint is None and step.after is not None:
             fingerprint = step.after.fingerprint
         self._rows.add(
             (
-                event.position, step.system, event.type, actor["id"], actor["name"], actor["kind"],
-                body["channel"], body.get("reason"), sentence(event.type, data), event.occurred_at,
-                event.recorded_at, fingerprint, body.get("operation"),
+                event.position, step.system, event.type, *step.who, sentence(event.type, data),
+                event.occurred_at, event.recorded_at, fingerprint, body.get("operation"),
                 body.get("backfilled", False), body.get("spooled", False),
             )
         )  # fmt: skip
-
-    def write(self, db: Db, part: Part) -> None:
-        """Write the rows."""
-        self._rows.write(db)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,19 +89,17 @@ class Filter:
     """Which time ``since``, ``until`` and the order go by: occurred_at or recorded_at."""
 
 
-def select(db: Db, wanted: Filter, *, limit: int | None = None) -> list[dict[str, Any]]:
+def select(db: Db, wanted: Filter, *, limit: int | None = None) -> list[Row]:
     """Return the newest ``limit`` events that ``wanted`` lets through, the newest last."""
     conditions, values = _conditions(wanted)
     query = sql.SQL(
-        "SELECT {columns} FROM readmodel.timeline AS t WHERE {conditions} "
+        "SELECT * FROM readmodel.timeline AS t WHERE {conditions} "
         "ORDER BY {clock} DESC, position DESC LIMIT %(limit)s"
     ).format(
-        columns=sql.SQL(", ").join(map(sql.Identifier, COLUMNS)),
         conditions=sql.SQL(" AND ").join(conditions),
         clock=sql.Identifier(wanted.clock),
     )
-    with db.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(query, {**values, "limit": limit}).fetchall()[::-1]
+    return select_rows(db, query, {**values, "limit": limit})[::-1]
 
 
 _CONDITIONS: Final[dict[str, LiteralString]] = {

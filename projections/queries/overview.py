@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from psycopg.rows import dict_row
-
 from ledger.alerts.muting import flags
 from ledger.domain.errors import UnknownSystem
 from ledger.domain.rollbacks.decide import way_back
 from ledger.domain.state import SystemState, decode
 from projections.core.base import Db
+from projections.core.rows import select
 from projections.models import alerts, incidents, mode_changes, operations, timeline
 from projections.words.sentences import changes_text
 
@@ -131,5 +130,4 @@ def _config(db: Db, state: SystemState, fingerprint: str | None) -> Json | None:
                applied_position, stable_at, stable_by
             FROM readmodel.configuration WHERE system = %s AND fingerprint = %s
     """
-    with db.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(query, (state.system, fingerprint)).fetchone()
+    return next(iter(select(db, query, (state.system, fingerprint))), None)

@@ -6,10 +6,9 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final, LiteralString
+from typing import Final, LiteralString
 
 import orjson
-from psycopg.rows import dict_row
 
 from ledger.domain.errors import BadInput
 from ledger.domain.log.envelope import Recorded
@@ -19,6 +18,7 @@ from ledger.domain.values.fingerprints import flatten
 from ledger.domain.values.moments import shifted
 from projections.core import log
 from projections.core.base import Db
+from projections.core.rows import Row, select
 from projections.models import mode_changes
 from projections.queries.as_of import Moment, state_at
 from projections.reports.orders import Record
@@ -90,7 +90,7 @@ def order_records(
                 progress(number, records)
 
 
-def configuration_changes(db: Db, system: str, period: Period) -> list[dict[str, Any]]:
+def configuration_changes(db: Db, system: str, period: Period) -> list[Row]:
     """Return the keys that changed, oldest first: with who, why, and the fingerprint that they led to.
 
     ``first`` is whether the system had no configuration before, so that all its keys are new.
@@ -104,11 +104,10 @@ def configuration_changes(db: Db, system: str, period: Period) -> list[dict[str,
             WHERE a.system = %s AND a.occurred_at >= %s AND a.occurred_at < %s
             ORDER BY a.occurred_at, a.position, c.key COLLATE "C"
     """
-    with db.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(query, (system, period.since, period.until)).fetchall()
+    return select(db, query, (system, period.since, period.until))
 
 
-def alerts(db: Db, system: str, period: Period) -> list[dict[str, Any]]:
+def alerts(db: Db, system: str, period: Period) -> list[Row]:
     """Return the firings that were open at any moment of the period, oldest first."""
     query = """
         SELECT alert, severity, message, fired_at, acknowledged_by, resolved_at, how, resolved_by, position
@@ -117,21 +116,17 @@ def alerts(db: Db, system: str, period: Period) -> list[dict[str, Any]]:
                 AND (resolved_at IS NULL OR resolved_at >= %(since)s)
             ORDER BY fired_at, position
     """
-    values = {"system": system, "since": period.since, "until": period.until}
-    with db.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(query, values).fetchall()
+    return select(db, query, {"system": system, "since": period.since, "until": period.until})
 
 
-def told(db: Db, system: str, period: Period, *types: str) -> list[dict[str, Any]]:
+def told(db: Db, system: str, period: Period, *types: str) -> list[Row]:
     """Return events of these types as the timeline tells them, oldest first."""
     query = """
         SELECT position, type, occurred_at, actor, reason, sentence FROM readmodel.timeline
             WHERE system = %s AND type = ANY (%s) AND occurred_at >= %s AND occurred_at < %s
             ORDER BY occurred_at, position
     """
-    with db.cursor(row_factory=dict_row) as cursor:
-        values = (system, list(types), period.since, period.until)
-        return cursor.execute(query, values).fetchall()
+    return select(db, query, (system, list(types), period.since, period.until))
 
 
 def first_position(db: Db, system: str, period: Period) -> int:
