@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from cli.output import Output, counted, say
-from ledger.domain.errors import RightMissing
-from ledger.domain.events import ReportGenerated
-from ledger.domain.log.ids import control_stream
-from ledger.folders import write_folder
-from projections.reports.provenance import Provenance
+from cli.output import Output, counted
 from projections.reports.words import Words, words_in
+from runtime import reports
+from runtime.reports import Made
 from runtime.wiring import Runtime
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -39,14 +34,6 @@ replace = click.option(
 )
 
 
-@dataclass(frozen=True)
-class Made:
-    """A report that was made, and not yet written: file name -> content."""
-
-    provenance: Provenance
-    files: Mapping[str, bytes]
-
-
 def hand_out(
     runtime: Runtime, made: Made, words: Words, folder: Path, output: Output, *,
     replaced: bool, facts: Mapping[str, Any], human: str,
@@ -56,7 +43,7 @@ def hand_out(
     Raises:
         BadInput, FileNotWritten: nothing was written, and nothing recorded.
     """
-    sums, position = write(runtime, made, words, folder, replaced=replaced)
+    sums, position = reports.write(runtime, made, words, folder, replaced=replaced)
     output.record(
         {
             "report": made.provenance.report,
@@ -68,48 +55,3 @@ def hand_out(
         },
         f"{human}\n{folder}: {counted(len(sums), 'file')}",
     )
-
-
-def write(
-    runtime: Runtime, made: Made, words: Words, folder: Path, *, replaced: bool
-) -> tuple[dict[str, str], int | None]:
-    """Write the folder, and record that it was; return the files' SHA-256, and the event's position.
-
-    Raises:
-        BadInput, FileNotWritten: nothing was written, and nothing recorded.
-    """
-
-    write_folder(folder, made.files, replace=replaced)
-    sums = {
-        name: hashlib.sha256(content).hexdigest() for name, content in sorted(made.files.items())
-    }
-    return sums, _record(runtime, made.provenance, words, sums)
-
-
-def _record(
-    runtime: Runtime, made: Provenance, words: Words, sums: Mapping[str, str]
-) -> int | None:
-    """Append `ReportGenerated`; a login that may only read gets its report all the same."""
-
-    generated = ReportGenerated(
-        report=made.report,  # type: ignore[arg-type] -- one of the four
-        language=words.language,
-        run=made.run_tag,
-        from_position=made.from_position,
-        to_position=made.to_position,
-        chain=made.chain,
-        files=dict(sums),
-    )
-    recorder = runtime.ledger.recorder
-    # No string of it is a person's: names of files, digests, and a run tag that was recorded before.
-    event = recorder.prepare(
-        generated, runtime.origin(), stream=control_stream(made.system), system=made.system,
-        redacted=True,
-    )  # fmt: skip
-    try:
-        position = recorder.append([event])[0].position
-    except RightMissing as problem:
-        say(f"warning: that it was made is not recorded: {problem.message}")
-        return None
-    runtime.catch_up()
-    return position

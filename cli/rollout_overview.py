@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
-
-import msgspec
+from typing import Final
 
 from ledger.domain.approvals.decide import missing, stale
 from ledger.domain.approvals.state import ApprovalRequest
@@ -20,47 +17,11 @@ from ledger.domain.state import SystemState
 from ledger.domain.values.durations import duration_text
 from ledger.domain.values.moments import iso
 from projections.words.sentences import short
+from runtime.rollout_status import Sign
 from runtime.times import ago, shown
 
 BAR_WIDTH: Final = 12
 VERDICT_MARKS: Final = {"GO": "✔", "WAIVED": "✔", "NO_GO": "✖", "INCONCLUSIVE": "?"}
-
-
-@dataclass(frozen=True, slots=True)
-class Sign:
-    """When the watch last showed, as far as this machine knows, and how long too long ago that is."""
-
-    last: datetime | None
-    silent_seconds: int | None
-
-
-def rollout_record(
-    state: SystemState, now: datetime, sign: Sign, judged_with: str = ""
-) -> dict[str, Any]:
-    """Return the same for programs."""
-    status = rollout_status(state, now)
-    watch = {
-        "last_sign": iso(sign.last) if sign.last is not None else None,
-        "silent_seconds": sign.silent_seconds,
-    }
-    return {
-        "status": status.value if status is not None else None,
-        "profile": state.profile.name if state.profile is not None else None,
-        "phase": state.phase,
-        "preflight": {**msgspec.to_builtins(state.preflight), "judged_with": judged_with}
-        if state.preflight is not None
-        else None,
-        "gates": state.gates,
-        "waivers": standing_waivers(state, now),
-        "approvals": state.approvals,
-        "pending_alerts": state.pending,
-        "no_data": dict(state.no_data),
-        "mitigations": {key: known.to_json() for key, known in state.mitigations.items()},
-        "silences": {k: s for k, s in state.silences.items() if s.until > iso(now)},
-        "failing": state.failing,
-        "run": state.run.to_json() if state.run else None,
-        "watch": {**state.watch.to_json(), **watch} if state.watch else None,
-    }
 
 
 def rollout_lines(

@@ -22,6 +22,7 @@ from projections.reports import canary as model
 from projections.reports.canary import Judged
 from projections.reports.window import window_of
 from projections.reports.words import Words
+from runtime.reports import Made
 from runtime.wiring import Runtime
 
 
@@ -63,7 +64,7 @@ def canary(call: Call, run_tag: str | None, out: Path, words: Words, replace: bo
     wise = made.recommendation
     reporting.hand_out(
         call.runtime,
-        reporting.Made(made.provenance, files),
+        Made(made.provenance, files),
         words,
         out,
         call.output,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -21,11 +20,11 @@ from ledger.service.core.plan_in_force import plan_of
 from ledger.service.imports.times import zone_named
 from projections.core.base import Db
 from projections.reports.diagnosis import limits_of
-from projections.reports.happened import Progress, first_position
-from projections.reports.period import Period, day_of
-from projections.reports.provenance import provenance
+from projections.reports.happened import Progress
+from projections.reports.period import day_of
 from projections.reports.sheet import Sheet, file_names
-from projections.reports.words import Words, words_in
+from projections.reports.words import Words
+from runtime.reports import Asked, asked_of_run, made_of
 from runtime.wiring import Runtime
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -134,67 +133,6 @@ def monitoring(call: Call, words: Words, out: Path | None, replace: bool) -> Non
 
 def _as_name(text: str) -> str:
     return text.replace("/", "-").lstrip(".") or "report"
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A report that is asked for."""
-
-    report: str
-    system: str
-    period: Period
-    make: Callable[[Db, Progress], Sheet]
-    run_tag: str | None = None
-
-
-def asked_of_run(runtime: Runtime, system: str, run_tag: str | None, now: datetime) -> Asked:
-    """Return the stop report of a run; without a tag, of the last one.
-
-    Raises:
-        UnknownName: there is no such system, or no such run.
-    """
-    from projections.reports import stop as report
-
-    runtime.ledger.load(system)
-    run = report.run_of(runtime.readmodel, system, run_tag)
-    period = report.period_of(run, now)
-
-    def make(db: Db, progress: Progress) -> Sheet:
-        return report.sheet(db, system, run, period, progress)
-
-    return Asked(report.REPORT, system, period, make, run.tag)
-
-
-def write_stop_report(
-    runtime: Runtime, system: str, run_tag: str, language: str, folder: Path
-) -> None:
-    """Write the stop report of a run that has just ended; a plan asks for it.
-
-    Raises:
-        LedgerError: it could not be written; `rollout report stop` makes it later.
-    """
-    words, now = words_in(language), runtime.clock.now()
-    made, _ = made_of(runtime, asked_of_run(runtime, system, run_tag, now), words, now)
-    reporting.write(runtime, made, words, folder, replaced=True)
-
-
-def made_of(
-    runtime: Runtime, asked: Asked, words: Words, now: datetime
-) -> tuple[reporting.Made, Sheet]:
-    """Make a report of one moment of the log."""
-    runtime.ledger.load(asked.system)
-    db, period = runtime.readmodel, asked.period
-    with db.transaction():
-        # What is appended meanwhile must not be in one part of the report and not in another.
-        db.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        sheet = asked.make(db, runtime.progress("reading order activity"))
-        source = provenance(
-            db, asked.report, asked.system, generated_at=now,
-            generated_by=runtime.settings.actor.name,
-            from_position=first_position(db, asked.system, period),
-            since=period.since, until=period.until, run_tag=asked.run_tag,
-        )  # fmt: skip
-    return reporting.Made(source, sheet.files(source, words)), sheet
 
 
 def _hand_out(

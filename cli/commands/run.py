@@ -271,7 +271,7 @@ def _stop(
 
 def _report(runtime: Runtime, state: SystemState, tag: str, out: Path) -> None:
     """Write the stop report, if the plan asks for one."""
-    from cli.commands.report_sheets import write_stop_report  # a run may last for weeks
+    from runtime.reports import write_stop_report  # a run may last for weeks
 
     if state.profile is None:
         return

@@ -19,8 +19,7 @@ from projections.words.sentences import mode_text, short
 from runtime.wiring import Runtime
 
 if TYPE_CHECKING:
-    from cli.rollout_overview import Sign
-    from ledger.domain.state import SystemState
+    pass
 
 DEGRADED: Final = 3
 INTERRUPTED: Final = 130
@@ -66,15 +65,6 @@ def status(
     context.exit(DEGRADED if any(row["health"] == "degraded" for row in found) else 0)
 
 
-def _judged_with(runtime: Runtime, state: SystemState) -> str:
-    """Return by what the last preflight judged otherwise than the plan says."""
-    if state.preflight is None:
-        return ""
-    from ledger.service.gates.preflight import departures, departures_text
-
-    return departures_text(departures(runtime.ledger, state.preflight.position))
-
-
 def _show(
     runtime: Runtime,
     system: str | None,
@@ -89,12 +79,13 @@ def _show(
     if system is None:
         found = overview.overviews(db)
     else:
-        from cli.rollout_overview import rollout_lines, rollout_record
+        from cli.rollout_overview import rollout_lines
+        from runtime.rollout_status import judged_with, rollout_record, sign_of
 
         state, now = overview.present_state(db, system), runtime.clock.now()
         seen = overview.overview(db, system, now)
-        sign = _sign(runtime, state, now)
-        judged = _judged_with(runtime, state)
+        sign = sign_of(runtime, state, now)
+        judged = judged_with(runtime, state)
         found = [{**seen, "rollout": rollout_record(state, now, sign, judged)}]
         text = overview_text(seen, now, rollout_lines(state, now, sign, judged))
     # On a screen the ages have to go on; a file of JSON lines shall hold changes only.
@@ -115,19 +106,6 @@ def _show(
         else:
             output.rows(found, columns)
     return found, shown
-
-
-def _sign(runtime: Runtime, state: SystemState, now: datetime) -> Sign:
-    """Return what this machine knows of the one who watches, if somebody should."""
-    from cli.rollout_overview import Sign
-    from ledger.service.core.plan_in_force import plan_of
-    from ledger.service.watch.heartbeat import last_beat, silent_for
-
-    if state.watch is None or state.profile is None:
-        return Sign(None, None)
-    last = last_beat(runtime.settings.home, state.system)
-    allowed = plan_of(runtime.ledger, state).profile.watch.dead_man
-    return Sign(last, silent_for(last, now, allowed))
 
 
 def _row(row: dict[str, Any]) -> dict[str, Any]:

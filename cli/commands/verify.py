@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Final
@@ -15,18 +14,11 @@ from cli.archive_check import verify_archive
 from cli.call import Call, command, pass_call
 from cli.output import Output, say
 from ledger.domain.clock import Clock
-from ledger.domain.errors import IntegrityFailure, LedgerUnreachable, UsageError
-from ledger.store import checkpoint as checkpoints, migrate, verify as verification
-from ledger.store.chain_scan import Stretch
-from ledger.store.connect import AUDITOR, WRITER
+from ledger.domain.errors import IntegrityFailure, UsageError
+from ledger.store import checkpoint as checkpoints, verify as verification
 from ledger.store.postgres import PostgresStore
 from ledger.store.verify import Engine
-from ledger.store.verify_engines import Found, Tell
-from projections.audit.replica import replica_path
-from projections.audit.shut_in import open_for_reading
-from projections.audit.sync import sync
-from projections.audit.verify import first_bad_position
-from runtime.wiring import Runtime
+from runtime.verification import by_duckdb, for_reading
 
 COMMANDLINE: Final = click.core.ParameterSource.COMMANDLINE
 FIRST_WORD_SECONDS: Final = 1.0
@@ -87,9 +79,9 @@ def verify(
     if checkpoint_file is not None and first is not None:
         raise UsageError("--checkpoint and --from both say where to start: give one of them.")
     checkpoint = checkpoints.read(checkpoint_file) if checkpoint_file is not None else None
-    dsn, role = _for_reading(call.runtime)
+    dsn, role = for_reading(call.runtime)
     chosen: Engine = (
-        _by_duckdb(call.runtime.settings.home)
+        by_duckdb(call.runtime.settings.home)
         if engine == "duckdb"
         else verification.ENGINES[engine]
     )
@@ -147,7 +139,7 @@ def checkpoint(call: Call, out: Path | None) -> None:
     Example:
       rollout checkpoint --out /mnt/elsewhere/ledger.json
     """
-    dsn, role = _for_reading(call.runtime)
+    dsn, role = for_reading(call.runtime)
     with closing(PostgresStore(dsn, role=role)) as store:
         taken = checkpoints.take(store, call.runtime.clock)
     if out is None:
@@ -155,44 +147,6 @@ def checkpoint(call: Call, out: Path | None) -> None:
         return
     taken.write(out)
     say(f"{out}: position {taken.position}, {taken.chain.hex()[:16]}…")
-
-
-def _for_reading(runtime: Runtime) -> tuple[str, str]:
-    """Return the ledger's conninfo and the role to read it as: an auditor's login need not be a writer's.
-
-    Raises:
-        LedgerUnreachable, SchemaMissing, SchemaNewer: it can't be used, and what to do.
-    """
-    if runtime.settings.dsn is None:
-        return runtime.store_dsn, AUDITOR
-    dsn = runtime.dsn
-    try:
-        with closing(PostgresStore(dsn, role=AUDITOR)) as store:
-            migrate.check(store.schema_revision())
-    except LedgerUnreachable as error:
-        if "may not act as" not in error.message:
-            raise
-        return runtime.store_dsn, WRITER
-    return dsn, AUDITOR
-
-
-def _by_duckdb(home: Path) -> Engine:
-    """Return the engine that recomputes the replica in ``home``, brought up to the end of the log first."""
-
-    def engine(dsn: str, _role: str, stretches: Sequence[Stretch], tell: Tell) -> Found:
-        sync(dsn, home)
-        after = stretches[0].first - 1
-        with open_for_reading(replica_path(home)) as replica:
-            bad = first_bad_position(
-                replica,
-                after=after,
-                before=stretches[0].before,
-                up_to=stretches[-1].last,
-                progress=lambda position, _: tell(position - after),
-            )
-        return Found(bad=bad.position if bad else None)
-
-    return engine
 
 
 class _Progress:

@@ -1,0 +1,132 @@
+"""Reports as front ends make them: of one moment of the log, written as a folder, and recorded."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from ledger.domain.errors import RightMissing
+from ledger.domain.events import ReportGenerated
+from ledger.domain.log.ids import control_stream
+from ledger.folders import write_folder
+from projections.core.base import Db
+from projections.reports import stop as report
+from projections.reports.happened import Progress, first_position
+from projections.reports.period import Period
+from projections.reports.provenance import Provenance, provenance
+from projections.reports.sheet import Sheet
+from projections.reports.words import Words, words_in
+from runtime.wiring import Runtime
+
+
+@dataclass(frozen=True)
+class Made:
+    """A report that was made, and not yet written: file name -> content."""
+
+    provenance: Provenance
+    files: Mapping[str, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A report that is asked for."""
+
+    report: str
+    system: str
+    period: Period
+    make: Callable[[Db, Progress], Sheet]
+    run_tag: str | None = None
+
+
+def asked_of_run(runtime: Runtime, system: str, run_tag: str | None, now: datetime) -> Asked:
+    """Return the stop report of a run; without a tag, of the last one.
+
+    Raises:
+        UnknownName: there is no such system, or no such run.
+    """
+    runtime.ledger.load(system)
+    run = report.run_of(runtime.readmodel, system, run_tag)
+    period = report.period_of(run, now)
+
+    def make(db: Db, progress: Progress) -> Sheet:
+        return report.sheet(db, system, run, period, progress)
+
+    return Asked(report.REPORT, system, period, make, run.tag)
+
+
+def write_stop_report(
+    runtime: Runtime, system: str, run_tag: str, language: str, folder: Path
+) -> None:
+    """Write the stop report of a run that has just ended; a plan asks for it.
+
+    Raises:
+        LedgerError: it could not be written; `rollout report stop` makes it later.
+    """
+    words, now = words_in(language), runtime.clock.now()
+    made, _ = made_of(runtime, asked_of_run(runtime, system, run_tag, now), words, now)
+    write(runtime, made, words, folder, replaced=True)
+
+
+def made_of(runtime: Runtime, asked: Asked, words: Words, now: datetime) -> tuple[Made, Sheet]:
+    """Make a report of one moment of the log."""
+    runtime.ledger.load(asked.system)
+    db, period = runtime.readmodel, asked.period
+    with db.transaction():
+        # What is appended meanwhile must not be in one part of the report and not in another.
+        db.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        sheet = asked.make(db, runtime.progress("reading order activity"))
+        source = provenance(
+            db, asked.report, asked.system, generated_at=now,
+            generated_by=runtime.settings.actor.name,
+            from_position=first_position(db, asked.system, period),
+            since=period.since, until=period.until, run_tag=asked.run_tag,
+        )  # fmt: skip
+    return Made(source, sheet.files(source, words)), sheet
+
+
+def write(
+    runtime: Runtime, made: Made, words: Words, folder: Path, *, replaced: bool
+) -> tuple[dict[str, str], int | None]:
+    """Write the folder, and record that it was; return the files' SHA-256, and the event's position.
+
+    Raises:
+        BadInput, FileNotWritten: nothing was written, and nothing recorded.
+    """
+
+    write_folder(folder, made.files, replace=replaced)
+    sums = {
+        name: hashlib.sha256(content).hexdigest() for name, content in sorted(made.files.items())
+    }
+    return sums, _record(runtime, made.provenance, words, sums)
+
+
+def _record(
+    runtime: Runtime, made: Provenance, words: Words, sums: Mapping[str, str]
+) -> int | None:
+    """Append `ReportGenerated`; a login that may only read gets its report all the same."""
+
+    generated = ReportGenerated(
+        report=made.report,  # type: ignore[arg-type] -- one of the four
+        language=words.language,
+        run=made.run_tag,
+        from_position=made.from_position,
+        to_position=made.to_position,
+        chain=made.chain,
+        files=dict(sums),
+    )
+    recorder = runtime.ledger.recorder
+    # No string of it is a person's: names of files, digests, and a run tag that was recorded before.
+    event = recorder.prepare(
+        generated, runtime.origin(), stream=control_stream(made.system), system=made.system,
+        redacted=True,
+    )  # fmt: skip
+    try:
+        position = recorder.append([event])[0].position
+    except RightMissing as problem:
+        runtime.say(f"warning: that it was made is not recorded: {problem.message}")
+        return None
+    runtime.catch_up()
+    return position

@@ -1,0 +1,71 @@
+"""Where a rollout stands: as a record, with what this machine alone knows of who watches over it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from ledger.domain.gates.verdicts import standing_waivers
+from ledger.domain.plans.rollout_status import rollout_status
+from ledger.domain.state import SystemState
+from ledger.domain.values.moments import iso
+from ledger.service.core.plan_in_force import plan_of
+from ledger.service.gates.preflight import departures, departures_text
+from ledger.service.watch.heartbeat import last_beat, silent_for
+from runtime.wiring import Runtime
+
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """When the watch last showed, as far as this machine knows, and how long too long ago that is."""
+
+    last: datetime | None
+    silent_seconds: int | None
+
+
+def rollout_record(
+    state: SystemState, now: datetime, sign: Sign, judged_with: str = ""
+) -> dict[str, Any]:
+    """Return where the rollout stands, for programs."""
+    status = rollout_status(state, now)
+    watch = {
+        "last_sign": iso(sign.last) if sign.last is not None else None,
+        "silent_seconds": sign.silent_seconds,
+    }
+    return {
+        "status": status.value if status is not None else None,
+        "profile": state.profile.name if state.profile is not None else None,
+        "phase": state.phase,
+        "preflight": {**msgspec.to_builtins(state.preflight), "judged_with": judged_with}
+        if state.preflight is not None
+        else None,
+        "gates": state.gates,
+        "waivers": standing_waivers(state, now),
+        "approvals": state.approvals,
+        "pending_alerts": state.pending,
+        "no_data": dict(state.no_data),
+        "mitigations": {key: known.to_json() for key, known in state.mitigations.items()},
+        "silences": {k: s for k, s in state.silences.items() if s.until > iso(now)},
+        "failing": state.failing,
+        "run": state.run.to_json() if state.run else None,
+        "watch": {**state.watch.to_json(), **watch} if state.watch else None,
+    }
+
+
+def judged_with(runtime: Runtime, state: SystemState) -> str:
+    """Return by what the last preflight judged otherwise than the plan says."""
+    if state.preflight is None:
+        return ""
+    return departures_text(departures(runtime.ledger, state.preflight.position))
+
+
+def sign_of(runtime: Runtime, state: SystemState, now: datetime) -> Sign:
+    """Return what this machine knows of the one who watches, if somebody should."""
+    if state.watch is None or state.profile is None:
+        return Sign(None, None)
+    last = last_beat(runtime.settings.home, state.system)
+    allowed = plan_of(runtime.ledger, state).profile.watch.dead_man
+    return Sign(last, silent_for(last, now, allowed))
