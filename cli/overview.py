@@ -83,8 +83,7 @@ def state_text(state: SystemState, *, as_of: str) -> str:
     for name, alert in state.alerts.items():
         lines.append(
             _line(
-                "alert",
-                f"{name} {alert.severity} since {_seconds(alert.since)}: {alert.message}",
+                "alert", f"{name} {alert.severity} since {_seconds(alert.since)}: {alert.message}"
             )
         )
     for name, incident in state.incidents.items():

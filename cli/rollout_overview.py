@@ -140,10 +140,7 @@ def _others(state: SystemState, now: datetime, sign: Sign) -> Iterator[tuple[str
         yield "failing", f"✖ {name}: {failure.explanation}"
     if state.run is not None:
         run = state.run
-        yield (
-            "run",
-            f"{run.run} {run.status}, since {ago(_moment(run.since), now)} on {run.host}",
-        )
+        yield ("run", f"{run.run} {run.status}, since {ago(_moment(run.since), now)} on {run.host}")
     if state.watch is not None:
         watch = state.watch
         by = f"by process {watch.pid} on {watch.host}, since {ago(_moment(watch.since), now)}"

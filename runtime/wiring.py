@@ -276,9 +276,7 @@ class Runtime:
 
         # A partial, since a rebuild sends it to a second process.
         return Projector(
-            partial(open_connection, self.store_dsn, role=PROJECTOR),
-            self.clock,
-            report=self.say,
+            partial(open_connection, self.store_dsn, role=PROJECTOR), self.clock, report=self.say
         )
 
     @property

@@ -221,11 +221,7 @@ def apply_(
         return
     call.require_yes(f"{call.system} gets {short(full)}, {_count(changes)}", yes=yes)
     result = apply.apply(
-        call.ledger,
-        call.system,
-        full,
-        call.origin,
-        override_quarantine=override_quarantine,
+        call.ledger, call.system, full, call.origin, override_quarantine=override_quarantine
     )
     show_applied(result, call.output)
 

@@ -45,12 +45,7 @@ def stable_(call: Call, fingerprint: str) -> None:
     Example:
       rollout config stable bot v2.0-prod --reason "seven days without a critical alert"
     """
-    _mark(
-        call,
-        fingerprint,
-        configurations.mark_stable,
-        "is marked stable",
-    )
+    _mark(call, fingerprint, configurations.mark_stable, "is marked stable")
 
 
 @decision_command("quarantine")
@@ -61,12 +56,7 @@ def quarantine_(call: Call, fingerprint: str) -> None:
     Example:
       rollout config quarantine bot 3f9c1a2 --reason "reject rate tripled"
     """
-    _mark(
-        call,
-        fingerprint,
-        configurations.quarantine,
-        "is in quarantine",
-    )
+    _mark(call, fingerprint, configurations.quarantine, "is in quarantine")
 
 
 def _mark(call: Call, name: str, rule: Callable[[SystemState, str], Decision], said: str) -> None:

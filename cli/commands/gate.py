@@ -48,11 +48,7 @@ def eval_(call: Call) -> None:
     evaluated, position = found
     data = evaluated.payload()
     rows = [
-        {
-            "criterion": one["name"],
-            **one,
-            "observed": evaluation.observed_text(one),
-        }
+        {"criterion": one["name"], **one, "observed": evaluation.observed_text(one)}
         for one in data["criteria"]
     ]
     if call.output.format == "table":

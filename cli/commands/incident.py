@@ -7,14 +7,7 @@ from pathlib import Path
 import click
 
 from cli import options
-from cli.call import (
-    Call,
-    command,
-    decision_command,
-    pass_call,
-    says_something,
-    system_command,
-)
+from cli.call import Call, command, decision_command, pass_call, says_something, system_command
 from cli.completion import complete_incident
 from cli.output import say
 from ledger.domain.alerts import decide as alerts

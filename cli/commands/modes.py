@@ -10,13 +10,7 @@ import click
 from cli import options
 from cli.call import Call, decision_command, pass_call
 from cli.output import Output, colours_wanted, say
-from ledger.domain.errors import (
-    Conflict,
-    LedgerError,
-    TimedOut,
-    ToldNothing,
-    Unreachable,
-)
+from ledger.domain.errors import Conflict, LedgerError, TimedOut, ToldNothing, Unreachable
 from ledger.domain.values.modes import Mode, PauseKind, full_kind
 from ledger.service.modes.switch import SwitchResult
 

@@ -14,13 +14,7 @@ import orjson
 from cli import collecting, options
 from cli.call import Call, pass_call
 from cli.output import say
-from ledger.domain.errors import (
-    BadInput,
-    GateClosed,
-    Inconclusive,
-    LedgerError,
-    LedgerUnreachable,
-)
+from ledger.domain.errors import BadInput, GateClosed, Inconclusive, LedgerError, LedgerUnreachable
 from ledger.domain.events import RunStarted, RunStopped
 from ledger.domain.gates.verdicts import Verdict
 from ledger.domain.state import SystemState

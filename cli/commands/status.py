@@ -66,12 +66,7 @@ def status(
 
 
 def _show(
-    runtime: Runtime,
-    system: str | None,
-    output: Output,
-    before: object,
-    *,
-    watching: bool,
+    runtime: Runtime, system: str | None, output: Output, before: object, *, watching: bool
 ) -> tuple[list[Any], object]:
     """Print the present state, unless it reads as it did before; return it, and what that was."""
     db = runtime.readmodel
