@@ -44,7 +44,7 @@ bench: .venv/installed ## measure the speed promises against raw Postgres and th
 	@$(BIN)/python -m bench $(ARGS)
 
 docs: .venv/installed ## write docs/reference again from the code
-	$(BIN)/python -m cli.docs
+	$(BIN)/python -m docs.generate
 
 # uv hears of nothing but the project's own needs, so that no index, mirror or setting of this machine
 # finds its way into the files. ARGS=--upgrade moves what is already pinned.

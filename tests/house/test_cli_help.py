@@ -9,8 +9,8 @@ from functools import cache
 import click
 import pytest
 
-from cli import docs
 from cli.main import COMMANDS
+from docs import generate
 from tests.house.sources import ROOT, product, texts
 
 HELP = click.Option(["--help"], is_flag=True)
@@ -18,7 +18,7 @@ HELP = click.Option(["--help"], is_flag=True)
 
 @cache
 def _commands() -> dict[str, click.Command]:
-    return {path: command for path, command, _ in docs.commands()}
+    return {path: command for path, command, _ in generate.commands()}
 
 
 def test_every_command_says_what_it_does_with_an_example() -> None:
@@ -79,7 +79,7 @@ def test_commands_in_the_pages_exist() -> None:
 def test_the_reference_is_what_the_code_says(name: str) -> None:
     """`make docs` was run after the last change."""
     page = ROOT / "docs" / "reference" / name
-    assert page.read_text(encoding="utf-8") == docs.pages()[name], "run: make docs"
+    assert page.read_text(encoding="utf-8") == generate.pages()[name], "run: make docs"
 
 
 def test_every_variable_that_is_read_is_documented() -> None:
@@ -90,7 +90,7 @@ def test_every_variable_that_is_read_is_documented() -> None:
         for name in re.findall(r"\bROLLOUT_[A-Z][A-Z0-9_]*", source.text)
         if not name.endswith("_")
     }
-    assert sorted(read - docs.variables().keys()) == []
+    assert sorted(read - generate.variables().keys()) == []
 
 
 def problems_in(line: str) -> list[str]:

