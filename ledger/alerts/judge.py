@@ -42,7 +42,7 @@ class Look:
     """When the rules were looked at before, by whomever."""
     lookback: timedelta = timedelta(seconds=LOOKBACK_SECONDS)
     """A sample older than this is none."""
-    facts: Mapping[str, str] = field(default_factory=dict)
+    facts: Mapping[str, str] = field(default_factory=dict[str, str])
     """mode, phase, environment: what ``rollout_applies_in`` goes by."""
     rules: Sequence[AlertRule] = ()
     """All that are looked at: what none of them made is of a rule that was written anew, or taken away."""

@@ -366,18 +366,18 @@ class _Reader:
         return int(text)
 
     def _applies(self, text: str) -> tuple[tuple[str, str], ...]:
-        found = []
+        conditions: list[tuple[str, str]] = []
         for part in re.findall(r"[^\s,]+", text):
             axis, separator, value = part.partition("=")
             if not separator or axis not in {"mode", "phase", "environment"}:
                 raise self.refuse(
                     f"rollout_applies_in: {part!r} is not mode=, phase= or environment="
                 )
-            known = _AXES.get(axis)
-            if known is not None and value not in known:
-                raise self.refuse(f"rollout_applies_in: {axis} is one of {', '.join(known)}")
-            found.append((axis, value))
-        return tuple(found)
+            allowed = _AXES.get(axis)
+            if allowed is not None and value not in allowed:
+                raise self.refuse(f"rollout_applies_in: {axis} is one of {', '.join(allowed)}")
+            conditions.append((axis, value))
+        return tuple(conditions)
 
 
 _AXES: Final = {"mode": ("mock", "real", "paused"), "environment": ("staging", "production")}

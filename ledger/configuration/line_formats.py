@@ -139,7 +139,7 @@ def _env_entry(key: str, value: str | None, text: str, at: int) -> _Entry:
 
 
 def _properties(source: Source) -> _Lines:
-    from javaproperties import Comment, InvalidUEscapeError, KeyValue, parse
+    from javaproperties import Comment, InvalidUEscapeError, KeyValue, parse  # pyright: ignore[reportUnknownVariableType] -- types in part
 
     entries: list[_Entry] = []
     comments: list[Span] = []

@@ -25,6 +25,7 @@ from ledger.domain.values.fingerprints import (
     leaf_text,
     shortened,
 )
+from ledger.domain.values.shapes import is_list, is_tuple
 
 Plain: TypeAlias = "str | int | float | bool | None"
 
@@ -216,8 +217,9 @@ def _inserted(
         return room.with_entry(source, tuple(above), missing, _scalar(value, source, key), key)
     import yaml
 
+    library: Any = yaml  # its types are partial
     try:  # JSON is YAML as far as places go; what it means is checked by its own reader
-        root: Any = yaml.compose(text, Loader=yaml.SafeLoader)
+        root = library.compose(text, Loader=yaml.SafeLoader)
     except (yaml.YAMLError, RecursionError):
         raise _unfit(source, key) from None
     if root is None:
@@ -248,16 +250,16 @@ def _inserted(
 def _node_below(node: Any, step: str | int) -> Any:
     """Return what a step leads to in PyYAML's tree, or None."""
     if isinstance(step, int):
-        return node.value[step] if isinstance(node.value, list) and step < len(node.value) else None
-    pairs: Any = node.value if isinstance(node.value, list) else ()
+        return node.value[step] if is_list(node.value) and step < len(node.value) else None
+    pairs = node.value if is_list(node.value) else []
     return next((below for name, below in pairs if name.value == step), None)
 
 
 def _end_of_line(text: str, node: Any) -> int:
     """Return where the line ends on which a node of a block mapping ends, comment included."""
-    while isinstance(node.value, list) and node.value and not node.flow_style:
+    while is_list(node.value) and node.value and not node.flow_style:
         last = node.value[-1]
-        node = last[1] if isinstance(last, tuple) else last
+        node = last[1] if is_tuple(last) else last
     end: int = node.end_mark.index
     if end and text[end - 1] == "\n":  # a block of text ends behind its last line
         return end

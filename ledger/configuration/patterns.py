@@ -11,12 +11,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import cache
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import Final, TypeAlias
 
 from ledger.configuration.names import Hint, hint_of
-
-if TYPE_CHECKING:
-    from detect_secrets.plugins.base import RegexBasedDetector
 
 Span: TypeAlias = tuple[int, int]
 
@@ -158,8 +155,12 @@ def is_distinctive(text: str) -> bool:
     """Whether a secret is unlike any ordinary word, so that finding it elsewhere is no accident."""
     if len(text) >= 16:
         return True
-    kinds = (str.islower, str.isupper, str.isdigit, lambda c: not c.isalnum())
+    kinds = (str.islower, str.isupper, str.isdigit, _is_punctuation)
     return len(text) >= 6 and sum(any(kind(c) for c in text) for kind in kinds) >= 2
+
+
+def _is_punctuation(character: str) -> bool:
+    return not character.isalnum()
 
 
 def find(text: str, *, public_name: bool = False) -> list[Span]:
@@ -240,10 +241,9 @@ def _library_may_match(text: str) -> bool:
 
 
 def _library(text: str) -> Iterator[Span]:
-    for plugin in _detectors():
-        for pattern in plugin.denylist:
-            for match in pattern.finditer(text):
-                yield _secret_span(match)
+    for pattern in _library_patterns():
+        for match in pattern.finditer(text):
+            yield _secret_span(match)
 
 
 def _secret_span(match: re.Match[str]) -> Span:
@@ -255,11 +255,11 @@ def _secret_span(match: re.Match[str]) -> Span:
 
 
 @cache
-def _detectors() -> tuple[RegexBasedDetector, ...]:
+def _library_patterns() -> tuple[re.Pattern[str], ...]:
     from importlib import import_module
 
-    found: list[RegexBasedDetector] = []
+    patterns: list[re.Pattern[str]] = []
     for name in _PLUGINS:
         module, _, plugin = name.partition(".")
-        found.append(getattr(import_module(f"detect_secrets.plugins.{module}"), plugin)())
-    return tuple(found)
+        patterns += getattr(import_module(f"detect_secrets.plugins.{module}"), plugin)().denylist
+    return tuple(patterns)

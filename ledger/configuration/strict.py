@@ -9,7 +9,7 @@ import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import NoneType, UnionType
-from typing import Annotated, Any, Final, TypeVar, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -17,6 +17,9 @@ from ledger.configuration.loader import parse
 from ledger.configuration.source import Source, decode
 from ledger.domain.errors import BadInput
 from ledger.domain.values.fingerprints import Value, key_path
+
+if TYPE_CHECKING:
+    from ledger.configuration.yaml_tree import Node
 
 PROBLEMS_SHOWN: Final = 8
 Model = TypeVar("Model", bound=BaseModel)
@@ -58,7 +61,7 @@ def fit(source: Source, value: Value, model: type[Model]) -> Model:
     raise BadInput(shown + (f"\n… and {more} more" if more > 0 else ""))
 
 
-def _frozen(value: Any) -> Any:
+def _frozen(value: Value) -> Any:
     if isinstance(value, list):
         return tuple(_frozen(item) for item in value)
     if isinstance(value, dict):
@@ -191,12 +194,9 @@ def line_of(source: Source, path: Sequence[str | int]) -> int | None:
     return None if offset is None else source.text.count("\n", 0, offset) + 1
 
 
-def _starts(node: Any) -> Iterator[int]:
-    if isinstance(node, dict):
-        for child in node.values():
+def _starts(node: Node) -> Iterator[int]:
+    if isinstance(node, list | dict):
+        for child in node if isinstance(node, list) else node.values():
             yield from _starts(child)
-    elif isinstance(node, list | tuple):
-        for child in node:
-            yield from _starts(child)
-    elif hasattr(node, "start"):
+    else:
         yield node.start

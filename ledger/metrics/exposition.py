@@ -50,7 +50,7 @@ def _text_format(lines: list[bytes]) -> Iterator[Exposed]:
 
 
 def _open_metrics(lines: list[bytes]) -> Iterator[Exposed]:
-    from prometheus_client.openmetrics.parser import text_fd_to_metric_families
+    from prometheus_client.openmetrics.parser import text_fd_to_metric_families  # pyright: ignore[reportUnknownVariableType] -- types in part
 
     number = 0
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
-from functools import lru_cache
-from typing import Any, Final, Protocol, TypeAlias, cast
+from typing import Final, TypeAlias
 
+from ledger.alerts.regexes import Match, Pattern, compiled
 from ledger.domain.values.moments import moment_of
 
 NUMBER: Final = "value"
@@ -26,54 +26,17 @@ Found: TypeAlias = dict[tuple[str, Labels, datetime], float]
 A_MOMENT: Final = timedelta(milliseconds=1)
 
 
-class Match(Protocol):
-    """Where a pattern was found."""
-
-    def group(self, group: int | str, /) -> str | None:
-        """The text of a group."""
-        ...
-
-
-class Pattern(Protocol):
-    """A compiled regular expression."""
-
-    groups: int
-    groupindex: Mapping[str, int]
-
-    def search(self, text: str, /) -> Match | None:
-        """Find it in a text."""
-        ...
-
-
-@lru_cache(maxsize=256)
-def compiled(pattern: str) -> Pattern:
-    """Return a pattern, compiled.
-
-    Raises:
-        ValueError: RE2 does not read it, and why.
-    """
-    import re2  # pyright: ignore[reportMissingTypeStubs] -- it has none
-
-    options: Any = re2.Options()
-    options.log_errors = False
-    try:
-        return cast("Pattern", re2.compile(pattern, options=options))
-    except re2.error as error:
-        why = error.args[0] if error.args else "it can't be read"
-        told = why.decode(errors="replace") if isinstance(why, bytes) else str(why)
-        raise ValueError(f"{pattern!r} is no regular expression of RE2's: {told}") from None
-
-
 def number_group(pattern: str) -> int | str:
     """Return the group that holds a number: the one called ``value``, or the only one without a name.
 
     Raises:
         ValueError: there is none, or it can't be told which it is.
     """
-    found = compiled(pattern)
-    if NUMBER in found.groupindex:
+    expression = compiled(pattern)
+    if NUMBER in expression.groupindex:
         return NUMBER
-    unnamed = [at for at in range(1, found.groups + 1) if at not in found.groupindex.values()]
+    named = expression.groupindex.values()
+    unnamed = [group for group in range(1, expression.groups + 1) if group not in named]
     if len(unnamed) != 1:
         raise ValueError(
             f"{pattern!r} has {len(unnamed)} groups that may be the number: give it one in brackets, "

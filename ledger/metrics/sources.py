@@ -17,6 +17,7 @@ from ledger.domain.clock import Clock
 from ledger.domain.errors import LedgerError
 from ledger.domain.log.event import decimal_text
 from ledger.domain.values.moments import moment_of
+from ledger.domain.values.shapes import is_list, is_mapping
 from ledger.metrics import exposition
 from ledger.metrics.log_lines import LogLines
 from ledger.metrics.specs import (
@@ -156,7 +157,8 @@ class Source:
     def _prometheus_api(self, spec: PrometheusApi) -> SourceReading:
         found: list[Measured] = []
         for metric, query in spec.queries.items():
-            body = json.loads(self._asked(f"{spec.url.rstrip('/')}/api/v1/query", {"query": query}))
+            answer = self._asked(f"{spec.url.rstrip('/')}/api/v1/query", {"query": query})
+            body: dict[str, Any] = json.loads(answer)
             if body.get("status") != "success":
                 raise LedgerError(f"{metric}: the server says: {body.get('error', 'no success')}")
             data = body["data"]
@@ -165,7 +167,10 @@ class Source:
                     f"{metric}: the query gives a {data['resultType']}, and one value each is wanted"
                 )
             scalar = data["resultType"] == "scalar"
-            for result in [{"metric": {}, "value": data["result"]}] if scalar else data["result"]:
+            results: list[dict[str, Any]] = (
+                [{"metric": {}, "value": data["result"]}] if scalar else data["result"]
+            )
+            for result in results:
                 at, value = result["value"]
                 labels = {k: v for k, v in result["metric"].items() if k != "__name__"}
                 number = float(value)
@@ -200,7 +205,7 @@ class Source:
 
     def _of_csv(self, spec: CsvFile, taken: Taken) -> SourceReading:
         if taken.first is not None:
-            self.header = next(csv.reader([taken.first]), [])
+            self.header = next(csv.reader([taken.first]), list[str]())
         lines = taken.lines[1:] if taken.from_start else taken.lines
         columns = [spec.time, *spec.label_columns, *spec.metrics.values()]
         missing = [name for name in columns if name not in self.header]
@@ -313,8 +318,8 @@ def measured_of(record: Any, now: datetime, labels: Mapping[str, str] | None = N
     if value is None or not isinstance(record["metric"], str):
         raise ValueError("it has no metric and no number")
     at = moment_of(record["at"]) if "at" in record else now
-    named = record.get("labels") or {}
-    if not isinstance(named, dict):
+    named: Any = record.get("labels") or {}
+    if not is_mapping(named):
         raise TypeError("its labels are no names with values")
     given = {str(k): str(v) for k, v in named.items()}
     return Measured(record["metric"], {**given, **(labels or {})}, decimal_text(value), at)
@@ -333,7 +338,7 @@ def at_path(document: Any, where: str) -> Any:
     found = document
     for step in _steps(where):
         if step == "#":
-            return len(found) if isinstance(found, list | dict) else None
+            return len(found) if is_list(found) or is_mapping(found) else None
         try:
             found = found[step]
         except (KeyError, IndexError, TypeError):

@@ -216,7 +216,7 @@ def _apprise(channel: Apprise, messages: Sequence[Message], environment: Mapping
     url = web.with_variables(channel.url, environment, f"the channel {channel.name}")
     # What the library has to say it says with what a service answered, which may repeat a token.
     logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
-    notifier = apprise.Apprise()
+    notifier: Any = apprise.Apprise()  # its types are partial
     if not notifier.add(url):
         raise LedgerError(f"the channel {channel.name}: its URL is none that apprise knows")
     worst = max((one.severity for one in messages), key=RANK.__getitem__)

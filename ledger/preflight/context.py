@@ -50,11 +50,11 @@ class CheckContext:
     system: str
     clock: Clock
     """Tells what the age of something is counted to. Time-outs are real time, whatever it says."""
-    params: Mapping[str, Scalar] = field(default_factory=dict)
+    params: Mapping[str, Scalar] = field(default_factory=dict[str, Scalar])
     """As `params.effective` gives them; `${name}` in a check stands for one."""
     base: Path = Path()
     """What relative paths begin at."""
-    environment: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict[str, str])
     """Of programs that are started, and of `${VARIABLE}` in a DSN."""
     config_in_force: Value | None = None
     """The resolved configuration that the ledger says is in force, secrets as digests."""

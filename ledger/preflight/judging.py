@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from ledger.configuration.names import Hint, hint_of
 from ledger.domain.values.durations import duration_text, parse_duration
-from ledger.domain.values.fingerprints import child_key, leaf_text, tag_of
+from ledger.domain.values.fingerprints import Value, child_key, leaf_text, tag_of
 from ledger.preflight.fields import Bounds
 from ledger.preflight.finding import Result
 
@@ -78,7 +78,7 @@ def number_text(number: Decimal | str) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def number_in(value: Any) -> Decimal | None:
+def number_in(value: Value | Decimal) -> Decimal | None:
     """Return what ``value``, of a configuration or of JSON, is as a number; None: it is none."""
     if isinstance(value, dict) and tag_of(value) == "$integer":
         return Decimal(str(value["$integer"]))
@@ -88,13 +88,13 @@ def number_in(value: Any) -> Decimal | None:
     return number if number.is_finite() else None
 
 
-def nodes(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+def nodes(value: Value, key: str = "") -> Iterator[tuple[str, Value]]:
     """Yield every part of ``value`` with its key path, the containers too."""
     if key:
         yield key, value
     if isinstance(value, dict) and not tag_of(value):
         for name, item in value.items():
-            yield from nodes(item, child_key(key, str(name)))
+            yield from nodes(item, child_key(key, name))
     elif isinstance(value, list):
         for index, item in enumerate(value):
             yield from nodes(item, f"{key}[{index}]")
@@ -107,7 +107,7 @@ def same(value: Any, wanted: Any) -> Result:
     return Result.PASS if type(value) is type(wanted) and value == wanted else Result.FAIL
 
 
-def shown(key: str, value: Any) -> str:
+def shown(key: str, value: Value) -> str:
     """Return a value as it may be shown beside its key."""
     if hint_of(key) is Hint.SECRET and value is not None:
         return "***"

@@ -13,6 +13,7 @@ from ledger.configuration import patterns
 from ledger.configuration.names import Hint, hint_of
 from ledger.domain.errors import BadInput
 from ledger.domain.values.fingerprints import child_key, key_path
+from ledger.domain.values.shapes import is_mapping, is_tuple
 from ledger.preflight.context import Scalar
 from ledger.preflight.fields import PLACEHOLDER, RESOLVED
 from ledger.preflight.specs import Check
@@ -126,21 +127,21 @@ def _data(check: Check) -> dict[str, Any]:
 def _texts(value: Any, key: str) -> Iterator[tuple[str, str]]:
     if isinstance(value, str):
         yield key, value
-    elif isinstance(value, dict):
+    elif is_mapping(value):
         for name, item in value.items():
             if key or name not in _NOT_PUT_IN:
                 yield from _texts(item, child_key(key, name))
-    elif isinstance(value, tuple):
+    elif is_tuple(value):
         for index, item in enumerate(value):
             yield from _texts(item, f"{key}[{index}]")
 
 
 def _put_in(check: Check, key: str, value: Any, params: Mapping[str, Scalar]) -> Any:
-    if isinstance(value, dict):
+    if is_mapping(value):
         return {
             name: _put_in(check, child_key(key, name), item, params) for name, item in value.items()
         }
-    if isinstance(value, tuple):
+    if is_tuple(value):
         return tuple(
             _put_in(check, f"{key}[{index}]", item, params) for index, item in enumerate(value)
         )

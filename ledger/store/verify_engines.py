@@ -86,7 +86,7 @@ def _in_processes(dsn: str, role: str, stretches: Sequence[Stretch], tell: Tell)
     alone = threading.active_count() == 1 and "fork" in multiprocessing.get_all_start_methods()
     context: Any = multiprocessing.get_context("fork" if alone else "spawn")
     ends: dict[Connection, int] = {}
-    processes = []
+    processes: list[Any] = []
     for number, stretch in enumerate(stretches):
         mine, theirs = context.Pipe(duplex=False)
         process = context.Process(target=_work, args=(theirs, dsn, role, stretch), daemon=True)

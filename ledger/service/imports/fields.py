@@ -17,6 +17,7 @@ import orjson
 from ledger.configuration.keys import KeyProvider
 from ledger.configuration.names import Hint, hint_of
 from ledger.configuration.secrets import Findings, redact_text
+from ledger.domain.values.shapes import is_list, is_mapping
 
 EXACT_MAX: Final = 2**53
 """Beyond this a double does not hold every whole number."""
@@ -74,7 +75,7 @@ def json_text(value: Any) -> str:
         return str(value)
     if isinstance(value, float):
         return _number(value)
-    if isinstance(value, dict):
+    if is_mapping(value):
         keys = sorted(value, key=_utf16)
         return "{" + ",".join(f"{_key_text(key)}:{json_text(value[key])}" for key in keys) + "}"
     return "[" + ",".join(map(json_text, value)) + "]"
@@ -82,7 +83,7 @@ def json_text(value: Any) -> str:
 
 def _plain_text(value: Any) -> str | None:
     """Return the text of a value that can't be a secret under a plain name; None: look closer."""
-    kind = type(value)
+    kind = type(value)  # pyright: ignore[reportUnknownVariableType] -- of anything
     if kind is str:
         return f'"{value}"' if _PLAIN_TEXT(value) else None
     if kind is float:
@@ -116,9 +117,9 @@ def _number(value: float) -> str:
 def _holds_large(value: Any) -> bool:
     if isinstance(value, float):
         return abs(value) >= EXACT_MAX
-    if isinstance(value, dict):
-        return any(_holds_large(item) for item in value.values())
-    return isinstance(value, list) and any(_holds_large(item) for item in value)
+    if is_mapping(value):
+        return any(map(_holds_large, value.values()))
+    return is_list(value) and any(map(_holds_large, value))
 
 
 @lru_cache(maxsize=4096)

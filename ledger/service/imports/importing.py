@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from ledger.domain.errors import BadInput, FileNotRead
 from ledger.domain.state import SystemState
@@ -247,7 +247,7 @@ def _already(ledger: Ledger, source: Source, told: Told) -> Imported | None:
     if not already_read(ledger.recorder.store, source):
         return None
     summary = ledger.recorder.store.get(source.id)
-    data = summary.data if summary is not None else {}
+    data: Mapping[str, Any] = summary.data if summary is not None else {}
     return Imported(
         source=source,
         records=data["records"],

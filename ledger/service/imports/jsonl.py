@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import orjson
 
+from ledger.domain.values.shapes import is_mapping
 from ledger.service.imports.base import BadRecord, Problem, shown
 from ledger.service.imports.lines import decoded
 from ledger.service.imports.times import SECOND_TIME_ROUND, InOrder, Zone
@@ -78,7 +79,7 @@ def _activity(number: int, line: bytes, times: InOrder) -> Activity:
             " (the file may end in the middle of a line)" if error.pos >= len(error.doc) - 1 else ""
         )
         raise BadRecord(f"is not JSON: {error.msg}{cut}") from None
-    if not isinstance(record, dict):
+    if not is_mapping(record):
         raise BadRecord(f"must be a JSON object, not {shown(record)}")
     kind = _kind(record)
     at, naive, second = _time(record, times)

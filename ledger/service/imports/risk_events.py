@@ -76,7 +76,7 @@ def _header(text: _Text) -> tuple[list[str], str, int]:
     except BadRecord as bad:
         raise BadInput(f"Line 1 {bad}.", hint="Save the file as CSV in UTF-8.") from None
     separator = max(_SEPARATORS, key=line.count)
-    names = [name.strip() for name in next(csv.reader([line], delimiter=separator), [])]
+    names = [name.strip() for name in next(csv.reader([line], delimiter=separator), list[str]())]
     lowered = [name.lower() for name in names]
     if not any(names):
         raise BadInput("Line 1 is empty.", hint="A header is expected: timestamp,event,…")

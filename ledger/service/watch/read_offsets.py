@@ -19,8 +19,8 @@ def recall(home: Path, system: str) -> dict[str, Place]:
     """Return, by metric source, how far it was read; nothing where that is not known."""
     try:
         content = files.read_bounded(_file(home, system), bytes_max=BYTES_MAX)
-        known = orjson.loads(content) if content is not None else {}
-        return {name: place for name, one in known.items() if (place := _place(one))}
+        kept: dict[str, Any] = orjson.loads(content) if content is not None else {}
+        return {name: place for name, one in kept.items() if (place := _place(one))}
     except (LedgerError, ValueError, TypeError, AttributeError, LookupError):
         return {}  # then the end of each file is read again
 
