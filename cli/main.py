@@ -7,71 +7,64 @@ import os
 import sys
 import threading
 from contextlib import suppress
+from difflib import get_close_matches
 from importlib import import_module
+from keyword import iskeyword
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
 from cli import collecting
+from cli.output import say
+from cli.terminal import Terminal
 from ledger.domain.errors import LedgerError, UnknownSystem
+from runtime.settings import resolve_actor, settings_of
 
-# command -> (module in cli.commands, attribute, one-line help). Modules are imported when their command
-# runs: `rollout pause` must not wait for DuckDB.
-COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
-    "init": ("setup", "init", "Make the ledger, or bring it up to this version."),
-    "doctor": ("setup", "doctor", "Tell what is in use, and whether it works."),
-    "version": ("setup", "version", "Tell the version."),
-    "completion": ("setup", "completion", "Print the tab completion script for a shell."),
-    "demo": ("demo", "demo", "Play a whole rollout on an embedded Postgres, and show it."),
-    "system": ("system", "system", "Register systems and show them."),
-    "status": ("status", "status", "Show the current state of a system, or of all."),
-    "log": ("log", "log", "Show what happened: who, when, what, why."),
-    "show": ("log", "show", "Show one event, whole."),
-    "at": ("at", "at", "Show a system's state as of a moment."),
-    "explain": ("explain", "explain", "Tell why a system is in the state it is in."),
-    "config": ("config", "config", "Keep, compare, apply and blame configurations."),
-    "fingerprint": (
-        "fingerprint",
-        "fingerprint",
-        "Print a configuration's fingerprint; needs no ledger.",
-    ),
-    "switch": ("modes", "switch", "Switch a system's mode."),
-    "pause": ("modes", "pause", "Pause a system. Works without Postgres too."),
-    "resume": ("modes", "resume", "Bring a paused system back to mock."),
-    "rollback": ("rollback", "rollback", "Go back to a prior configuration, byte for byte."),
-    "recover": (
-        "recover",
-        "recover",
-        "Finish or give up what was begun; tell what to resume from.",
-    ),
-    "drift": ("recover", "drift", "Compare the world with the ledger, key by key."),
-    "watch": ("watch", "watch", "Watch over a system by its plan: evaluate, act, record."),
-    "run": ("run", "run", "Run a program under supervision: checks, countdown, record, report."),
-    "preflight": ("preflight", "preflight", "Run the plan's checks, and record the verdict."),
-    "phase": ("phase", "phase", "Enter, advance, hold and abort the plan's phases."),
-    "gate": ("gate", "gate", "Evaluate exit gates; waive, break the glass."),
-    "approve": ("approve", "approve", "Ask for approvals, give and deny them."),
-    "profile": ("profile", "profile", "Read, adopt and show rollout plans."),
-    "rules": ("rules", "rules", "Check alert rules."),
-    "alert": ("alert", "alert", "Raise, list, acknowledge and resolve alerts."),
-    "incident": ("incident", "incident", "Open, list, note, close and export incidents."),
-    "mitigation": ("mitigation", "mitigation", "Put mitigations in force, list and lift them."),
-    "metrics": ("metrics", "metrics", "Record measured values."),
-    "report": ("report", "report", "Write reports, derived from the ledger."),
-    "stats": ("stats", "stats", "Show time in mode, time to restore, change failures, rollbacks."),
-    "sql": ("sql", "sql", "Ask the audit replica in SQL."),
-    "projections": ("projections", "projections", "Show, rebuild and verify the read models."),
-    "verify": ("verify", "verify", "Recompute the hash chain and name the first bad position."),
-    "checkpoint": (
-        "verify",
-        "checkpoint",
-        "Write the log's position, hash and time, to keep elsewhere.",
-    ),
-    "export": ("export", "export", "Write the log to files: the archive, and for other programs."),
-    "backup": ("backup", "backup", "Make, try, restore and prune backups of the ledger."),
-    "server": ("server", "server", "Look after the embedded PostgreSQL: is it up, stop it."),
-    "import": ("import_", "import_", "Bring in a past: change logs, git history, audit files."),
+# command -> (module in cli.commands, one-line help). Modules are imported when their command runs:
+# `rollout pause` must not wait for DuckDB.
+COMMANDS: Final = {
+    "init": ("setup", "Make the ledger, or bring it up to this version."),
+    "doctor": ("setup", "Tell what is in use, and whether it works."),
+    "version": ("setup", "Tell the version."),
+    "completion": ("setup", "Print the tab completion script for a shell."),
+    "demo": ("demo", "Play a whole rollout on an embedded Postgres, and show it."),
+    "system": ("system", "Register systems and show them."),
+    "status": ("status", "Show the current state of a system, or of all."),
+    "log": ("log", "Show what happened: who, when, what, why."),
+    "show": ("log", "Show one event, whole."),
+    "at": ("at", "Show a system's state as of a moment."),
+    "explain": ("explain", "Tell why a system is in the state it is in."),
+    "config": ("config", "Keep, compare, apply and blame configurations."),
+    "fingerprint": ("fingerprint", "Print a configuration's fingerprint; needs no ledger."),
+    "switch": ("modes", "Switch a system's mode."),
+    "pause": ("modes", "Pause a system. Works without Postgres too."),
+    "resume": ("modes", "Bring a paused system back to mock."),
+    "rollback": ("rollback", "Go back to a prior configuration, byte for byte."),
+    "recover": ("recover", "Finish or give up what was begun; tell what to resume from."),
+    "drift": ("recover", "Compare the world with the ledger, key by key."),
+    "watch": ("watch", "Watch over a system by its plan: evaluate, act, record."),
+    "run": ("run", "Run a program under supervision: checks, countdown, record, report."),
+    "preflight": ("preflight", "Run the plan's checks, and record the verdict."),
+    "phase": ("phase", "Enter, advance, hold and abort the plan's phases."),
+    "gate": ("gate", "Evaluate exit gates; waive, break the glass."),
+    "approve": ("approve", "Ask for approvals, give and deny them."),
+    "profile": ("profile", "Read, adopt and show rollout plans."),
+    "rules": ("rules", "Check alert rules."),
+    "alert": ("alert", "Raise, list, acknowledge and resolve alerts."),
+    "incident": ("incident", "Open, list, note, close and export incidents."),
+    "mitigation": ("mitigation", "Put mitigations in force, list and lift them."),
+    "metrics": ("metrics", "Record measured values."),
+    "report": ("report", "Write reports, derived from the ledger."),
+    "stats": ("stats", "Show time in mode, time to restore, change failures, rollbacks."),
+    "sql": ("sql", "Ask the audit replica in SQL."),
+    "projections": ("projections", "Show, rebuild and verify the read models."),
+    "verify": ("verify", "Recompute the hash chain and name the first bad position."),
+    "checkpoint": ("verify", "Write the log's position, hash and time, to keep elsewhere."),
+    "export": ("export", "Write the log to files: the archive, and for other programs."),
+    "backup": ("backup", "Make, try, restore and prune backups of the ledger."),
+    "server": ("server", "Look after the embedded PostgreSQL: is it up, stop it."),
+    "import": ("import_", "Bring in a past: change logs, git history, audit files."),
 }
 
 
@@ -82,10 +75,11 @@ class _Commands(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        known = COMMANDS.get(cmd_name)
-        if known is None:
+        if cmd_name not in COMMANDS:
             return None
-        command: click.Command = getattr(import_module(f"cli.commands.{known[0]}"), known[1])
+        module = import_module(f"cli.commands.{COMMANDS[cmd_name][0]}")
+        name = f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name
+        command: click.Command = getattr(module, name)
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -101,24 +95,25 @@ class _Commands(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing one."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, help_) for name, (_, _, help_) in COMMANDS.items()])
+            formatter.write_dl([(name, help_) for name, (_, help_) in COMMANDS.items()])
 
 
-def _tell_version(context: click.Context) -> None:
-    from cli.version import version_text
+def _tell_version(context: click.Context, _option: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        from cli.version import (
+            version_text,  # it loads the core, which `rollout --help` needs none of
+        )
 
-    click.echo(version_text())
-    context.exit()
+        click.echo(version_text())
+        context.exit()
 
 
 def _nearest_system(context: click.Context, name: str) -> str | None:
-    import difflib
-
     try:
-        known = context.obj.systems()
+        systems = context.obj.systems()
     except Exception:  # noqa: BLE001 -- a courtesy; whatever keeps it from being paid, the error is told
         return None
-    return next(iter(difflib.get_close_matches(name, known, n=1)), None)
+    return next(iter(get_close_matches(name, systems, n=1)), None)
 
 
 class _Home(click.Path):
@@ -144,7 +139,7 @@ class _Home(click.Path):
 )  # fmt: skip
 @click.option(
     "-V", "--version", is_flag=True, is_eager=True, expose_value=False, help="Tell the version, and exit.",
-    callback=lambda context, _option, wanted: _tell_version(context) if wanted else None,
+    callback=_tell_version,
 )  # fmt: skip
 @click.pass_context
 def cli(context: click.Context, home: Path | None, dsn: str | None, actor: str | None) -> None:
@@ -157,9 +152,7 @@ def cli(context: click.Context, home: Path | None, dsn: str | None, actor: str |
       rollout switch bot --to mock --reason rehearsal
       rollout status bot
     """
-    from cli.terminal import Terminal
     from ledger.store.dsn import dsn_from_option
-    from runtime.settings import settings_of
     from runtime.wiring import Runtime
 
     if context.invoked_subcommand == "pause":
@@ -175,9 +168,6 @@ def cli(context: click.Context, home: Path | None, dsn: str | None, actor: str |
 
 def _actor_for_pause(context: click.Context, actor: str | None) -> str | None:
     """Return who pauses: the login, where the environment names nobody that there can be (I33)."""
-    from cli.output import say
-    from runtime.settings import resolve_actor
-
     if context.get_parameter_source("actor") is not click.core.ParameterSource.ENVIRONMENT:
         return actor
     try:
@@ -204,7 +194,7 @@ def main(arguments: list[str] | None = None) -> None:
 
             error = explained(error)
         error.show()
-        sys.exit(2 if error.exit_code == 2 else error.exit_code)
+        sys.exit(error.exit_code)
     except BrokenPipeError:
         # The reader (head, less) has gone: not our error. Keep Python from complaining at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -212,17 +202,14 @@ def main(arguments: list[str] | None = None) -> None:
     except Exception as error:  # the last net; the cause is shown when asked for
         if os.environ.get("ROLLOUT_DEBUG"):
             raise
-        known = _known(error)
-        if known is not None:
-            _fail(*known)
-        _fail(
+        _fail(*(_foreseen(error) or (
             f"Something went wrong that should not: {type(error).__name__}.",
             "Run it again with ROLLOUT_DEBUG=1 and report what it prints.",
             1,
-        )
+        )))  # fmt: skip
 
 
-def _known(error: Exception) -> tuple[str, str | None, int] | None:
+def _foreseen(error: Exception) -> tuple[str, str | None, int] | None:
     """Return the message, the hint and the exit code of an error that comes from outside."""
     if isinstance(error, OSError):
         fault = (error.strerror or "it failed").lower()
@@ -233,8 +220,8 @@ def _known(error: Exception) -> tuple[str, str | None, int] | None:
             return f"What it prints can't be written: {fault}.", hint, 1
     if isinstance(error, RuntimeError) and str(error) == "Query interrupted":
         return "Interrupted.", None, 130  # DuckDB's own answer to Ctrl-C
-    known = _from_the_database(error)
-    return (known.message, known.hint, known.exit_code) if known is not None else None
+    told = _from_the_database(error)
+    return (told.message, told.hint, told.exit_code) if told is not None else None
 
 
 def _from_the_database(error: Exception) -> LedgerError | None:
@@ -254,8 +241,6 @@ def _fail(message: str, hint: str | None, code: int) -> Any:
 
 
 def _tell(message: str, hint: str | None) -> None:
-    from cli.output import say
-
     say(f"rollout: {message}", colour="red")
     if hint:
         say(f"  next: {hint}")
@@ -271,11 +256,8 @@ def _written_out(code: int | str | None) -> int | str | None:
     except OSError as error:
         if not code:
             code = 1
-            message, hint, _ = _known(error) or (
-                f"What it prints can't be written: {error}.",
-                None,
-                1,
-            )
+            unforeseen = (f"What it prints can't be written: {error}.", None, 1)
+            message, hint, _ = _foreseen(error) or unforeseen
             _tell(message, hint)
     else:
         return code

@@ -61,26 +61,15 @@ def _output(_context: click.Context, _parameter: click.Parameter, value: str) ->
     return Output(value)  # type: ignore[arg-type] -- click.Choice has checked it
 
 
-output = click.option(
-    "-o",
-    "--output",
-    type=click.Choice(FORMS),
-    default="table",
-    callback=_output,
-    envvar="ROLLOUT_OUTPUT",
-    show_envvar=True,
-    help="How results are printed.",
-)
-output_or_table = click.option(
-    "-o",
-    "--output",
-    type=_FormOrTable(FORMS),
-    default="table",
-    callback=_output,
-    envvar="ROLLOUT_OUTPUT",
-    show_envvar=True,
-    help="How results are printed.",
-)
+def _form_option(kind: click.Choice[str]) -> Callable[[F], F]:
+    return click.option(
+        "-o", "--output", type=kind, default="table", callback=_output, envvar="ROLLOUT_OUTPUT",
+        show_envvar=True, help="How results are printed.",
+    )  # fmt: skip
+
+
+output = _form_option(click.Choice(FORMS))
+output_or_table = _form_option(_FormOrTable(FORMS))
 output_or_parquet = click.option(
     "-o",
     "--output",

@@ -5,9 +5,9 @@ from __future__ import annotations
 import platform
 import sys
 
+from ledger.service.core.creation import PROGRAM_VERSION
+
 
 def version_text() -> str:
     """Return the program's version, and what it runs on."""
-    from ledger.service.core.creation import PROGRAM_VERSION
-
     return f"rollout-ledger {PROGRAM_VERSION} (Python {platform.python_version()}, {sys.platform})"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import closing
 from pathlib import Path
 from typing import Final
@@ -13,18 +12,12 @@ from cli import options
 from cli.archive_check import verify_archive
 from cli.call import Call, command, pass_call
 from cli.output import Output, say
-from ledger.domain.clock import Clock
 from ledger.domain.errors import IntegrityFailure, UsageError
 from ledger.store import checkpoint as checkpoints, verify as verification
 from ledger.store.postgres import PostgresStore
-from ledger.store.verify import Engine
 from runtime.verification import by_duckdb, for_reading
 
 COMMANDLINE: Final = click.core.ParameterSource.COMMANDLINE
-FIRST_WORD_SECONDS: Final = 1.0
-"""A verification that is done sooner says nothing on the way."""
-TERMINAL_SECONDS: Final = 0.2
-LOG_SECONDS: Final = 10.0
 
 
 @command("verify")
@@ -80,16 +73,13 @@ def verify(
         raise UsageError("--checkpoint and --from both say where to start: give one of them.")
     checkpoint = checkpoints.read(checkpoint_file) if checkpoint_file is not None else None
     dsn, role = for_reading(call.runtime)
-    chosen: Engine = (
-        by_duckdb(call.runtime.settings.home)
-        if engine == "duckdb"
-        else verification.ENGINES[engine]
-    )
-    progress = _Progress(call.runtime.clock)
+    engines = {**verification.ENGINES, "duckdb": by_duckdb(call.runtime.settings.home)}
+    began = call.runtime.clock.monotonic()
     report = verification.verify(
-        dsn, role=role, engine=chosen, checkpoint=checkpoint, first=first or 1, tell=progress.tell
-    )
-    seconds = progress.finish()
+        dsn, role=role, engine=engines[engine], checkpoint=checkpoint, first=first or 1,
+        tell=call.runtime.progress("verifying"),
+    )  # fmt: skip
+    seconds = call.runtime.clock.monotonic() - began
     problem = report.problem
     record = {
         "sound": problem is None,
@@ -147,34 +137,3 @@ def checkpoint(call: Call, out: Path | None) -> None:
         return
     taken.write(out)
     say(f"{out}: position {taken.position}, {taken.chain.hex()[:16]}…")
-
-
-class _Progress:
-    """Tells on stderr how far a long verification is, how fast, and how long it will take."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._started = clock.monotonic()
-        self._on_terminal = sys.stderr.isatty()
-        self._next = self._started + FIRST_WORD_SECONDS
-        self._shown = False
-
-    def tell(self, count: int, total: int) -> None:
-        """Show that ``count`` of ``total`` events are done, unless that was told a moment ago."""
-        now = self._clock.monotonic()
-        if now < self._next:
-            return
-        self._next = now + (TERMINAL_SECONDS if self._on_terminal else LOG_SECONDS)
-        rate = count / (now - self._started)
-        left = (total - count) / rate if rate else 0
-        text = f"{count:,} of {total:,} events, {rate:,.0f} a second, {left:,.0f} s left"
-        click.echo(
-            f"\r{text}\x1b[K" if self._on_terminal else text, err=True, nl=not self._on_terminal
-        )
-        self._shown = True
-
-    def finish(self) -> float:
-        """Leave the line; return the seconds that it took."""
-        if self._shown and self._on_terminal:
-            click.echo("\r\x1b[K", err=True, nl=False)
-        return self._clock.monotonic() - self._started

@@ -48,7 +48,7 @@ def test_every_option_says_what_it_does() -> None:
 
 def test_the_list_of_commands_says_what_the_commands_say() -> None:
     """`rollout --help` loads no command, so its one-liners stand in a table, which must be true."""
-    for name, (_, _, text) in COMMANDS.items():
+    for name, (_, text) in COMMANDS.items():
         first_line = (_commands()[f"rollout {name}"].help or "").strip().partition("\n")[0]
         assert text
         assert first_line

@@ -26,7 +26,7 @@ def test_long_work_says_a_line_now_and_then(capsys: pytest.CaptureFixture[str]) 
     out, err = capsys.readouterr()
     assert out == ""
     assert err.splitlines() == [
-        "copying: 1,000 of 12,000",
-        "copying: 6,000 of 12,000",
-        "copying: 11,000 of 12,000",
+        "copying: 1,000 of 12,000, 1,000 a second, 11 s left",
+        "copying: 6,000 of 12,000, 1,000 a second, 6 s left",
+        "copying: 11,000 of 12,000, 1,000 a second, 1 s left",
     ]
