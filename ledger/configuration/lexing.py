@@ -6,7 +6,6 @@ words here. What the words mean is still decided by those readers alone.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from typing import Final
@@ -36,28 +35,6 @@ def first_bare(word: re.Pattern[str], text: str, wanted: re.Pattern[str]) -> int
     for match in word.finditer(text):
         if match.lastgroup == "bare" and wanted.fullmatch(match.group()):
             return match.start()
-    return None
-
-
-def repeated_json_key(text: str) -> tuple[int, int, str] | None:
-    """The offsets of the first key that one JSON object has twice, earlier and later, and its text.
-
-    The text must be valid JSON.
-    """
-    objects: list[dict[str, int] | None] = []
-    pending: re.Match[str] | None = None
-    for match in JSON_WORD.finditer(text):
-        word = match.group()
-        if word in "{[":
-            objects.append({} if word == "{" else None)
-        elif word in "}]":
-            _ = objects.pop()
-        elif word == ":" and pending is not None:
-            seen = objects[-1]
-            key = _decoded(pending.group())
-            if seen is not None and seen.setdefault(key, pending.start()) != pending.start():
-                return seen[key], pending.start(), key
-        pending = match if match.lastgroup == "string" else None
     return None
 
 
@@ -97,7 +74,3 @@ def toml_comments(text: str) -> Iterator[tuple[int, int]]:
     for match in TOML_WORD.finditer(text):
         if match.lastgroup == "comment":
             yield match.span()
-
-
-def _decoded(word: str) -> str:
-    return str(json.loads(word))

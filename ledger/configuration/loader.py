@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
-from ledger.configuration import lexing
+from ledger.configuration import braces, ini_format, lexing, line_formats
 from ledger.configuration.source import Format, Source
 from ledger.configuration.times import tagged
 from ledger.domain.errors import BadInput
@@ -108,27 +108,17 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _repeated(source: Source, unfit: _Unfit) -> BadInput:
-    found = lexing.repeated_json_key(lexing.plain_json(source.text))
-    if found is None:
-        return BadInput(f"{source.name}: {unfit.problem}")
-    first, second, key = found
-    line, _ = lexing.line_and_column(source.text, first)
-    return BadInput(
-        f"{source.where(second)}: the key {shortened(key_path([key]))} is set twice, first on line {line}",
-        hint="keep one of the two",
-    )
+    for first, again, path in braces.outline(source).repeated:
+        return braces.repeated(source, first, again, path[-1:])
+    return BadInput(f"{source.name}: {unfit.problem}")
 
 
 def _parse_json5(source: Source) -> Value:
-    from ledger.configuration import braces
-
     value = braces.read_json5(source)
     return _checked(source, value, lexing.JSON_WORD, _JSON_NOT_FINITE, False)
 
 
 def _parse_hjson(source: Source) -> Value:
-    from ledger.configuration import braces
-
     try:
         value = braces.read_hjson(source)
     except braces.TwiceHere:
@@ -139,15 +129,7 @@ def _parse_hjson(source: Source) -> Value:
     return _checked(source, value, lexing.JSON_WORD, _JSON_NOT_FINITE, half_surrogates)
 
 
-def _parse_ini(source: Source) -> Value:
-    from ledger.configuration import ini_format
-
-    return ini_format.read(source)
-
-
 def _parse_lines(source: Source) -> Value:
-    from ledger.configuration import line_formats
-
     value = line_formats.read(source)
     half_surrogates = _HALF_SURROGATE.search(source.text) is not None
     return _checked(source, value, lexing.JSON_WORD, _JSON_NOT_FINITE, half_surrogates)
@@ -304,7 +286,7 @@ _READERS: Final[Mapping[Format, Callable[[Source], Value]]] = {
     "json5": _parse_json5,
     "hjson": _parse_hjson,
     "toml": _parse_toml,
-    "ini": _parse_ini,
+    "ini": ini_format.read,
     "properties": _parse_lines,
     "env": _parse_lines,
 }

@@ -211,14 +211,12 @@ def _inserted(
 ) -> str:
     """Return the text with the missing keys at the end of the mapping that ``above`` leads to."""
     text = source.text
-    if source.format in places.OUTLINED or (
-        source.format == "json" and not places.is_plain_json(source)
-    ):
+    if source.format in places.OUTLINED:
         return room.with_entry(source, tuple(above), missing, _scalar(value, source, key), key)
     import yaml
 
     library: Any = yaml  # its types are partial
-    try:  # JSON is YAML as far as places go; what it means is checked by its own reader
+    try:
         root = library.compose(text, Loader=yaml.SafeLoader)
     except (yaml.YAMLError, RecursionError):
         raise _unfit(source, key) from None
@@ -274,8 +272,9 @@ def _block(names: Sequence[str], value: Plain, source: Source, key: str, column:
 
 
 def _flow(names: Sequence[str], value: Plain, source: Source, key: str) -> str:
-    quoted = [json.dumps(name) if source.format == "json" else _key(name) for name in names]
-    return ": {".join(quoted) + f": {_scalar(value, source, key)}" + "}" * (len(names) - 1)
+    return (
+        ": {".join(map(_key, names)) + f": {_scalar(value, source, key)}" + "}" * (len(names) - 1)
+    )
 
 
 def _key(name: str) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from ledger.configuration import lexing, loader
+from ledger.configuration import braces, ini_format, lexing, line_formats, loader
 from ledger.configuration.outline import Outline, Path
 from ledger.configuration.patterns import Span
 from ledger.configuration.source import TEXTS_ONLY, Format, Source
@@ -43,10 +43,8 @@ def maybe_comments(source: Source) -> list[str]:
 
 def comments(source: Source) -> list[Span]:
     """The spans of the comments, in order."""
-    if source.format == "json":
-        return [] if is_plain_json(source) else list(lexing.json_comments(source.text))
     if source.format in OUTLINED:
-        return outline(source).comments
+        return [] if is_plain_json(source) else outline(source).comments
     if source.format == "toml":
         return list(lexing.toml_comments(source.text))
     from ledger.configuration import yaml_tree
@@ -67,39 +65,33 @@ def leaves(source: Source, wanted: Mapping[Path, Value]) -> dict[Path, Span]:
     if source.format == "yaml":
         return _yaml_leaves(source, wanted)
     if source.format in OUTLINED:
-        known = outline(source).leaves
-        return {path: known[path] for path in wanted if path in known}
+        written = outline(source).leaves
+        return {path: written[path] for path in wanted if path in written}
     return _marked_leaves(source, wanted)
 
 
-OUTLINED: Final[frozenset[Format]] = frozenset({"json5", "hjson", "ini", "properties", "env"})
-"""Formats that have an outline, because their readers give no positions. So has JSON with comments."""
+OUTLINED: Final[frozenset[Format]] = frozenset(
+    {"json", "json5", "hjson", "ini", "properties", "env"}
+)
+"""Formats that have an outline, because their readers give no positions."""
 
 
 def outline(source: Source) -> Outline:
     """Where everything stands in a text of a format that has an outline."""
     if source.format == "ini":
-        from ledger.configuration import ini_format
-
         return ini_format.outline(source)
-    if source.format in TEXTS_ONLY:
-        from ledger.configuration import line_formats
-
-        return line_formats.outline(source)
-    from ledger.configuration import braces
-
-    return braces.outline(source)
+    return (line_formats if source.format in TEXTS_ONLY else braces).outline(source)
 
 
 def rules_of(source: Source) -> int:
     """The first version of the fingerprint's rules that reads a text of this kind."""
-    if source.format == "json":
-        return 1 if is_plain_json(source) else 2
-    return 2 if source.format in OUTLINED else 1
+    return 2 if source.format in OUTLINED and not is_plain_json(source) else 1
 
 
 def is_plain_json(source: Source) -> bool:
-    """Whether a JSON text is read as it is, without comments and trailing commas."""
+    """Whether a text is JSON as it is, without comments and trailing commas."""
+    if source.format != "json":
+        return False
     if "/" not in source.text and not _TRAILING_COMMA.search(source.text):
         return True
     try:
@@ -152,7 +144,7 @@ def _node_at(root: Node, path: Path) -> Node | None:
 
 
 def _marked_leaves(source: Source, wanted: Mapping[Path, Value]) -> dict[Path, Span]:
-    """Put a mark in the place of every word that means a wanted value; read; see where they went.
+    """Put a mark in the place of every word of TOML that means a wanted value; read; see where they went.
 
     So the reader of the standard library, which gives no positions, says what each word belongs to.
     """
@@ -176,26 +168,20 @@ def _marked_leaves(source: Source, wanted: Mapping[Path, Value]) -> dict[Path, S
 def _words_meaning(source: Source, wanted: Mapping[Path, Value]) -> Iterator[Span]:
     texts = {value for value in wanted.values() if isinstance(value, str)}
     numbers = {leaf_text(value) for value in wanted.values() if not isinstance(value, str)}
-    word = lexing.JSON_WORD if source.format == "json" else lexing.TOML_WORD
-    text = source.text
-    if source.format == "json" and not is_plain_json(source):
-        text = lexing.plain_json(text)
-    for match in word.finditer(text):
+    for match in lexing.TOML_WORD.finditer(source.text):
         if match.lastgroup == "string":
-            if texts and _meaning(match.group(), source.format) in texts:
+            if texts and _meaning(match.group()) in texts:
                 yield match.span()
         elif match.lastgroup == "bare" and numbers:
-            value = _meaning(match.group(), source.format)
+            value = _meaning(match.group())
             if isinstance(value, int | float) and leaf_text(value) in numbers:
                 yield match.span()
 
 
-def _meaning(word: str, file_format: str) -> object:
+def _meaning(word: str) -> object:
     if word[0] in "\"'" and "\\" not in word and word[:3] not in {'"""', "'''"}:
         return word[1:-1]
     try:
-        if file_format == "json":
-            return json.loads(word)
         return tomllib.loads(f"x = {word}")["x"]
     except ValueError:
         return None
