@@ -47,7 +47,7 @@ NAMES: Final = frozenset(
         "rebuild.before_swap",
         "rebuild.after_swap",
         "catch_up.after_batch",
-        "run.after_start_record",
+        "run.after_intent",
         "watch.after_evaluate",
         "watch.before_act",
         "watch.after_act",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import socket
 from pathlib import Path
 from typing import Final
 
@@ -14,8 +13,7 @@ import orjson
 from cli import collecting, options
 from cli.call import Call, pass_call
 from cli.output import say
-from ledger.domain.errors import BadInput, GateClosed, Inconclusive, LedgerError, LedgerUnreachable
-from ledger.domain.events import RunStarted, RunStopped
+from ledger.domain.errors import GateClosed, Inconclusive, LedgerError, LedgerUnreachable
 from ledger.domain.gates.verdicts import Verdict
 from ledger.domain.state import SystemState
 from ledger.domain.values.fingerprints import flatten
@@ -27,14 +25,12 @@ from ledger.service.core.plan_in_force import plan_of
 from ledger.service.core.recorder import Origin
 from ledger.service.core.session import Ledger
 from ledger.service.gates import preflight
-from ledger.service.runs import environment, run as running, supervisor
-from ledger.service.runs.supervisor import Ended
+from ledger.service.runs import run as running, start as starting, supervisor
+from ledger.service.runs.start import RunResult
 from runtime import backups
 from runtime.wiring import Runtime
 
 COUNTDOWN_SECONDS: Final = 5
-NOT_STARTED: Final = 126
-"""What a shell says of a program that is there and can't be started."""
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
@@ -74,7 +70,7 @@ def run(
     tag = named or f"{now:%Y%m%d_%H%M%S}_{call.system.replace('/', '-')}"
     call.runtime.offline_ledger.recorder.require_plain(tag, "run tag")
     origin = call.origin
-    with running.alone_here(call.runtime.offline_ledger, call.system, tag) as lock:
+    with starting.alone_here(call.runtime.offline_ledger, call.system, tag) as lock:
         code = _run(
             call.runtime,
             call.system,
@@ -101,37 +97,25 @@ def _run(
     *,
     backup: bool,
 ) -> int:
-    halted: str | None = None
+    away = False
     try:
         ledger = runtime.ledger
         _prepare(runtime, ledger, system, origin, out, backup=backup)
     except LedgerUnreachable as problem:
         say(f"warning: {problem.message.rstrip('.')}. The system is put into paused/halt.")
-        ledger = runtime.offline_ledger
-        halted = running.halt_without_ledger(ledger, system, origin, problem, say)
-    away = halted is not None
+        ledger, away = runtime.offline_ledger, True
+        starting.halt(ledger, system, origin, problem, say)
     _count_down(runtime, countdown)
-    # Only now: somebody may have paused it, or taken its configuration back, while we counted.
-    state = running.state_before_start(ledger, system, away=away)
-    configured = {} if away else environment.of_configuration(ledger, state)
-    environment.require_agreement(configured, os.environ)
-    mode = halted or running.restore_mode(ledger, state, say)
-    told = running.facts(state, tag, mode, runtime.clock.now())
-    running.write_out(out, {"run_tag.txt": f"{tag}\n".encode(), "run.json": running.as_json(told)})
-    click.echo(running.first_line(told))
-    started = _started(ledger, state, tag, command, mode)
-    given = environment.whole(os.environ, environment.told_of_run(told, state), configured)
-    with supervisor.Program(command, given, runtime.clock, say, lock) as program:
-        try:
-            ended = program.run(
-                lambda: running.record_start(ledger, system, started, origin, away=away)
-            )
-        except BadInput:
-            never = RunStopped(run=tag, exit_code=NOT_STARTED, seconds=0)
-            running.record(ledger, system, [never], origin, away=away)
-            raise
-        _stop(runtime, ledger, state, tag, ended, origin, out, away=away)
-    return ended.exit_status
+    with contextlib.ExitStack() as held:
+        program = supervisor.Program(command, runtime.clock, say, lock)
+        start = starting.RunStart(tag, command, program, held, out, say, click.echo)
+        # Only now: somebody may have paused it, or taken its configuration back, while we counted.
+        if away:
+            result = starting.start_without_ledger(ledger, system, start, origin)
+        else:
+            result = starting.start(ledger, system, start, origin)
+        _report_end(runtime, ledger, tag, result, out)
+    return result.ended.exit_status
 
 
 def _prepare(
@@ -139,11 +123,10 @@ def _prepare(
 ) -> None:
     """Finish what a crash left, run the checks, keep a way back, show what is at stake."""
     state = ledger.load(system)
-    running.require_alone(ledger, state)
-    crash = running.crashed_before(state)
+    starting.require_alone(ledger, state)
+    crash = starting.finish(ledger, system, origin)
     if crash is not None:
-        say(f"warning: the run {crash.run} ended without a word: {crash.explanation}")
-        running.record(ledger, system, [crash], origin)
+        say(f"warning: {crash}")
     recovery.recover(ledger, system, origin)
     state = ledger.load(system)
     _require_go(runtime, state, origin)
@@ -213,44 +196,17 @@ def _count_down(runtime: Runtime, seconds: int) -> None:
         runtime.clock.sleep(0.999)
 
 
-def _started(
-    ledger: Ledger, state: SystemState, tag: str, command: tuple[str, ...], mode: str
-) -> RunStarted:
-    name, _, kind = mode.partition("/")
-    return RunStarted(
-        run=tag,
-        command=command,
-        pid=os.getpid(),
-        host=socket.gethostname(),
-        fingerprint=state.fingerprint,
-        profile=state.profile_fingerprint,
-        mode=name,  # type: ignore[arg-type] -- a mode's name
-        pause_kind=kind or None,  # type: ignore[arg-type] -- a kind's name
-        preflight_position=state.preflight.position if state.preflight is not None else None,
-        code=ledger.code_commit(state),
-    )
-
-
-def _stop(
-    runtime: Runtime,
-    ledger: Ledger,
-    state: SystemState,
-    tag: str,
-    ended: Ended,
-    origin: Origin,
-    out: Path,
-    *,
-    away: bool,
-) -> None:
-    """Record how it ended; whatever else goes wrong from here on, the exit code is the program's."""
+def _report_end(runtime: Runtime, ledger: Ledger, tag: str, result: RunResult, out: Path) -> None:
+    """Tell how it ended; whatever else goes wrong from here on, the exit code is the program's."""
+    ended, after = result.ended, result.after
     try:
-        after = running.record(
-            ledger, state.system, [running.outcome(tag, ended)], origin, away=away
-        )
+        if result.problem is not None:
+            say(f"warning: {tag} ended: {ended.told}; {result.problem}")
+            return
         if after is None:
             say("the end of the run is journalled here, until the ledger is back", colour="yellow")
             return
-        report = running.stop_report(ledger, after, state.revision, ended)
+        report = running.stop_report(ledger, after, result.since_revision, ended)
         running.write_out(out, {"stop_report.json": running.as_json({"run_tag": tag, **report})})
         say(f"{tag} ended after {ended.seconds} s: {ended.told}; mode {report['mode']}, "
             f"{len(report['alerts_fired'])} alerts, {report['rollbacks']} rollbacks")  # fmt: skip

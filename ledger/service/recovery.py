@@ -24,6 +24,7 @@ from ledger.service.core.session import Finished, Ledger
 from ledger.service.mitigations import mitigation
 from ledger.service.modes import switch
 from ledger.service.rollbacks import rollback
+from ledger.service.runs import start as runs
 
 DRIFT_ATTEMPTS_MAX: Final = 5
 EDITED_SHOWN_MAX: Final = 5
@@ -62,6 +63,9 @@ def recover(ledger: Ledger, system: str, origin: Origin, *, spooled: int = 0) ->
         finished = ledger.finish_dead_operations(system, origin)
         completed, abandoned, problems = finished.completed, finished.abandoned, finished.problems
         _settle_mitigations(ledger, system, origin, completed, problems)
+        crash = runs.finish_if_dead(ledger, system, replace(origin, channel=Channel.RECOVERY))
+        if crash is not None:
+            abandoned.append(crash)
         state, untold = detect_drift(ledger, system, origin)
         if state.unconfirmed is not None:
             told = state.unconfirmed

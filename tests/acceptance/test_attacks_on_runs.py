@@ -99,8 +99,9 @@ def test_asked_to_stop_before_it_began(tmp_path: Path) -> None:
     code = (
         "import os, signal, sys; from ledger.clock import SystemClock\n"
         "from ledger.service.runs.supervisor import Program\n"
-        "with Program(['touch', sys.argv[1]], os.environ, SystemClock(), print, 0) as program:\n"
-        "    ended = program.run(lambda: os.kill(os.getpid(), signal.SIGINT))\n"
+        "with Program(['touch', sys.argv[1]], SystemClock(), print, 0) as program:\n"
+        "    os.kill(os.getpid(), signal.SIGINT)\n"
+        "    ended = program.run(os.environ)\n"
         "print(ended.told, ended.asked, ended.crashed)"
     )
     touched = tmp_path / "touched"
@@ -125,8 +126,8 @@ def test_a_signal_while_another_one_is_told() -> None:
         "    depth[0] -= 1\n"
         "deaf = ('import os, signal, time; signal.signal(15, signal.SIG_IGN); '\n"
         "    'signal.signal(2, signal.SIG_IGN); os.kill(os.getppid(), 2); time.sleep(60)')\n"
-        "with Program([sys.executable, '-c', deaf], os.environ, SystemClock(), say, 0) as program:\n"
-        "    ended = program.run(lambda: None)\n"
+        "with Program([sys.executable, '-c', deaf], SystemClock(), say, 0) as program:\n"
+        "    ended = program.run(os.environ)\n"
         "print(said, ended.told, ended.asked)"
     )
     told = subprocess.run(python(code), capture_output=True, text=True, check=False, timeout=40)

@@ -36,10 +36,10 @@ def mode(folder: Path) -> Any:
 
 
 def test_killed_between_the_record_and_the_start(bot: Rollout, tmp_path: Path) -> None:
-    """I12: `run.after_start_record`: it is on record, it never ran, and the next start says so, once."""
+    """I12: `run.after_intent`: it is on record, it never ran, and the next start says so, once."""
     started = tmp_path / "started"
     words = run_words(tmp_path, *python(f"open({str(started)!r}, 'w')"))
-    bot(*words, fail_at="run.after_start_record")
+    bot(*words, fail_at="run.after_intent")
     assert not started.exists()
     assert [row["type"] for row in bot.log("bot", "RunStarted", *ENDS)] == ["RunStarted"]
     assert "was found dead" in bot(*words).err
@@ -47,6 +47,32 @@ def test_killed_between_the_record_and_the_start(bot: Rollout, tmp_path: Path) -
     assert [row["type"] for row in bot.log("bot", "RunStarted", *ENDS)] == [
         "RunStarted", "CrashDetected", "RunStarted", "RunStopped",
     ]  # fmt: skip
+
+
+def test_recover_records_a_run_that_was_killed(bot: Rollout, tmp_path: Path) -> None:
+    """I12: whoever recovers finds out as the next start does, once; it belongs to the run's operation."""
+    words = run_words(tmp_path, *python("pass"))
+    bot(*words, fail_at="run.after_intent")
+    (told,) = bot("recover", "bot", "-o", "json").json[0]["abandoned"]
+    assert "t1 ended without a word" in told
+    assert bot("recover", "bot", "-o", "json").json[0]["abandoned"] == []
+    assert "found dead" not in bot(*words).err
+    rows = [json.loads(line) for line in bot("log", "bot", "-o", "jsonl").out.splitlines()]
+    started, crashed, *again = (row for row in rows if row["type"] in {"RunStarted", *ENDS})
+    assert started["operation"] == crashed["operation"] is not None
+    assert [row["type"] for row in again] == ["RunStarted", "RunStopped"]
+    assert again[0]["operation"] == again[1]["operation"] not in {None, started["operation"]}
+
+
+def test_recover_leaves_a_run_that_lives_alone(bot: Rollout, tmp_path: Path) -> None:
+    """Its locks say so: those of its supervisor, and that of a program which has outlived it."""
+    with running(bot, tmp_path) as (supervisor, _):
+        assert bot("recover", "bot", "-o", "json").json[0]["abandoned"] == []
+        supervisor.kill()
+        supervisor.wait(20)
+        assert bot("recover", "bot", "-o", "json").json[0]["abandoned"] == []
+    (told,) = bot("recover", "bot", "-o", "json").json[0]["abandoned"]
+    assert "t1 ended without a word" in told
 
 
 def test_a_program_that_outlives_its_supervisor_is_not_joined_by_a_second(

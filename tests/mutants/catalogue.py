@@ -51,7 +51,7 @@ def found_in(mutant: Mutant, root: Path = ROOT) -> Path:
 
 
 GATES, MODES, ROLLBACKS, ALERTS, REDACTION = "gates", "modes", "rollbacks", "alerts", "redaction"
-MITIGATIONS = "mitigations"
+MITIGATIONS, RUNS = "mitigations", "runs"
 _DOMAIN: Final = "tests/unit/domain"
 _ALERTS: Final = (
     "tests/unit/test_judge.py tests/unit/test_judge_tables.py tests/unit/test_muting.py"
@@ -192,6 +192,19 @@ MUTANTS: Final = (
     Mutant(
         MITIGATIONS, "one whose time is over stays in force",
         "if standing.until <= iso(now):", "if not standing.until:", _DOMAIN,
+    ),
+    # --- runs: a start never raises the exposure (I9), and only who holds the locks can tell a death ---
+    Mutant(
+        RUNS, "a start puts back a mode that is more exposed than what stands",
+        "if exposure(reading.mode, reading.pause_kind) < exposure(mode, kind):",
+        "if reading.mode is Mode.PAUSED and mode is Mode.PAUSED:", _DOMAIN,
+    ),
+    Mutant(
+        RUNS, "a run on another machine is taken for dead", "if run.host != host:", "if not host:", _DOMAIN,
+    ),
+    Mutant(
+        RUNS, "what was told to stop has crashed", "return not asked and exit_code != 0",
+        "return exit_code != 0", _DOMAIN,
     ),
     # --- redaction: no secret is ever stored (I6) ---
     Mutant(

@@ -22,6 +22,7 @@ def _run_started(state: SystemState, event: Recorded, data: Json) -> SystemState
         command=tuple(data["command"]),
         since=iso(event.occurred_at),
         position=event.position,
+        operation=event.operation,
         status="running",
     )
     return replace(with_code(state, event), run=run)

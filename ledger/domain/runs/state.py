@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
-
 from msgspec import UNSET, UnsetType
 
 from ledger.domain.state_part import StatePart
+from ledger.domain.values.choices import OneOf
 
-RunStatus: TypeAlias = Literal["running", "stopped", "crashed"]
+RunStatus = OneOf["running", "stopped", "crashed"]
 
 
 class SupervisedRun(StatePart, frozen=True, kw_only=True):
@@ -21,6 +20,8 @@ class SupervisedRun(StatePart, frozen=True, kw_only=True):
     command: tuple[str, ...]
     since: str
     position: int
+    operation: str | None = None
+    """None: as the first release recorded it."""
     status: RunStatus
     ended: str | None = None
     exit_code: int | UnsetType | None = UNSET

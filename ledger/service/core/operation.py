@@ -62,9 +62,9 @@ class Operation(ABC, Generic[View, Work, Result]):
     ) -> Result:
         """Act, and append the outcome."""
 
-    @abstractmethod
     def skipped(self, state: SystemState, view: View, why: str) -> Result:
-        """Return what there is to tell where nothing had to be done (I16)."""
+        """Return what there is to tell where nothing had to be done (I16). Of some kinds there always is."""
+        raise AssertionError(why)
 
     def refuse(self, state: SystemState, decision: Decision) -> None:
         """Raise where what was recorded is a refusal."""

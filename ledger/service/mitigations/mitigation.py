@@ -125,9 +125,6 @@ class Lift(Operation[None, None, None]):
         """Write the file without it."""
         tell(ledger, state.system, origin)
 
-    def skipped(self, state: SystemState, view: None, why: str) -> None:
-        """Return nothing: what is not in force is refused."""
-
 
 def apply(
     ledger: Ledger,

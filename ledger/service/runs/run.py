@@ -1,234 +1,53 @@
-"""Supervised runs: what start scripts do, for any program, with a record that survives a crash."""
+"""What a run leaves: its record in the log, files for people and scripts, the stop report."""
 
 from __future__ import annotations
 
-import contextlib
-import socket
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import orjson
 
 from ledger import files
-from ledger.domain import events
 from ledger.domain.configurations.decide import short
 from ledger.domain.decision import Decision
-from ledger.domain.errors import (
-    LedgerError,
-    LedgerUnreachable,
-    OperationInProgress,
-    Unreachable,
-)
+from ledger.domain.errors import LedgerUnreachable
 from ledger.domain.log.ids import control_stream
 from ledger.domain.modes import decide as modes
+from ledger.domain.runs import decide as runs
 from ledger.domain.state import SystemState
-from ledger.domain.values.actuation import NotCarried
-from ledger.domain.values.modes import Mode, PauseKind, exposure
 from ledger.domain.values.moments import iso
 from ledger.service import offline
-from ledger.service.core.actuators import world_of
 from ledger.service.core.recorder import Origin
 from ledger.service.core.session import Ledger
 from ledger.service.runs.supervisor import Ended
 
-LOCK_TIMEOUT_SECONDS: Final = 0.5
-
-
-@contextlib.contextmanager
-def alone_here(ledger: Ledger, system: str, run_tag: str) -> Iterator[int]:
-    """Be the only run of ``system`` on this machine; yield the lock, for the program to hold as well.
-
-    Raises:
-        OperationInProgress: one is under way, or its program has outlived its supervisor.
-    """
-    path = ledger.home / "locks" / f"run-{system.replace('/', '%2F')}.lock"
-    with contextlib.ExitStack() as stack:
-        try:
-            lock = files.exclusive_lock(path, timeout_seconds=LOCK_TIMEOUT_SECONDS, what=run_tag)
-            descriptor = stack.enter_context(lock)
-        except OperationInProgress as problem:
-            raise OperationInProgress(
-                f"{system} runs already: {problem.message}.",
-                hint="Stop that process first; two would trade on one account.",
-            ) from None
-        yield descriptor
-
-
-def require_alone(ledger: Ledger, state: SystemState) -> None:
-    """Raise if a run of the system is under way on any machine that shares the ledger.
-
-    Raises:
-        OperationInProgress: one is.
-    """
-    if ledger.recorder.store.try_lock(f"run:{state.system}"):
-        return
-    host = state.run.host if state.run is not None else "another machine"
-    raise OperationInProgress(
-        f"{state.system} runs already, on {host}.",
-        hint=f"rollout log {state.system} --type RunStarted says who started it",
-    )
-
-
-def crashed_before(state: SystemState) -> events.CrashDetected | None:
-    """Return what to record of a run that is under way by the log, and was on this machine.
-
-    Whoever asks holds the locks of a run, so its supervisor and its program are dead.
-    """
-    run = state.run
-    if run is None or run.status != "running" or run.host != socket.gethostname():
-        return None
-    return events.CrashDetected(run=run.run, explanation="its supervisor was found dead")
-
-
-def restore_mode(ledger: Ledger, state: SystemState, say: Callable[[str], None]) -> str:
-    """Put the mode that was last recorded where the system reads it; never a more exposed one than is there.
-
-    A system that was never switched starts in mock. Returns the mode that the system will find.
-
-    Raises:
-        Unreachable: it would find another one.
-    """
-    mode, kind = modes.current(state)
-    mode = mode or Mode.MOCK
-    shown = modes.shown(mode, kind)
-    world = world_of(state.actuators, ledger.recorder.clock)
-    if world.modes is None:
-        return shown
-    found = world.modes.observe().safe
-    if found is not None and found.mode is not None:
-        if found.tells(mode, kind):
-            return shown
-        if exposure(found.mode, found.pause_kind) < exposure(mode, kind):
-            told = modes.shown(found.mode, found.pause_kind)
-            say(f"the ledger says {shown}, and {told} stands there: that stays")
-            return told
-    try:
-        carried = world.modes.switch(
-            mode=mode, pause_kind=kind, message="restored at the start of a run", operation_id=""
-        )
-    except NotCarried as problem:
-        _require_environment(state, shown, problem.message, say)
-        return shown
-    if not carried.confirmed:
-        raise _another_mode(state.system, shown, "; ".join(carried.warnings) or "not confirmed")
-    say(f"the mode {shown} was restored")
-    return shown
-
-
-def halt_without_ledger(
-    ledger: Ledger, system: str, origin: Origin, away: LedgerError, say: Callable[[str], None]
-) -> str:
-    """Put ``system`` into paused/halt: nobody can tell which mode it may be in.
-
-    Raises:
-        Unreachable: it would find another mode.
-        LedgerUnreachable: this machine does not remember how it is reached.
-    """
-    halted = modes.shown(Mode.PAUSED, PauseKind.HALT)
-    result = offline.pause(ledger, system, PauseKind.HALT, origin, away=away)
-    if result.outcome == "not_carried":
-        state = offline.remembered(ledger, system, None, away)
-        _require_environment(state, halted, result.explanation, say)
-    elif result.outcome not in {"switched", "skipped"}:
-        raise _another_mode(system, halted, result.explanation)
-    return halted
-
-
-def _require_environment(
-    state: SystemState, shown: str, problem: str, say: Callable[[str], None]
-) -> None:
-    """A program that is told over HTTP alone can't be told before it runs: its environment has to do."""
-    if state.actuators.control_file:
-        raise _another_mode(state.system, shown, problem)
-    say(f"warning: {shown} is told by EXEC_MODE alone, until it answers: {problem}")
-
-
-def _another_mode(system: str, shown: str, problem: str) -> Unreachable:
-    return Unreachable(
-        f"{system} would not find the mode {shown}: {problem.rstrip('.')}.",
-        hint="Mend that, then run it again; nothing was started.",
-    )
-
-
-def state_before_start(ledger: Ledger, system: str, *, away: bool) -> SystemState:
-    """Return the state of now; what this machine remembers of it while the ledger is ``away``.
-
-    Raises:
-        LedgerUnreachable: the ledger went away since the run was prepared, or nothing is remembered.
-    """
-    if not away:
-        with _nothing_started():
-            return ledger.load(system)
-    state = ledger.memory.recall(system)
-    if state is None:
-        raise LedgerUnreachable(f"This machine does not remember {system}.", hint="rollout doctor")
-    return state
-
-
-def record_start(
-    ledger: Ledger, system: str, started: events.RunStarted, origin: Origin, *, away: bool
-) -> None:
-    """Record that a run begins, before it does (I5); journal it while the ledger is ``away``.
-
-    Raises:
-        LedgerUnreachable: the ledger went away since the mode was restored.
-    """
-    if away:
-        offline.spool_events(ledger, system, [started], origin)
-        return
-    with _nothing_started():
-        ledger.decide(system, lambda _: Decision((started,)), origin)
-
-
-@contextlib.contextmanager
-def _nothing_started() -> Iterator[None]:
-    try:
-        yield
-    except LedgerUnreachable as problem:
-        problem.hint = (
-            "Nothing was started. Run it again: without the ledger it starts in paused/halt."
-        )
-        raise
-
 
 def record(
-    ledger: Ledger,
-    system: str,
-    happened: Sequence[events.Event],
-    origin: Origin,
-    *,
-    away: bool = False,
+    ledger: Ledger, system: str, decision: Decision, origin: Origin, *, away: bool
 ) -> SystemState | None:
     """Append, or journal while the ledger is ``away``; return the state after, if it could be told."""
     if not away:
         try:
-            state, _ = ledger.recorder.decide(system, lambda _: Decision(tuple(happened)), origin)
+            state, _ = ledger.recorder.decide(system, lambda _: decision, origin)
         except LedgerUnreachable:
             pass
         else:
             ledger.memory.remember(state)
             return state
-    offline.spool_events(ledger, system, happened, origin)
+    offline.spool_events(ledger, system, decision.events, origin)
     return None
 
 
-def outcome(run_tag: str, ended: Ended) -> events.Event:
-    """Return the event that says how a run ended."""
-    if ended.crashed:
-        return events.CrashDetected(
-            run=run_tag,
-            exit_code=ended.exit_code,
-            signal=ended.signal,
-            seconds=ended.seconds,
-            explanation=ended.told,
-        )
-    return events.RunStopped(
-        run=run_tag,
+def outcome(run_tag: str, ended: Ended) -> Decision:
+    """Return the record of how a run ended."""
+    return runs.ended(
+        run_tag,
         exit_code=ended.exit_code,
         signal=ended.signal,
         seconds=ended.seconds,
         asked=ended.asked,
+        explanation=ended.told,
     )
 
 

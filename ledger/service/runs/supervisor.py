@@ -11,9 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ledger import fail_points, files
+from ledger import files
 from ledger.domain.clock import Clock
 from ledger.domain.errors import BadInput
+from ledger.domain.runs.decide import crashed
 
 PASSED_ON: Final = (
     signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2,
@@ -49,7 +50,7 @@ class Ended:
     @property
     def crashed(self) -> bool:
         """Whether it died without being asked to."""
-        return not self.asked and self.exit_code != 0
+        return crashed(self.exit_code, asked=self.asked)
 
     @property
     def told(self) -> str:
@@ -79,14 +80,12 @@ class Program:
     def __init__(
         self,
         command: Sequence[str],
-        environment: Mapping[str, str],
         clock: Clock,
         say: Callable[[str], None],
         lock: int,
     ) -> None:
         """``lock`` is the descriptor of `alone_here`, which the program inherits."""
         self._command = command
-        self._environment = environment
         self._clock = clock
         self._say = say
         self._lock = lock
@@ -136,21 +135,19 @@ class Program:
         finally:
             self._saying = False
 
-    def run(self, started: Callable[[], None]) -> Ended:
-        """Run it to its end. ``started`` is called before it begins.
+    def run(self, environment: Mapping[str, str]) -> Ended:
+        """Run it to its end.
 
         Raises:
             BadInput: it can't be started.
         """
-        started()
-        fail_points.reach("run.after_start_record")
         if self._heard & ASKS_TO_STOP:  # between the record and the start: then there is no start
             return Ended(None, min(self._heard & ASKS_TO_STOP), 0, asked=True)
         began = self._clock.monotonic()
         try:
             self._process = subprocess.Popen(
                 list(self._command),
-                env=dict(self._environment),
+                env=dict(environment),
                 # A group of its own: a signal from the terminal must not reach it twice. Such a group
                 # is stopped without a word when it reads from the terminal, so it gets none.
                 process_group=0,
