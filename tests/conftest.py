@@ -27,9 +27,11 @@ for name in list(os.environ):
     if name.startswith("PG"):
         del os.environ[name]
 
-# A run that was started in the background ignores Ctrl-C, and so would each program that it starts.
+# A run that was started in the background ignores Ctrl-C, one by nohup SIGHUP: so would each program of it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 hypothesis.settings.register_profile("dev", max_examples=50, deadline=None, database=None)
 hypothesis.settings.register_profile(
