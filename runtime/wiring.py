@@ -9,13 +9,12 @@ from contextlib import nullcontext, suppress
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Final
 
-from psycopg import Connection, Error
+from psycopg import Connection
 
 from ledger import files
 from ledger.clock import clock_of, clock_that_tells
 from ledger.domain.errors import (
     FileProblem,
-    LedgerError,
     LedgerUnreachable,
     RightMissing,
     SchemaMissing,
@@ -30,7 +29,6 @@ from ledger.store.connect import AUDITOR, PROJECTOR, open_connection
 from ledger.store.dsn import place_of
 from ledger.store.memory import MemoryStore
 from ledger.store.postgres import PostgresStore
-from projections.core.state_cache import cached_state
 from runtime.front import Front, Progress
 from runtime.settings import Settings
 
@@ -56,7 +54,6 @@ class Runtime:
         self.front = front
         self.clock = clock_of(os.environ)
         self._timeout_seconds = TIMEOUT_SECONDS
-        self._far_behind = False
         self.makes_ledger = False
         """The command may make the embedded ledger where there is none: it is where one begins."""
 
@@ -128,18 +125,18 @@ class Runtime:
             migrate.upgrade(self.dsn)
             create_ledger(self.recorder_for(store), self.origin())
 
-    def recorder_for(self, store: PostgresStore) -> Recorder:
-        """Return a recorder over ``store``."""
+    def recorder_for(self, store: PostgresStore, memory: LocalMemory | None = None) -> Recorder:
+        """Return a recorder over ``store``; without ``memory`` it folds every state anew."""
         return Recorder(
             store=store,
             clock=self.clock,
             redact=self._redact,
-            cache=self._cached_state,
-            tell_unread=self._notice_unread,
+            memory=memory,
+            tell_folding=self._tell_folding,
         )
 
-    def _notice_unread(self, _count: int) -> None:
-        self._far_behind = True
+    def _tell_folding(self, system: str, count: int) -> None:
+        self.say(f"{count:,} events of {system} are read: this machine remembers none of them")
 
     def keys(self) -> SecretKey:
         """Return the key that secrets are digested under: read, or made, when the first one is met."""
@@ -176,21 +173,18 @@ class Runtime:
     @cached_property
     def recorder(self) -> Recorder:
         """The recorder over the ledger's store."""
-        return self.recorder_for(self.store)
+        return self.recorder_for(self.store, self._memory)
 
-    def _cached_state(self, system: str) -> Any:
-        connection = self.store.connection
-        try:
-            return cached_state(connection, system)
-        except Error:  # a read model that is locked or broken must not stop a pause
-            return None
+    @cached_property
+    def _memory(self) -> LocalMemory:
+        first = self.store.get(1)
+        name = str(first.event_id) if first is not None else None
+        return memory_of(self.settings.home, name, self._place)
 
     @property
     def ledger_without_draining(self) -> Ledger:
         """What use cases work with, for commands that look after the spool themselves."""
-        first = self.store.get(1)
-        name = str(first.event_id) if first is not None else None
-        return self._ledger_over(self.recorder, memory_of(self.settings.home, name, self._place))
+        return self._ledger_over(self.recorder, self._memory)
 
     @cached_property
     def ledger(self) -> Ledger:
@@ -216,9 +210,8 @@ class Runtime:
             LedgerUnreachable: the embedded server can't be started.
         """
         store = PostgresStore(self.dsn, timeout_seconds=self._timeout_seconds)
-        return self._ledger_over(
-            self.recorder_for(store), memory_at(self.settings.home, self._place)
-        )
+        memory = memory_at(self.settings.home, self._place)
+        return self._ledger_over(self.recorder_for(store, memory), memory)
 
     @property
     def ledger_for_pause(self) -> Ledger:
@@ -251,7 +244,6 @@ class Runtime:
             store=MemoryStore(self.clock),
             clock=self.clock,
             redact=self._redact,
-            cache=lambda _: None,
         )
         return self._ledger_over(recorder, memory_at(self.settings.home, self._place))
 
@@ -358,11 +350,7 @@ class Runtime:
         return Origin(actor=self.settings.actor, channel=self.front.channel, reason=reason)
 
     def close(self) -> None:
-        """Close what was opened; catch up first, if the command had to read much that no model has."""
-        # Not after a pause: whoever waits for it to end must not wait for this.
-        if self._far_behind and not self._hurried:
-            with suppress(LedgerError, Error):
-                self.projector.catch_up()
+        """Close what was opened."""
         if "store" in self.__dict__:
             self.store.close()
         if "projector" in self.__dict__:

@@ -68,7 +68,6 @@ def _mark(call: Call, name: str, rule: Callable[[SystemState, str], Decision], s
 
     ledger = call.ledger
     state, decision = ledger.recorder.decide(call.system, decide, call.origin)
-    ledger.memory.remember(state)
     if found and decision.events:  # so that a rollback to it works while Postgres is away
         for file in state.configs[found[0]].files:
             ledger.blob(file.sha256)

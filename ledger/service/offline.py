@@ -106,7 +106,7 @@ def _pause_without_ledger(
     mitigated = alerts.mitigated_by(state, f"paused/{kind}") if switched else ()
     unspooled += _try_to_spool(ledger, system, [outcome, *mitigated], origin)
     if switched and by_hand is None:  # so that the next one tells where it came from
-        ledger.memory.remember(replace(state, mode=Mode.PAUSED.value, pause_kind=kind.value))
+        ledger.memory.imagine(replace(state, mode=Mode.PAUSED.value, pause_kind=kind.value))
     fail_points.reach("pause.after_spool_outcome")
     return SwitchResult(
         system=system,

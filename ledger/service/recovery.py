@@ -83,7 +83,6 @@ def recover(ledger: Ledger, system: str, origin: Origin, *, spooled: int = 0) ->
                 fingerprint=state.fingerprint,
             )
             state, _ = ledger.recorder.decide(system, lambda _: Decision((told,)), origin)
-        ledger.memory.remember(state)
         return Recovery(
             system=system,
             completed=tuple(completed),

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -19,7 +16,6 @@ from bench.generate import events as realistic_events
 from ledger.domain.errors import IntegrityFailure, InvariantViolated, OperationInProgress
 from ledger.store.connect import AUDITOR, PROJECTOR, WRITER, open_connection
 from ledger.store.postgres import PostgresStore
-from projections.core.state_cache import cached_state
 from projections.engine import checkpoint, rebuild, runner
 from projections.engine.runner import Projector
 from projections.engine.verify import verify
@@ -82,7 +78,6 @@ def test_others_may_read_after_a_swap_and_not_write(dsn: str, store: PostgresSto
         made.rebuild()
     for role in (WRITER, AUDITOR):
         with open_connection(dsn, role=role) as connection:
-            assert cached_state(connection, "bot") is not None
             for _, table in tables():
                 name = sql.Identifier("readmodel", table)
                 connection.execute(sql.SQL("SELECT count(*) FROM {}").format(name))
@@ -220,58 +215,6 @@ def test_a_model_that_is_far_behind_is_built_anew(
     assert told == [
         "The read model is built anew, because it is 350 events behind, and that is faster."
     ]
-    store.close()
-
-
-def test_a_cached_state_of_another_version_or_log_is_none(embedded_dsn: str) -> None:
-    """A head start on the way to a decision may be old, and must never be wrong."""
-    store = PostgresStore(embedded_dsn)
-    assert cached_state(store.connection, "bot") is None
-    store.append([REGISTERED])
-    with projector(embedded_dsn) as made:
-        made.catch_up()
-        state = cached_state(store.connection, "bot")
-        assert state is not None
-        assert state.revision == 1
-        assert cached_state(store.connection, "nobody") is None
-        made.db.execute(
-            "UPDATE readmodel.system_state SET state = %s",
-            ('{"system": "bot", "phase": "shadow"}',),
-        )
-        assert cached_state(store.connection, "bot") is None
-        made.rebuild()
-        made.db.execute("UPDATE readmodel.checkpoint SET chain = '\\x00'")
-        assert cached_state(store.connection, "bot") is None
-        made.rebuild()
-        made.db.execute(
-            "UPDATE readmodel.checkpoint SET version = 0 WHERE projection = 'system_state'"
-        )
-        assert cached_state(store.connection, "bot") is None
-    store.close()
-
-
-def test_a_state_that_another_fold_made_is_none(embedded_dsn: str, tmp_path: Path) -> None:
-    """I7: nobody has to raise a number: a program whose fold was changed does not believe it."""
-    store = PostgresStore(embedded_dsn)
-    store.append([REGISTERED])
-    with projector(embedded_dsn) as made:
-        made.catch_up()
-    for package in ("ledger", "projections"):
-        shutil.copytree(ROOT / package, tmp_path / package)
-    ask = (
-        "import sys; from ledger.store.connect import open_connection; "
-        "from projections.core.state_cache import cached_state; "
-        "print(cached_state(open_connection(sys.argv[1]), 'bot') is None)"
-    )
-
-    def is_none() -> str:
-        command = [sys.executable, "-c", ask, embedded_dsn]
-        return subprocess.check_output(command, cwd=tmp_path, text=True).strip()
-
-    assert is_none() == "False"
-    fold = tmp_path / "ledger/domain/systems/evolve.py"
-    fold.write_text(fold.read_text().replace("registration=", "mode='mock', registration="))
-    assert is_none() == "True"
     store.close()
 
 

@@ -48,9 +48,7 @@ class Operators(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.clock = FrozenClock()
-        self.recorder = Recorder(
-            store=MemoryStore(self.clock), clock=self.clock, redact=as_it_is, cache=lambda _: None
-        )
+        self.recorder = Recorder(store=MemoryStore(self.clock), clock=self.clock, redact=as_it_is)
         self.origin = Origin(Actor("ann", "Ann", ActorKind.HUMAN), Channel.CLI, "because")
         # the auditor's books
         self.mode: str | None = None

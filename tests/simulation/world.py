@@ -15,10 +15,8 @@ from typing import Any, TypeVar
 from ledger import fail_points
 from ledger.domain import events
 from ledger.domain.errors import LedgerUnreachable
-from ledger.domain.evolve import fold
 from ledger.domain.log.envelope import Appended, NewEvent, Recorded
 from ledger.domain.log.ids import Actor, ActorKind, Channel, control_stream
-from ledger.domain.state import SystemState
 from ledger.domain.systems import decide as systems
 from ledger.service import offline, recovery
 from ledger.service.core.local_cache import LocalMemory
@@ -146,7 +144,6 @@ class World:
         self.store = Store(self.clock, self.chaos)
         self.watch: Watch | None = None
         self.said: list[str] = []
-        self._state = SystemState(SYSTEM)
         (folder / "rules.yaml").write_text(RULES)
         (folder / "plan.yaml").write_text(PROFILE)
         self.write("evidence.json", {"sharpe": 1.0})
@@ -185,24 +182,15 @@ class World:
         def keys() -> Any:
             raise AssertionError("these configurations hold no secrets")
 
-        recorder = Recorder(
-            store,
-            self.clock,
-            lambda text, **_: text,
-            self._cached if store is self.store else _nothing,
-        )
         memory = LocalMemory(self.folder / "home" / "cache" / "the-ledger")
+        recorder = Recorder(
+            store, self.clock, lambda text, **_: text, memory if store is self.store else None
+        )
 
         def finish(ledger: Ledger, system: str, origin: Origin) -> Finished:
             return recovery.finish_dead_operations(ledger, system, origin)
 
         return Ledger(recorder, self.folder / "home", self.said.append, keys, memory, finish)
-
-    def _cached(self, _system: str) -> SystemState:
-        self._state = fold(
-            self.store.read_stream(control_stream(SYSTEM), self._state.revision), self._state
-        )
-        return self._state
 
     def begin_watch(self) -> Watch:
         """Start a process that watches, with the log or without it."""
@@ -257,10 +245,6 @@ class World:
         """Return what waits here for the log."""
         path = self.folder / "home" / "spool" / "spool.jsonl"
         return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-
-
-def _nothing(_system: str) -> None:
-    return None
 
 
 @contextlib.contextmanager

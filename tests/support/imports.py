@@ -34,7 +34,7 @@ def open_ledger(dsn: str, home: Path) -> Ledger:
     """Return a ledger in the database ``dsn``, with its key in ``home``."""
     clock = SystemClock()
     keys = HomeKey(home, os.environ, create=True)
-    recorder = Recorder(PostgresStore(dsn), clock, partial(redact_text, keys=keys), lambda _: None)
+    recorder = Recorder(PostgresStore(dsn), clock, partial(redact_text, keys=keys))
     return Ledger(
         recorder=recorder,
         home=home,

@@ -37,9 +37,7 @@ class Desk:
 
     def __init__(self, *rules: AlertRule, interval_seconds: float = 15) -> None:
         self.clock = FrozenClock()
-        self.recorder = Recorder(
-            MemoryStore(self.clock), self.clock, lambda text, **_: text, lambda _: None
-        )
+        self.recorder = Recorder(MemoryStore(self.clock), self.clock, lambda text, **_: text)
         self.rules = rules
         self.series = SeriesStore()
         self.interval = timedelta(seconds=interval_seconds)

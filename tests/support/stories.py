@@ -20,9 +20,7 @@ class Story:
 
     def __init__(self) -> None:
         self.clock = FrozenClock()
-        self.recorder = Recorder(
-            MemoryStore(self.clock), self.clock, lambda text, **_: text, lambda _: None
-        )
+        self.recorder = Recorder(MemoryStore(self.clock), self.clock, lambda text, **_: text)
 
     def tell(
         self, event: Event, *, who: str = "ann", operation: UUID | None = None,

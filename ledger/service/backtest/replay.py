@@ -98,9 +98,7 @@ class Replay:
         self._own_series = own_series
         self._last: datetime | None = None
         self._clock = _Stopped(START)
-        self._recorder = Recorder(
-            MemoryStore(self._clock), self._clock, _as_written, lambda _: None
-        )
+        self._recorder = Recorder(MemoryStore(self._clock), self._clock, _as_written)
         self.state = SystemState(SYSTEM)
 
     def look(self, at: datetime, facts: Mapping[str, str] = AS_REAL) -> list[Step]:

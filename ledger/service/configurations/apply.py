@@ -185,7 +185,7 @@ def complete_apply(
         raise problem from None
     fail_points.reach("apply.before_outcome")
     code = ledger.code_commit(state)
-    after, _ = ledger.recorder.end(
+    ledger.recorder.end(
         state.system,
         operation,
         lambda state: [
@@ -195,7 +195,6 @@ def complete_apply(
         origin,
     )
     fail_points.reach("apply.after_outcome")
-    ledger.memory.remember(after)
     return ApplyResult(
         state.system,
         intent.fingerprint,

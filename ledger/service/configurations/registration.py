@@ -111,7 +111,6 @@ def put(
         return Decision(tuple(decided), skipped=None if decided else first.skipped)
 
     after, decision = ledger.recorder.decide(system, decide, origin)
-    ledger.memory.remember(after)
     if declare:
         _warn_if_elsewhere(ledger, after, snapshot.fingerprint)
     return PutResult(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, Protocol
@@ -11,9 +11,9 @@ from uuid import UUID
 from ledger.domain.clock import Clock
 from ledger.domain.decision import Decision
 from ledger.domain.errors import BadInput, EventIdReused, StaleRevision
-from ledger.domain.evolve import fold
+from ledger.domain.evolve import evolve
 from ledger.domain.log import canonical
-from ledger.domain.log.envelope import Appended, NewEvent
+from ledger.domain.log.envelope import Appended, NewEvent, Recorded
 from ledger.domain.log.event import Event
 from ledger.domain.log.ids import Actor, Channel, control_stream, uuid7
 from ledger.domain.state import SystemState
@@ -21,8 +21,8 @@ from ledger.domain.values.shapes import is_list, is_mapping
 from ledger.store.base import EventStore
 
 DECIDE_ATTEMPTS_MAX: Final = 5
-UNREAD_MAX: Final = 200
-"""Events of a system that may be folded before that is told: a folded one takes some 100 µs."""
+TOLD_EVERY_EVENTS: Final = 20_000
+"""How many events of a system are folded before that is told: some two seconds' worth."""
 
 
 class Redact(Protocol):
@@ -37,8 +37,26 @@ class Redact(Protocol):
 _PROSE: Final = frozenset(
     {"message", "title", "note", "description", "explanation", "correction", "resolution", "detail"}
 )
-StateCache = Callable[[str], SystemState | None]
-"""Returns a system's folded state as of some revision, or None. Only ever a head start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """A state, and the chain of the log at the event that was folded last."""
+
+    state: SystemState
+    chain: bytes
+
+
+class Memory(Protocol):
+    """Keeps folded states from one command to the next: only ever a head start (I32)."""
+
+    def folded(self, system: str) -> Folded | None:
+        """Return what was kept of ``system``, if this program's fold made it."""
+        ...
+
+    def keep(self, folded: Folded) -> None:
+        """Keep a state. That it can't be kept stops nothing."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +78,9 @@ class Recorder:
     store: EventStore
     clock: Clock
     redact: Redact
-    cache: StateCache
-    tell_unread: Callable[[int], None] = lambda _count: None
-    """Told when the cache was far behind, so that somebody catches up: the log may grow."""
+    memory: Memory | None = None
+    tell_folding: Callable[[str, int], None] = lambda _system, _count: None
+    """Told how many events of a system have been folded, where nothing was remembered of them."""
 
     def prepare(
         self,
@@ -166,11 +184,28 @@ class Recorder:
         return answers
 
     def load(self, system: str) -> SystemState:
-        """Return the folded state of ``system`` as of now."""
-        start = self.cache(system) or SystemState(system)
-        state = fold(self.store.read_stream(control_stream(system), start.revision), start)
-        if state.revision - start.revision > UNREAD_MAX:
-            self.tell_unread(state.revision - start.revision)
+        """Return the folded state of ``system`` as of now.
+
+        What is remembered counts if the log's own chain is the one at which it was remembered: not of a
+        log that was restored from an older backup, say, or of another ledger.
+        """
+        kept = self.memory.folded(system) if self.memory is not None else None
+        if kept is not None:
+            events = self.store.read_stream(control_stream(system), kept.state.revision - 1)
+            last = next(events, None)
+            if last is not None and last.chain == kept.chain:
+                return self._fold_on(kept.state, events)
+        return self.load_after(SystemState(system))
+
+    def _fold_on(self, state: SystemState, events: Iterable[Recorded]) -> SystemState:
+        """Return ``state`` after ``events``, and remember it."""
+        chain = None
+        for count, event in enumerate(events, start=1):
+            state, chain = evolve(state, event), event.chain
+            if count % TOLD_EVERY_EVENTS == 0:
+                self.tell_folding(state.system, count)
+        if chain is not None and self.memory is not None:
+            self.memory.keep(Folded(state, chain))
         return state
 
     def decide(
@@ -238,7 +273,8 @@ class Recorder:
 
     def load_after(self, state: SystemState) -> SystemState:
         """Return ``state`` with whatever has been appended since."""
-        return fold(self.store.read_stream(control_stream(state.system), state.revision), state)
+        events = self.store.read_stream(control_stream(state.system), state.revision)
+        return self._fold_on(state, events)
 
 
 def within(origin: Origin, operation: UUID) -> Origin:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 LOCK_TIMEOUT_SECONDS: Final = 10.0
 PAUSE_LOCK_TIMEOUT_SECONDS: Final = 0.5
+DEAD_HOLDER_SECONDS: Final = 2.0
+LOCK_POLL_SECONDS: Final = 0.05
 SPOOL_LOCK_TIMEOUT_SECONDS: Final = 2.0
 
 Warn = Callable[[str], None]
@@ -59,7 +61,7 @@ class Ledger:
         return Spool(self.home / "spool", lock_timeout_seconds=SPOOL_LOCK_TIMEOUT_SECONDS)
 
     def load(self, system: str) -> SystemState:
-        """Return a system's state, and remember it.
+        """Return a system's state.
 
         Raises:
             UnknownName: it was never registered.
@@ -68,16 +70,13 @@ class Ledger:
 
         state = self.recorder.load(system)
         require_registered(state)
-        self.memory.remember(state)
         return state
 
     def decide(
         self, system: str, decision: Callable[[SystemState], Decision], origin: Origin
     ) -> Decision:
-        """Decide and append as `Recorder.decide` does, and remember the state after it."""
-        state, decided = self.recorder.decide(system, decision, origin)
-        self.memory.remember(state)
-        return decided
+        """Decide and append as `Recorder.decide` does."""
+        return self.recorder.decide(system, decision, origin)[1]
 
     def keep_blob(self, content: bytes) -> str:
         """Keep bytes in the ledger and on this machine; return their SHA-256."""
@@ -128,16 +127,24 @@ class Ledger:
             OperationInProgress: somebody else is at work.
         """
         with self.alone_here(system, what, wait_seconds=wait_seconds):
-            if not self.recorder.store.try_lock(system):
-                raise OperationInProgress(
-                    f"Somebody on another machine is at work on {system}.",
-                    hint=f"rollout log {system} shows what was begun; wait for it, then try again",
-                )
+            self._lock_everywhere(system)
             try:
                 yield
             finally:
                 with contextlib.suppress(LedgerError):
                     self.recorder.store.unlock(system)
+
+    def _lock_everywhere(self, system: str) -> None:
+        """Take the ledger's own lock. A server may take a moment to see that its last holder is dead."""
+        clock = self.recorder.clock
+        deadline = clock.monotonic() + DEAD_HOLDER_SECONDS
+        while not self.recorder.store.try_lock(system):
+            if clock.monotonic() >= deadline:
+                raise OperationInProgress(
+                    f"Somebody on another machine is at work on {system}.",
+                    hint=f"rollout log {system} shows what was begun; wait for it, then try again",
+                )
+            clock.sleep(LOCK_POLL_SECONDS)
 
     def alone_here(
         self, system: str, what: str, *, wait_seconds: float = LOCK_TIMEOUT_SECONDS

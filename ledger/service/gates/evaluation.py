@@ -62,7 +62,6 @@ def evaluate(
         waivers=tuple(sorted({one.waived_by for one in criteria if one.waived_by is not None})),
     )
     after, _ = ledger.recorder.decide(system, lambda _: Decision((evaluated,)), origin)
-    ledger.memory.remember(after)
     return evaluated, after.gates[phase.name].position
 
 

@@ -80,7 +80,6 @@ def run(
     )
     # Whatever is in force by now, this was made for what was in force when it began.
     after, _ = ledger.recorder.decide(system, lambda _: Decision((completed,)), origin)
-    ledger.memory.remember(after)
     last = after.preflight
     return Preflight(verdict, completed, last.position if last is not None else 0)
 

@@ -172,7 +172,6 @@ def carry_out(
     outcome = outcome.model_copy(update={"took_ms" if switched else "waited_ms": took_ms})
     after, given_up = record(ledger, state.system, operation, outcome, origin)
     fail_points.reach("switch.after_outcome")
-    ledger.memory.remember(after)
     if given_up is not None:
         _yield_to_safer(ledger, world, after, target, kind)
         return SwitchResult(

@@ -214,11 +214,10 @@ def complete(
     require_in_place(ledger, world, state, intent.to_fingerprint, contents)
     fail_points.reach("rollback.before_outcome")
     commit = ledger.code_commit(state)
-    after, _ = ledger.recorder.end(
+    ledger.recorder.end(
         state.system, operation, lambda state: outcome(ledger, state, intent, commit), origin
     )
     fail_points.reach("rollback.after_outcome")
-    ledger.memory.remember(after)
     return ApplyResult(
         state.system,
         intent.to_fingerprint,

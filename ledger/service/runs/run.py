@@ -33,7 +33,6 @@ def record(
         except LedgerUnreachable:
             pass
         else:
-            ledger.memory.remember(state)
             return state
     offline.spool_events(ledger, system, decision.events, origin)
     return None

@@ -82,9 +82,7 @@ def _record(
         if known.registration is not None:
             ledger.finish_dead_operations(system, origin)
         # An intent names the places of its time: none may be in flight when they change.
-        state, decision = ledger.recorder.decide(system, checked, origin)
-        ledger.memory.remember(state)
-        return state, decision
+        return ledger.recorder.decide(system, checked, origin)
 
 
 def _check(ledger: Ledger, actuators: events.Actuators) -> None:

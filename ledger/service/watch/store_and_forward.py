@@ -132,7 +132,6 @@ class Lifeline:
             self.state, _ = self.ledger.recorder.decide(
                 self.system, decide, self.origin, sending=sending
             )
-            self.ledger.memory.remember(self.state)
 
         def here() -> None:
             # No answer came: the log may have them. Under their own ids they are in it once (I4).
@@ -159,6 +158,5 @@ class Lifeline:
                     type=new.type, body=new.body, body_hash=b"", chain=b"",
                 ),
             )  # fmt: skip
-        self.ledger.memory.remember(
-            self.state
-        )  # for whoever has to go on from here without the ledger
+        # For whoever has to go on from here without the ledger.
+        self.ledger.memory.imagine(self.state)
