@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import cache
+from importlib import import_module
 from typing import Final, TypeAlias
 
 from ledger.configuration.names import Hint, hint_of
@@ -256,8 +257,6 @@ def _secret_span(match: re.Match[str]) -> Span:
 
 @cache
 def _library_patterns() -> tuple[re.Pattern[str], ...]:
-    from importlib import import_module
-
     patterns: list[re.Pattern[str]] = []
     for name in _PLUGINS:
         module, _, plugin = name.partition(".")

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from ledger.configuration.strict import Strict
 from ledger.domain.values.spans import Duration
+from ledger.metrics.log_lines import compiled, number_group
 
 NAME_PATTERN: Final = r"^[a-zA-Z_:][a-zA-Z0-9_:]*$"
 """Of a metric, as Prometheus has it: no rule could name another one."""
@@ -77,15 +78,11 @@ class JsonLines(_Source):
 
 
 def _pattern(text: str) -> str:
-    from ledger.metrics.log_lines import compiled
-
     compiled(text)
     return text
 
 
 def _with_number(text: str) -> str:
-    from ledger.metrics.log_lines import number_group
-
     number_group(text)
     return text
 

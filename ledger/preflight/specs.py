@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
+from packaging.version import InvalidVersion, Version
 from pydantic import (
     AfterValidator,
     BeforeValidator,
@@ -320,8 +321,6 @@ Checks: TypeAlias = Annotated[tuple[CheckSpec, ...], AfterValidator(_unique)]
 
 
 def _check_version(text: str) -> None:
-    from packaging.version import InvalidVersion, Version
-
     try:
         Version(text)
     except InvalidVersion as error:

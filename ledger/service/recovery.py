@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 from uuid import UUID
 
+import orjson
+
 from ledger.domain import events
 from ledger.domain.decision import Decision
 from ledger.domain.drift.state import Drift, DriftSubject
@@ -16,6 +18,7 @@ from ledger.domain.log.ids import Channel
 from ledger.domain.modes import decide as modes
 from ledger.domain.operations import OperationKind
 from ledger.domain.state import SystemState
+from ledger.domain.values.fingerprints import diff
 from ledger.service.configurations import apply, comparison
 from ledger.service.core.actuators import World, world_of
 from ledger.service.core.operation import Finish
@@ -245,10 +248,6 @@ def _mode_text(mode: str, kind: str | None) -> str:
 
 
 def _config_drift(ledger: Ledger, world: World, state: SystemState) -> events.DriftDetected | None:
-    import orjson
-
-    from ledger.domain.values.fingerprints import diff
-
     expected = str(state.fingerprint)
     try:
         standing = comparison.standing_in(ledger, world, comparison.names_in_force(state))

@@ -6,12 +6,16 @@ import re
 from datetime import UTC, date, datetime
 from typing import Any, Final
 
+import psycopg
+from psycopg import sql
+
 from ledger.domain.values.moments import moment_of
 from ledger.preflight.context import CheckContext
 from ledger.preflight.fields import seconds_of
 from ledger.preflight.finding import CheckError, Outcome, Result
 from ledger.preflight.judging import age_limit_text, age_text, judged_age
 from ledger.preflight.specs import SqlFreshness
+from ledger.store.dsn import scrub
 
 # SQLAlchemy names its driver in the URL, and libpq knows none.
 _DRIVER: Final = re.compile(r"^(postgres(?:ql)?)\+\w+://")
@@ -32,11 +36,6 @@ def sql_freshness(check: SqlFreshness, context: CheckContext) -> Outcome:
 
 
 def _newest(check: SqlFreshness, dsn: str) -> Any:
-    import psycopg  # the other kinds don't need it
-    from psycopg import sql
-
-    from ledger.store.dsn import scrub
-
     patience = seconds_of(check.timeout)
     table = sql.Identifier(*check.table.split("."))
     query = sql.SQL("SELECT max({}) FROM {}").format(sql.Identifier(check.column), table)

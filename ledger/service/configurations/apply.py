@@ -8,6 +8,7 @@ from typing import ClassVar
 from uuid import UUID
 
 from ledger import fail_points
+from ledger.configuration.restore import restore
 from ledger.domain import events
 from ledger.domain.configurations import decide as configurations
 from ledger.domain.configurations.decide import short
@@ -272,8 +273,6 @@ def restored(
         SecretMissing: a secret is neither in the file in place nor in the environment.
         UnknownName: the ledger does not have the bytes.
     """
-    from ledger.configuration.restore import restore
-
     kept = state.configs[fingerprint].snapshots.get(snapshot)
     if kept is None:
         raise UnknownName(f"{short(fingerprint)} has no snapshot {snapshot[:12]}.")

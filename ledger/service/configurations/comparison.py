@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING
 
+import orjson
+
+from ledger.configuration.snapshot import Snapshot, canonical_of_redacted, snapshot_under
 from ledger.domain import events
 from ledger.domain.configurations import decide as configurations
 from ledger.domain.errors import LedgerError
@@ -12,9 +14,6 @@ from ledger.domain.state import SystemState
 from ledger.domain.values.fingerprints import diff_flat, flatten
 from ledger.service.core.actuators import World
 from ledger.service.core.session import Ledger
-
-if TYPE_CHECKING:
-    from ledger.configuration.snapshot import Snapshot
 
 
 def standing_in(
@@ -28,8 +27,6 @@ def standing_in(
     """
     if world.configs is None:
         return None
-    from ledger.configuration.snapshot import snapshot_under
-
     found = world.configs.read()
     files = {name: found[name] for name in found if names is None or name in names}
     return snapshot_under(files.items(), ledger.keys) if files else None
@@ -74,8 +71,6 @@ def canonical_form(ledger: Ledger, state: SystemState, fingerprint: str) -> byte
     known = state.configs.get(fingerprint)
     if known is None or not known.files or not configurations.made_otherwise(state, fingerprint):
         return ledger.blob(fingerprint.removeprefix("sha256:"))
-    from ledger.configuration.snapshot import canonical_of_redacted
-
     return canonical_of_redacted((file.name, ledger.blob(file.sha256)) for file in known.files)
 
 
@@ -107,8 +102,6 @@ def changes_to_what_stands(
     ledger: Ledger, state: SystemState, world: World, new: str
 ) -> tuple[events.Change, ...]:
     """Return the key-level diff from the files as they lie there now, hand-made edits and all."""
-    import orjson
-
     try:
         standing = standing_in(ledger, world, names_in_force(state))
     except LedgerError:  # told by `in_place` already
@@ -128,8 +121,6 @@ def changes_of(old: Mapping[str, str], new: Mapping[str, str]) -> tuple[events.C
 
 
 def _flat(ledger: Ledger, state: SystemState, fingerprint: str | None) -> dict[str, str]:
-    import orjson
-
     if fingerprint is None:
         return {}
     return flatten(orjson.loads(canonical_form(ledger, state, fingerprint)))

@@ -6,8 +6,10 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
+from ledger.configuration.snapshot import Snapshot, fingerprint_of_redacted, snapshot_under
+from ledger.configuration.source import read_bytes
 from ledger.domain import events
 from ledger.domain.configurations import decide as configurations
 from ledger.domain.decision import Decision
@@ -25,9 +27,6 @@ from ledger.service.core.actuators import world_of
 from ledger.service.core.recorder import Origin
 from ledger.service.core.session import Ledger
 from ledger.store.base import EventStore
-
-if TYPE_CHECKING:
-    from ledger.configuration.snapshot import Snapshot
 
 Cause = Literal["apply", "rollback", "import", "found", "declared"]
 
@@ -84,9 +83,6 @@ def put(
         BadInput: a file can't be read, or is not what a configuration may be.
         NameTaken: the tag names another fingerprint; nothing was recorded.
     """
-    from ledger.configuration.snapshot import snapshot_under
-    from ledger.configuration.source import read_bytes
-
     state = ledger.load(system)
     contents = [(name, read_bytes(path)) for name, path in named_paths(state, paths, names)]
     _require_one_choice(ledger, state, [name for name, _ in contents])
@@ -127,7 +123,9 @@ def _require_one_choice(ledger: Ledger, state: SystemState, names: Sequence[str]
     """Refuse files of which a variable chooses one: laid over one another they are what nobody runs."""
     if state.profile is None:
         return
-    from ledger.service.core.plan_in_force import plan_of
+    from ledger.service.core.plan_in_force import (
+        plan_of,  # a tenth of a second, for systems with a plan
+    )
 
     try:
         choices = plan_of(ledger, state).profile.choices
@@ -258,8 +256,6 @@ def verify_kept(ledger: Ledger, state: SystemState, fingerprint: str) -> str | N
     Whether they still give a fingerprint that another version of the canonical form made can't be told: it
     is said.
     """
-    from ledger.configuration.snapshot import fingerprint_of_redacted
-
     store = ledger.recorder.store
     snapshots = state.configs[fingerprint].snapshots.values()
     wanted = [

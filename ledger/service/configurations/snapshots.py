@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ledger import files
+from ledger.configuration.snapshot import Snapshot
 from ledger.domain.configurations import decide as configurations
 from ledger.domain.errors import FileProblem, LedgerError, LedgerUnreachable
 from ledger.domain.state import SystemState
@@ -15,9 +15,6 @@ from ledger.service.configurations.registration import keep, registration_of
 from ledger.service.core.actuators import World
 from ledger.service.core.recorder import Origin
 from ledger.service.core.session import Ledger
-
-if TYPE_CHECKING:
-    from ledger.configuration.snapshot import Snapshot
 
 
 def save_unknown(ledger: Ledger, state: SystemState, world: World, origin: Origin) -> None:

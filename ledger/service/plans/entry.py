@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 from uuid import UUID
 
 import orjson
 
 from ledger import fail_points
+from ledger.configuration.overlay import overlaid as lay_over, says, text_keys
+from ledger.configuration.snapshot import Snapshot, snapshot_under
+from ledger.configuration.source import TEXTS_ONLY, format_of
 from ledger.domain import events
 from ledger.domain.configurations import decide as configurations
 from ledger.domain.configurations.decide import short
@@ -31,9 +34,6 @@ from ledger.service.core.operation import Operation, begin
 from ledger.service.core.plan_in_force import plan_of
 from ledger.service.core.recorder import Origin
 from ledger.service.core.session import Ledger
-
-if TYPE_CHECKING:
-    from ledger.configuration.snapshot import Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +60,6 @@ def overlaid(ledger: Ledger, state: SystemState, phase: Phase) -> Overlaid | Non
     if world.configs is None or state.fingerprint is None:
         return None
     said = flatten(orjson.loads(ledger.blob(state.fingerprint.removeprefix("sha256:"))))
-    from ledger.configuration.overlay import overlaid as lay_over, says, text_keys
-
     texts = texts_in_force(ledger, state)
     files = [file.name for file in state.configs[state.fingerprint].snapshots[str(state.snapshot)]]
     wanted = _chosen(ledger, state, phase, files)
@@ -69,8 +67,6 @@ def overlaid(ledger: Ledger, state: SystemState, phase: Phase) -> Overlaid | Non
         says(said.get(key), value, is_text=key in texts) for key, value in phase.overlay.items()
     ):
         return None
-    from ledger.configuration.snapshot import snapshot_under
-
     if comparison.in_place(ledger, state, world) != state.fingerprint:
         raise DriftFound(
             f"{phase.name} sets keys of the configuration, and the files of {state.system} were changed by "
@@ -110,9 +106,6 @@ def _chosen(ledger: Ledger, state: SystemState, phase: Phase, files: Sequence[st
 
 def texts_in_force(ledger: Ledger, state: SystemState) -> frozenset[str]:
     """Return the keys of the configuration in force that can only say a text (of ``.env``, say)."""
-    from ledger.configuration.overlay import text_keys
-    from ledger.configuration.source import TEXTS_ONLY, format_of
-
     if state.fingerprint is None:
         return frozenset()
     files = state.configs[state.fingerprint].snapshots[str(state.snapshot)]

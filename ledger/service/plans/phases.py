@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 
+from ledger.configuration.overlay import says
 from ledger.domain import events
 from ledger.domain.configurations.decide import short
 from ledger.domain.decision import Decision
@@ -184,8 +185,6 @@ def breaches(phase: Phase, configuration: Any, texts: Collection[str] = frozense
     has to stand there as it is. A key that is not there can't be told to be within its limit (I8).
     ``texts`` are the keys of files that have nothing but texts (``.env``): 5 is "5" there.
     """
-    from ledger.configuration.overlay import says
-
     said = flatten(configuration)
     found = [
         f"{key} is {said.get(key, 'not set')}, and this phase has {leaf_text(wanted)}"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from ledger.actuators.restart import restart as run_restart
 from ledger.domain import events
 from ledger.domain.decision import require_no_rule
 from ledger.domain.errors import LedgerError, Refused
@@ -84,8 +85,6 @@ def restart(ledger: Ledger, system: str, place: CodePlace) -> None:
     Raises:
         NotRestarted: it failed, or did not end in time.
     """
-    from ledger.actuators.restart import restart as run_restart
-
     run_restart(
         place.restart,
         Path(place.repository),

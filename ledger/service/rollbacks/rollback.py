@@ -35,6 +35,8 @@ from ledger.service.core.actuators import World, world_of
 from ledger.service.core.operation import Operation, carry_out
 from ledger.service.core.recorder import Origin
 from ledger.service.core.session import Ledger
+from ledger.service.rollbacks import checkout
+from ledger.service.rollbacks.checkout import move_to
 
 StepOutcome: TypeAlias = Literal["written", "already", "checked_out", "restarted"]
 
@@ -97,8 +99,6 @@ def _move(
     """Return how the code goes back too, if it is to; refuses what would fail."""
     if code is None:
         return None
-    from ledger.service.rollbacks.checkout import move_to
-
     to = rollbacks.destination(state, selector, found)
     names = names_of(state, to, snapshot_to_write(state, to))
     return move_to(ledger, state, code, names, actor)
@@ -252,8 +252,6 @@ def _steps(
     ]
     if intent.code is None:
         return steps
-    from ledger.service.rollbacks import checkout
-
     code, place = intent.code, intent.code.place
     written = [file.name for file in intent.files]
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from ledger.actuators.http_admin import HttpAdmin
+from ledger.configuration.source import format_of
 from ledger.domain import events
 from ledger.domain.decision import Decision
 from ledger.domain.errors import BadInput
@@ -86,8 +88,6 @@ def _record(
 
 
 def _check(ledger: Ledger, actuators: events.Actuators) -> None:
-    from ledger.configuration.source import format_of
-
     for file in actuators.config_files:
         format_of(file.name)  # a name without a suffix could be registered, and never kept
         ledger.recorder.require_plain(file.name, "configuration file's name")
@@ -98,8 +98,6 @@ def _check(ledger: Ledger, actuators: events.Actuators) -> None:
     if actuators.mitigation_file is not None:
         paths.append(actuators.mitigation_file)
     if actuators.http_admin is not None:
-        from ledger.actuators.http_admin import HttpAdmin
-
         HttpAdmin(actuators.http_admin)  # refuses a URL that is off, or that holds a password
     for word in actuators.code.restart if actuators.code is not None else ():
         ledger.recorder.require_plain(word, "restart command")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import orjson
 
-from ledger import files
+from ledger import files, web
 from ledger.domain.errors import FileProblem, LedgerError
 from ledger.domain.values.moments import iso
 
@@ -50,8 +50,6 @@ def last_beat(home: Path, system: str) -> datetime | None:
 
 
 def _ask(url: str, say: Callable[[str], None]) -> None:
-    from ledger import web
-
     try:
         web.request(web.with_variables(url, os.environ, "watch.heartbeat_url"), timeout_seconds=2)
     except LedgerError as problem:
