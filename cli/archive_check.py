@@ -7,7 +7,7 @@ from pathlib import Path
 from cli.output import Output, counted, say
 from ledger.domain.errors import IntegrityFailure
 from ledger.store import checkpoint
-from projections.archive.verify import Kept, Report, verify
+from projections.archive.verify import Report, verify
 from runtime.wiring import Runtime
 
 
@@ -21,7 +21,7 @@ def verify_archive(
         IntegrityFailure: it is not what was sealed; the sentence names the first bad position.
     """
     started = runtime.clock.monotonic()
-    kept = _kept(checkpoint_file) if checkpoint_file is not None else None
+    kept = checkpoint.read(checkpoint_file) if checkpoint_file is not None else None
     report = verify(path, kept=kept, progress=runtime.progress("verifying"))
     seconds = runtime.clock.monotonic() - started
     problem = report.problem
@@ -45,11 +45,6 @@ def verify_archive(
         )
     if output.format == "table":
         output.record({}, _said(report))
-
-
-def _kept(file: Path) -> Kept:
-    read = checkpoint.read(file)
-    return Kept(read.ledger, read.position, read.chain.hex())
 
 
 def _said(report: Report) -> str:

@@ -7,13 +7,16 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, Final, Literal, TypeVar, cast
+from typing import Any, Final, Literal, cast
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
 from ledger import files
 from ledger.domain.errors import BadInput, IntegrityFailure, SchemaNewer
+from ledger.domain.log import records
+from ledger.domain.log.event import Sha256
+from ledger.domain.log.records import MadeBy, R, Record
 
 FORMAT: Final = 1
 LIST: Final = "archive.json"
@@ -30,40 +33,17 @@ _FILE: Final = re.compile(
 )
 _TEMPORARY: Final = ".rollout-tmp"
 
-Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
-
-class _Record(BaseModel):
-    """A record is closed: what it does not know is no record of this format."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-    def encoded(self) -> bytes:
-        """Return the record as its file has it."""
-        return orjson.dumps(self.model_dump(), option=orjson.OPT_INDENT_2) + b"\n"
-
-
-R = TypeVar("R", bound=_Record)
-
-
-class By(_Record):
-    """Who sealed a range."""
-
-    id: str
-    name: str
-    kind: str
-
-
-class SealedFile(_Record):
+class SealedFile(Record):
     """A file of a range; ``path`` is relative to the range's folder."""
 
     path: str
     rows: int = Field(ge=0)
     bytes: int = Field(ge=0)
-    sha256: Hash
+    sha256: Sha256
 
 
-class Manifest(_Record):
+class Manifest(Record):
     """Where one range comes from, and its files."""
 
     format: Literal[1]
@@ -73,22 +53,17 @@ class Manifest(_Record):
     first: int = Field(ge=1)
     last: int
     events: int
-    chain_before: Hash
-    chain_after: Hash
+    chain_before: Sha256
+    chain_after: Sha256
     recorded_from: str
     recorded_to: str
-    previous: Hash | None
+    previous: Sha256 | None
     """SHA-256 of the manifest of the range before."""
     sealed_at: str
-    sealed_by: By
-    files: tuple[SealedFile, ...] = Field(strict=False)
-    missing_blobs: tuple[Hash, ...] = Field(strict=False)
+    sealed_by: MadeBy
+    files: tuple[SealedFile, ...]
+    missing_blobs: tuple[Sha256, ...]
     """What events of the range name, and the ledger itself did not have any more."""
-
-    def encoded(self) -> bytes:
-        """Return the record as its file has it."""
-        record = self.model_dump(by_alias=True)
-        return orjson.dumps(record, option=orjson.OPT_INDENT_2) + b"\n"
 
     @property
     def folder(self) -> str:
@@ -96,27 +71,27 @@ class Manifest(_Record):
         return folder_name(self.first, self.last)
 
 
-class Listed(_Record):
+class Listed(Record):
     """A range as the list has it."""
 
     folder: str
     first: int
     last: int
-    chain: Hash
-    manifest: Hash
+    chain: Sha256
+    manifest: Sha256
     """SHA-256 of the range's manifest."""
 
 
-class ArchiveList(_Record):
+class ArchiveList(Record):
     """`archive.json`: what is sealed."""
 
     format: Literal[1]
     ledger: str | None
     events: int
     last: int
-    chain: Hash
+    chain: Sha256
     written_at: str
-    ranges: tuple[Listed, ...] = Field(strict=False)
+    ranges: tuple[Listed, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,12 +252,9 @@ def _parsed(file: Path, content: bytes, model: type[R]) -> R:
             f"{file} is of format {written!r}, and this program knows {FORMAT}.",
             hint="Use the version of rollout-ledger that wrote it, or a newer one.",
         )
-    try:
-        return model.model_validate(record)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"]))
-        raise damaged(f"{file} is not what was written: {key}: {first['msg']}.") from None
+    return records.parsed(
+        content, model, lambda why: damaged(f"{file} is not what was written: {why}.")
+    )
 
 
 def strangers(archive: Archive) -> Iterator[Path]:

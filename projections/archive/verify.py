@@ -6,19 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ledger.store.checkpoint import Checkpoint
 from projections.archive import layout
 from projections.archive.check import Checker, Problem, engine
 from projections.archive.layout import Archive, ArchiveDamaged
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """A position and its chain value that were kept elsewhere."""
-
-    ledger: str | None
-    position: int
-    chain: str
-    """Hex."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +33,7 @@ class Report:
 def verify(
     path: Path,
     *,
-    kept: Kept | None = None,
+    kept: Checkpoint | None = None,
     progress: Callable[[int, int], None] = lambda _reached, _end: None,
 ) -> Report:
     """Recompute the archive in ``path`` from position 1 on.
@@ -87,7 +78,7 @@ def _problem(
     return None, checker
 
 
-def _against(archive: Archive, kept: Kept) -> Problem | None:
+def _against(archive: Archive, kept: Checkpoint) -> Problem | None:
     """Return what is wrong with an archive that is sound in itself, seen against a checkpoint."""
     if kept.ledger is not None and archive.ledger is not None and kept.ledger != archive.ledger:
         return Problem(
@@ -100,7 +91,7 @@ def _against(archive: Archive, kept: Kept) -> Problem | None:
             f"The archive ends at position {archive.last}; when the checkpoint was written, the log went "
             f"on to {kept.position}.",
         )  # fmt: skip
-    if chain_at(archive, kept.position) != kept.chain:
+    if chain_at(archive, kept.position) != kept.chain.hex():
         return Problem(
             kept.position, "rewritten",
             f"At position {kept.position} the archive is not what the log was when the checkpoint was "

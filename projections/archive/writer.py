@@ -14,6 +14,7 @@ from ledger import files
 from ledger.domain.clock import Clock
 from ledger.domain.errors import IntegrityFailure
 from ledger.domain.log.ids import Actor
+from ledger.domain.log.records import MadeBy
 from ledger.domain.values.moments import iso
 from ledger.fail_points import reach
 from ledger.folders import scratch_folder, staged_folder
@@ -24,7 +25,6 @@ from projections.archive.layout import (
     FORMAT,
     MANIFEST,
     Archive,
-    By,
     Manifest,
     Range,
     SealedFile,
@@ -177,7 +177,7 @@ class RangeWriter:
             recorded_to=_utc(until),
             previous=previous.sha256 if previous else None,
             sealed_at=iso(self._provenance.clock.now()),
-            sealed_by=By(**self._provenance.by.as_record()),
+            sealed_by=MadeBy(**self._provenance.by.as_record()),
             files=tuple(written),
             missing_blobs=missing,
         )

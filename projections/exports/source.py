@@ -15,6 +15,7 @@ from ledger.domain.log import canonical
 from ledger.domain.log.envelope import Recorded
 from ledger.domain.log.ids import control_stream, metrics_stream, orders_stream
 from ledger.store.base import EventStore
+from ledger.store.checkpoint import ledger_id
 
 PAGE_EVENTS: Final = 2000
 
@@ -106,11 +107,7 @@ class Source:
 
     def ledger_id(self) -> str | None:
         """Return the id that the ledger gave itself in its first event, if it did."""
-        first = self.store.get(1)
-        if first is None or first.type != "LedgerCreated":
-            return None
-        ledger = said(first).get("data", {}).get("ledger_id")
-        return str(ledger) if ledger else None
+        return ledger_id(self.store)
 
 
 def said(event: Recorded) -> Mapping[str, Any]:

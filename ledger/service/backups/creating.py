@@ -23,6 +23,7 @@ from ledger.domain.errors import (
 )
 from ledger.domain.log import canonical, lines
 from ledger.domain.log.ids import Actor
+from ledger.domain.log.records import MadeBy
 from ledger.domain.values.moments import iso
 from ledger.service.backups import pieces
 from ledger.service.backups.metadata import (
@@ -30,7 +31,6 @@ from ledger.service.backups.metadata import (
     METADATA,
     METADATA_BYTES_MAX,
     BackupFile,
-    MadeBy,
     Metadata,
     TableDigest,
     parsed,
@@ -157,7 +157,7 @@ class _Maker:
         content = metadata.encoded()
         with files.told_as_not_written(path):
             (self.making / DONE).unlink(missing_ok=True)
-        pieces.write(self.making / METADATA, content)
+        files.write_atomically(self.making / METADATA, content)
         fail_points.reach("backup.before_name")
         with files.told_as_not_written(path):
             files.sync_folder(self.making)
@@ -200,7 +200,7 @@ class _Maker:
                 if path.name not in wanted:
                     path.unlink()
         if self.seal.key is not None:
-            pieces.write(self.making / KEY, self.seal.key)
+            files.write_atomically(self.making / KEY, self.seal.key)
         else:
             (self.making / KEY).unlink(missing_ok=True)
         return self.files[-1].last if self.files else 0
@@ -297,7 +297,7 @@ class _Maker:
     def _add(
         self, name: str, kind: str, content: bytes, *, count: int, first: int = 0, last: int = 0
     ) -> None:
-        pieces.write(self.making / name, content)
+        files.write_atomically(self.making / name, content)
         self.files.append(
             BackupFile.model_validate(
                 {
@@ -319,7 +319,7 @@ class _Maker:
             "recipients": list(self.seal.recipients),
             "files": [file.model_dump() for file in self.files],
         }
-        pieces.write(self.making / DONE, orjson.dumps(record))
+        files.write_atomically(self.making / DONE, orjson.dumps(record))
 
 
 def _up_to(source: Iterator[bytes], bytes_max: int) -> Iterator[bytes]:

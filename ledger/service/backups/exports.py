@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +16,6 @@ from ledger.domain.values.shapes import is_mapping
 from ledger.service.backups import pieces
 from ledger.store import migrate
 
-LINE_BYTES_MAX: Final = 1 << 30
-"""A longer line is none of ours, and need not fit into memory."""
 HOW: Final = "rollout export jsonl --out FILE, with no system, --since or --until, writes one."
 
 
@@ -120,17 +116,11 @@ def _parsed(line: bytes) -> lines.Line | None:
 
 def _text(path: Path) -> Iterator[bytes]:
     """Yield the lines of a file, without their line feeds."""
-    opened = gzip.open if path.suffix == ".gz" else open
     try:
-        with opened(path, "rb") as file:
-            while line := file.readline(LINE_BYTES_MAX):
-                yield line.rstrip(b"\n")
+        with path.open("rb") as file:
+            yield from pieces.text(file, path, compressed=path.suffix == ".gz")
     except FileNotFoundError:
         raise BadInput(f"{path} does not exist.", hint="Correct the path.") from None
-    except (EOFError, zlib.error, gzip.BadGzipFile):
-        raise IntegrityFailure(
-            f"{path} is damaged: it can't be decompressed to its end.", hint="Use another one."
-        ) from None
     except OSError as error:
         raise FileNotRead(
             f"{path} can't be read: {(error.strerror or 'it failed').lower()}.",

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
+from functools import partial
 from typing import Any, Final, Literal
 
 import orjson
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from ledger.domain.errors import IntegrityFailure, SchemaNewer
+from ledger.domain.log import records
 from ledger.domain.log.event import Count, Part, Sha256
+from ledger.domain.log.records import MadeBy, Record
 from ledger.store import migrate
 
 FORMAT: Final = 1
@@ -18,14 +21,6 @@ METADATA: Final = "metadata.json"
 METADATA_BYTES_MAX: Final = 16 * 2**20
 KEY: Final = "key.age"
 NAME: Final = re.compile(r"\d{8}T\d{6}Z-\d{12,19}")
-
-
-class MadeBy(Part):
-    """Who made the backup."""
-
-    id: str
-    name: str
-    kind: str
 
 
 class BackupFile(Part):
@@ -52,7 +47,7 @@ class TableDigest(Part):
     digest: str
 
 
-class Metadata(Part):
+class Metadata(Record):
     """The whole of it."""
 
     format: Literal[1]
@@ -78,11 +73,6 @@ class Metadata(Part):
     read_models: tuple[TableDigest, ...]
     files: tuple[BackupFile, ...]
 
-    def encoded(self) -> bytes:
-        """Return the file's content."""
-        record = self.model_dump(mode="json", by_alias=True)
-        return orjson.dumps(record, option=orjson.OPT_INDENT_2) + b"\n"
-
     @property
     def size(self) -> int:
         """How many bytes its files take."""
@@ -105,11 +95,7 @@ def parsed(content: bytes, name: str) -> Metadata:
         record: Any = orjson.loads(content)
         newer = _newer_than_this(record)
         if newer is None:
-            return _adding_up(Metadata.model_validate_json(content))
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"]))
-        raise _damaged(name, f"{where}: {first['msg']}") from None
+            return _adding_up(records.parsed(content, Metadata, partial(_damaged, name)))
     except (ValueError, KeyError, TypeError) as error:
         raise _damaged(name, type(error).__name__) from None
     raise SchemaNewer(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
+import gzip
 import zlib
 from collections.abc import Iterable, Iterator
+from io import BytesIO
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from ledger import files
 from ledger.domain.errors import IntegrityFailure
@@ -17,7 +18,8 @@ COMPRESSION: Final = 1
 """Of 1 to 9: twice as fast as the usual 6, for files a fifth larger."""
 GZIP: Final = 16 + zlib.MAX_WBITS
 PIECE_BYTES_MAX: Final = 2 * 2**30
-READ_BYTES: Final = 1 << 20
+LINE_BYTES_MAX: Final = 1 << 30
+"""A longer line is none of ours, and need not fit into memory."""
 
 
 def packed(content: Iterable[bytes], seal: Seal) -> bytes:
@@ -26,25 +28,6 @@ def packed(content: Iterable[bytes], seal: Seal) -> bytes:
     parts = [part for line in content for part in (packer.compress(line), packer.compress(b"\n"))]
     parts.append(packer.flush())
     return seal.close(b"".join(parts))
-
-
-def write(path: Path, content: bytes) -> None:
-    """Write a new file, flushed to the disk; it has its name only when it is whole.
-
-    Raises:
-        FileNotWritten: nothing of that name is there.
-    """
-    temporary = path.with_name(f"{path.name}.part")
-    with files.told_as_not_written(path):
-        try:
-            with temporary.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
 
 
 def unpacked(path: Path, opener: Opener, *, encrypted: bool) -> Iterator[lines.Line]:
@@ -58,37 +41,24 @@ def unpacked(path: Path, opener: Opener, *, encrypted: bool) -> Iterator[lines.L
     if content is None:
         raise IntegrityFailure(f"{path} is missing.", hint="Use another backup.")
     content = opener.open(content, str(path), encrypted=encrypted)
-    return parsed(split(chunks(content, path)), path)
+    return parsed(text(BytesIO(content), path), path)
 
 
-def chunks(content: bytes, path: Path) -> Iterator[bytes]:
-    """Yield what compressed ``content`` says, in pieces. Raises as `unpacked` does."""
-    unpacker = zlib.decompressobj(GZIP)
+def text(file: BinaryIO, path: Path, *, compressed: bool = True) -> Iterator[bytes]:
+    """Yield the lines of a file, without their line feeds. Raises as `unpacked` does."""
+    source = gzip.GzipFile(fileobj=file) if compressed else file
     try:
-        for at in range(0, len(content), READ_BYTES):
-            yield unpacker.decompress(content[at : at + READ_BYTES])
-        yield unpacker.flush()
-    except zlib.error:
-        unpacker = zlib.decompressobj(GZIP)
-    if not unpacker.eof:
+        while line := source.readline(LINE_BYTES_MAX):
+            yield line.rstrip(b"\n")
+    except (EOFError, zlib.error, gzip.BadGzipFile):
         raise IntegrityFailure(
             f"{path} is damaged: it can't be decompressed to its end.", hint="Use another one."
-        )
+        ) from None
 
 
-def split(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield the lines of a text that comes in pieces, without their line feeds."""
-    rest = b""
-    for piece in pieces:
-        *whole, rest = (rest + piece).split(b"\n") if rest else piece.split(b"\n")
-        yield from whole
-    if rest:
-        yield rest
-
-
-def parsed(text: Iterable[bytes], path: Path) -> Iterator[lines.Line]:
+def parsed(content: Iterable[bytes], path: Path) -> Iterator[lines.Line]:
     """Yield what lines say. Raises as `unpacked` does."""
-    for number, line in enumerate(text, start=1):
+    for number, line in enumerate(content, start=1):
         try:
             yield lines.parse(line)
         except ValueError as error:

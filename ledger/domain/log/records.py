@@ -1,0 +1,44 @@
+"""Records: the JSON files that say what the files beside them hold, and where those come from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import orjson
+from pydantic import ValidationError
+
+from ledger.domain.errors import LedgerError
+from ledger.domain.log.event import Part
+
+
+class Record(Part):
+    """A record is closed: what holds anything else is no record of this format."""
+
+    def encoded(self) -> bytes:
+        """Return the record as its file has it."""
+        return orjson.dumps(
+            self.model_dump(mode="json", by_alias=True),
+            option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE,
+        )
+
+
+R = TypeVar("R", bound=Record)
+
+
+class MadeBy(Record):
+    """Who made what the record is of."""
+
+    id: str
+    name: str
+    kind: str
+
+
+def parsed(content: bytes, model: type[R], damaged: Callable[[str], LedgerError]) -> R:
+    """Return the record that a file holds; raise what ``damaged`` makes of the reason why it holds none."""
+    try:
+        return model.model_validate_json(content)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise damaged(f"{where}: {first['msg']}" if where else first["msg"]) from None
