@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from hashlib import sha256
-from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -35,7 +34,7 @@ from ledger.service.imports.base import (
     Told,
     append_last,
     chunks,
-    prepare_summary,
+    outcome,
     record_id,
     require_same_time,
     summary_of,
@@ -137,23 +136,14 @@ def run(
     summary = summary_of(
         source, scanned.told, zone=reading.zone.name, records=scanned.records, imported=imported
     )
+    if dry_run:
+        shown = [*appender.shown, *last][:_SHOWN_OF_DRY_RUN]
+        return outcome(source, scanned.told, summary, new=shown, position=None)
     position = None
-    if imported and not dry_run:
+    if imported:
         appender.adopt_key()
-        position = append_last(
-            ledger.recorder, source, last, prepare_summary(ledger.recorder, source, summary, origin)
-        )
-    return Imported(
-        source=source,
-        records=scanned.records,
-        imported=imported,
-        already_known=summary.already_known,
-        repeated=(),
-        skipped=scanned.told.skipped(),
-        notes=tuple(scanned.told.notes),
-        events=tuple(islice([*appender.shown, *last], _SHOWN_OF_DRY_RUN)) if dry_run else (),
-        position=position,
-    )
+        position = append_last(ledger.recorder, source, last, summary, origin)
+    return outcome(source, scanned.told, summary, new=(), position=position)
 
 
 @dataclass(slots=True)

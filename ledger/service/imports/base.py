@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
-from typing import Final, Literal, NoReturn, TypeVar
+from typing import Final, Literal, TypeVar
 from uuid import UUID
 
 from ledger import fail_points
@@ -30,7 +30,6 @@ NAMESPACE: Final = UUID("7588d2d3-72b2-5b99-94f9-1af80d02d781")
 """Under which imported records get their ids. Never to change: the ids stand in people's logs."""
 READING: Final = 2
 """The version of how records are read; part of a file's id, so that a better reader reads it again."""
-"""After so many bad records in a file that has to be good, the rest is not looked at."""
 _SAME_TIME: Final = timedelta(seconds=1)
 """Records of one moment may have been put in order by less; another zone is at least 15 minutes."""
 LISTED_MAX: Final = 500
@@ -111,10 +110,6 @@ class Source:
     options: str = ""
     """What else decides what the records become: the time zone, the window for repeats."""
 
-    def described(self, zone: str, naive: int) -> str:
-        """Return the source as its summary names it."""
-        return f"{self.name} (times without a zone read as {zone})" if naive else self.name
-
     @property
     def id(self) -> UUID:
         """The id of the summary, which stands for: this was read to its end, in this way."""
@@ -176,16 +171,8 @@ def require_good(source_name: str, told: Told, recorder: Recorder) -> None:
     Raises:
         BadInput: names the first bad records, by line or commit, with what was expected.
     """
-    if told.problems:
-        refuse(source_name, told, recorder)
-
-
-def refuse(source_name: str, told: Told, recorder: Recorder) -> NoReturn:
-    """Raise for the bad records of a file that has to be good.
-
-    Raises:
-        BadInput: always.
-    """
+    if not told.problems:
+        return
     first, *others = told.problems
     message = f"{source_name}, {first}"
     if others:
@@ -198,9 +185,23 @@ def refuse(source_name: str, told: Told, recorder: Recorder) -> NoReturn:
     )
 
 
-def already_read(store: EventStore, source: Source) -> bool:
-    """Tell whether this very content was imported to its end before, in the same way."""
-    return store.get(source.id) is not None
+def done_before(store: EventStore, source: Source, told: Told) -> Imported | None:
+    """Return what came of the import of this very content, in the same way, if it was done before."""
+    summary = store.get(source.id)
+    if summary is None:
+        return None
+    data = summary.data
+    return Imported(
+        source=source,
+        records=data["records"],
+        imported=0,
+        already_known=data["imported"] + data["already_known"],
+        repeated=tuple(data["repeated"]),
+        skipped=tuple(data["skipped"]),
+        notes=tuple(told.notes),
+        events=(),
+        position=None,
+    )
 
 
 def require_same_time(
@@ -230,7 +231,9 @@ def summary_of(
         repeated.append(f"and {len(without_effect) - LISTED_MAX} more")
     done = imported + len(without_effect) + told.bad_count
     return events.HistoryImported(
-        source=source.described(zone, told.naive),
+        source=f"{source.name} (times without a zone read as {zone})"
+        if told.naive
+        else source.name,
         kind=source.kind,
         sha256=source.digest,
         records=records,
@@ -241,34 +244,56 @@ def summary_of(
     )
 
 
-def prepare_summary(
-    recorder: Recorder, source: Source, summary: events.HistoryImported, origin: Origin
-) -> NewEvent:
-    """Return ``summary`` ready to append, under the id that stands for its source."""
-    return recorder.prepare(
-        summary,
-        origin,
-        stream=control_stream(source.system),
-        system=source.system,
-        event_id=source.id,
+def outcome(
+    source: Source,
+    told: Told,
+    summary: events.HistoryImported,
+    *,
+    new: Iterable[NewEvent],
+    position: int | None,
+) -> Imported:
+    """Return what came of an import; ``new`` are the events of a dry run."""
+    return Imported(
+        source=source,
+        records=summary.records,
+        imported=summary.imported,
+        already_known=summary.already_known,
+        repeated=(*told.repeated, *told.unchanged),
+        skipped=told.skipped(),
+        notes=tuple(told.notes),
+        events=tuple(new),
+        position=position,
     )
 
 
 def append_last(
-    recorder: Recorder, source: Source, batch: Sequence[NewEvent], summary: NewEvent
+    recorder: Recorder,
+    source: Source,
+    batch: Sequence[NewEvent],
+    summary: events.HistoryImported,
+    origin: Origin,
 ) -> int | None:
     """Append the last batch together with the summary, so that neither is there without the other.
+
+    The summary bears the id that stands for its source.
 
     Returns the summary's position; None if another process imported the same while this one read it.
 
     Raises:
         EventIdReused: a record was imported before and became something else then.
     """
+    last = recorder.prepare(
+        summary,
+        origin,
+        stream=control_stream(source.system),
+        system=source.system,
+        event_id=source.id,
+    )
     fail_points.reach("import.before_summary")
     try:
-        return recorder.append([*batch, summary])[-1].position
+        return recorder.append([*batch, last])[-1].position
     except EventIdReused:
-        if already_read(recorder.store, source):
+        if recorder.store.get(source.id) is not None:
             return None
         raise
 

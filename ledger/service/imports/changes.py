@@ -21,7 +21,7 @@ from ledger.domain import events
 from ledger.domain.configurations import decide as configurations
 from ledger.domain.decision import require_registered
 from ledger.domain.evolve import evolve
-from ledger.domain.log.envelope import NewEvent, Recorded
+from ledger.domain.log.envelope import NewEvent
 from ledger.domain.log.ids import Actor, Channel, control_stream
 from ledger.domain.state import SystemState
 from ledger.domain.values.fingerprints import diff_flat, flatten
@@ -35,12 +35,13 @@ from ledger.service.imports.base import (
     Source,
     Told,
     append_last,
-    prepare_summary,
+    outcome,
     record_id,
     require_good,
     require_same_time,
     summary_of,
 )
+from ledger.service.imports.times import UTC_ZONE, Zone
 
 if TYPE_CHECKING:
     from ledger.configuration.snapshot import Snapshot
@@ -49,6 +50,17 @@ BATCH_EVENTS: Final = 5000
 """So many events go in together; the log's lock is not held for longer. Most histories are one batch."""
 _LOOK_UP: Final = 500
 _JUST_BEFORE: Final = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How to import: the same for every kind of source."""
+
+    zone: Zone = UTC_ZONE
+    """Of times that name none."""
+    skip_bad: bool = False
+    dry_run: bool = False
+    progress: Progress | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,17 +220,13 @@ def run(
     steps: Iterable[Step],
     told: Told,
     origin: Origin,
-    *,
-    zone: str = "UTC",
-    skip_bad: bool = False,
-    dry_run: bool = False,
-    progress: Progress | None = None,
+    manner: Manner,
 ) -> Imported:
     """Import a history of configurations: the whole of it, or with a bad record nothing.
 
     Raises:
         UnknownName: the system was never registered.
-        BadInput: a record is bad, and ``skip_bad`` is not set.
+        BadInput: a record is bad, and bad ones are not to be skipped.
         EventIdReused: a record was imported before as something else.
     """
     recorder = ledger.recorder
@@ -232,27 +240,18 @@ def run(
             count += 1
             if made:
                 groups.append(made)
-        if progress is not None:
-            progress(count)
-    if not skip_bad:
+        if manner.progress is not None:
+            manner.progress(count)
+    if not manner.skip_bad:
         require_good(source.name, told, recorder)
+    zone = manner.zone.name
     told.note_zone(zone)
     records = count + len(told.repeated) + told.bad_count
     summary = summary_of(source, told, zone=zone, records=records, imported=len(groups))
-    position = None
-    if groups and not dry_run:
-        position = _append(ledger, planner, groups, summary, origin)
-    return Imported(
-        source=source,
-        records=records,
-        imported=len(groups),
-        already_known=summary.already_known,
-        repeated=(*told.repeated, *told.unchanged),
-        skipped=told.skipped(),
-        notes=tuple(told.notes),
-        events=tuple(chain.from_iterable(groups)) if dry_run else (),
-        position=position,
-    )
+    if manner.dry_run:
+        return outcome(source, told, summary, new=chain.from_iterable(groups), position=None)
+    position = _append(ledger, planner, groups, summary, origin) if groups else None
+    return outcome(source, told, summary, new=(), position=position)
 
 
 def _whole_moments(steps: Iterable[Step]) -> Iterator[list[Step]]:
@@ -310,9 +309,7 @@ def _append(
     for batch in earlier:
         recorder.append(batch)
         fail_points.reach("import.between_batches")
-    position = append_last(
-        recorder, source, last, prepare_summary(recorder, source, summary, origin)
-    )
+    position = append_last(recorder, source, last, summary, origin)
     ledger.load(source.system)  # what this machine remembers for the hour when Postgres is away
     return position
 
@@ -331,15 +328,10 @@ def _batches(groups: Iterable[list[NewEvent]]) -> Iterator[list[NewEvent]]:
 def _past(recorder: Recorder, system: str) -> _Past:
     state = SystemState(system)
     applied: list[tuple[datetime, int, str]] = []
-
-    def watched(stream: Iterable[Recorded]) -> Iterator[Recorded]:
-        for event in stream:
-            if event.type == "ConfigApplied":
-                applied.append((event.occurred_at, event.position, event.data["fingerprint"]))
-            yield event
-
-    for event in watched(recorder.store.read_stream(control_stream(system))):
+    for event in recorder.store.read_stream(control_stream(system)):
         state = evolve(state, event)
+        if event.type == "ConfigApplied":
+            applied.append((event.occurred_at, event.position, event.data["fingerprint"]))
     require_registered(state)
     registered = {
         (fingerprint, snapshot)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from ledger.domain.errors import BadInput, FileNotRead
 from ledger.domain.state import SystemState
@@ -21,29 +20,17 @@ from ledger.service.imports.base import (
     Progress,
     Source,
     Told,
-    already_read,
+    done_before,
     require_good,
 )
-from ledger.service.imports.changes import Step
+from ledger.service.imports.changes import Manner, Step
 from ledger.service.imports.config_changes import REPEAT_WINDOW_SECONDS, ConfigChange
 from ledger.service.imports.lines import AFTER_NULS, Lines
-from ledger.service.imports.times import UTC_ZONE, Zone
 
 if TYPE_CHECKING:
     from ledger.configuration.snapshot import Snapshot
 
 _READERS: Final = {"jsonl": jsonl.read, "risk-events": risk_events.read}
-
-
-@dataclass(frozen=True, slots=True)
-class Manner:
-    """How to import: the same for every kind of source."""
-
-    zone: Zone = UTC_ZONE
-    """Of times that name none."""
-    skip_bad: bool = False
-    dry_run: bool = False
-    progress: Progress | None = None
 
 
 def import_config_changes(
@@ -71,7 +58,7 @@ def import_config_changes(
     options = f"zone {manner.zone.name} window {repeat_window_seconds:g} file {file_name}"
     source = Source("config-changes", system, shown_path(path), lines.digest, options)
     told = Told()
-    before = _already(ledger, source, told)
+    before = done_before(ledger.recorder.store, source, told)
     if before is not None:
         return before
     again = Lines(path, bytes_max=lines.bytes_read)
@@ -83,7 +70,8 @@ def import_config_changes(
         repeat_window_seconds=repeat_window_seconds,
     )
     steps = _steps_of_log(ledger, found, told, file_name)
-    return _run(ledger, source, _unless_changed(steps, again, source, told), told, origin, manner)
+    checked = _unless_changed(steps, again, source, told)
+    return changes.run(ledger, source, checked, told, origin, manner)
 
 
 def import_git(
@@ -120,7 +108,7 @@ def import_git(
             history.digest,
             options,
         )
-        before = _already(ledger, source, told)
+        before = done_before(ledger.recorder.store, source, told)
         if before is not None:
             return before
 
@@ -128,7 +116,7 @@ def import_git(
             return snapshot_under(contents, ledger.keys, new=True)
 
         steps = history.steps(told, names, kept, ledger.recorder.clock.now())
-        return _run(ledger, source, steps, told, origin, manner)
+        return changes.run(ledger, source, steps, told, origin, manner)
 
 
 def import_activity(
@@ -156,7 +144,7 @@ def import_activity(
         source = Source(
             kind, system, shown_path(scan.path), scan.digest, f"zone {manner.zone.name}"
         )
-        before = _already(ledger, source, scan.told)
+        before = done_before(ledger.recorder.store, source, scan.told)
         if before is not None:
             yield before
             continue
@@ -240,43 +228,3 @@ def _steps_of_log(
 
 def _as_file(value: Mapping[str, object]) -> bytes:
     return json.dumps(value, ensure_ascii=False, sort_keys=True, indent=2).encode() + b"\n"
-
-
-def _already(ledger: Ledger, source: Source, told: Told) -> Imported | None:
-    """Return what came of the very same import, if it was done before."""
-    if not already_read(ledger.recorder.store, source):
-        return None
-    summary = ledger.recorder.store.get(source.id)
-    data: Mapping[str, Any] = summary.data if summary is not None else {}
-    return Imported(
-        source=source,
-        records=data["records"],
-        imported=0,
-        already_known=data["imported"] + data["already_known"],
-        repeated=tuple(data["repeated"]),
-        skipped=tuple(data["skipped"]),
-        notes=tuple(told.notes),
-        events=(),
-        position=None,
-    )
-
-
-def _run(
-    ledger: Ledger,
-    source: Source,
-    steps: Iterable[Step],
-    told: Told,
-    origin: Origin,
-    manner: Manner,
-) -> Imported:
-    return changes.run(
-        ledger,
-        source,
-        steps,
-        told,
-        origin,
-        zone=manner.zone.name,
-        skip_bad=manner.skip_bad,
-        dry_run=manner.dry_run,
-        progress=manner.progress,
-    )
