@@ -9,11 +9,11 @@ from ledger.domain.state import SystemState
 from projections.core.base import Db
 from projections.reports import happened, order_figures, orders, parts
 from projections.reports.diagnosis import Finding, Limits, diagnose
-from projections.reports.figures import Figure, of
+from projections.reports.figures import of
 from projections.reports.happened import Progress, Stretch
 from projections.reports.orders import Activity
 from projections.reports.period import Day, Period
-from projections.reports.sheet import Cell, Section, Sheet, Table, Term, facts, rows, term
+from projections.reports.sheet import Cell, Section, Sheet, Term, facts, table, term
 
 REPORT: Final = "daily"
 
@@ -81,7 +81,7 @@ def _configuration(
         "configuration",
         facts(
             environment=state.environment,
-            mode_at_end=parts.mode_name(state),
+            mode_at_end=parts.mode_of(state),
             mode_since=datetime.fromisoformat(state.mode_since) if state.mode_since else None,
             mode_by=state.mode_by,
             mode_reason=state.mode_reason,
@@ -92,35 +92,29 @@ def _configuration(
         ),
         (
             parts.modes_table(spent),
-            Table("limits", ("key", "limit", "configured"), _limits(db, state)),
+            table("limits", "key limit configured", _limits(db, state)),
             parts.changes_table(db, system, period),
         ),
         () if state.phase is not None else (term("part.configuration.no_phase"),),
     )
 
 
-def _limits(db: Db, state: SystemState) -> tuple[tuple[Cell, ...], ...]:
+def _limits(db: Db, state: SystemState) -> list[tuple[Cell, ...]]:
     if state.phase is None:
-        return ()
+        return []
     configured = happened.configured(db, state.fingerprint)
-    return rows(
-        [(key, limit, configured.get(key)) for key, limit in sorted(state.phase.limits.items())]
-    )
+    return [(key, limit, configured.get(key)) for key, limit in sorted(state.phase.limits.items())]
 
 
 def _diagnosis(findings: list[Finding]) -> Section:
-    def line(finding: Finding) -> tuple[Cell, ...]:
-        limit = term("part.diagnosis.wrong_if", sign=finding.sign, limit=_plain(finding.limit))
-        return (
-            term(f"part.diagnosis.{finding.name}"), term(f"verdict.{finding.verdict}"),
-            finding.measured, limit, finding.samples,
-        )  # fmt: skip
-
-    columns = ("question", "verdict", "measured", "threshold", "samples")
-    return Section(
-        "diagnosis", tables=(Table("findings", columns, rows([line(f) for f in findings])),)
-    )
-
-
-def _plain(figure: Figure) -> str:
-    return f"{figure.cell()} {figure.unit}".rstrip()
+    rows = [
+        (
+            term(f"part.diagnosis.{each.name}"), term(f"verdict.{each.verdict}"), each.measured,
+            term("part.diagnosis.wrong_if", sign=each.sign,
+                 limit=f"{each.limit.cell()} {each.limit.unit}".rstrip()),
+            each.samples,
+        )
+        for each in findings
+    ]  # fmt: skip
+    columns = "question verdict measured threshold samples"
+    return Section("diagnosis", tables=(table("findings", columns, rows),))

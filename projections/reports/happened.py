@@ -46,11 +46,6 @@ class Stretch:
     by: str
     reason: str | None
 
-    @property
-    def name(self) -> str:
-        """The mode, and how it is paused."""
-        return f"{self.mode}/{self.kind}" if self.kind else self.mode
-
 
 def stretches(db: Db, system: str, period: Period) -> list[Stretch]:
     """Return the stretches of time by mode, oldest first, cut to the period."""

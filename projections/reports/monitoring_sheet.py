@@ -21,7 +21,7 @@ from projections.reports.figures import of
 from projections.reports.monitoring_values import Found, metrics_section, thresholds_section
 from projections.reports.period import Period
 from projections.reports.samples import Labels, by_series, read, store_of
-from projections.reports.sheet import Cell, Section, Sheet, Table, facts, rows, term
+from projections.reports.sheet import Cell, Section, Sheet, facts, table, term
 
 REPORT: Final = "monitoring"
 LOOKED_BACK: Final = timedelta(days=1)
@@ -90,32 +90,24 @@ def _conditions(watched: Watched, series: Found) -> list[Condition]:
 
 def _overview(state: SystemState, plan: Plan | None) -> Section:
     tags = sorted(tag for tag, name in state.tags.items() if name == state.fingerprint)
-    phase = state.phase
+    phase, run = state.phase, state.run
+    scope: Mapping[str, tuple[str, ...]] = phase.scope if phase is not None else {}
     return Section(
         "overview",
         facts(
             environment=state.environment,
-            mode=parts.mode_name(state),
+            mode=parts.mode_of(state),
             phase=state.phase_name,
             phase_since=_moment(phase.since if phase is not None else None),
-            scope=_scope(phase.scope) if phase is not None else "",
+            scope="; ".join(f"{key}: {', '.join(names)}" for key, names in scope.items()),
             fingerprint=state.fingerprint,
             tags=", ".join(tags),
             profile=plan.profile.profile if plan else None,
             profile_fingerprint=plan.fingerprint if plan else None,
-            run=_run(state),
+            run=f"{run.run} ({run.status}), {run.host} {run.pid}" if run else None,
         ),
         remarks=() if plan else (term("part.overview.no_plan"),),
     )
-
-
-def _scope(scope: Mapping[str, tuple[str, ...]]) -> str:
-    return "; ".join(f"{key}: {', '.join(names)}" for key, names in scope.items())
-
-
-def _run(state: SystemState) -> str | None:
-    run = state.run
-    return f"{run.run} ({run.status}), {run.host} {run.pid}" if run else None
 
 
 def _watch(state: SystemState, plan: Plan | None, series: Found, now: datetime) -> Section:
@@ -139,26 +131,8 @@ def _watch(state: SystemState, plan: Plan | None, series: Found, now: datetime) 
 
 
 def _rules(key: str, conditions: list[Condition]) -> Section:
-    return Section(
-        key,
-        tables=(
-            Table(
-                "standing",
-                (
-                    "rule",
-                    "condition",
-                    "for",
-                    "severity",
-                    "action",
-                    "state",
-                    "since",
-                    "last",
-                    "about",
-                ),
-                rows([_line(each) for each in conditions]),
-            ),
-        ),
-    )
+    columns = "rule condition for severity action state since last about"
+    return Section(key, tables=(table("standing", columns, map(_line, conditions)),))
 
 
 def _line(each: Condition) -> tuple[Cell, ...]:
@@ -174,16 +148,11 @@ def _line(each: Condition) -> tuple[Cell, ...]:
 def _rollbacks(state: SystemState, conditions: list[Condition]) -> Section:
     base = _rules("rollbacks_watched", conditions)
     acted = [
-        (
-            each.rule.name,
-            done.action,
-            _moment(done.at),
-            duration_text(each.rule.cooldown),
-        )
+        (each.rule.name, done.action, _moment(done.at), duration_text(each.rule.cooldown))
         for each in conditions
         if (done := state.rule_actions.get(each.rule.key)) is not None
     ]
-    last = Table("last_actions", ("rule", "action", "at", "cooldown"), rows(acted))
+    last = table("last_actions", "rule action at cooldown", acted)
     remarks = [] if conditions else [term("part.rollbacks_watched.nothing")]
     if conditions and not any(known.stable for known in state.configs.values()):
         remarks.append(term("part.rollbacks_watched.nowhere"))
@@ -206,10 +175,8 @@ def _alerts(state: SystemState, now: datetime) -> Section:
         "open",
         (("count", of(len(firing))),),
         (
-            Table(
-                "firing", ("alert", "severity", "since", "acknowledged", "message"), rows(firing)
-            ),
-            Table("silences", ("matches", "until", "who", "why", "holds_actions"), rows(silences)),
+            table("firing", "alert severity since acknowledged message", firing),
+            table("silences", "matches until who why holds_actions", silences),
         ),
     )
 

@@ -9,9 +9,10 @@ from ledger.domain.state import SystemState
 from ledger.profiles.plan import Plan
 from projections.reports.conditions import Condition
 from projections.reports.figures import absent, of
-from projections.reports.limits import Limit, limits_of
+from projections.reports.limits import limits_of
+from projections.reports.monitoring import thresholds
 from projections.reports.samples import Labels, Series, Summary, summary
-from projections.reports.sheet import Cell, Section, Table, rows, term
+from projections.reports.sheet import Cell, Section, table, term
 
 OWN: Final = "rollout_"
 """What the names of the watch's own metrics begin with."""
@@ -40,16 +41,9 @@ def metrics_section(
         for metric in sorted(wanted - seen)
         if not metric.startswith(OWN)
     ]
-    columns = ("series", "last", "at", "age", "state", "samples")
-    return Section(
-        "metrics",
-        (("count", of(len(seen))),),
-        (Table("values", columns, rows(sorted(lines, key=_name))),),
-    )
-
-
-def _name(line: tuple[Cell, ...]) -> str:
-    return str(line[0])
+    lines.sort(key=lambda line: str(line[0]))
+    columns = "series last at age state samples"
+    return Section("metrics", (("count", of(len(seen))),), (table("values", columns, lines),))
 
 
 def _named(plan: Plan | None) -> set[str]:
@@ -72,25 +66,13 @@ def thresholds_section(
 ) -> Section:
     """Return what the plan wants of single metrics, beside their last values."""
     phase = plan.profile.phase(state.phase.name) if plan and state.phase else None
+    # What the watch itself provides is left out: its rule tells how it stands.
+    limits = [each for each in limits_of(plan, phase) if not each.metric.startswith(OWN)]
     lines: list[tuple[Cell, ...]] = []
-    for limit in limits_of(plan, phase):
-        if limit.metric.startswith(OWN):
-            continue  # the watch itself provides it: its rule tells how it stands
-        about = [summary(one) for (metric, _), one in series.items() if metric == limit.metric]
-        for last in about:
-            shown = term(f"standing.{_verdict(limit, last, now, lookback)}")
-            lines.append((last.series.name, limit.text, last.last, shown, limit.source))
-        if not about:
-            nothing = absent("no_samples", metric=limit.metric)
-            lines.append(
-                (limit.metric, limit.text, nothing, term("standing.no_data"), limit.source)
-            )
-    columns = ("series", "wanted", "last", "state", "source")
-    return Section("thresholds", tables=(Table("limits", columns, rows(lines)),))
-
-
-def _verdict(limit: Limit, last: Summary, now: datetime, lookback: timedelta) -> str:
-    value = last.last.value
-    if value is None or not _is_fresh(last, now, lookback):
-        return "no_data"
-    return "normal" if limit.holds(value) else "breached"
+    for one in thresholds(limits, [summary(one) for one in series.values()]):
+        fresh = one.at is not None and one.holds is not None and now - one.at < lookback
+        standing = "no_data" if not fresh else "normal" if one.holds else "breached"
+        shown = term(f"standing.{standing}")
+        lines.append((one.series, one.limit.text, one.newest, shown, one.limit.source))
+    columns = "series wanted last state source"
+    return Section("thresholds", tables=(table("limits", columns, lines),))

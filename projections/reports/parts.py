@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from datetime import datetime
 from itertools import groupby
 from operator import itemgetter
 from typing import Final
@@ -17,33 +15,36 @@ from projections.reports.order_figures import Latency
 from projections.reports.order_records import PAUSED
 from projections.reports.orders import Activity
 from projections.reports.period import Period
-from projections.reports.sheet import Cell, Section, Table, Term, facts, rows, term
+from projections.reports.sheet import Cell, Section, Table, Term, facts, table, term
 from projections.words.sentences import short
 
 FEW_SAMPLES: Final = 100
 """Below this, the 99th percentile is the largest sample."""
 
 
-def mode_name(state: SystemState) -> str | None:
+def mode_name(mode: str | None, kind: str | None) -> str | None:
+    """Return a mode with how it is paused; None: there is none."""
+    return f"{mode}/{kind}" if kind else mode
+
+
+def mode_of(state: SystemState) -> str | None:
     """Return the mode that the ledger knows the system to be in; None: it was never switched."""
-    return f"{state.mode}/{state.pause_kind}" if state.pause_kind else state.mode
+    return mode_name(state.mode, state.pause_kind)
 
 
 def modes_table(spent: list[Stretch]) -> Table:
     """Return the stretches of time by mode."""
-    columns = ("mode", "from", "to", "lasted", "who", "why")
-    return Table(
-        "modes",
-        columns,
-        rows([(s.name, s.since, s.until, s.until - s.since, s.by, s.reason) for s in spent]),
-    )
+    rows = [
+        (mode_name(s.mode, s.kind), s.since, s.until, s.until - s.since, s.by, s.reason)
+        for s in spent
+    ]
+    return table("modes", "mode from to lasted who why", rows)
 
 
 def changes_table(db: Db, system: str, period: Period) -> Table:
     """Return the configuration keys that changed, with who and why; a first configuration in one row."""
-    columns = ("at", "who", "why", "cause", "key", "old", "new", "fingerprint")
     changed = happened.configuration_changes(db, system, period)
-    found: list[tuple[Cell, ...]] = []
+    rows: list[tuple[Cell, ...]] = []
     for _, group in groupby(changed, key=itemgetter("position")):
         keys = list(group)
         one = keys[0]
@@ -51,8 +52,8 @@ def changes_table(db: Db, system: str, period: Period) -> Table:
         what: list[tuple[Cell, ...]] = [(row["key"], row["old"], row["new"]) for row in keys]
         if one["first"]:
             what = [(term("word.first_configuration", count=len(keys)), None, None)]
-        found += [(*head, *each, short(one["fingerprint"])) for each in what]
-    return Table("changes", columns, rows(found))
+        rows += [(*head, *each, short(one["fingerprint"])) for each in what]
+    return table("changes", "at who why cause key old new fingerprint", rows)
 
 
 def trades_section(activity: Activity) -> Section:
@@ -77,10 +78,10 @@ def orders_section(activity: Activity) -> Section:
         "orders",
         tuple(order_figures.order_figures(activity)),
         (
-            Table(
+            table(
                 "by_mode",
-                ("mode", "submitted", "filled", "rejected", "blocked", "simulated"),
-                rows([_of_mode(mode, some) for mode, some in sorted(by_mode.items())]),
+                "mode submitted filled rejected blocked simulated",
+                [_of_mode(mode, some) for mode, some in sorted(by_mode.items())],
             ),
         ),
         tuple(remarks),
@@ -88,15 +89,9 @@ def orders_section(activity: Activity) -> Section:
 
 
 def _of_mode(mode: str, some: list[orders.Order]) -> tuple[Cell, ...]:
-    counted = Counter(
-        name
-        for order in some
-        for name in ("submitted", "traded", "rejected", "blocked", "simulated")
-        if getattr(order, name)
-    )
     shown_mode: Cell = term("part.orders.no_mode") if mode == "?" else mode
     names = ("submitted", "traded", "rejected", "blocked", "simulated")
-    return (shown_mode, *(of(counted[name]) for name in names))
+    return (shown_mode, *(of(sum(getattr(order, name) for order in some)) for name in names))
 
 
 def latency_section(latency: Latency) -> Section:
@@ -110,35 +105,21 @@ def latency_section(latency: Latency) -> Section:
 def alerts_section(db: Db, system: str, period: Period) -> Section:
     """Return the alerts that were open in the period: those that outlast it, and those that don't."""
     firings = happened.alerts(db, system, period)
-    active = [row for row in firings if not _ended(row, period)]
-    past = [row for row in firings if _ended(row, period)]
+    active: list[tuple[Cell, ...]] = []
+    past: list[tuple[Cell, ...]] = []
+    for row in firings:
+        head = (row["alert"], term(f"severity.{row['severity']}"), row["fired_at"])
+        if row["resolved_at"] is None or row["resolved_at"] >= period.until:
+            active.append((*head, row["acknowledged_by"], row["message"]))
+        else:
+            how = term(f"how.{row['how']}")
+            past.append((*head, row["resolved_at"], how, row["resolved_by"], row["message"]))
     fired = sum(period.holds(row["fired_at"]) for row in firings)
     return Section(
         "alerts",
         facts(active_count=of(len(active)), fired=of(fired), ended=of(len(past))),
         (
-            Table(
-                "active",
-                ("alert", "severity", "since", "acknowledged", "message"),
-                rows([
-                    (row["alert"], term(f"severity.{row['severity']}"), row["fired_at"],
-                     row["acknowledged_by"], row["message"])
-                    for row in active
-                ]),
-            ),
-            Table(
-                "past",
-                ("alert", "severity", "since", "until", "how", "ended_by", "message"),
-                rows([
-                    (row["alert"], term(f"severity.{row['severity']}"), row["fired_at"],
-                     row["resolved_at"], term(f"how.{row['how']}"), row["resolved_by"], row["message"])
-                    for row in past
-                ]),
-            ),
+            table("active", "alert severity since acknowledged message", active),
+            table("past", "alert severity since until how ended_by message", past),
         ),
-    )  # fmt: skip
-
-
-def _ended(row: dict[str, object], period: Period) -> bool:
-    until = row["resolved_at"]
-    return isinstance(until, datetime) and until < period.until
+    )

@@ -6,7 +6,7 @@ fact, table and column. ``[daily]`` has the title of the whole report.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from typing import Any, TypeAlias
@@ -115,7 +115,8 @@ class _Shown:
         if isinstance(cell, Term):
             return self._words(cell.key, **dict(cell.named))
         if isinstance(cell, datetime):
-            return _clock(cell.astimezone(self._zone))
+            shown = cell.astimezone(self._zone).isoformat(" ", "seconds")
+            return shown.replace("+00:00", "Z")
         if isinstance(cell, timedelta):
             whole = timedelta(seconds=int(cell.total_seconds()))
             return duration_text(whole or cell, parts=3)
@@ -147,10 +148,6 @@ class _Shown:
         }
 
 
-def _clock(moment: datetime) -> str:
-    return moment.isoformat(" ", "seconds").replace("+00:00", "Z")
-
-
 _TONES = {
     "fine": "good", "normal": "good", "fresh": "good",
     "found": "bad", "firing": "bad", "breached": "bad", "failing": "bad", "unseen": "bad",
@@ -170,6 +167,6 @@ def facts(**cells: Cell) -> tuple[tuple[str, Cell], ...]:
     return tuple(cells.items())
 
 
-def rows(records: Sequence[Sequence[Cell]]) -> tuple[tuple[Cell, ...], ...]:
-    """Return rows of a table."""
-    return tuple(tuple(record) for record in records)
+def table(key: str, columns: str, rows: Iterable[Sequence[Cell]]) -> Table:
+    """Return a table; ``columns`` are the words that name its columns."""
+    return Table(key, tuple(columns.split()), tuple(map(tuple, rows)))

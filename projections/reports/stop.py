@@ -13,7 +13,7 @@ from projections.reports import happened, order_figures, orders, parts
 from projections.reports.figures import of
 from projections.reports.happened import Progress
 from projections.reports.period import Period
-from projections.reports.sheet import Cell, Section, Sheet, Table, facts, rows, term
+from projections.reports.sheet import Cell, Section, Sheet, facts, table, term
 from projections.reports.window import Run, named, namesakes, runs_of
 
 REPORT: Final = "stop"
@@ -77,21 +77,24 @@ def _run(db: Db, system: str, run: Run, period: Period) -> Section:
     state = happened.state_until(db, system, period.until)
     fingerprint = start.data.get("fingerprint")
     tags = [tag for tag, of in state.tags.items() if of == fingerprint] if state else []
-    kind = start.data.get("pause_kind")
-    mode = start.data.get("mode")
+    others = [other.place for other in namesakes(run, runs_of(db, system))]
+    named_alike: dict[str, Cell] = {"namesakes": ", ".join(others)} if others else {}
+    preflight = start.data.get("preflight_position")
+    # A later process found the supervisor dead, so that nobody saw when.
+    unwitnessed = end is not None and end.data.get("seconds") is None
     return Section(
         "run",
         facts(
             run_tag=run.tag,
             position=run.place,
-            **_namesakes(db, system, run),
+            **named_alike,
             command=shlex.join(start.data["command"]),
             host=start.data["host"],
             pid=str(start.data["pid"]),
             fingerprint=fingerprint,
             tags=", ".join(sorted(tags)),
             profile=start.data.get("profile"),
-            preflight=_position(start.data.get("preflight_position")),
+            preflight=f"#{preflight}" if preflight is not None else None,
             started_by=start.actor.name,
             reason=start.reason,
             started_at=start.occurred_at,
@@ -99,20 +102,11 @@ def _run(db: Db, system: str, run: Run, period: Period) -> Section:
             lasted=_lasted(run, period),
             ended=_ended(end),
             exit=_exit(end),
-            mode_before=f"{mode}/{kind}" if kind else mode,
-            mode_after=parts.mode_name(state) if state is not None else None,
+            mode_before=parts.mode_name(start.data.get("mode"), start.data.get("pause_kind")),
+            mode_after=parts.mode_of(state) if state is not None else None,
         ),
-        remarks=(term("part.run.supervisor_died"),) if _is_unwitnessed(end) else (),
+        remarks=(term("part.run.supervisor_died"),) if unwitnessed else (),
     )
-
-
-def _namesakes(db: Db, system: str, run: Run) -> dict[str, Cell]:
-    others = namesakes(run, runs_of(db, system))
-    return {"namesakes": ", ".join(other.place for other in others)} if others else {}
-
-
-def _position(position: int | None) -> str | None:
-    return f"#{position}" if position is not None else None
 
 
 def _lasted(run: Run, period: Period) -> timedelta | None:
@@ -121,11 +115,6 @@ def _lasted(run: Run, period: Period) -> timedelta | None:
         return period.until - period.since
     seconds = run.ended.data.get("seconds")
     return timedelta(seconds=seconds) if seconds is not None else None
-
-
-def _is_unwitnessed(end: Recorded | None) -> bool:
-    """Return whether a later process found the supervisor dead, so that nobody saw when."""
-    return end is not None and end.data.get("seconds") is None
 
 
 def _ended(end: Recorded | None) -> Cell:
@@ -150,26 +139,17 @@ def _exit(end: Recorded | None) -> Cell:
 def _told(db: Db, system: str, period: Period, key: str, types: tuple[str, ...]) -> Section:
     """Return what happened of these types, in the words of the timeline."""
     happening = happened.told(db, system, period, *types)
-    done = sum(row["type"] == types[1] for row in happening)
-    return Section(
-        key,
-        facts(begun=of(sum(row["type"] == types[0] for row in happening)), done=of(done)),
+    begun, done = (of(sum(row["type"] == type_ for row in happening)) for type_ in types[:2])
+    rows = [
         (
-            Table(
-                "events",
-                ("at", "event", "who", "why", "what"),
-                rows(
-                    [
-                        (
-                            r["occurred_at"],
-                            term(f"event.{r['type']}"),
-                            r["actor"],
-                            r["reason"],
-                            r["sentence"],
-                        )
-                        for r in happening
-                    ]
-                ),
-            ),
-        ),
+            row["occurred_at"],
+            term(f"event.{row['type']}"),
+            row["actor"],
+            row["reason"],
+            row["sentence"],
+        )
+        for row in happening
+    ]
+    return Section(
+        key, facts(begun=begun, done=done), (table("events", "at event who why what", rows),)
     )

@@ -6,14 +6,16 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import orjson
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from ledger.domain.errors import LedgerError
 from ledger.domain.log.event import Part
 
 
-class Record(Part):
-    """A record is closed: what holds anything else is no record of this format."""
+class Record(BaseModel):
+    """A record is closed, as a part of an event is: what holds anything else is no record of its format."""
+
+    model_config = Part.model_config
 
     def encoded(self) -> bytes:
         """Return the record as its file has it."""

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from ledger.domain.errors import IntegrityFailure, SchemaNewer
 from ledger.domain.log import records
-from ledger.domain.log.event import Count, Part, Sha256
+from ledger.domain.log.event import Count, Sha256
 from ledger.domain.log.records import MadeBy, Record
 from ledger.store import migrate
 
@@ -23,7 +23,7 @@ KEY: Final = "key.age"
 NAME: Final = re.compile(r"\d{8}T\d{6}Z-\d{12,19}")
 
 
-class BackupFile(Part):
+class BackupFile(Record):
     """One of its files; hash and size are of what lies on the disk, encrypted or not."""
 
     name: str = Field(pattern=r"^[a-z0-9.-]{1,100}$")
@@ -37,7 +37,7 @@ class BackupFile(Part):
     sha256: Sha256
 
 
-class TableDigest(Part):
+class TableDigest(Record):
     """What a table of the read models held at the backup's position."""
 
     projection: str
