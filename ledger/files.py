@@ -278,9 +278,9 @@ def _set_owner_and_mode(staged: _Staged, new_file_mode: int) -> None:
 
 def _umask() -> int:
     """Return the umask, which can only be read by setting it: to a strict one, in between."""
-    found = os.umask(0o077)
-    os.umask(found)
-    return found
+    umask = os.umask(0o077)
+    os.umask(umask)
+    return umask
 
 
 def _temporary_prefix(target: Path) -> str:

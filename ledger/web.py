@@ -207,17 +207,17 @@ class HttpExchange:
 
     def _resolved(self) -> _Addresses:
         """Look the host up, in a thread, because a dead name server is waited for without end."""
-        found: queue.SimpleQueue[_Addresses | OSError] = queue.SimpleQueue()
+        answers: queue.SimpleQueue[_Addresses | OSError] = queue.SimpleQueue()
 
         def look_up() -> None:
             try:
-                found.put(socket.getaddrinfo(self.host, self._port, type=socket.SOCK_STREAM))
+                answers.put(socket.getaddrinfo(self.host, self._port, type=socket.SOCK_STREAM))
             except (OSError, UnicodeError) as error:
-                found.put(error if isinstance(error, OSError) else OSError(str(error)))
+                answers.put(error if isinstance(error, OSError) else OSError(str(error)))
 
         threading.Thread(target=look_up, daemon=True).start()
         try:
-            addresses = found.get(timeout=self._limits.connect_seconds)
+            addresses = answers.get(timeout=self._limits.connect_seconds)
         except queue.Empty as error:
             late = TimeoutError()
             late.__cause__ = error
@@ -311,13 +311,13 @@ def with_variables(text: str, environment: Mapping[str, str], where: str) -> str
     """
 
     def value(match: re.Match[str]) -> str:
-        found = environment.get(match[1])
-        if not found:
+        value_set = environment.get(match[1])
+        if not value_set:
             raise BadInput(
                 f"{where}: the variable {match[1]} is not set.",
                 hint=f"export {match[1]}=… in the environment of this command",
             )
-        return found
+        return value_set
 
     return _VARIABLE.sub(value, text)
 
@@ -352,20 +352,20 @@ def request(
         answer = there.exchange(method, _target(parts, params), sent | dict(headers or {}), body)
     except NotReached as problem:
         late = isinstance(problem.__cause__, TimeoutError)
-        told = _LATE if late else "could not be reached (ConnectError)"
+        problem_text = _LATE if late else "could not be reached (ConnectError)"
     except TooLate:
-        told = _LATE
+        problem_text = _LATE
     except NoAnswer as problem:
-        told = f"did not answer ({type(problem.__cause__).__name__})"
+        problem_text = f"did not answer ({type(problem.__cause__).__name__})"
     except (KeyError, ValueError):
-        told = "is no address of HTTP"
+        problem_text = "is no address of HTTP"
     else:
         if len(answer.body) > ANSWER_BYTES_MAX:
             raise Unreachable(f"{place_of(url)} answers with more than 16 MiB.")
         if not answer.cut_off:
             return answer
-        told = "did not answer (IncompleteRead)"
-    raise Unreachable(f"{place_of(url)} {told.format(timeout_seconds)}.") from None
+        problem_text = "did not answer (IncompleteRead)"
+    raise Unreachable(f"{place_of(url)} {problem_text.format(timeout_seconds)}.") from None
 
 
 def _target(parts: SplitResult, params: Mapping[str, str] | None) -> str:

@@ -12,7 +12,7 @@ from ledger.store.chain_scan import Stretch
 from ledger.store.connect import AUDITOR, WRITER
 from ledger.store.postgres import PostgresStore
 from ledger.store.verify import Engine
-from ledger.store.verify_engines import Found, Tell
+from ledger.store.verify_engines import Recomputed, Tell
 from projections.audit.replica import replica_path
 from projections.audit.shut_in import open_for_reading
 from projections.audit.sync import sync
@@ -42,7 +42,7 @@ def for_reading(runtime: Runtime) -> tuple[str, str]:
 def by_duckdb(home: Path) -> Engine:
     """Return the engine that recomputes the replica in ``home``, brought up to the end of the log first."""
 
-    def engine(dsn: str, _role: str, stretches: Sequence[Stretch], tell: Tell) -> Found:
+    def engine(dsn: str, _role: str, stretches: Sequence[Stretch], tell: Tell) -> Recomputed:
         sync(dsn, home)
         after = stretches[0].first - 1
         with open_for_reading(replica_path(home)) as replica:
@@ -53,6 +53,6 @@ def by_duckdb(home: Path) -> Engine:
                 up_to=stretches[-1].last,
                 progress=lambda position, _: tell(position - after),
             )
-        return Found(bad=bad.position if bad else None)
+        return Recomputed(bad=bad.position if bad else None)
 
     return engine

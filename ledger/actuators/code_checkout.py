@@ -50,13 +50,15 @@ class GitCheckout:
     def resolve(self, ref: str) -> str:
         """Return the commit that a tag, a branch or a part of a commit's id names."""
         wanted = f"{ref}^{{commit}}"
-        found = self._git("rev-parse", "--verify", "--quiet", "--end-of-options", wanted, ok=(0, 1))
-        if not _COMMIT.fullmatch(found):  # a range is answered with two
+        commits = self._git(
+            "rev-parse", "--verify", "--quiet", "--end-of-options", wanted, ok=(0, 1)
+        )
+        if not _COMMIT.fullmatch(commits):  # a range is answered with two
             raise UnknownName(
                 f"{self._repository} has no commit {ref!r}.",
                 hint=f"git -C {self._repository} tag; nothing is fetched here: git fetch --tags does",
             )
-        return found.removesuffix("\n")
+        return commits.removesuffix("\n")
 
     def is_ancestor(self, commit: str, of: str) -> bool:
         """Whether ``commit`` is part of the history of ``of``."""
@@ -86,10 +88,10 @@ class GitCheckout:
             return False
         self._make_way(commit)
         self._git("checkout", "--quiet", "--detach", commit, "--", writes=True)
-        found = self.observe()
-        if found.commit != commit or found.edited:
+        after = self.observe()
+        if after.commit != commit or after.edited:
             raise IntegrityFailure(
-                f"{self._repository} stands at {found.commit[:SHORT]}, not at a clean {commit[:SHORT]}.",
+                f"{self._repository} stands at {after.commit[:SHORT]}, not at a clean {commit[:SHORT]}.",
                 hint="Another program works on it; stop that, then say it again.",
             )
         return True
@@ -104,9 +106,9 @@ class GitCheckout:
 
     def _changed(self, root: Path) -> dict[str, str]:
         """Return tracked files that differ from HEAD: path -> git's two letters."""
-        told = self._git("status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=no",
+        entries = self._git("status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=no",
                          "--ignore-submodules=all", folder=root)  # fmt: skip
-        return {entry[3:]: entry[:2] for entry in told.split("\0") if entry}
+        return {entry[3:]: entry[:2] for entry in entries.split("\0") if entry}
 
     def _edited(self, root: Path) -> set[str]:
         return {
@@ -117,9 +119,9 @@ class GitCheckout:
 
     def _already_there(self, root: Path, commit: str) -> set[str]:
         """Return changed files that hold what ``commit`` has: a checkout was cut off there."""
-        told = self._git("diff", "--name-only", "-z", "--no-renames", "--no-ext-diff",
+        names = self._git("diff", "--name-only", "-z", "--no-renames", "--no-ext-diff",
                          "--ignore-submodules=all", commit, folder=root)  # fmt: skip
-        differ = set(told.split("\0"))
+        differ = set(names.split("\0"))
         return {
             path
             for path, letters in self._changed(root).items()
@@ -128,9 +130,9 @@ class GitCheckout:
 
     def _untracked(self, root: Path, commit: str) -> dict[str, bool]:
         """Return untracked files that ``commit`` would overwrite: path -> whether that loses anything."""
-        told = self._git("diff", "--name-only", "-z", "--no-renames", "--diff-filter=A", "HEAD", commit,
+        added = self._git("diff", "--name-only", "-z", "--no-renames", "--diff-filter=A", "HEAD", commit,
                          folder=root)  # fmt: skip
-        there = [path for path in told.split("\0") if path and os.path.lexists(root / path)]
+        there = [path for path in added.split("\0") if path and os.path.lexists(root / path)]
         return {path: not (self._is_ours(root / path) or self._holds(root, path, commit))
                 for path in there if not (root / path).is_dir()}  # fmt: skip
 

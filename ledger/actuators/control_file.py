@@ -47,8 +47,8 @@ class ControlFile:
             own: dict[str, object] = {"mode": mode.value}
             if kind is not None:
                 own["pause_kind"] = kind.value
-            told = f" [operation {operation_id}]" if operation_id else ""
-            own["message"] = message[:_MESSAGE_CHARACTERS_MAX] + told
+            suffix = f" [operation {operation_id}]" if operation_id else ""
+            own["message"] = message[:_MESSAGE_CHARACTERS_MAX] + suffix
             warnings += self._replace(own | kept, lowers=mode is Mode.PAUSED)
         except FileProblem as problem:
             attempt = self._attempt(Outcome.FAILED, problem.message, started_seconds)

@@ -110,9 +110,11 @@ class HttpAdmin:
                 if reading.pause_kind is None:
                     return True, _doubt(kind)
             if self._clock.monotonic() + _CONFIRM_POLL_SECONDS >= deadline:
-                told = reading.problem or f"/status tells {reading.mode} {reading.pause_kind or ''}"
+                last_seen = (
+                    reading.problem or f"/status tells {reading.mode} {reading.pause_kind or ''}"
+                )
                 seconds = self._confirm_timeout_seconds
-                return False, (f"not confirmed within {seconds:g} s: {told.strip()}",)
+                return False, (f"not confirmed within {seconds:g} s: {last_seen.strip()}",)
             self._clock.sleep(_CONFIRM_POLL_SECONDS)
 
     def _read(self) -> Reading:

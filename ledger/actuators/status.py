@@ -52,14 +52,14 @@ def _mode(keys: dict[str, object]) -> Mode:
 
 
 def _pause_kind(keys: dict[str, object]) -> PauseKind | None:
-    told = keys.get("pause_kind")
-    if told is None:
+    kind_text = keys.get("pause_kind")
+    if kind_text is None:
         return None
     for kind in PauseKind:
-        if told == kind.value:
+        if kind_text == kind.value:
             return kind
     words = " | ".join(PauseKind)
-    raise _Off(f"has the pause_kind {_quoted(told)}, expected one of {words}")
+    raise _Off(f"has the pause_kind {_quoted(kind_text)}, expected one of {words}")
 
 
 def _quoted(value: object) -> str:

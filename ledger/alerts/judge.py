@@ -68,28 +68,28 @@ def judge(
         EvaluationError: what was measured does not fit the rule.
     """
     moment = Moment(series, look.at.timestamp(), look.lookback.total_seconds())
-    found = laid_over(rule, rule.expression.evaluate(moment))
+    elements = laid_over(rule, rule.expression.evaluate(moment))
     if rule.min_samples > 1 and _samples(rule, series, look) < rule.min_samples:
-        found = {}
+        elements = {}
     applies = all(look.facts.get(axis) == value for axis, value in rule.applies_in)
-    told = _Judged(rule, state, look, incident)
-    unseen = told.known()
+    judged = _Judged(rule, state, look, incident)
+    unseen = judged.known()
     blind: set[str] = set()
-    for labels, element in found.items():
+    for labels, element in elements.items():
         key = rule.key_for(labels)
         if element.holds or element.known:
             unseen.discard(key)
-            told.seen(key, labels, element, applies=applies)
+            judged.seen(key, labels, element, applies=applies)
         else:
             blind.add(key)
-    former = told.former(found)
+    former = judged.former(elements)
     for key in sorted(unseen - former):
-        told.vanished(key)
-    seen = any(element.holds or element.known for element in found.values())
-    told.whole_rule(seen=seen, blind=blind)
+        judged.vanished(key)
+    seen = any(element.holds or element.known for element in elements.values())
+    judged.whole_rule(seen=seen, blind=blind)
     if seen:
-        told.replaced(former)
-    return told.events
+        judged.replaced(former)
+    return judged.events
 
 
 def concerns(rule: AlertRule, state: SystemState, facts: Mapping[str, str]) -> bool:
@@ -125,18 +125,18 @@ class _Judged:
     def _under_way(self) -> Iterable[tuple[str, Alert | PendingAlert]]:
         return (*self._state.alerts.items(), *self._state.pending.items())
 
-    def former(self, found: Vector) -> set[str]:
+    def former(self, elements: Vector) -> set[str]:
         """Return the alerts that the rule, as it is written now, can never say again.
 
         Those of a rule of this name whose labels were others; and its own, where its expression was
         another one and its series had other labels.
         """
-        shapes = {frozenset(name for name, _ in labels) for labels in found}
+        shapes = {frozenset(name for name, _ in labels) for labels in elements}
         gone: set[str] = set()
         for key, alert in self._under_way():
             if self._rule.made(alert):
                 other = _expression_of(alert) not in {None, self._rule.expression.text}
-                if other and found and frozenset(alert.labels) not in shapes:
+                if other and elements and frozenset(alert.labels) not in shapes:
                     gone.add(key)
             elif self._namesake(alert) and owner(self._look.rules, alert) is None:
                 gone.add(key)
@@ -291,12 +291,12 @@ class _Judged:
         """
         name = self._rule.key
         since = self._state.no_data.get(name)
-        known = self.known()
-        untold = blind - known if self._rule.no_data != "resolve" else set[str]()
+        pending_or_firing = self.known()
+        untold = blind - pending_or_firing if self._rule.no_data != "resolve" else set[str]()
         if not untold:
             if seen and since is not None and name not in self._looked_at:
                 self._returned(name)
-            if seen or known:
+            if seen or pending_or_firing:
                 return
         if since is None:
             self.events.append(events.NoDataDetected(alert=name, since=iso(self._look.at)))

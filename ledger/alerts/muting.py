@@ -22,11 +22,11 @@ _MATCHER: Final = re.compile(r'\s*(\w+)\s*(=~|!~|!=|=)\s*(?:"(.*)"|([^\s{}!=~,"\
 
 
 def _parsed(text: str) -> tuple[str, str, str]:
-    found = _MATCHER.fullmatch(text)
-    if found is None:
+    match = _MATCHER.fullmatch(text)
+    if match is None:
         raise ValueError(f'{text!r} is no matcher: severity="critical", alertname=~"Feed.*"')
-    quoted = found[3] is not None
-    return found[1], found[2], found[3].replace('\\"', '"') if quoted else found[4]
+    quoted = match[3] is not None
+    return match[1], match[2], match[3].replace('\\"', '"') if quoted else match[4]
 
 
 def _is_matcher(text: str) -> str:
@@ -145,23 +145,23 @@ def silenced_by(
 def flags(state: SystemState, alert: str, now: datetime) -> list[str]:
     """Return what else is to be known of an alert that fires or is pending, in words."""
     firing = state.alerts.get(alert)
-    found: list[str] = []
+    words: list[str] = []
     if firing is not None and firing.acknowledged_by:
-        found.append(f"acknowledged by {firing.acknowledged_by}")
+        words.append(f"acknowledged by {firing.acknowledged_by}")
     name = silenced_by(state, alert, now)
     if name is not None:
         silence = state.silences[name]
         holds = ", actions held" if silence.holds_actions else ""
-        found.append(f"silenced by {silence.by} until {silence.until[:16]}Z ({name}{holds})")
+        words.append(f"silenced by {silence.by} until {silence.until[:16]}Z ({name}{holds})")
     by = inhibited_by(state, alert)
     if by is not None:
-        found.append(f"inhibited by {by}")
+        words.append(f"inhibited by {by}")
     if alert in state.no_data:
-        found.append(f"no data since {state.no_data[alert][:19]}Z")
+        words.append(f"no data since {state.no_data[alert][:19]}Z")
     if firing is None:
-        return found
+        return words
     if firing.acted == "failed" and firing.rule is not None:
-        found.append(f"its rule failed to {firing.rule.action}")
-    return found + [
+        words.append(f"its rule failed to {firing.rule.action}")
+    return words + [
         f"{name} could not be told" for name, told in firing.told.items() if not told.ok
     ]

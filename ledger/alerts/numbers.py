@@ -67,13 +67,13 @@ def added(values: Sequence[float]) -> float:
 
 def mean(values: Sequence[float]) -> float:
     """Return the mean, which does not overflow where the sum would."""
-    found = lost = 0.0
+    total = lost = 0.0
     for number, value in enumerate(values, start=1):
-        same = math.isinf(value) and (found > 0) == (value > 0)
-        if math.isinf(found) and (same or math.isfinite(value)):
+        same = math.isinf(value) and (total > 0) == (value > 0)
+        if math.isinf(total) and (same or math.isfinite(value)):
             continue
-        found, lost = _added(value / number - found / number, found, lost)
-    return found if math.isinf(found) else found + lost
+        total, lost = _added(value / number - total / number, total, lost)
+    return total if math.isinf(total) else total + lost
 
 
 def smallest(values: Sequence[float]) -> float:

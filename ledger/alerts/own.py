@@ -19,10 +19,10 @@ def answered(
     state: SystemState, taken: Sequence[events.AlertActionTaken]
 ) -> tuple[events.Event, ...]:
     """Return what to record of the actions that were taken on one alert; ``state``: before them."""
-    found: list[events.Event] = [*taken]
+    decided: list[events.Event] = [*taken]
     for one in taken:
         if one.outcome == "done":
-            found += _again(state, one)
+            decided += _again(state, one)
     if taken:
         last = taken[-1]
         name, failed = f"{ACTION_FAILED}({last.alert})", last.outcome == "failed"
@@ -30,8 +30,8 @@ def answered(
         message = (
             f"{last.alert} is firing, and its rule could not {last.action}: {last.explanation}"
         )
-        found += _raised(state, name, severity, message) if failed else _over(state, name)
-    return tuple(found)
+        decided += _raised(state, name, severity, message) if failed else _over(state, name)
+    return tuple(decided)
 
 
 def _again(state: SystemState, taken: events.AlertActionTaken) -> list[events.Event]:
@@ -101,10 +101,10 @@ def forgotten(
         if name.startswith(f"{NO_DATA_ALERT}(")
         and name[len(NO_DATA_ALERT) + 1 : -1] not in names | ours
     ]
-    found: list[events.Event] = [events.AlertResolved(alert=key, how="expired") for key in gone]
+    ended: list[events.Event] = [events.AlertResolved(alert=key, how="expired") for key in gone]
     for name in state.failing:
-        found += seeing(state, name) if name not in names and name not in others else []
-    return found
+        ended += seeing(state, name) if name not in names and name not in others else []
+    return ended
 
 
 def _raised(state: SystemState, name: str, severity: str, message: str) -> list[events.Event]:

@@ -93,8 +93,8 @@ def compile_expression(text: str, where: str = "") -> Expression:
 
 
 class _Compiler:
-    def __init__(self, told: str) -> None:
-        self._told = told
+    def __init__(self, message: str) -> None:
+        self._told = message
         self.metrics: set[str] = set()
         self.reach = LOOKBACK_SECONDS
 
@@ -136,12 +136,12 @@ class _Compiler:
 
         def run(moment: Moment) -> Vector:
             at = moment.at - offset
-            found: Vector = {}
+            elements: Vector = {}
             for series in moment.series.select(metric, matches):
                 value = series.newest(at, moment.lookback)
                 if value is not None:
-                    found[series.labels] = Element(value, value is not NOT_HELD)
-            return found
+                    elements[series.labels] = Element(value, value is not NOT_HELD)
+            return elements
 
         return run
 
@@ -189,7 +189,7 @@ class _Compiler:
         def run(moment: Moment) -> Vector:
             end = moment.at - offset
             given = parameter(moment) if parameter is not None else 0.0
-            found: Vector = {}
+            elements: Vector = {}
             for series in moment.series.select(metric, matches):
                 times, values = series.window(end - seconds, end)
                 if not times:
@@ -199,8 +199,8 @@ class _Compiler:
                     given if isinstance(given, float) else 0.0,
                 )
                 if value is not None:
-                    found[series.labels] = Element(value)
-            return found
+                    elements[series.labels] = Element(value)
+            return elements
 
         return run
 

@@ -29,39 +29,37 @@ def record(recordings: Iterable[RecordingRule], series: SeriesStore, at: datetim
     moment = Moment(series, at.timestamp())
     samples: list[tuple[str, Labels, float]] = []
     failed: dict[str, str] = {}
-    found: dict[str, set[Labels]] = {}
+    made: dict[str, set[Labels]] = {}
     for rule in recordings:
         try:
             elements = laid_over(rule, rule.expression.evaluate(moment))
         except EvaluationError as problem:
             failed[rule.key] = f"{rule.expression.text}: {problem}"
-            found.setdefault(rule.name, set()).update(
-                one.labels for one in series.select(rule.name)
-            )
+            made.setdefault(rule.name, set()).update(one.labels for one in series.select(rule.name))
             continue
-        known = found.setdefault(rule.name, set())
+        labels_made = made.setdefault(rule.name, set())
         for labels, element in elements.items():
             if element.holds:
                 series.add(rule.name, labels, moment.at, element.value)
                 samples.append((rule.name, labels, element.value))
-                known.add(labels)
-            elif element.known and labels not in known:
+                labels_made.add(labels)
+            elif element.known and labels not in labels_made:
                 series.add(rule.name, labels, moment.at, NOT_HELD)
-                known.add(labels)
-    for name, known in found.items():
+                labels_made.add(labels)
+    for name, labels_made in made.items():
         for one in series.select(name):
-            if one.labels not in known:
+            if one.labels not in labels_made:
                 one.add(moment.at, STALE)
     return Recorded(tuple(samples), failed)
 
 
-def laid_over(rule: AlertRule | RecordingRule, found: Vector) -> Vector:
-    """Return ``found`` by the labels that the rule makes of it.
+def laid_over(rule: AlertRule | RecordingRule, elements: Vector) -> Vector:
+    """Return ``elements`` by the labels that the rule makes of them.
 
     Raises:
         EvaluationError: two that hold get the same, as in Prometheus.
     """
     return merged(
-        ((labels, rule.labelled(labels), element) for labels, element in found.items()),
+        ((labels, rule.labelled(labels), element) for labels, element in elements.items()),
         "several get the same labels once the rule's are laid over them",
     )

@@ -48,8 +48,8 @@ def compiled(pattern: str, *, dot_nl: bool = False) -> Pattern:
         return library.compile(pattern, options=options)
     except library.error as error:
         why = error.args[0] if error.args else "it can't be read"
-        told = why.decode(errors="replace") if isinstance(why, bytes) else str(why)
-        raise ValueError(f"{pattern!r} is no regular expression of RE2's: {told}") from None
+        reason = why.decode(errors="replace") if isinstance(why, bytes) else str(why)
+        raise ValueError(f"{pattern!r} is no regular expression of RE2's: {reason}") from None
 
 
 def full_match(pattern: str) -> Callable[[str], bool]:

@@ -296,11 +296,11 @@ class _Reader:
         What says nothing is a warning: who is told of warnings is told of it.
         """
         written = {**self._group, **self._rule.labels}.get("severity", "")
-        found = SEVERITIES.get(written.lower())
-        if written and found is None and not self._adopted:
-            known = ", ".join(SEVERITIES)
-            raise self.refuse(f"severity: {written!r} is none that is known here: {known}")
-        return found or "warning", written
+        severity = SEVERITIES.get(written.lower())
+        if written and severity is None and not self._adopted:
+            accepted = ", ".join(SEVERITIES)
+            raise self.refuse(f"severity: {written!r} is none that is known here: {accepted}")
+        return severity or "warning", written
 
     def alert(self) -> AlertRule:
         """Return the alerting rule."""
@@ -328,16 +328,16 @@ class _Reader:
         )
 
     def _ours(self) -> dict[str, str]:
-        found = {
+        annotations = {
             name.removeprefix(PREFIX): value
             for name, value in self._rule.annotations.items()
             if name.startswith(PREFIX)
         }
-        for name in found.keys() - _OURS:
+        for name in annotations.keys() - _OURS:
             near = difflib.get_close_matches(name, _OURS, n=1)
             wanted = f"did you mean {PREFIX}{near[0]}?" if near else ", ".join(sorted(_OURS))
             raise BadInput(f"{self.where}: there is no annotation {PREFIX}{name}; {wanted}")
-        return found
+        return annotations
 
     def _action(self, ours: Mapping[str, str]) -> Action:
         name = self._one_of(ours, "action", ("notify", "record", "pause", "mitigate", "rollback"))

@@ -127,10 +127,10 @@ def matcher(tests: Iterable[tuple[str, str, str]]) -> Matches | None:
 
 def _test(name: str, operator: str, value: str) -> tuple[str, Callable[[str], bool]]:
     if operator == "=":
-        return name, lambda found: found == value
+        return name, lambda label: label == value
     if operator == "!=":
-        return name, lambda found: found != value
+        return name, lambda label: label != value
     matches = full_match(value)
     if operator == "=~":
         return name, matches
-    return name, lambda found: not matches(found)
+    return name, lambda label: not matches(label)

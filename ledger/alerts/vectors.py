@@ -45,9 +45,9 @@ Key: TypeAlias = Callable[[Labels], Labels]
 Join: TypeAlias = Callable[[Element, Element, bool], Element]
 
 
-def as_vector(found: Vector | float) -> Vector:
+def as_vector(operand: Vector | float) -> Vector:
     """Return a scalar as one element without labels."""
-    return found if isinstance(found, dict) else {(): Element(found)}
+    return operand if isinstance(operand, dict) else {(): Element(operand)}
 
 
 def shown(labels: Labels) -> str:
@@ -55,11 +55,11 @@ def shown(labels: Labels) -> str:
     return "{" + ", ".join(f'{name}="{value}"' for name, value in labels) + "}"
 
 
-def mapped(found: Vector | float, function: Callable[[float], float]) -> Vector | float:
+def mapped(operand: Vector | float, function: Callable[[float], float]) -> Vector | float:
     """Return what ``function`` makes of each value."""
-    if not isinstance(found, dict):
-        return function(found)
-    return {labels: Element(function(e.value), e.holds, e.known) for labels, e in found.items()}
+    if not isinstance(operand, dict):
+        return function(operand)
+    return {labels: Element(function(e.value), e.holds, e.known) for labels, e in operand.items()}
 
 
 def merged(elements: Iterable[tuple[Labels, Labels, Element]], problem: str | None) -> Vector:
@@ -74,8 +74,8 @@ def merged(elements: Iterable[tuple[Labels, Labels, Element]], problem: str | No
     held: dict[Labels, Labels] = {}
     for before, after, element in elements:
         if not element.holds:
-            known = made.get(after)
-            if known is None or known.false:
+            earlier = made.get(after)
+            if earlier is None or earlier.false:
                 made[after] = element
             continue
         if after in held and problem is not None:
@@ -128,10 +128,10 @@ def comparison(compare: Callable[[float, float], bool], *, as_number: bool) -> J
         holds = compare(one.value, two.value)
         both = one.holds and two.holds
         blind = both and (math.isnan(one.value) or math.isnan(two.value))
-        known = _known(one, two) and not blind
+        is_known = _known(one, two) and not blind
         if as_number:
-            return Element(float(holds), both, known)
-        return Element(one.value if left_is_vector else two.value, holds and both, known)
+            return Element(float(holds), both, is_known)
+        return Element(one.value if left_is_vector else two.value, holds and both, is_known)
 
     return compared
 
@@ -172,15 +172,15 @@ def aggregated(function: Callable[[Sequence[float]], float], members: Iterable[E
     """Return what ``function`` makes of the members of a group that hold."""
     members = tuple(members)
     values = [element.value for element in members if element.holds]
-    known = all(element.known for element in members) and not any(map(math.isnan, values))
-    return Element(function(values) if values else 0.0, bool(values), known)
+    is_known = all(element.known for element in members) and not any(map(math.isnan, values))
+    return Element(function(values) if values else 0.0, bool(values), is_known)
 
 
 def _by_key(vector: Vector, key: Key) -> dict[Labels, list[Element]]:
-    found: dict[Labels, list[Element]] = {}
+    groups: dict[Labels, list[Element]] = {}
     for labels, element in vector.items():
-        found.setdefault(key(labels), []).append(element)
-    return found
+        groups.setdefault(key(labels), []).append(element)
+    return groups
 
 
 def _and(left: Vector, right: Vector, key: Key) -> Vector:
@@ -193,8 +193,8 @@ def _and(left: Vector, right: Vector, key: Key) -> Vector:
             made[labels] = element
         elif others is not None:
             holds = any(e.holds for e in others)
-            known = element.known and all(e.known for e in others)
-            made[labels] = Element(element.value, holds, known)
+            is_known = element.known and all(e.known for e in others)
+            made[labels] = Element(element.value, holds, is_known)
     return made
 
 

@@ -67,11 +67,11 @@ def judged(expression: Expression, series: SeriesStore, asked: Asked) -> Answer:
     for number in range(looks - 1, -1, -1):
         at = asked.end - number * asked.every
         try:
-            found = expression.evaluate(Moment(series, at))
+            elements = expression.evaluate(Moment(series, at))
         except EvaluationError as problem:
             seen.error = seen.error or f"at {_text(at)}: {problem}"
             continue
-        _look(seen, found, at)
+        _look(seen, elements, at)
     _end(seen, asked)
     if seen.failed > asked.failures_allowed:
         first = _text(seen.first_failure)
@@ -83,18 +83,18 @@ def judged(expression: Expression, series: SeriesStore, asked: Asked) -> Answer:
     return Answer("pass", seen.measured, f"held at {seen.held} of {looks} looks")
 
 
-def _look(seen: _Seen, found: Vector, at: float) -> None:
-    known = {labels: e for labels, e in found.items() if e.holds or e.known}
-    if not known:
+def _look(seen: _Seen, elements: Vector, at: float) -> None:
+    telling = {labels: e for labels, e in elements.items() if e.holds or e.known}
+    if not telling:
         return
-    seen.measured = ", ".join(decimal_text(round(e.value, 6)) for e in known.values())
-    for labels in (None, *known):
+    seen.measured = ", ".join(decimal_text(round(e.value, 6)) for e in telling.values())
+    for labels in (None, *telling):
         _gap(seen, labels, at)
         seen.told[labels] = at
-    if any(element.false for element in known.values()):
+    if any(element.false for element in telling.values()):
         seen.first_failure = seen.first_failure if seen.failed else at
         seen.failed += 1
-    elif len(known) == len(found):
+    elif len(telling) == len(elements):
         seen.held += 1
 
 

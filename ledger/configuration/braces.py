@@ -183,8 +183,8 @@ class _Walk:
             literal = _LITERAL.match(text, at)
             end = literal.end(1) if literal else _end_of(_QUOTELESS.match(text, at), text)
         else:
-            found = match or _BARE.match(text, at)
-            end = found.end() if found else at
+            word = match or _BARE.match(text, at)
+            end = word.end() if word else at
         if end == at:
             raise self._lost()
         self._found.leaves[path] = (at, end)

@@ -57,12 +57,12 @@ def read(source: Source) -> Value:
             f"{source.name} is not an INI file: a line is neither [section] nor NAME = VALUE",
             hint="indent only what goes on from the line above",
         ) from None
-    found: dict[str, Value] = {}
+    value: dict[str, Value] = {}
     for section in parser.sections():
         items: dict[str, Value] = dict(parser.items(section, raw=True))
         _require_one_case(source, section, list(items))
-        found[section] = items
-    return found
+        value[section] = items
+    return value
 
 
 def _require_one_case(source: Source, section: str, names: list[str]) -> None:

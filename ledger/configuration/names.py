@@ -111,8 +111,8 @@ def hint_of(name: str) -> Hint:
     words = words_of(name)
     if not words:
         return Hint.PLAIN
-    found = _last_secret(words)
-    if found >= 0 and not _HARMLESS_AFTER.intersection(words[found + 1 :]):
+    last_secret = _last_secret(words)
+    if last_secret >= 0 and not _HARMLESS_AFTER.intersection(words[last_secret + 1 :]):
         return Hint.SECRET
     if words[-1] in _LIKELY_LAST and not _NOT_KEYS.intersection(words):
         return Hint.LIKELY

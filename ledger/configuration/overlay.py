@@ -52,8 +52,8 @@ def overlaid(
         if flatten(merged).get(key) == leaf_text(value):
             continue
         sources[number] = _with_key(sources[number], values[number], steps, value, key)
-        told = loader.resolve((source.name, loader.parse(source)) for source in sources)
-        if canonical(told) != canonical(_with_value(merged, steps, value, sources[number], key)):
+        edited = loader.resolve((source.name, loader.parse(source)) for source in sources)
+        if canonical(edited) != canonical(_with_value(merged, steps, value, sources[number], key)):
             raise _unfit(sources[number], key)
     return [
         (name, source.encoded(source.text))
@@ -81,12 +81,12 @@ def text_keys(files: Sequence[tuple[str, bytes]]) -> frozenset[str]:
     """Return the keys of a configuration, by its files in their order, that can only say a text."""
     if not any(format_of(name) in TEXTS_ONLY for name, _ in files):
         return frozenset()
-    found: set[str] = set()
+    text_only: set[str] = set()
     for name, content in files:
         source = decode(name, content)
         keys = flatten(loader.parse(source)).keys()
-        found = found | keys if source.format in TEXTS_ONLY else found - keys
-    return frozenset(found)
+        text_only = text_only | keys if source.format in TEXTS_ONLY else text_only - keys
+    return frozenset(text_only)
 
 
 def says(said: str | None, wanted: Plain, *, is_text: bool) -> bool:
@@ -108,10 +108,10 @@ def _where(values: Sequence[Value], steps: Sequence[str | int]) -> int:
 
 def _depth(value: Value, steps: Sequence[str | int]) -> int:
     for depth, step in enumerate(steps):
-        found = _child(value, step)
-        if found is _NOTHING:
+        child = _child(value, step)
+        if child is _NOTHING:
             return depth
-        value = cast("Value", found)
+        value = cast("Value", child)
     return len(steps)
 
 
@@ -261,9 +261,9 @@ def _end_of_line(text: str, node: Any) -> int:
     end: int = node.end_mark.index
     if end and text[end - 1] == "\n":  # a block of text ends behind its last line
         return end
-    found = text.find("\n", end)
-    at = len(text) if found < 0 else found
-    return at - 1 if at and found >= 0 and text[at - 1] == "\r" else at
+    line_end = text.find("\n", end)
+    at = len(text) if line_end < 0 else line_end
+    return at - 1 if at and line_end >= 0 and text[at - 1] == "\r" else at
 
 
 def _block(names: Sequence[str], value: Plain, source: Source, key: str, column: int) -> str:

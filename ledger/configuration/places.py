@@ -49,12 +49,12 @@ def comments(source: Source) -> list[Span]:
         return list(lexing.toml_comments(source.text))
     from ledger.configuration import yaml_tree
 
-    found: list[Span] = []
+    spans: list[Span] = []
     at = 0
     for start, end in [*sorted(yaml_tree.compose(source).scalars), (len(source.text),) * 2]:
-        found += [match.span() for match in _COMMENT.finditer(source.text, at, start)]
+        spans += [match.span() for match in _COMMENT.finditer(source.text, at, start)]
         at = max(at, end)
-    return found
+    return spans
 
 
 def leaves(source: Source, wanted: Mapping[Path, Value]) -> dict[Path, Span]:
@@ -105,7 +105,7 @@ def _yaml_leaves(source: Source, wanted: Mapping[Path, Value]) -> dict[Path, Spa
     from ledger.configuration import yaml_tree
 
     root = yaml_tree.compose(source).root
-    found: dict[Path, Span] = {}
+    spans: dict[Path, Span] = {}
     for path in wanted:
         node = _node_at(root, path)
         if isinstance(node, yaml_tree.Scalar):
@@ -114,8 +114,8 @@ def _yaml_leaves(source: Source, wanted: Mapping[Path, Value]) -> dict[Path, Spa
             start = node.start + (skipped.end() if skipped else 0)
             end = node.start + len(raw.rstrip())
             if start < end:
-                found[path] = (start, end)
-    return found
+                spans[path] = (start, end)
+    return spans
 
 
 def blank(source: Source, path: Path) -> int | None:

@@ -65,7 +65,7 @@ class Redactor:
             _refuse_digests(source)
         self.sources = sources
         self.findings = [Findings(s.name, loader.parse(s)) for s in sources]
-        found = set[str]().union(*(finding.secrets() for finding in self.findings))
+        secrets = set[str]().union(*(finding.secrets() for finding in self.findings))
         maybe = ["\n".join(places.maybe_comments(source)) for source in sources]
         in_comments = [bool(patterns.find(text)) for text in maybe]
         self._comments: list[list[Span]] = [
@@ -75,10 +75,10 @@ class Redactor:
             for source, hit in zip(sources, in_comments, strict=True)
         ]
         for source, spans in zip(sources, self._comments, strict=True):
-            found |= {source.text[start:end] for start, end in spans}
+            secrets |= {source.text[start:end] for start, end in spans}
         if any(source.format in TEXTS_ONLY for source in sources):
-            found |= {text[1:-1] for text in found if _QUOTED.fullmatch(text)}
-        self._known = known_pattern(found)
+            secrets |= {text[1:-1] for text in secrets if _QUOTED.fullmatch(text)}
+        self._known = known_pattern(secrets)
         for finding in self.findings:
             finding.check_keys(self._known)
             if self._known:
@@ -115,14 +115,14 @@ class Redactor:
         )
 
     def _add_known_in_comments(self, maybe: list[str]) -> None:
-        known = self._known
+        pattern = self._known
         for number, source in enumerate(self.sources):
-            if known is None or not known.search(maybe[number]):
+            if pattern is None or not pattern.search(maybe[number]):
                 continue
             spans = [
                 match.span()
                 for start, end in places.comments(source)
-                for match in known.finditer(source.text, start, end)
+                for match in pattern.finditer(source.text, start, end)
             ]
             self._comments[number] = united([*self._comments[number], *spans])
 

@@ -52,17 +52,17 @@ def restore(
     _check_key(name, content_digest, key)
     source = decode(name, redacted)
     missing = {_wanted(match) for match in _PLACE.finditer(source.text)}
-    found: dict[str, str] = {}
+    spellings: dict[str, str] = {}
     for text in _candidates(list(in_place), environ, key):
         if not missing:
             break
         digest = key.digest(text.encode(errors="surrogateescape"))
         if digest in missing:
-            found[digest] = text
+            spellings[digest] = text
             missing.discard(digest)
     if missing:
         raise _secret_missing(source, missing)
-    content = source.encoded(_PLACE.sub(lambda match: found[_wanted(match)], source.text))
+    content = source.encoded(_PLACE.sub(lambda match: spellings[_wanted(match)], source.text))
     if key.content_digest(content) != content_digest:
         raise IntegrityFailure(f"{name} can't be restored to the bytes that were recorded")
     return content

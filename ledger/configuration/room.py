@@ -37,12 +37,12 @@ def with_entry(source: Source, above: Path, missing: Sequence[str], value: str, 
     rooms = places.outline(source).rooms
     if source.format in TEXTS_ONLY:
         return _with_line(source, above, missing, value, key, rooms)
-    found = rooms.get(above)
-    if found is None:
+    place = rooms.get(above)
+    if place is None:
         raise _no_place(source, key, "")
     names = [_key(source, name) for name in missing]
     entry = ": {".join(names) + f": {value}" + "}" * (len(names) - 1)
-    return _in_braces(source, found, entry)
+    return _in_braces(source, place, entry)
 
 
 def _key(source: Source, name: str) -> str:
@@ -112,8 +112,8 @@ def _line_end(text: str, at: int) -> int:
     """Where the line ends that ``at`` is on, its line break included; ``at``, if it begins one."""
     if at == 0 or text[at - 1] == "\n":
         return at
-    found = text.find("\n", at)
-    return len(text) if found < 0 else found + 1
+    newline = text.find("\n", at)
+    return len(text) if newline < 0 else newline + 1
 
 
 def _no_place(source: Source, key: str, why: str) -> BadInput:

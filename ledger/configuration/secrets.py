@@ -57,10 +57,10 @@ def redact_text(text: str, keys: KeyProvider | None = None, *, prose: bool = Fal
     Without a key, or if it can't be read, `UNKEYED` stands in the secret's place: this is on the way
     to a pause and must not fail. A plain sentence costs some microseconds.
     """
-    found = patterns.find(text)
+    candidates = patterns.find(text)
     if prose:
-        found += patterns.generated_words(text)
-    spans = united(patterns.outside_digests(text, found))
+        candidates += patterns.generated_words(text)
+    spans = united(patterns.outside_digests(text, candidates))
     if not spans:
         return text
     again = known_pattern({text[start:end] for start, end in spans})
@@ -114,19 +114,19 @@ class Findings:
             for start, end in spans
         }
 
-    def add_known(self, known: re.Pattern[str]) -> None:
-        """Mark what ``known`` finds in the other texts: a secret that is used in two places."""
+    def add_known(self, known_secrets: re.Pattern[str]) -> None:
+        """Mark what ``known_secrets`` finds in the other texts: a secret that is used in two places."""
         for path, leaf in self.leaves.items():
             text = text_of(leaf)
-            spans = [match.span() for match in known.finditer(text)]
+            spans = [match.span() for match in known_secrets.finditer(text)]
             if spans and not isinstance(leaf, str):
                 spans = [(0, len(text))]
             if spans:
                 self.spans[path] = _settled(text, [*self.spans.get(path, []), *spans])
 
-    def check_keys(self, known: re.Pattern[str] | None) -> None:
+    def check_keys(self, known_secrets: re.Pattern[str] | None) -> None:
         """Refuse a secret that is used as a key: a key can't be replaced without harm."""
-        _check_keys(self.name, self.value, known, "")
+        _check_keys(self.name, self.value, known_secrets, "")
 
     def redacted(self, key: SecretKey) -> Value:
         """The value with a digest in the place of each secret."""
@@ -246,19 +246,23 @@ def _redacted(value: Value, path: Path, findings: Findings, key: SecretKey) -> V
     return value
 
 
-def _check_keys(name: str, value: Value, known: re.Pattern[str] | None, parent: str) -> None:
+def _check_keys(
+    name: str, value: Value, known_secrets: re.Pattern[str] | None, parent: str
+) -> None:
     if isinstance(value, list):
         for item in value:
-            _check_keys(name, item, known, parent)
+            _check_keys(name, item, known_secrets, parent)
     if not isinstance(value, dict):
         return
     # Markets are often listed by identifiers that have the shape of a private key.
     public = names.hint_of(parent) not in {Hint.SECRET, Hint.KEY}
     for child, item in value.items():
-        if (known and known.search(child)) or patterns.find(child, public_name=public):
+        if (known_secrets and known_secrets.search(child)) or patterns.find(
+            child, public_name=public
+        ):
             where = f" below {shortened(key_path([parent]))}" if parent else ""
             raise BadInput(
                 f"{name} has a key{where} that is or holds a secret, and keys are stored as they are",
                 hint="move the secret into a value",
             )
-        _check_keys(name, item, known, child)
+        _check_keys(name, item, known_secrets, child)

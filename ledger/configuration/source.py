@@ -65,22 +65,24 @@ class Source:
 def known_format(name: str) -> Format | None:
     """The format that a file's name stands for: by its suffix, or as a ``.env`` (``.env.live``)."""
     path = Path(name)
-    known = SUFFIXES.get(path.suffix.lower())
-    if known is None and (path.name.lower() == ".env" or path.name.lower().startswith(".env.")):
+    file_format = SUFFIXES.get(path.suffix.lower())
+    if file_format is None and (
+        path.name.lower() == ".env" or path.name.lower().startswith(".env.")
+    ):
         return "env"
-    return known
+    return file_format
 
 
 def format_of(name: str) -> Format:
     """The format that a file's name stands for; `BadInput` if none."""
-    known = known_format(name)
-    if known is None:
+    file_format = known_format(name)
+    if file_format is None:
         raise BadInput(
             f"{name} has no suffix that names a configuration format",
             hint=f"accepted are {', '.join(SUFFIXES)}, .env and .env.NAME; a file with another name is given "
             "one that says what it is: --config-file bot.ini=bot.conf, config put --as bot.ini bot.conf",
         )
-    return known
+    return file_format
 
 
 def read_bytes(path: Path, *, bytes_max: int = BYTES_MAX) -> bytes:

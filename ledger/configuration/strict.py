@@ -94,14 +94,14 @@ def _told(source: Source, model: type[BaseModel], problem: Mapping[str, Any]) ->
 
 def _none_of(given: str, expected: str) -> str:
     """Return what is wrong with a word that is none of the ``expected`` ones, quoted in a row."""
-    known = re.findall(r"'([^']*)'", expected)
-    wanted = did_you_mean(given, known)
-    return f"{given!r} is none of {', '.join(known)}" + (f"; {wanted}" if wanted else "")
+    allowed = re.findall(r"'([^']*)'", expected)
+    wanted = did_you_mean(given, allowed)
+    return f"{given!r} is none of {', '.join(allowed)}" + (f"; {wanted}" if wanted else "")
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return ``did you mean '…'?`` with the nearest of the ``known`` words, or nothing."""
-    words = list(known)
+def did_you_mean(word: str, candidates: Iterable[str]) -> str:
+    """Return ``did you mean '…'?`` with the nearest of ``candidates``, or nothing."""
+    words = list(candidates)
     near = difflib.get_close_matches(word, words, n=1)
     near = near or [each for each in words if len(word) > 1 and each.startswith(word)]
     return f"did you mean {near[0]!r}?" if near else ""
@@ -133,9 +133,9 @@ def _fields_at(model: type[BaseModel], location: Sequence[int | str]) -> set[str
         types = tagged or [t for inner in types for t in _step_into(inner, step)]
     return {
         field.alias or name
-        for found in types
-        if isinstance(found, type) and issubclass(found, BaseModel)
-        for name, field in found.model_fields.items()
+        for annotation in types
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel)
+        for name, field in annotation.model_fields.items()
     }
 
 
@@ -144,12 +144,12 @@ def _tagged(types: Sequence[Any], tag: str) -> list[Any]:
     if len(types) < 2:
         return []
     return [
-        found
-        for found in types
-        if isinstance(found, type)
-        and issubclass(found, BaseModel)
-        and "kind" in found.model_fields
-        and tag in get_args(found.model_fields["kind"].annotation)
+        annotation
+        for annotation in types
+        if isinstance(annotation, type)
+        and issubclass(annotation, BaseModel)
+        and "kind" in annotation.model_fields
+        and tag in get_args(annotation.model_fields["kind"].annotation)
     ]
 
 

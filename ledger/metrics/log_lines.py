@@ -21,7 +21,7 @@ TIME: Final = "time"
 SERIES_MAX: Final = 1000
 Labels: TypeAlias = tuple[tuple[str, str], ...]
 Series: TypeAlias = tuple[str, Labels]
-Found: TypeAlias = dict[tuple[str, Labels, datetime], float]
+Numbers: TypeAlias = dict[tuple[str, Labels, datetime], float]
 """A number by metric, labels and time. Of several of one series at one moment the last counts."""
 A_MOMENT: Final = timedelta(milliseconds=1)
 
@@ -68,32 +68,32 @@ class LogLines:
         self.unread = 0
         """Lines of the last time whose number or time could not be read."""
 
-    def read(self, lines: Sequence[str], now: datetime, *, new: bool) -> Found:
+    def read(self, lines: Sequence[str], now: datetime, *, new: bool) -> Numbers:
         """Return what the ``lines`` say that came since the last time, and how many there are now.
 
         ``new``: whether they came since somebody looks; what stood there before is not counted.
         """
         self.unread = 0
-        found: Found = {}
+        numbers: Numbers = {}
         if self._read_at is None:
             for name, pattern in self._counts.items():
                 if not _labels_of(pattern):
-                    self._begin(found, (name, ()), now)
+                    self._begin(numbers, (name, ()), now)
         for line in lines if new or self._time is not None else ():
             at = self._moment(line, now)
             for name, labels, number in self._numbers(line):
-                found[name, labels, at] = number
+                numbers[name, labels, at] = number
             if new:
-                self._count(line, found, now)
+                self._count(line, numbers, now)
         for (name, labels), total in self._totals.items():
-            found[name, labels, now] = total
+            numbers[name, labels, now] = total
         self._read_at = now
-        return found
+        return numbers
 
-    def _begin(self, found: Found, series: Series, now: datetime) -> None:
+    def _begin(self, numbers: Numbers, series: Series, now: datetime) -> None:
         """Begin a counter: it stood at 0 when the log was last looked at, so that an increase is seen."""
         self._totals[series] = 0
-        found[(*series, (self._read_at or now) - A_MOMENT)] = 0
+        numbers[(*series, (self._read_at or now) - A_MOMENT)] = 0
 
     def _moment(self, line: str, now: datetime) -> datetime:
         """Return when a line was written: what it says, or else the one before; never before that one."""
@@ -125,7 +125,7 @@ class LogLines:
             if not math.isnan(number):
                 yield name, _labels(pattern, match), number
 
-    def _count(self, line: str, found: Found, now: datetime) -> None:
+    def _count(self, line: str, numbers: Numbers, now: datetime) -> None:
         for name, pattern in self._counts.items():
             match = pattern.search(line)
             if match is None:
@@ -135,7 +135,7 @@ class LogLines:
                 if len(self._totals) >= SERIES_MAX:
                     self.unread += 1
                     continue
-                self._begin(found, series, now)
+                self._begin(numbers, series, now)
             self._totals[series] += 1
 
 

@@ -118,14 +118,14 @@ class Source:
             whole, timeout_seconds=self.spec.timeout.total_seconds(), params=params
         )
         if answer.status != 200:
-            told = _error_in(answer.body)
-            raise LedgerError(f"{web.place_of(whole)} answered {answer.status}{told}.")
+            reason = _error_in(answer.body)
+            raise LedgerError(f"{web.place_of(whole)} answered {answer.status}{reason}.")
         return answer.body
 
     def _prometheus_text(self, spec: PrometheusText) -> SourceReading:
         now = self.clock.now()
         wanted = frozenset(spec.metrics)
-        found: list[Measured] = []
+        measured: list[Measured] = []
         ahead = 0
         for exposed, labels, value, written in exposition.samples(self._asked(spec.url)):
             name = spec.rename.get(exposed, exposed)
@@ -135,9 +135,9 @@ class Source:
             if at - now > AHEAD_MAX:
                 ahead += 1
             elif written is None or self._is_newer(exposed, labels, written):
-                found.append(self._measured(name, value, labels, at))
-        told = f"{self.spec.name}: {ahead} of its samples are of more than ten minutes from now"
-        return self._bounded(found, told if ahead else None)
+                measured.append(self._measured(name, value, labels, at))
+        problem = f"{self.spec.name}: {ahead} of its samples are of more than ten minutes from now"
+        return self._bounded(measured, problem if ahead else None)
 
     def _is_newer(self, name: str, labels: Mapping[str, str], at: float) -> bool:
         """Tell whether a sample that bears its time is another one than the last time it was read."""
@@ -146,16 +146,16 @@ class Source:
         self.stamped[series] = at
         return newer
 
-    def _bounded(self, found: list[Measured], problem: str | None = None) -> SourceReading:
-        if len(found) <= SAMPLES_MAX:
-            return SourceReading(tuple(found), problem)
+    def _bounded(self, measured: list[Measured], problem: str | None = None) -> SourceReading:
+        if len(measured) <= SAMPLES_MAX:
+            return SourceReading(tuple(measured), problem)
         return SourceReading(
             (),
-            f"{self.spec.name}: {len(found):,} samples at once; name the metrics that are wanted",
+            f"{self.spec.name}: {len(measured):,} samples at once; name the metrics that are wanted",
         )
 
     def _prometheus_api(self, spec: PrometheusApi) -> SourceReading:
-        found: list[Measured] = []
+        measured: list[Measured] = []
         for metric, query in spec.queries.items():
             answer = self._asked(f"{spec.url.rstrip('/')}/api/v1/query", {"query": query})
             body: dict[str, Any] = json.loads(answer)
@@ -176,8 +176,8 @@ class Source:
                 number = float(value)
                 if not math.isnan(number):
                     moment = moment_of(at)
-                    found.append(self._measured(metric, number, labels, moment))
-        return self._bounded(found)
+                    measured.append(self._measured(metric, number, labels, moment))
+        return self._bounded(measured)
 
     # --- files ---
 
@@ -191,14 +191,14 @@ class Source:
         if spec.max_age is not None and age > spec.max_age.total_seconds():
             return SourceReading((), f"{self.spec.name}: {path} was written {age:.0f} s ago")
         document = json.loads(content)
-        found = [
+        measured = [
             self._measured(metric, number, {}, now)
             for metric, where in spec.values.items()
             if (number := _number(at_path(document, where), spec.texts)) is not None
         ]
-        missing = spec.values.keys() - {one.metric for one in found}
+        missing = spec.values.keys() - {one.metric for one in measured}
         problem = f"{self.spec.name}: nothing at {', '.join(sorted(missing))}" if missing else None
-        return SourceReading(tuple(found), problem)
+        return SourceReading(tuple(measured), problem)
 
     def _csv(self, spec: CsvFile) -> SourceReading:
         return self._together(self._of_csv(spec, one) for one in self._tail(spec.path).take())
@@ -210,10 +210,10 @@ class Source:
         columns = [spec.time, *spec.label_columns, *spec.metrics.values()]
         missing = [name for name in columns if name not in self.header]
         if self.header and missing:
-            told = (
+            problem = (
                 f"the header has no column {', '.join(missing)}; it has: {', '.join(self.header)}"
             )
-            return SourceReading((), self._problem(told))
+            return SourceReading((), self._problem(problem))
         return self._understood(taken, lines, lambda line: self._row(spec, line))
 
     def _row(self, spec: CsvFile, line: str) -> list[Measured]:
@@ -260,16 +260,16 @@ class Source:
         lost = next((self._problem(one.lost) for one in taken if one.lost), None)
         if problem and not lines:
             return SourceReading((), self._problem(problem), lost)
-        found = self.log.read(lines, self.clock.now(), new=new)
+        numbers = self.log.read(lines, self.clock.now(), new=new)
         if self.log.unread:
             problem = problem or f"in {self.log.unread} lines a number or a time could not be read"
         samples = [
             self._measured(metric, value, dict(labels), at)
-            for (metric, labels, at), value in found.items()
+            for (metric, labels, at), value in numbers.items()
         ]
         bounded = self._bounded(samples)
-        told = bounded.problem or (self._problem(problem) if problem else lost)
-        return SourceReading(bounded.samples, told, lost)
+        shown = bounded.problem or (self._problem(problem) if problem else lost)
+        return SourceReading(bounded.samples, shown, lost)
 
     def _tail(self, path: str) -> Tail:
         if self.tail is None:
@@ -280,14 +280,14 @@ class Source:
         self, taken: Taken, lines: Sequence[str], each: Callable[[str], list[Measured]]
     ) -> SourceReading:
         """Return what lines say; one that says nothing costs that line."""
-        found: list[Measured] = []
+        measured: list[Measured] = []
         bad = 0
         for line in lines:
             text = line.lstrip("\0")  # which a file has before a record after a power cut
             if not text.strip():
                 continue
             try:
-                found += each(text)
+                measured += each(text)
             except (
                 LookupError,
                 ValueError,
@@ -300,12 +300,14 @@ class Source:
                 bad += 1
         problem = taken.problem or (f"{bad} lines could not be read" if bad else None)
         lost = self._problem(taken.lost) if taken.lost else None
-        return SourceReading(tuple(found), self._problem(problem) if problem else lost, lost)
+        return SourceReading(tuple(measured), self._problem(problem) if problem else lost, lost)
 
-    def _problem(self, told: str) -> str:
+    def _problem(self, sentence: str) -> str:
         """Return what is wrong, in a few words: what another program writes may be long."""
-        told = told if len(told) <= PROBLEM_CHARS_MAX else f"{told[:PROBLEM_CHARS_MAX]}…"
-        return f"{self.spec.name}: {told}"
+        sentence = (
+            sentence if len(sentence) <= PROBLEM_CHARS_MAX else f"{sentence[:PROBLEM_CHARS_MAX]}…"
+        )
+        return f"{self.spec.name}: {sentence}"
 
 
 def measured_of(record: Any, now: datetime, labels: Mapping[str, str] | None = None) -> Measured:
@@ -335,15 +337,15 @@ def _error_in(body: bytes) -> str:
 
 def at_path(document: Any, where: str) -> Any:
     """Return what stands at ``stats.list[0].name``, or None; ``#`` at the end counts."""
-    found = document
+    value = document
     for step in _steps(where):
         if step == "#":
-            return len(found) if is_list(found) or is_mapping(found) else None
+            return len(value) if is_list(value) or is_mapping(value) else None
         try:
-            found = found[step]
+            value = value[step]
         except (KeyError, IndexError, TypeError):
             return None
-    return found
+    return value
 
 
 def _steps(where: str) -> Iterator[str | int]:

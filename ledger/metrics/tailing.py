@@ -63,8 +63,8 @@ class Tail:
                 status = os.fstat(file.fileno())
                 if not stat.S_ISREG(status.st_mode):
                     return [Taken(problem=f"{self._path} is no regular file")]
-                found = list(self._before(file, status))
-                return [*found, self._take(file, status)]
+                earlier = list(self._before(file, status))
+                return [*earlier, self._take(file, status)]
         except FileNotFoundError:
             return [Taken(problem=f"{self._path} does not exist")]
         except OSError as error:
@@ -101,8 +101,12 @@ class Tail:
         self._rest = None
         path = self._found(place, copies=True)
         if path is None:
-            told = f"{self._path} was replaced or cut off; what was written to it after byte"
-            yield Taken(lost=f"{told} {place.offset:,} is not to be found, and was not read")
+            what_happened = (
+                f"{self._path} was replaced or cut off; what was written to it after byte"
+            )
+            yield Taken(
+                lost=f"{what_happened} {place.offset:,} is not to be found, and was not read"
+            )
             return
         since = path.stat().st_mtime_ns
         taken, self._rest = self._all_of(path, place)
@@ -115,14 +119,14 @@ class Tail:
             yield from taken
 
     def _all_of(self, path: Path, place: Place) -> tuple[list[Taken], Place]:
-        found: list[Taken] = []
+        pieces: list[Taken] = []
         with _opened(path) as file:
             place = replace(place, inode=os.fstat(file.fileno()).st_ino, previous=None)
             while True:
                 taken, after = _read_on(file, place, path)
                 if after.offset == place.offset:
-                    return found, place
-                found.append(taken)
+                    return pieces, place
+                pieces.append(taken)
                 place = after
 
     def _found(self, place: Place, *, copies: bool) -> Path | None:
@@ -145,7 +149,7 @@ class Tail:
 
     def _later(self, path: Path, since: int) -> list[Path]:
         """Return what was moved away after ``path`` was last written to, the oldest first."""
-        found: list[tuple[int, Path]] = []
+        rotated: list[tuple[int, Path]] = []
         for other in self._path.parent.iterdir():
             if other in {path, self._path} or not other.name.startswith(self._path.stem):
                 continue
@@ -156,8 +160,8 @@ class Tail:
                 added = added.removesuffix(ending)
             changed = other.stat().st_mtime_ns
             if _ROTATED.fullmatch(added) and changed > since:
-                found.append((changed, other))
-        return [other for _, other in sorted(found)]
+                rotated.append((changed, other))
+        return [other for _, other in sorted(rotated)]
 
 
 def _opened(path: Path) -> BinaryIO:
@@ -197,8 +201,10 @@ def _read_on(file: BinaryIO, place: Place, path: Path) -> tuple[Taken, Place]:
         read = len(taken)
     after = place.offset + read
     lines = whole.decode(errors="replace").split("\n")[:-1]
-    told = Taken(tuple(one.removesuffix("\r") for one in lines), first, not place.offset, problem)
-    return told, replace(place, offset=after, head=_head(file, after))
+    lines_taken = Taken(
+        tuple(one.removesuffix("\r") for one in lines), first, not place.offset, problem
+    )
+    return lines_taken, replace(place, offset=after, head=_head(file, after))
 
 
 def _line(line: bytes) -> str | None:

@@ -76,8 +76,8 @@ def _duration(text: str) -> str:
         try:
             parse_duration(text)
         except BadInput as error:
-            told = f"{error.message.rstrip('.')}; write 300ms, 5s, 10m, 1h30m or 7d"
-            raise ValueError(told) from error
+            problem = f"{error.message.rstrip('.')}; write 300ms, 5s, 10m, 1h30m or 7d"
+            raise ValueError(problem) from error
     return text
 
 

@@ -51,9 +51,9 @@ def effective(declared: Mapping[str, Scalar | None], given: Mapping[str, str]) -
     return params
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
+def nearest(name: str, names: Iterable[str]) -> str:
     """Return ``; did you mean '…'?``, or nothing."""
-    near = difflib.get_close_matches(name, list(known), n=1)
+    near = difflib.get_close_matches(name, list(names), n=1)
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
@@ -63,13 +63,13 @@ def check_placeholders(check: Check, declared: Iterable[str], where: str = "") -
     Raises:
         BadInput: names check, key and the nearest right word, after ``where``.
     """
-    known = BUILT_IN.union(declared)
+    parameters = BUILT_IN.union(declared)
     for key, text in _texts(_data(check), ""):
         for match in PLACEHOLDER.finditer(text):
-            if match[1] is not None and match[1] not in known:
+            if match[1] is not None and match[1] not in parameters:
                 raise BadInput(
                     f"{where}check {check.name}, {key}: ${{{match[1]}}} is no parameter of the plan"
-                    f"{nearest(match[1], known)}",
+                    f"{nearest(match[1], parameters)}",
                     hint="declare it under params: with a default, or null if it has to be given",
                 )
 
@@ -166,8 +166,8 @@ def _text(value: Scalar) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _unknown(check: Check, key: str, name: str, known: Iterable[str]) -> BadInput:
+def _unknown(check: Check, key: str, name: str, parameters: Iterable[str]) -> BadInput:
     return BadInput(
-        f"check {check.name}, {key}: ${{{name}}} has no value{nearest(name, known)}",
+        f"check {check.name}, {key}: ${{{name}}} has no value{nearest(name, parameters)}",
         hint=f"give it with --param {name}=…, or a default under params: in the plan",
     )

@@ -124,8 +124,8 @@ class _Run:
         except (CheckError, LedgerError) as error:
             outcome = Outcome(Result.ERROR, "", "", str(error))
         except Exception as error:  # noqa: BLE001 -- whatever a check throws is its result
-            told = f"the check broke off: {type(error).__name__}: {error}"
-            outcome = Outcome(Result.ERROR, "", "", told)
+            explanation = f"the check broke off: {type(error).__name__}: {error}"
+            outcome = Outcome(Result.ERROR, "", "", explanation)
         self._ended.put((index, outcome, round(1000 * (_STOPWATCH.monotonic() - began))))
 
     def _wait(self) -> None:
@@ -147,7 +147,9 @@ class _Run:
                 del self._running[index]
                 started.guard.stop()
                 timeout = self._checks[index].timeout
-                told = f"no answer within {timeout}"
+                explanation = f"no answer within {timeout}"
                 self.finish(
-                    index, Outcome(Result.ERROR, "", "", told), round(1000 * seconds_of(timeout))
+                    index,
+                    Outcome(Result.ERROR, "", "", explanation),
+                    round(1000 * seconds_of(timeout)),
                 )

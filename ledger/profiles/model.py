@@ -184,11 +184,13 @@ class Profile(Strict):
         return self
 
     def _chooses(self, variable: str, choice: str, at: tuple[str | int, ...]) -> None:
-        known = self.choices.get(variable)
-        if known is None:
+        files_by_choice = self.choices.get(variable)
+        if files_by_choice is None:
             raise Misfit(at, f"choices names no files that {variable} chooses")
-        if choice not in known:
-            wanted = did_you_mean(choice, known) or "known here: " + ", ".join(known)
+        if choice not in files_by_choice:
+            wanted = did_you_mean(choice, files_by_choice) or "known here: " + ", ".join(
+                files_by_choice
+            )
             raise Misfit(at, f"{variable} has no choice {choice!r}; {wanted}")
 
     def _mitigates(self, kill: Kill, at: tuple[str | int, ...]) -> None:
@@ -196,8 +198,8 @@ class Profile(Strict):
             raise Misfit(at, "mitigate goes with a mitigation")
         if kill.mitigation is not None and kill.mitigation not in self.mitigations:
             wanted = did_you_mean(kill.mitigation, self.mitigations)
-            told = f"there is no mitigation {kill.mitigation!r}"
-            raise Misfit((*at, "mitigation"), f"{told}; {wanted}" if wanted else told)
+            problem = f"there is no mitigation {kill.mitigation!r}"
+            raise Misfit((*at, "mitigation"), f"{problem}; {wanted}" if wanted else problem)
 
     @property
     def guards(self) -> dict[Literal["mock", "real"], Guard]:

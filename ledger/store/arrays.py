@@ -78,14 +78,14 @@ def columns(record: bytes) -> list[bytes | None]:
 
 def _elements(array: bytes) -> list[bytes | None]:
     """Return the elements of a one-dimensional array, each as it came."""
-    found: list[bytes | None] = []
+    elements: list[bytes | None] = []
     at, end = _HEADER_BYTES, len(array)
     while at < end:
         length = int.from_bytes(array[at : at + 4], "big", signed=True)
         at += 4
-        found.append(None if length < 0 else array[at : at + length])
+        elements.append(None if length < 0 else array[at : at + length])
         at += max(length, 0)
-    return found
+    return elements
 
 
 def texts_in(array: bytes) -> list[str]:
@@ -110,8 +110,8 @@ def bigints_in(array: bytes) -> list[int | None]:
 
 def timestamptzs_in(array: bytes) -> list[datetime | None]:
     """Return the elements of a timestamptz[], aware and in UTC, NULL as None."""
-    known: dict[int | None, datetime | None] = {None: None}
+    moments: dict[int | None, datetime | None] = {None: None}
     values = bigints_in(array)
     for value in set(values) - {None}:
-        known[value] = moment(value or 0)
-    return [known[value] for value in values]
+        moments[value] = moment(value or 0)
+    return [moments[value] for value in values]

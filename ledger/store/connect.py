@@ -64,10 +64,10 @@ def open_connection(
         )
     except psycopg.OperationalError as error:
         # libpq says what it tried, a line for each host, and adds advice on lines that are indented.
-        told = [
+        lines = [
             line for line in scrub(str(error), dsn).splitlines() if line.strip() and line[0] != "\t"
         ]
-        text = told[0] if told else type(error).__name__
+        text = lines[0] if lines else type(error).__name__
         if role is not None and f'role "{role}" does not exist' in str(error):
             raise SchemaMissing(
                 "This database holds no ledger yet.", hint="Run: rollout init"

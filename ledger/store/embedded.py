@@ -86,8 +86,8 @@ class EmbeddedPostgres:
 
         A server that hangs is found all the same: whoever connects needs a timeout.
         """
-        found = self._ready()
-        return None if found is None else self._conninfo(found)
+        server = self._ready()
+        return None if server is None else self._conninfo(server)
 
     def ensure_running(self, timeout_seconds: float = 30) -> str:
         """Return the conninfo of the server, having made and started it if need be.
@@ -100,12 +100,12 @@ class EmbeddedPostgres:
         deadline = monotonic() + timeout_seconds
         deaf_since: float | None = None
         while True:
-            found = self._ready()
-            if found is not None and _answers(found):
-                return self._conninfo(found)
-            found = self._start_unless_locked(deadline)
-            if found is not None:
-                return self._conninfo(found)
+            server = self._ready()
+            if server is not None and _answers(server):
+                return self._conninfo(server)
+            server = self._start_unless_locked(deadline)
+            if server is not None:
+                return self._conninfo(server)
             # Alive, and says that it is ready: then its socket was taken away, and a server
             # doesn't make it a second time.
             deaf = self._claims_to_be_ready() is not None
@@ -130,10 +130,10 @@ class EmbeddedPostgres:
         socket_folder = None
         interrupted = set[int]()
         while is_locked(self.files):
-            found = read_pid_file(self.files)
-            if found is not None and found.pid not in interrupted and self._interrupt():
-                interrupted.add(found.pid)
-                socket_folder = found.socket_folder or socket_folder
+            server = read_pid_file(self.files)
+            if server is not None and server.pid not in interrupted and self._interrupt():
+                interrupted.add(server.pid)
+                socket_folder = server.socket_folder or socket_folder
             if monotonic() > deadline:
                 raise LedgerUnreachable(
                     f"PostgreSQL in {self.files.folder} did not stop in {timeout_seconds:g} s.",
@@ -147,7 +147,7 @@ class EmbeddedPostgres:
 
     def status(self) -> ServerStatus:
         """Return how the server is doing, without changing it."""
-        found = read_pid_file(self.files)
+        server = read_pid_file(self.files)
         alive = is_locked(self.files)
         if self._ready() is not None:
             state = ServerState.RUNNING
@@ -162,30 +162,30 @@ class EmbeddedPostgres:
             state=state,
             data=self.files.data,
             log=self.files.log,
-            pid=found.pid if found and alive else None,
-            socket_folder=found.socket_folder or None if found and alive else None,
+            pid=server.pid if server and alive else None,
+            socket_folder=server.socket_folder or None if server and alive else None,
             major_version=version,
         )
 
     def _claims_to_be_ready(self) -> PidFile | None:
         if not is_locked(self.files):
             return None
-        found = read_pid_file(self.files)
-        return found if found and found.ready and process_lives(found.pid) else None
+        server = read_pid_file(self.files)
+        return server if server and server.ready and process_lives(server.pid) else None
 
     def _ready(self) -> PidFile | None:
-        found = self._claims_to_be_ready()
-        if found is None:
+        server = self._claims_to_be_ready()
+        if server is None:
             return None
         try:
             # In a folder shared with others, a socket that isn't the data's owner's is no answer.
-            same_owner = found.socket.lstat().st_uid == self.files.pid_file.stat().st_uid
+            same_owner = server.socket.lstat().st_uid == self.files.pid_file.stat().st_uid
         except OSError:
             return None
-        return found if same_owner else None
+        return server if same_owner else None
 
-    def _conninfo(self, found: PidFile) -> str:
-        host = quote_value(found.socket_folder)
+    def _conninfo(self, server: PidFile) -> str:
+        host = quote_value(server.socket_folder)
         return f"host={host} port={PORT} dbname={DATABASE} user={SUPERUSER}"
 
     def _start_unless_locked(self, deadline: float) -> PidFile | None:
@@ -205,11 +205,11 @@ class EmbeddedPostgres:
 
     def _interrupt(self) -> bool:
         """Ask for a fast shutdown; return whether there was a server to ask."""
-        found = read_pid_file(self.files)
-        if found is None or not is_server(found.pid, self.files):
+        server = read_pid_file(self.files)
+        if server is None or not is_server(server.pid, self.files):
             return False
         try:
-            os.kill(found.pid, signal.SIGINT)
+            os.kill(server.pid, signal.SIGINT)
         except ProcessLookupError:
             return False
         except PermissionError:
@@ -220,12 +220,12 @@ class EmbeddedPostgres:
         return True
 
 
-def _answers(found: PidFile) -> bool:
+def _answers(server: PidFile) -> bool:
     """Return whether somebody listens at the socket. No login, so it costs some microseconds."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.settimeout(DEAF_SECONDS_MAX)
         try:
-            probe.connect(str(found.socket))
+            probe.connect(str(server.socket))
         except (FileNotFoundError, ConnectionRefusedError):
             return False
         except OSError:  # EAGAIN, say: so many callers that the queue is full.

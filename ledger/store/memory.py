@@ -54,13 +54,12 @@ class MemoryStore:
         return max(now, self._events[-1].recorded_at) if self._events else now
 
     def _append_one(self, event: NewEvent, now: datetime) -> Appended:
-        known = self._by_id.get(event.event_id)
-        if known is not None:
-            same = (known.stream, known.type, known.schema_version, known.occurred_at, known.body) == (
-                event.stream, event.type, event.schema_version, event.occurred_at, event.body,
-            )  # fmt: skip
-            if same:
-                return Appended("duplicate", known.position, known.revision, known.recorded_at)
+        original = self._by_id.get(event.event_id)
+        if original is not None:
+            if _content(original) == _content(event):
+                return Appended(
+                    "duplicate", original.position, original.revision, original.recorded_at
+                )
             return Appended("id_reused", None, None, None)
         revision = self._revisions.get(event.stream, 0)
         if event.expected_revision is not None and event.expected_revision != revision:
@@ -151,3 +150,7 @@ class MemoryStore:
     def unlock(self, name: str) -> None:
         """See `EventStore.unlock`."""
         self._locks.discard(name)
+
+
+def _content(event: NewEvent | Recorded) -> tuple[object, ...]:
+    return event.stream, event.type, event.schema_version, event.occurred_at, event.body

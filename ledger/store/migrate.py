@@ -77,17 +77,17 @@ def _refused(error: BaseException | None, dsn: str) -> LedgerUnreachable:
     )
 
 
-def check(found: str | None) -> None:
-    """Raise unless ``found``, the database's migration, is the one this program was written for."""
-    if found is None:
+def check(revision: str | None) -> None:
+    """Raise unless ``revision``, the database's migration, is the one this program was written for."""
+    if revision is None:
         raise SchemaMissing("This database holds no ledger yet.", hint="Run: rollout init")
-    if found > HEAD:
+    if revision > HEAD:
         raise SchemaNewer(
-            f"The ledger is at migration {found}, newer than this program's {HEAD}.",
+            f"The ledger is at migration {revision}, newer than this program's {HEAD}.",
             hint="Upgrade rollout-ledger; nothing was changed.",
         )
-    if found < HEAD:
+    if revision < HEAD:
         raise SchemaMissing(
-            f"The ledger is at migration {found}; this program needs {HEAD}.",
+            f"The ledger is at migration {revision}; this program needs {HEAD}.",
             hint="Run: rollout init",
         )

@@ -145,7 +145,9 @@ def _told(error: psycopg.Error) -> LedgerError:
             f"The database refused the restore: {said}.",
             hint="Use another backup; what was put back before that is as it was recorded.",
         )
-    told = translated(error)
-    if isinstance(told, RightMissing):
-        return RightMissing(told.message, hint="As an administrator: GRANT ledger_owner TO <login>")
-    return told
+    translation = translated(error)
+    if isinstance(translation, RightMissing):
+        return RightMissing(
+            translation.message, hint="As an administrator: GRANT ledger_owner TO <login>"
+        )
+    return translation

@@ -177,7 +177,7 @@ def _is_same(path: str, folder: Path) -> bool:
 def _command_of(pid: int, files: ServerFiles) -> bool:
     import subprocess
 
-    told = subprocess.run(
+    answer = subprocess.run(
         ["/bin/ps", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False
     )
-    return "postgres" in told.stdout and str(files.data) in told.stdout
+    return "postgres" in answer.stdout and str(files.data) in answer.stdout

@@ -90,8 +90,8 @@ class RunAs:
     def closed_folder(self, path: Path) -> Path | None:
         """Return the first folder on the way to ``path``, or itself, that the user can't enter."""
         way = [*reversed(path.parents), path]
-        told = self.run(["/bin/sh", "-c", _FIRST_CLOSED_FOLDER, "sh", *way], timeout_seconds=10)
-        return Path(told.stdout) if told.returncode else None
+        answer = self.run(["/bin/sh", "-c", _FIRST_CLOSED_FOLDER, "sh", *way], timeout_seconds=10)
+        return Path(answer.stdout) if answer.returncode else None
 
 
 def server_user(files: ServerFiles) -> RunAs:
@@ -155,8 +155,8 @@ def packaged_programs() -> Path:
     Raises:
         LedgerUnreachable: the package isn't installed.
     """
-    found = importlib.util.find_spec(PACKAGE)
-    for place in (found.submodule_search_locations or []) if found else []:
+    package = importlib.util.find_spec(PACKAGE)
+    for place in (package.submodule_search_locations or []) if package else []:
         programs = Path(place) / f"pginstall{POSTGRES_MAJOR}" / "bin"
         if (programs / "postgres").exists():
             return programs

@@ -64,6 +64,6 @@ def _is_private(folder: Path, run_as: RunAs) -> bool:
         pass  # Ours from the last start, or somebody else's: the owner tells.
     except OSError:
         return False
-    found = folder.lstat()
-    private = found.st_uid == run_as.uid and found.st_mode & 0o170077 == 0o040000
+    status = folder.lstat()
+    private = status.st_uid == run_as.uid and status.st_mode & 0o170077 == 0o040000
     return private and (not run_as.step_down or run_as.closed_folder(folder) is None)

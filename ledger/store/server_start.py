@@ -108,10 +108,10 @@ def _prepare_folder(files: ServerFiles, run_as: RunAs) -> None:
         )
     try:
         files.folder.mkdir(0o700, exist_ok=True)
-        found = files.folder.stat()
-        if run_as.step_down and found.st_uid == 0:
+        status = files.folder.stat()
+        if run_as.step_down and status.st_uid == 0:
             os.chown(files.folder, run_as.uid, run_as.gid, follow_symlinks=False)
-        if found.st_mode & 0o077:
+        if status.st_mode & 0o077:
             files.folder.chmod(0o700)
     except OSError as error:
         raise LedgerUnreachable(
@@ -162,9 +162,9 @@ def _clear_what_a_dead_server_left(files: ServerFiles) -> int | None:
     half-written. We hold the lock, so no server that we started lives, and Postgres' own
     check of shared memory still stands behind this.
     """
-    found = read_pid_file(files)
-    if found is not None and is_server(found.pid, files):
-        return found.pid  # Started by hand, or on a file system whose locks can't be inherited.
+    server = read_pid_file(files)
+    if server is not None and is_server(server.pid, files):
+        return server.pid  # Started by hand, or on a file system whose locks can't be inherited.
     files.pid_file.unlink(missing_ok=True)
     return None
 
@@ -196,9 +196,9 @@ def _spawn(
 def _wait_until_ready(files: ServerFiles, pid: int, log_start: int, deadline: float) -> PidFile:
     while True:
         alive = process_lives(pid)
-        found = read_pid_file(files)
-        if alive and found is not None and found.pid == pid and found.ready:
-            return found
+        server = read_pid_file(files)
+        if alive and server is not None and server.pid == pid and server.ready:
+            return server
         reason = _last_useful_line(_log_since(files, log_start))
         if not alive:
             raise _trouble(files, f"PostgreSQL did not start in {files.folder}", reason)

@@ -20,14 +20,14 @@ from ledger.store.postgres import PostgresStore, translated
 from ledger.store.verify_engines import (
     WORKERS,
     WORTH_A_PROCESS,
-    Found,
+    Recomputed,
     Tell,
     by_database,
     by_python,
 )
 
 Progress = Callable[[int, int], None]
-Engine = Callable[[str, str, Sequence[Stretch], Tell], Found]
+Engine = Callable[[str, str, Sequence[Stretch], Tell], Recomputed]
 ENGINES: Final[Mapping[str, Engine]] = {"python": by_python, "database": by_database}
 NAMES_AT_ONCE: Final = 200
 
@@ -167,10 +167,10 @@ class _Verification:
         problem: Problem | None = None
         if last > after:
             stretches = self._stretches(after, last, before)
-            found = self.engine(
+            outcome = self.engine(
                 self.dsn, self.role, stretches, lambda count: self.tell(count, last - after)
             )
-            bad = self._first_bad(found, after, last)
+            bad = self._first_bad(outcome, after, last)
             if bad is not None:
                 stored = self._chain_at(bad - 1) if bad - 1 > after else before
                 problem = diagnose(self.store, bad, stored or before)
@@ -197,19 +197,19 @@ class _Verification:
 
     # --- revisions ------------------------------------------------------------------------------
 
-    def _first_bad(self, found: Found, after: int, last: int) -> int | None:
+    def _first_bad(self, outcome: Recomputed, after: int, last: int) -> int | None:
         """Return the first bad position, revisions counted in."""
-        bads = [found.bad] if found.bad is not None else []
-        if found.broken is not None:
-            bads.append(self._position_of(*found.broken))
+        bads = [outcome.bad] if outcome.bad is not None else []
+        if outcome.broken is not None:
+            bads.append(self._position_of(*outcome.broken))
         if self.engine is not by_python:
             bads += self._gap(after, last)
         elif after == 0:
-            bads += [self._position_of(s, n) for s, n in found.begins.items() if n != 1]
+            bads += [self._position_of(s, n) for s, n in outcome.begins.items() if n != 1]
         else:
             bads += [
                 self._position_of(stream, revision)
-                for stream, revision in found.begins.items()
+                for stream, revision in outcome.begins.items()
                 if revision != self._revision_at(stream, after) + 1
             ]
         return min(bads, default=None)

@@ -35,7 +35,7 @@ Tell = Callable[[int], None]
 
 
 @dataclass(slots=True)
-class Found:
+class Recomputed:
     """What an engine found over all stretches."""
 
     bad: int | None = None
@@ -45,7 +45,7 @@ class Found:
     """A stream and its revision that does not follow the one before, in the stretch before."""
 
 
-def by_python(dsn: str, role: str, stretches: Sequence[Stretch], tell: Tell) -> Found:
+def by_python(dsn: str, role: str, stretches: Sequence[Stretch], tell: Tell) -> Recomputed:
     """Recompute the chain in this language, in a process for each stretch.
 
     Raises:
@@ -61,24 +61,24 @@ def by_python(dsn: str, role: str, stretches: Sequence[Stretch], tell: Tell) -> 
     return _joined(scans)
 
 
-def _joined(scans: Sequence[Scan]) -> Found:
+def _joined(scans: Sequence[Scan]) -> Recomputed:
     """Put the stretches together: a stream must go on in one where it stood in those before."""
-    found = Found()
+    outcome = Recomputed()
     stands: dict[bytes, int] = {}
     for result in scans:
         for stream, revision in result.begins.items():
             name = stream.decode(errors="replace")
             if stream not in stands:
-                found.begins[name] = revision
-            elif revision != stands[stream] + 1 and found.broken is None:
-                found.broken = (name, revision)
+                outcome.begins[name] = revision
+            elif revision != stands[stream] + 1 and outcome.broken is None:
+                outcome.broken = (name, revision)
         stands.update(result.ends)
         if result.bad is not None:
-            found.bad = result.bad
+            outcome.bad = result.bad
             break  # what comes after it has nothing to stand on
-        if found.broken is not None:
+        if outcome.broken is not None:
             break
-    return found
+    return outcome
 
 
 def _in_processes(dsn: str, role: str, stretches: Sequence[Stretch], tell: Tell) -> list[Scan]:
@@ -140,7 +140,7 @@ def _work(end: Connection, dsn: str, role: str, stretch: Stretch) -> None:
         end.send((_RESULT, result))
 
 
-def by_database(dsn: str, role: str, stretches: Sequence[Stretch], tell: Tell) -> Found:
+def by_database(dsn: str, role: str, stretches: Sequence[Stretch], tell: Tell) -> Recomputed:
     """Recompute the chain by ledger.first_bad_position, over a connection for each stretch.
 
     Raises:
@@ -177,4 +177,4 @@ def by_database(dsn: str, role: str, stretches: Sequence[Stretch], tell: Tell) -
             bads = list(pool.map(work, range(len(stretches))))
     except psycopg.Error as error:
         raise translated(error) from error
-    return Found(bad=next((bad for bad in bads if bad is not None), None))
+    return Recomputed(bad=next((bad for bad in bads if bad is not None), None))

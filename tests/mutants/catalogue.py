@@ -218,7 +218,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         REDACTION, "a secret of a comment stays where it is used",
-        "found |= {source.text[start:end] for start, end in spans}", "found |= set()", _REDACTION,
+        "secrets |= {source.text[start:end] for start, end in spans}", "secrets |= set()", _REDACTION,
     ),
     Mutant(
         REDACTION, "what could not be cut out is stored all the same",

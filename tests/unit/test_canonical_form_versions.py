@@ -37,7 +37,7 @@ class Desk:
         self.warnings: list[str] = []
         self.clock = FrozenClock()
         self.store = MemoryStore(self.clock)
-        recorder = Recorder(self.store, self.clock, lambda text, **_: text, lambda _: None)
+        recorder = Recorder(self.store, self.clock, lambda text, **_: text)
         self.ledger = Ledger(
             recorder, folder / "home", self.warnings.append, _no_key,
             LocalMemory(folder / "home" / "cache"), recovery.finish_dead_operations,

@@ -29,14 +29,14 @@ Part = tuple[Result, str, str]
 
 def file(check: File, context: CheckContext) -> Outcome:
     """Look at everything that the check names, and tell all of it. Values of keys are never told."""
-    found = _found(context.base, check.path)
-    if not found:
+    files = _found(context.base, check.path)
+    if not files:
         result = Result.FAIL if check.exists else Result.PASS
         return Outcome(result, "not there", "there" if check.exists else "not there")
-    there = "there" if glob.escape(check.path) == check.path else _counted(found)
+    there = "there" if glob.escape(check.path) == check.path else _counted(files)
     if not check.exists:
         return Outcome(Result.FAIL, there, "not there")
-    parts = [(Result.PASS, there, "there"), *_parts(check, context, found)]
+    parts = [(Result.PASS, there, "there"), *_parts(check, context, files)]
     return Outcome(
         worst(result for result, _, _ in parts),
         ", ".join(measured for _, measured, _ in parts if measured),
@@ -66,29 +66,29 @@ def _found(base: Path, name: str) -> dict[Path, os.stat_result]:
         paths = [Path(each) for each in islice(names, FILES_MAX + 1)]
         if len(paths) > FILES_MAX:
             raise CheckError(f"{name}: more than {FILES_MAX:,} files fit; name fewer")
-    found: dict[Path, os.stat_result] = {}
+    statuses: dict[Path, os.stat_result] = {}
     for path in paths:
         try:
-            found[path] = path.stat()
+            statuses[path] = path.stat()
         except (FileNotFoundError, NotADirectoryError):
             continue
         except OSError as error:
             raise CheckError(f"{path} can't be looked at: {error.strerror}") from error
-    return dict(sorted(found.items(), key=lambda one: one[1].st_mtime, reverse=True))
+    return dict(sorted(statuses.items(), key=lambda one: one[1].st_mtime, reverse=True))
 
 
-def _counted(found: Mapping[Path, object]) -> str:
-    newest = next(iter(found)).name
-    return newest if len(found) == 1 else f"{len(found)} there, the newest {newest}"
+def _counted(files: Mapping[Path, object]) -> str:
+    newest = next(iter(files)).name
+    return newest if len(files) == 1 else f"{len(files)} there, the newest {newest}"
 
 
 def _parts(
-    check: File, context: CheckContext, found: Mapping[Path, os.stat_result]
+    check: File, context: CheckContext, files: Mapping[Path, os.stat_result]
 ) -> Iterator[Part]:
     """Look at all that fit a pattern; how old, only the newest: it is the one that is written to."""
-    several = len(found) > 1
-    newest = next(iter(found.values()))
-    for path, status in found.items():
+    several = len(files) > 1
+    newest = next(iter(files.values()))
+    for path, status in files.items():
         for result, measured, threshold in _parts_of(check, path, status):
             if not several or result is not Result.PASS:
                 yield result, f"{path.name}: {measured}" if several else measured, threshold
@@ -96,18 +96,18 @@ def _parts(
         yield age_part(newest.st_mtime, (check.max_age, check.warn_age), context)
 
 
-def _parts_of(check: File, path: Path, found: os.stat_result) -> Iterator[Part]:
+def _parts_of(check: File, path: Path, status: os.stat_result) -> Iterator[Part]:
     if check.mode is not None:
-        actual, allowed = stat.S_IMODE(found.st_mode), int(check.mode, 8)
+        actual, allowed = stat.S_IMODE(status.st_mode), int(check.mode, 8)
         result = Result.FAIL if actual & ~allowed else Result.PASS
         yield result, f"mode {actual:04o}", f"mode at most {allowed:04o}"
     if check.executable:
-        may = bool(found.st_mode & (stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH))
+        may = bool(status.st_mode & (stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH))
         result = Result.PASS if may else Result.FAIL
         yield result, "executable" if may else "not executable", "executable"
     if check.owner is not None:
-        owner = _name_of(found.st_uid)
-        same = check.owner in {owner, str(found.st_uid)}
+        owner = _name_of(status.st_uid)
+        same = check.owner in {owner, str(status.st_uid)}
         yield Result.PASS if same else Result.FAIL, f"owner {owner}", f"owner {check.owner}"
     if check.contains_keys:
         yield _keys_part(check, path)

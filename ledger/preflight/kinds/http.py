@@ -90,9 +90,9 @@ def _latency_text(check: Http) -> str:
 def _json_part(key: str, wanted: Any, body: bytes) -> Part:
     threshold = f"{key} = {leaf_text(wanted)}"
     try:
-        known = dict(nodes(json.loads(body, parse_constant=str)))
+        values = dict(nodes(json.loads(body, parse_constant=str)))
     except (ValueError, RecursionError):
         return Result.FAIL, "the answer is not JSON", threshold
-    if key not in known:
+    if key not in values:
         return Result.FAIL, f"{key} is not there", threshold
-    return same(known[key], wanted), f"{key} = {shown(key, known[key])}", threshold
+    return same(values[key], wanted), f"{key} = {shown(key, values[key])}", threshold

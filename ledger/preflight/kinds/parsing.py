@@ -26,10 +26,10 @@ def yaml_parses(check: YamlParses, context: CheckContext) -> Outcome:
     problems: list[str] = []
     paths: list[Path] = []
     for name in check.paths:
-        found = _found(context.base, name)
-        if not found:
+        matching = _found(context.base, name)
+        if not matching:
             problems.append(f"{name}: no such file")
-        paths += found
+        paths += matching
     for path in paths:
         if context.guard.over:
             break
@@ -61,8 +61,8 @@ def json_thresholds(check: JsonThresholds, context: CheckContext) -> Outcome:
         value = json.loads(raw, parse_float=Decimal, parse_int=Decimal, parse_constant=str)
     except (ValueError, RecursionError) as error:
         raise CheckError(f"{path} is not JSON: {error}") from error
-    known = dict(nodes(value))
-    parts = [_part(key, bounds, known) for key, bounds in check.values.items()]
+    values = dict(nodes(value))
+    parts = [_part(key, bounds, values) for key, bounds in check.values.items()]
     if check.max_age is not None or check.warn_age is not None:
         parts.append(age_part(path.stat().st_mtime, (check.max_age, check.warn_age), context))
     return together(parts)
@@ -82,11 +82,11 @@ def together(parts: list[Part]) -> Outcome:
     )
 
 
-def _part(key: str, bounds: Bounds, known: dict[str, Any]) -> Part:
+def _part(key: str, bounds: Bounds, values: dict[str, Any]) -> Part:
     wanted = f"{key} {bounds_text(bounds)}"
-    if key not in known:
+    if key not in values:
         return Result.FAIL, f"{key} is not there", wanted
-    number = number_in(known[key])
+    number = number_in(values[key])
     if number is None:
         return Result.FAIL, f"{key} is no number", wanted
     return judged(number, bounds), f"{key} {number_text(number)}", wanted
@@ -96,5 +96,5 @@ def _found(base: Path, name: str) -> list[Path]:
     path = base / name
     if not glob.has_magic(name):
         return [path] if path.is_file() else []
-    found = sorted(glob.glob(str(path), recursive=True))[:_FILES_MAX]  # noqa: PTH207 -- takes absolute patterns
-    return [Path(each) for each in found if Path(each).is_file()]
+    matching = sorted(glob.glob(str(path), recursive=True))[:_FILES_MAX]  # noqa: PTH207 -- takes absolute patterns
+    return [Path(each) for each in matching if Path(each).is_file()]

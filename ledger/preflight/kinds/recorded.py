@@ -44,8 +44,8 @@ def config_key(check: ConfigKey, context: CheckContext) -> Outcome:
     if tree is None:
         where = "in force" if check.of == "in_force" else "in the system's files"
         raise CheckError(f"no configuration is known to be {where}")
-    known = dict(nodes(tree))
-    return together([_key_part(key, rule, known) for key, rule in check.keys.items()])
+    values = dict(nodes(tree))
+    return together([_key_part(key, rule, values) for key, rule in check.keys.items()])
 
 
 def backup(check: Backup, context: CheckContext) -> Outcome:
@@ -95,8 +95,8 @@ def sign_offs(check: SignOffs, context: CheckContext) -> Outcome:
             continue
         newest = max(given, key=lambda each: each.at)
         age = context.clock.now() - newest.at
-        told = f"{role}: {newest.who} on {newest.at:%Y-%m-%d %H:%M}Z"
-        parts.append((judged_age(age, check.max_age, None), told, wanted))
+        measured = f"{role}: {newest.who} on {newest.at:%Y-%m-%d %H:%M}Z"
+        parts.append((judged_age(age, check.max_age, None), measured, wanted))
     return together(parts)
 
 
@@ -131,14 +131,14 @@ def metric(check: Metric, context: CheckContext) -> Outcome:
     )
 
 
-def _key_part(key: str, rule: KeyRule, known: dict[str, Any]) -> Part:
+def _key_part(key: str, rule: KeyRule, values: dict[str, Any]) -> Part:
     wanted = f"{key} {_rule_text(rule)}"
-    if key not in known:
+    if key not in values:
         result = Result.PASS if rule.absent_ok else Result.FAIL
         return result, f"{key} is not set", wanted
-    value = known[key]
-    told = f"{key} = {shown(key, value)}"
-    return worst(_rule_results(rule, value)), told, wanted
+    value = values[key]
+    measured = f"{key} = {shown(key, value)}"
+    return worst(_rule_results(rule, value)), measured, wanted
 
 
 def _rule_results(rule: KeyRule, value: Any) -> Iterator[Result]:
@@ -190,6 +190,8 @@ def _quiet_part(wanted: str, context: CheckContext) -> Part:
     is_newer = context.last_critical_at is not None and context.last_critical_at >= since
     quiet = now - (context.last_critical_at if is_newer and context.last_critical_at else since)
     span = duration_text(quiet, parts=2)
-    told = f"last critical {span} ago" if is_newer else f"no critical in the {span} it is observed"
+    measured = (
+        f"last critical {span} ago" if is_newer else f"no critical in the {span} it is observed"
+    )
     result = Result.PASS if quiet >= parse_duration(wanted) else Result.FAIL
-    return result, told, threshold
+    return result, measured, threshold

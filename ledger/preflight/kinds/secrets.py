@@ -51,7 +51,7 @@ def secret_scan(check: SecretScan, context: CheckContext) -> Outcome:
     if is_share:
         raise CheckError("max_file_size: a size was expected, not a share")
     files_max = int(Decimal(check.max_files))
-    found: list[str] = []
+    secrets: list[str] = []
     unread: list[str] = []
     scanned = 0
     for path in _files(root, check.ignore):
@@ -68,13 +68,13 @@ def secret_scan(check: SecretScan, context: CheckContext) -> Outcome:
             continue
         scanned += 1
         if raw is not None and b"\0" not in raw[:8192]:
-            found += [f"{name}:{line} {kind}" for line, kind in secrets_in(name, raw)]
-    measured = f"{len(found)} in {scanned} files"
+            secrets += [f"{name}:{line} {kind}" for line, kind in secrets_in(name, raw)]
+    measured = f"{len(secrets)} in {scanned} files"
     if unread:
         measured += f", {len(unread)} not read"
-    result = Result.FAIL if found else Result.WARN if unread else Result.PASS
-    more = [f"and {len(found) - _SHOWN} more"] if len(found) > _SHOWN else []
-    detail = "\n".join([*found[:_SHOWN], *more, *unread[:_SHOWN]])
+    result = Result.FAIL if secrets else Result.WARN if unread else Result.PASS
+    more = [f"and {len(secrets) - _SHOWN} more"] if len(secrets) > _SHOWN else []
+    detail = "\n".join([*secrets[:_SHOWN], *more, *unread[:_SHOWN]])
     return Outcome(result, measured, "no secrets", detail)
 
 
@@ -82,13 +82,13 @@ def secrets_in(name: str, raw: bytes) -> list[tuple[int, str]]:
     """Return line and kind of each secret in a file, in order; at most one a line."""
     text = raw.decode("utf-8", errors="replace")
     lines = text.split("\n")
-    found: dict[int, str] = {}
+    kinds: dict[int, str] = {}
     by_name = not _is_schema(name, raw)
     for start, kind in [*(_by_key(name, raw) if by_name else ()), *_by_look(name, text, by_name)]:
         line = text.count("\n", 0, start) + 1
         if ALLOWED not in lines[line - 1]:
-            _ = found.setdefault(line, kind)
-    return sorted(found.items())
+            _ = kinds.setdefault(line, kind)
+    return sorted(kinds.items())
 
 
 def _files(root: Path, ignore: Sequence[str]) -> Iterator[Path]:

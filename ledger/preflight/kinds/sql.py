@@ -50,8 +50,8 @@ def _newest(check: SqlFreshness, dsn: str) -> Any:
                 _ = connection.execute("SELECT set_config(%s, %s, true)", [setting, limit])
             row = connection.execute(query).fetchone()
     except psycopg.Error as error:
-        told = scrub(str(error), dsn).strip().splitlines()
-        raise CheckError(f"PostgreSQL: {told[0] if told else type(error).__name__}") from None
+        lines = scrub(str(error), dsn).strip().splitlines()
+        raise CheckError(f"PostgreSQL: {lines[0] if lines else type(error).__name__}") from None
     return None if row is None else row[0]
 
 

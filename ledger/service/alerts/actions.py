@@ -148,9 +148,9 @@ def _world_is_at_most(ledger: Ledger, state: SystemState, kind: PauseKind) -> bo
     """Tell whether every source says of itself that it is paused like that, or more."""
     world = world_of(state.actuators, ledger.recorder.clock)
     return world.modes is None or all(
-        told.mode is not None
-        and exposure(told.mode, told.pause_kind) <= exposure(Mode.PAUSED, kind)
-        for told in world.modes.observe().readings
+        reading.mode is not None
+        and exposure(reading.mode, reading.pause_kind) <= exposure(Mode.PAUSED, kind)
+        for reading in world.modes.observe().readings
     )
 
 
@@ -163,10 +163,12 @@ def _no_softer_than_stands(ledger: Ledger, state: SystemState, kind: PauseKind) 
     if path is None:
         return kind
     world = world_of(Actuators(control_file=path), ledger.recorder.clock)
-    told = world.modes.observe().safe if world.modes is not None else None
-    if told is None or told.mode is not Mode.PAUSED:
+    reading = world.modes.observe().safe if world.modes is not None else None
+    if reading is None or reading.mode is not Mode.PAUSED:
         return kind
-    return min(kind, told.pause_kind or PauseKind.HALT, key=lambda one: exposure(Mode.PAUSED, one))
+    return min(
+        kind, reading.pause_kind or PauseKind.HALT, key=lambda one: exposure(Mode.PAUSED, one)
+    )
 
 
 def _roll_back(
@@ -175,7 +177,7 @@ def _roll_back(
     rule: FiredRule,
     origin: Origin,
     away: LedgerError | None,
-    told: Callable[[ActionName, ActionOutcome, str], events.AlertActionTaken],
+    taken: Callable[[ActionName, ActionOutcome, str], events.AlertActionTaken],
     *,
     since: str,
 ) -> list[events.AlertActionTaken]:
@@ -190,17 +192,17 @@ def _roll_back(
     except Conflict:
         raise
     except LedgerError as problem:
-        failed = told("rollback", "failed", problem.message)
+        failed = taken("rollback", "failed", problem.message)
         outcome, explanation = _pause(ledger, state, "halt", origin, away)
-        return [failed, told("pause", outcome, f"instead of the rollback: {explanation}")]
+        return [failed, taken("pause", outcome, f"instead of the rollback: {explanation}")]
     if result.outcome == "skipped":
-        skipped = told("rollback", "skipped", result.explanation)
+        skipped = taken("rollback", "skipped", result.explanation)
         # What a killed watch had begun may have been finished just now, and is in no state from before.
         if _went_back_since(state if away is not None else ledger.load(state.system), since):
             return [skipped]
         outcome, explanation = _pause(ledger, state, "halt", origin, away)
-        return [skipped, told("pause", outcome, f"there is nothing to go back to: {explanation}")]
-    return [told("rollback", "done", f"back on {result.fingerprint[7:19]}")]
+        return [skipped, taken("pause", outcome, f"there is nothing to go back to: {explanation}")]
+    return [taken("rollback", "done", f"back on {result.fingerprint[7:19]}")]
 
 
 def _went_back_since(state: SystemState, fired: str) -> bool:

@@ -72,17 +72,21 @@ def _firing(
         for channel in channels:
             if not wants(channel, alert.severity) or not _named(channel, rule):
                 continue
-            told = alert.told.get(channel.name)
-            if told is None or (not alert.acknowledged_by and _again(told, channel, now)):
+            last_notice = alert.told.get(channel.name)
+            if last_notice is None or (
+                not alert.acknowledged_by and _again(last_notice, channel, now)
+            ):
                 message = _message(state.system, name, "firing", alert, rule)
-                times, failures = (told.times, told.failures) if told is not None else (0, 0)
+                times, failures = (
+                    (last_notice.times, last_notice.failures) if last_notice is not None else (0, 0)
+                )
                 yield Notice(channel, (replace(message, times=times),), failures)
 
 
-def _again(told: ChannelTold, channel: Channel, now: datetime) -> bool:
+def _again(last_notice: ChannelTold, channel: Channel, now: datetime) -> bool:
     """Tell whether it is time again: for one that did not take it, or that wants to be reminded."""
-    wait = channel.repeat if told.ok else TRY_AGAIN
-    return wait is not None and datetime.fromisoformat(told.at) + wait <= now
+    wait = channel.repeat if last_notice.ok else TRY_AGAIN
+    return wait is not None and datetime.fromisoformat(last_notice.at) + wait <= now
 
 
 def _named(channel: Channel, rule: AlertRule | None) -> bool:
@@ -109,16 +113,16 @@ def _ended(
 
 def together(notices: Iterable[Notice]) -> list[Notice]:
     """Return ``notices``, those as one that their channel wants as one."""
-    found: dict[tuple[Any, ...], Notice] = {}
+    by_key: dict[tuple[Any, ...], Notice] = {}
     for notice in notices:
         (message,) = notice.messages
         labels = message.shown_labels()
         by = notice.channel.group_by
         apart = tuple(labels.get(name, "") for name in by) if by else message.key
         key = (notice.channel.name, message.status, message.times, notice.failures, apart)
-        known = found.get(key)
-        found[key] = replace(known, messages=(*known.messages, message)) if known else notice
-    return list(found.values())
+        earlier = by_key.get(key)
+        by_key[key] = replace(earlier, messages=(*earlier.messages, message)) if earlier else notice
+    return list(by_key.values())
 
 
 def _message(
@@ -187,12 +191,12 @@ class Notifier:
 
     def outcomes(self) -> list[events.Event]:
         """Return what came of notices since the last time."""
-        found: list[events.Event] = []
+        delivered: list[events.Event] = []
         while True:
             try:
-                found.append(self._done.get_nowait())
+                delivered.append(self._done.get_nowait())
             except queue.Empty:
-                return found
+                return delivered
 
     def finish(self, seconds: float) -> list[events.Event]:
         """Give what waits a little time to be delivered; return what came of it."""
@@ -249,11 +253,11 @@ def catch_up(ledger: Ledger, plan: Plan, system: str, origin: Origin, base: Path
     """Tell people what a watch that died did not tell them; return sentences on what came of it."""
     rules = {rule.key: rule for rule in rules_of(plan)}
     state = ledger.load(system)
-    told: list[str] = []
+    lines: list[str] = []
     for notice in together(due(state, plan.profile.notify, rules, ledger.recorder.clock.now())):
         outcomes = sent(notice, base)
         ledger.decide(system, lambda _, outcomes=outcomes: Decision(tuple(outcomes)), origin)
         ok = outcomes[0].type == "NotificationDelivered"
         verb = "was told" if ok else "could not be told"
-        told += [f"{notice.channel.name} {verb} that {one.subject}" for one in notice.messages]
-    return told
+        lines += [f"{notice.channel.name} {verb} that {one.subject}" for one in notice.messages]
+    return lines

@@ -203,9 +203,9 @@ def run_tests(path: Path) -> list[Tested]:
         BadInput: it is no such file, names rules that can't be read, or tests expressions.
     """
     written = read_model(read_bytes(path), path.name, _TestFile)
-    found = [load_rules(read_bytes(path.parent / name), name) for name in written.rule_files]
-    rules = tell_apart(rule for file in found for rule in file.rules)
-    recordings = [rule for file in found for rule in file.recordings]
+    rule_files = [load_rules(read_bytes(path.parent / name), name) for name in written.rule_files]
+    rules = tell_apart(rule for file in rule_files for rule in file.rules)
+    recordings = [rule for file in rule_files for rule in file.recordings]
     interval = parse_duration(written.evaluation_interval)
     return [
         one
@@ -321,14 +321,14 @@ def _selector(text: str) -> tuple[str, dict[str, str]]:
 def _values(text: str) -> Iterator[float | None]:
     """Yield the values of promtool's notation: ``1 2 3``, ``0+10x5``, ``_x3``, ``stale``; None: no value."""
     for word in text.split():
-        found = _SERIES_VALUE.fullmatch(word)
-        if found is None:
+        match = _SERIES_VALUE.fullmatch(word)
+        if match is None:
             raise BadInput(f"{word!r} is no series value.", hint="1 2 3, 0+10x5, _x3, stale")
-        times, step = found["times"], float(found["step"] or 0)
-        if found["start"] in {"_", "stale"}:
-            yield from [None if found["start"] == "_" else STALE] * int(times or 1)
+        times, step = match["times"], float(match["step"] or 0)
+        if match["start"] in {"_", "stale"}:
+            yield from [None if match["start"] == "_" else STALE] * int(times or 1)
             continue
-        start = float(found["start"].replace("Inf", "inf"))
+        start = float(match["start"].replace("Inf", "inf"))
         for number in range(int(times) + 1 if times is not None else 1):
             yield start + number * step
 

@@ -241,10 +241,12 @@ def require_in_place(
         IntegrityFailure: they are something else.
     """
     standing = standing_in(ledger, world, names)
-    found = as_recorded(ledger, state, standing, fingerprint) if standing is not None else None
-    if found != fingerprint:
+    fingerprint_in_place = (
+        as_recorded(ledger, state, standing, fingerprint) if standing is not None else None
+    )
+    if fingerprint_in_place != fingerprint:
         raise IntegrityFailure(
-            f"The files in place are {short(found) if found else 'missing'}, "
+            f"The files in place are {short(fingerprint_in_place) if fingerprint_in_place else 'missing'}, "
             f"not {short(fingerprint)}.",
             hint="Another program wrote to them meanwhile; stop it, then run: rollout recover",
         )

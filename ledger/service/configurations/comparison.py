@@ -27,8 +27,8 @@ def standing_in(
     """
     if world.configs is None:
         return None
-    found = world.configs.read()
-    files = {name: found[name] for name in found if names is None or name in names}
+    contents = world.configs.read()
+    files = {name: contents[name] for name in contents if names is None or name in names}
     return snapshot_under(files.items(), ledger.keys) if files else None
 
 
@@ -68,10 +68,16 @@ def warn_if_made_otherwise(ledger: Ledger, state: SystemState, fingerprint: str 
 
 def canonical_form(ledger: Ledger, state: SystemState, fingerprint: str) -> bytes:
     """Return a configuration's canonical form as this program makes it: as kept, or from its kept files."""
-    known = state.configs.get(fingerprint)
-    if known is None or not known.files or not configurations.made_otherwise(state, fingerprint):
+    configuration = state.configs.get(fingerprint)
+    if (
+        configuration is None
+        or not configuration.files
+        or not configurations.made_otherwise(state, fingerprint)
+    ):
         return ledger.blob(fingerprint.removeprefix("sha256:"))
-    return canonical_of_redacted((file.name, ledger.blob(file.sha256)) for file in known.files)
+    return canonical_of_redacted(
+        (file.name, ledger.blob(file.sha256)) for file in configuration.files
+    )
 
 
 def names_in_force(state: SystemState) -> set[str] | None:

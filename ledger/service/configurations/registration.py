@@ -95,10 +95,10 @@ def put(
     def decide(state: SystemState) -> Decision:
         first = configurations.register(state, registered)
         decided: list[Event] = list(first.events)
-        known = state.configs.get(snapshot.fingerprint)
+        configuration = state.configs.get(snapshot.fingerprint)
         if tag is not None:
             decided += configurations.tag(state, snapshot.fingerprint, tag).events
-        if stable and not (known is not None and known.is_stable):
+        if stable and not (configuration is not None and configuration.is_stable):
             decided.append(events.FingerprintMarkedStable(fingerprint=snapshot.fingerprint))
         if declare and (state.snapshot != snapshot.snapshot_id or code not in {None, state.code}):
             decided.append(

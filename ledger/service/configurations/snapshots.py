@@ -32,9 +32,9 @@ def save_unknown(ledger: Ledger, state: SystemState, world: World, origin: Origi
         if standing is None or _is_known(state, standing):
             return
         keep(ledger, standing, origin)
-        found = registration_of(standing, source="found in place")
+        registered = registration_of(standing, source="found in place")
         ledger.recorder.decide(
-            state.system, lambda state: configurations.register(state, found), origin
+            state.system, lambda state: configurations.register(state, registered), origin
         )
     except LedgerUnreachable:
         raise
@@ -52,10 +52,10 @@ def copy_unknown(ledger: Ledger, state: SystemState, world: World) -> None:
     try:
         standing = standing_in(ledger, world)
     except LedgerError:
-        known = False
+        is_kept = False
     else:
-        known = standing is None or _is_known(state, standing)
-    if not known:
+        is_kept = standing is None or _is_known(state, standing)
+    if not is_kept:
         _copy_all(ledger, state.system, world)
 
 
@@ -66,8 +66,8 @@ def _copy_all(ledger: Ledger, system: str, world: World) -> None:
 
 
 def _is_known(state: SystemState, standing: Snapshot) -> bool:
-    known = state.configs.get(standing.fingerprint)
-    return known is not None and standing.snapshot_id in known.snapshots
+    configuration = state.configs.get(standing.fingerprint)
+    return configuration is not None and standing.snapshot_id in configuration.snapshots
 
 
 def _copy(ledger: Ledger, system: str, path: Path, content: bytes) -> Path:

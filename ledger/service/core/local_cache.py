@@ -95,8 +95,8 @@ class LocalMemory:
 
     def systems(self) -> list[str]:
         """Return the names of the systems that are remembered, sorted."""
-        found = (self.folder / "systems").glob("*.json")
-        return sorted(path.stem.replace("%2F", "/") for path in found)
+        states = (self.folder / "systems").glob("*.json")
+        return sorted(path.stem.replace("%2F", "/") for path in states)
 
     def keep_blob(self, sha256: str, content: bytes) -> None:
         """Keep the bytes of a configuration."""
@@ -138,10 +138,10 @@ def memory_at(home: Path, place: str) -> LocalMemory:
         noted = files.read_bounded(_note(home, place), bytes_max=100)
         if noted is not None:
             return LocalMemory(cache / noted.decode())
-    known: list[Path] = []
+    ledgers: list[Path] = []
     with contextlib.suppress(OSError):  # a home that can't be looked into
-        known = [found.parent for found in cache.glob("*/systems")]
-    return LocalMemory(known[0] if len(known) == 1 else cache / UNKNOWN)
+        ledgers = [folder.parent for folder in cache.glob("*/systems")]
+    return LocalMemory(ledgers[0] if len(ledgers) == 1 else cache / UNKNOWN)
 
 
 def _note(home: Path, place: str) -> Path:

@@ -102,22 +102,22 @@ def read_after(
     stream = metrics_stream(system)
     if revision is None:
         revision = store.first_revision_since(stream, now - CLOCKS_APART) - 1
-    found: list[Measured] = []
+    samples: list[Measured] = []
     for event in store.read_stream(stream, revision):
         revision = event.revision
-        found += [
+        samples += [
             Measured(one["metric"], one.get("labels", {}), one["value"], event.occurred_at)
             for one in event.data["samples"]
         ]
-    return found, revision
+    return samples, revision
 
 
 def newest(
     store: EventStore, system: str, metric: str, labels: Mapping[str, str], since: datetime
 ) -> Measured | None:
     """Return the newest value of ``metric`` since then, of a series that has those labels among its own."""
-    found: Measured | None = None
+    newest_sample: Measured | None = None
     for one in read_samples(store, system, since, datetime.max.replace(tzinfo=since.tzinfo)):
         if one.metric == metric and labels.items() <= one.labels.items():
-            found = one
-    return found
+            newest_sample = one
+    return newest_sample

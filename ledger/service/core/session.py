@@ -93,13 +93,13 @@ class Ledger:
         kept = self.memory.blob(sha256)
         if kept is not None:
             return kept
-        found = self.recorder.store.get_blob(sha256)
-        if found is None:
+        content = self.recorder.store.get_blob(sha256)
+        if content is None:
             raise UnknownName(
                 f"The bytes {sha256[:12]} are not in the ledger.", hint="Run: rollout verify"
             )
-        self.memory.keep_blob(sha256, found)
-        return found
+        self.memory.keep_blob(sha256, content)
+        return content
 
     def code_commit(self, state: SystemState) -> str | None:
         """Return where the system's code stands; None where there is no checkout, or it can't be told."""

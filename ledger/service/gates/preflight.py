@@ -105,10 +105,10 @@ def departures(ledger: Ledger, position: int) -> dict[str, tuple[str, str | None
 
 def departures_text(departed: Mapping[str, tuple[str, str | None]]) -> str:
     """Return ``judged with min_sharpe=0.1 (plan: 0.2)``; nothing where all was as planned."""
-    told = ", ".join(
+    departures = ", ".join(
         f"{name}={value} (plan: {plan or 'none'})" for name, (value, plan) in departed.items()
     )
-    return f"judged with {told}" if told else ""
+    return f"judged with {departures}" if departures else ""
 
 
 def _result(finding: Finding, state: SystemState, now: datetime) -> events.CheckResult:
@@ -139,8 +139,8 @@ def context_of(
     now = clock.now()
 
     def newest_metric(metric: str, labels: Mapping[str, str]) -> tuple[Decimal, datetime] | None:
-        found = sampling.newest(store, state.system, metric, labels, now - METRIC_REACH)
-        return (Decimal(found.value), found.at) if found is not None else None
+        sample = sampling.newest(store, state.system, metric, labels, now - METRIC_REACH)
+        return (Decimal(sample.value), sample.at) if sample is not None else None
 
     return CheckContext(
         system=state.system,

@@ -321,8 +321,8 @@ def _later_and_safer(
     mode, mode_kind = modes.current(state)
     if mode is not None and state.mode_position > position:
         later.append((mode, mode_kind))
-    safer = [found for found in later if exposure(*found) < exposure(target, kind)]
-    return min(safer, key=lambda found: exposure(*found), default=None)
+    safer = [switch for switch in later if exposure(*switch) < exposure(target, kind)]
+    return min(safer, key=lambda switch: exposure(*switch), default=None)
 
 
 def _yield_to_safer(

@@ -97,10 +97,12 @@ def _chosen(ledger: Ledger, state: SystemState, phase: Phase, files: Sequence[st
         return names
     choices = plan_of(ledger, state).profile.choices
     for variable, choice in phase.choose.items():
-        known = choices[variable]
-        at = next((i for i, name in enumerate(names) if name in known.values()), len(names))
-        names = [name for name in names if name not in known.values()]
-        names.insert(at, known[choice])
+        files_by_choice = choices[variable]
+        at = next(
+            (i for i, name in enumerate(names) if name in files_by_choice.values()), len(names)
+        )
+        names = [name for name in names if name not in files_by_choice.values()]
+        names.insert(at, files_by_choice[choice])
     return names
 
 

@@ -161,7 +161,7 @@ def _go(ledger: Ledger, system: str, name: str | None, origin: Origin) -> Decisi
 
 def _settled(ledger: Ledger, state: SystemState, origin: Origin) -> SystemState:
     """Return the state, with what a crash left of its configuration finished or given up."""
-    if not any(known.kind in {"apply", "rollback"} for known in state.operations.values()):
+    if not any(operation.kind in {"apply", "rollback"} for operation in state.operations.values()):
         return state
     with ledger.operating(state.system, "settling what a crash left"):
         ledger.finish_dead_operations(state.system, origin)
@@ -186,7 +186,7 @@ def breaches(phase: Phase, configuration: Any, texts: Collection[str] = frozense
     ``texts`` are the keys of files that have nothing but texts (``.env``): 5 is "5" there.
     """
     said = flatten(configuration)
-    found = [
+    sentences = [
         f"{key} is {said.get(key, 'not set')}, and this phase has {leaf_text(wanted)}"
         for key, wanted in phase.overlay.items()
         if not says(said.get(key), wanted, is_text=key in texts)
@@ -195,14 +195,16 @@ def breaches(phase: Phase, configuration: Any, texts: Collection[str] = frozense
         value = _number(said.get(key))
         if isinstance(most, int | float) and not isinstance(most, bool):
             if value is None:
-                found.append(f"{key} is {said.get(key, 'not set')}, and has to be at most {most}")
+                sentences.append(
+                    f"{key} is {said.get(key, 'not set')}, and has to be at most {most}"
+                )
             elif value > most:
-                found.append(f"{key} is {said[key]}, more than the {most} of this phase")
+                sentences.append(f"{key} is {said[key]}, more than the {most} of this phase")
         elif not says(said.get(key), most, is_text=key in texts):
-            found.append(
+            sentences.append(
                 f"{key} is {said.get(key, 'not set')}, and this phase has {leaf_text(most)}"
             )
-    return found
+    return sentences
 
 
 def _number(text: str | None) -> float | None:
@@ -227,9 +229,9 @@ def _require_configuration(ledger: Ledger, state: SystemState, phase: Phase | No
 
 def _require_allowed(system: str, phase: Phase, canonical: bytes, texts: Collection[str]) -> None:
     configuration: Mapping[str, Any] = orjson.loads(canonical)
-    found = breaches(phase, configuration, texts)
-    if found:
+    problems = breaches(phase, configuration, texts)
+    if problems:
         raise GateClosed(
-            f"The configuration is not that of {phase.name}: {'; '.join(found)}.",
+            f"The configuration is not that of {phase.name}: {'; '.join(problems)}.",
             hint=f"rollout config put {system} FILE…, then rollout config apply {system} FINGERPRINT",
         )

@@ -38,22 +38,22 @@ def move_to(
     require_no_rule(actor, "another version of the code")
     world = world_of(state.actuators, ledger.recorder.clock)
     checkout = require_checkout(world, state.system, written)
-    found = checkout.observe().commit
+    standing = checkout.observe().commit
     wanted = checkout.resolve(ref)
     if not (
         wanted in state.codes
-        or checkout.is_ancestor(wanted, found)
+        or checkout.is_ancestor(wanted, standing)
         or wanted == _fallback(ledger, state, checkout)
     ):
         raise Refused(
             f"{shortened(ref)} ({wanted[:COMMIT_SHOWN]}) is no way back: {state.system} was never recorded "
-            f"to run it, and it is not in the history of {found[:COMMIT_SHOWN]}.",
+            f"to run it, and it is not in the history of {standing[:COMMIT_SHOWN]}.",
             hint="Check it out yourself; or name it in the plan: actuators: {code: {fallback: …}}",
         )
     checkout.require_clean(wanted)
     return events.CodeMove(
         place=_as_recorded(world.code_place),
-        from_commit=found,
+        from_commit=standing,
         to_commit=wanted,
         ref=ref,
     )

@@ -76,9 +76,9 @@ def plan(
     state = ledger.load(system)
     world = require_files(world_of(state.actuators, ledger.recorder.clock), system)
     selector = selector_of(ledger, system, selector)
-    found = in_place(ledger, state, world)
-    move = _move(ledger, state, selector, found, code, actor)
-    decision = rollbacks.request(state, selector, in_place=found, code=move)
+    standing = in_place(ledger, state, world)
+    move = _move(ledger, state, selector, standing, code, actor)
+    decision = rollbacks.request(state, selector, in_place=standing, code=move)
     if decision.skipped is not None:
         return decision, ()
     intent = RollbackIntent.of(decision.events[0].payload())
@@ -92,20 +92,20 @@ def _move(
     ledger: Ledger,
     state: SystemState,
     selector: str,
-    found: str | None,
+    standing: str | None,
     code: str | None,
     actor: Actor,
 ) -> events.CodeMove | None:
     """Return how the code goes back too, if it is to; refuses what would fail."""
     if code is None:
         return None
-    to = rollbacks.destination(state, selector, found)
+    to = rollbacks.destination(state, selector, standing)
     names = names_of(state, to, snapshot_to_write(state, to))
     return move_to(ledger, state, code, names, actor)
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
+class _View:
     world: World
     selector: str
     fingerprint: str | None
@@ -114,7 +114,7 @@ class _Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Rollback(Operation[_Found, Contents, ApplyResult]):
+class Rollback(Operation[_View, Contents, ApplyResult]):
     """A way back to what ``selector`` names."""
 
     fail_point: ClassVar[str] = "rollback"
@@ -129,15 +129,15 @@ class Rollback(Operation[_Found, Contents, ApplyResult]):
         """The command that does it."""
         return "rollback"
 
-    def observe(self, ledger: Ledger, state: SystemState, origin: Origin) -> _Found:
+    def observe(self, ledger: Ledger, state: SystemState, origin: Origin) -> _View:
         """Read the files in place, and where the code stands; refuse what would fail."""
         world = require_files(world_of(state.actuators, ledger.recorder.clock), state.system)
         selector = selector_of(ledger, state.system, self.selector)
-        found = in_place(ledger, state, world)
-        move = _move(ledger, state, selector, found, self.code, origin.actor)
-        return _Found(world, selector, found, move)
+        standing = in_place(ledger, state, world)
+        move = _move(ledger, state, selector, standing, self.code, origin.actor)
+        return _View(world, selector, standing, move)
 
-    def decide(self, ledger: Ledger, state: SystemState, view: _Found) -> Decision:
+    def decide(self, ledger: Ledger, state: SystemState, view: _View) -> Decision:
         """Return the request; see `rollbacks.request` for the rules."""
         intent = rollbacks.request(state, view.selector, in_place=view.fingerprint, code=view.code)
         if intent.skipped is not None:
@@ -145,7 +145,7 @@ class Rollback(Operation[_Found, Contents, ApplyResult]):
         return Decision((*self.first(state).events, *intent.events))
 
     def secure(
-        self, ledger: Ledger, state: SystemState, view: _Found, intent: Decision, origin: Origin
+        self, ledger: Ledger, state: SystemState, view: _View, intent: Decision, origin: Origin
     ) -> Contents:
         """Put the secrets back into the bytes, and keep what stands in place."""
         requested = next(e for e in intent.events if isinstance(e, events.RollbackRequested))
@@ -160,7 +160,7 @@ class Rollback(Operation[_Found, Contents, ApplyResult]):
         """Do its steps."""
         return complete(ledger, work.world, state, operation, work.files, origin)
 
-    def skipped(self, state: SystemState, view: _Found, why: str) -> ApplyResult:
+    def skipped(self, state: SystemState, view: _View, why: str) -> ApplyResult:
         """Return why there is nothing to do."""
         return ApplyResult(state.system, state.fingerprint or "", "skipped", why)
 
@@ -264,8 +264,8 @@ def _steps(
 
     steps.insert(0, _Step("code", place.repository, check_out, "code.after_checkout"))
     if place.restart:
-        told = " ".join(place.restart)
-        steps.append(_Step("restart", told, restart, "code.after_restart", once=True))
+        command = " ".join(place.restart)
+        steps.append(_Step("restart", command, restart, "code.after_restart", once=True))
     return steps
 
 

@@ -41,20 +41,20 @@ def enlist(
             ledger, system, origin, environment=profile.environment,
             description=profile.description, actuators=_as_recorded(named),
         )[1]  # fmt: skip
-    known = state.registration.actuators
-    differing = {key: value for key, value in given.items() if getattr(known, key) != value}
+    registered = state.registration.actuators
+    differing = {key: value for key, value in given.items() if getattr(registered, key) != value}
     if not differing:
         return Decision()
     if change:
         return register(
             ledger, system, origin, environment=state.registration.environment or "",
             description=state.registration.description,
-            actuators=_as_recorded(replace(known, **differing)),
+            actuators=_as_recorded(replace(registered, **differing)),
         )[1]  # fmt: skip
     for key, value in differing.items():
         ledger.warn(
             f"the plan says {key} {_shown(value)}, and {system} is registered with "
-            f"{_shown(getattr(known, key))}; adopt it with --register to change that"
+            f"{_shown(getattr(registered, key))}; adopt it with --register to change that"
         )
     return Decision()
 

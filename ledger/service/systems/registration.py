@@ -78,10 +78,10 @@ def _record(
         return decision
 
     check_system_name(system)
-    known = ledger.recorder.load(system)
-    checked(known)  # what is off is refused before anything is waited for, or ended
+    present = ledger.recorder.load(system)
+    checked(present)  # what is off is refused before anything is waited for, or ended
     with ledger.operating(system, "system add"):
-        if known.registration is not None:
+        if present.registration is not None:
             ledger.finish_dead_operations(system, origin)
         # An intent names the places of its time: none may be in flight when they change.
         return ledger.recorder.decide(system, checked, origin)

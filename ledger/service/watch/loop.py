@@ -171,11 +171,11 @@ class Watch:
         recorded = record(self._recordings, self._series, now)
         happened = self._evaluate(now, readings, measured, recorded)
         fail_points.reach("watch.after_evaluate")
-        told = [_told(event) for event in happened]
+        lines = [_told(event) for event in happened]
         self._notify(now)
-        told += self._act(now)
+        lines += self._act(now)
         if self._line.problem is None:
-            told += self._caretaker.look_after(now)
+            lines += self._caretaker.look_after(now)
         self._last = now
         beat(
             self._ledger.home,
@@ -186,7 +186,7 @@ class Watch:
             away=self._line.problem is not None,
         )
         problems = tuple(r.problem for r in readings if r.problem is not None)
-        return Round(now, len(measured), problems, tuple(filter(None, told)), self.away)
+        return Round(now, len(measured), problems, tuple(filter(None, lines)), self.away)
 
     def _sample(self) -> list[SourceReading]:
         if len(self._sources) < 2:
@@ -252,20 +252,20 @@ class Watch:
         }
         watch = self._plan.profile.watch
         look = Look(now, watch.interval, self._last, watch.lookback, facts, self._rules)
-        found: list[events.Event] = []
+        happened: list[events.Event] = []
         for rule in self._rules:
             if not concerns(rule, state, facts):
                 continue
             # In one round two alerts may each open an incident: their names must differ.
             name = incident_name(state, self._ledger.recorder.clock.now())
-            incident = f"{name}{f'-{len(found)}' if found else ''}"
-            found += self._judge(rule, state, look, incident)
-        found += _sources(self._sources, readings, state)
-        found += _recordings(self._recordings, recorded, state)
+            incident = f"{name}{f'-{len(happened)}' if happened else ''}"
+            happened += self._judge(rule, state, look, incident)
+        happened += _sources(self._sources, readings, state)
+        happened += _recordings(self._recordings, recorded, state)
         others = {rule.key for rule in self._recordings} | set(map(source_name, self._sources))
-        found += own.forgotten(state, self._rules, others)
-        found += [*self._end_of_silence(state, now), *own.moot(state)]
-        return _ended_once(found)
+        happened += own.forgotten(state, self._rules, others)
+        happened += [*self._end_of_silence(state, now), *own.moot(state)]
+        return _ended_once(happened)
 
     def _judge(
         self, rule: AlertRule, state: SystemState, look: Look, incident: str
@@ -280,7 +280,7 @@ class Watch:
     # --- acting ---
 
     def _act(self, now: datetime) -> list[str]:
-        told: list[str] = []
+        lines: list[str] = []
         for key in actions.due(self._line.state, now):
             since = self._clock.monotonic() - self._tried.get(key, -TRY_AGAIN_SECONDS)
             if self._line.state.alerts[key].acted == "failed" and since < TRY_AGAIN_SECONDS:
@@ -296,12 +296,12 @@ class Watch:
                 away=self._line.problem,
             )
             fail_points.reach("watch.after_act")
-            told += [_told(event) for event in taken]
+            lines += [_told(event) for event in taken]
             answer = Decision(own.answered(self._line.state, taken))
             self._line.append(lambda _, answer=answer: answer)
             if self._line.problem is not None and any(one.outcome == "done" for one in taken):
                 self._imagine_paused(taken)
-        return told
+        return lines
 
     def _imagine_paused(self, taken: Sequence[events.AlertActionTaken]) -> None:
         if any(one.action == "pause" for one in taken):
@@ -335,18 +335,18 @@ def _recordings(
     rules: Sequence[RecordingRule], recorded: Recorded, state: SystemState
 ) -> list[events.Event]:
     """Say once that a recording rule can't be evaluated, and once that it can be again."""
-    found: list[events.Event] = []
+    happened: list[events.Event] = []
     for key in dict.fromkeys(rule.key for rule in rules):
         why = recorded.failed.get(key)
-        found += own.seeing(state, key) if why is None else own.blind(state, key, why)
-    return found
+        happened += own.seeing(state, key) if why is None else own.blind(state, key, why)
+    return happened
 
 
-def _ended_once(found: Sequence[events.Event]) -> list[events.Event]:
-    """Return ``found`` without an end that stands there before: two rules may follow one that was."""
+def _ended_once(happened: Sequence[events.Event]) -> list[events.Event]:
+    """Return ``happened`` without an end that stands there before: two rules may follow one that was."""
     over: set[str] = set()
     kept: list[events.Event] = []
-    for event in found:
+    for event in happened:
         if isinstance(event, events.AlertResolved):
             if event.alert in over:
                 continue
@@ -359,16 +359,16 @@ def _sources(
     sources: Sequence[Source], readings: Sequence[SourceReading], state: SystemState
 ) -> list[events.Event]:
     """Say once that a source can't be read, and once that it can be read again."""
-    found: list[events.Event] = []
+    happened: list[events.Event] = []
     for source, reading in zip(sources, readings, strict=True):
         name = source_name(source)
         if reading.lost is not None:
-            found += own.lost(state, name, reading.lost)
+            happened += own.lost(state, name, reading.lost)
         elif reading.problem is not None and not reading.samples and name not in state.failing:
-            found.append(events.EvaluationFailed(rule=name, explanation=reading.problem))
+            happened.append(events.EvaluationFailed(rule=name, explanation=reading.problem))
         elif reading.problem is None:
-            found += own.seeing(state, name)
-    return found
+            happened += own.seeing(state, name)
+    return happened
 
 
 def _told(event: events.Event) -> str:

@@ -35,22 +35,22 @@ class Caretaker:
 
     def look_after(self, now: datetime) -> list[str]:
         """Do what is due at ``now``; return sentences on what was done and found."""
-        told: list[str] = []
+        lines: list[str] = []
         try:
-            told += self._mitigations()
+            lines += self._mitigations()
             if actions.expired_silences(self._line.state, now).events:
                 self._line.append(lambda state: actions.expired_silences(state, now))
             if actions.twin_incidents(self._line.state).events:
                 self._line.append(actions.twin_incidents)
-            told += self._finish()
-            told += self._drift()
+            lines += self._finish()
+            lines += self._drift()
         except LedgerUnreachable as problem:
             self._line.lost(problem)
         except StaleRevision:
             pass  # somebody is at work: the next round sees it
         except LedgerError as problem:
-            told.append(problem.message)
-        return told
+            lines.append(problem.message)
+        return lines
 
     def _mitigations(self) -> list[str]:
         """Have the system told of its mitigations, where the file does not say what the log says."""
@@ -96,12 +96,12 @@ class Caretaker:
             self._ledger, self._line.system, self._line.origin
         )
         self._seen_files = seen
-        told = [
+        lines = [
             f"{subject} was changed by hand: {drift.expected} → {drift.found}"
             for subject, drift in self._line.state.drift.items()
             if subject not in before
         ]
-        return told + problems
+        return lines + problems
 
     def _files(self) -> object:
         """Return what tells whether a file, or what is expected of it, has changed."""
@@ -111,11 +111,11 @@ class Caretaker:
         if actuators.code is not None:
             paths += traces(Path(actuators.code.repository))
         state = self._line.state
-        found: list[object] = [state.mode_position, state.fingerprint, state.code]
+        marks: list[object] = [state.mode_position, state.fingerprint, state.code]
         for path in paths:
             try:
                 status = Path(path).stat()
-                found.append((path, status.st_mtime_ns, status.st_size, status.st_ino))
+                marks.append((path, status.st_mtime_ns, status.st_size, status.st_ino))
             except OSError as error:
-                found.append((path, error.errno))
-        return found
+                marks.append((path, error.errno))
+        return marks

@@ -51,5 +51,5 @@ def _last_look(ledger: Ledger, state: SystemState, now: datetime) -> datetime | 
     """Return when somebody looked last by the log, on whichever machine: clocks run on from there (I14)."""
     pending = [datetime.fromisoformat(alert.active_since) for alert in state.pending.values()]
     since = min([now - timedelta(days=1), *pending])
-    found = sampling.newest(ledger.recorder.store, state.system, WATCH_UP, {}, since)
-    return found.at if found is not None else None
+    sample = sampling.newest(ledger.recorder.store, state.system, WATCH_UP, {}, since)
+    return sample.at if sample is not None else None

@@ -78,9 +78,9 @@ class Lifeline:
         if self.problem is None:
             self._say(f"warning: going on without the ledger: {problem.message}")
             # Somebody on this machine may have decided something since the last round (I9).
-            known = self.ledger.memory.recall(self.system)
-            if known is not None and known.revision > self.state.revision:
-                self.state = known
+            remembered = self.ledger.memory.recall(self.system)
+            if remembered is not None and remembered.revision > self.state.revision:
+                self.state = remembered
         self.problem = problem
         self._try_again = self._clock.monotonic() + AWAY_SECONDS
 
@@ -99,15 +99,15 @@ class Lifeline:
 
     def recorded(self) -> list[Measured]:
         """Return what anybody has recorded since the last time; nothing while the ledger is away."""
-        found: list[Measured] = []
+        samples: list[Measured] = []
 
         def there() -> None:
-            found[:], self._read_to = sampling.read_after(
+            samples[:], self._read_to = sampling.read_after(
                 self.ledger.recorder.store, self.system, self._read_to, self._clock.now()
             )
 
         self._with_ledger(there, lambda: None)
-        return found
+        return samples
 
     def record(self, measured: Sequence[Measured]) -> None:
         """Record what was measured."""
