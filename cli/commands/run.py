@@ -13,8 +13,8 @@ import orjson
 from cli import collecting, options
 from cli.call import Call, pass_call
 from cli.output import say
-from ledger.domain.errors import GateClosed, Inconclusive, LedgerError, LedgerUnreachable
-from ledger.domain.gates.verdicts import Verdict
+from ledger.domain.errors import LedgerError, LedgerUnreachable
+from ledger.domain.gates import decide as gates
 from ledger.domain.state import SystemState
 from ledger.domain.values.fingerprints import flatten
 from ledger.service import recovery
@@ -148,13 +148,7 @@ def _require_go(runtime: Runtime, state: SystemState, origin: Origin) -> None:
         runtime.ledger, state.system, origin, params={}, skips={}, base=Path.cwd(), report=report
     )
     say(f"preflight: {done.verdict} (#{done.position})")
-    if done.verdict is Verdict.INCONCLUSIVE:
-        raise Inconclusive("The preflight could not tell: nothing was started.")
-    if not done.verdict.opens:
-        raise GateClosed(
-            "The preflight says NO_GO: nothing was started.",
-            hint=f"rollout preflight show {state.system}",
-        )
+    gates.require_go(state, done.verdict)
 
 
 def _backup(runtime: Runtime, origin: Origin) -> None:

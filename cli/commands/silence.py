@@ -8,15 +8,10 @@ from cli import options
 from cli.call import Call, decision_command
 from cli.completion import complete_alert, complete_silence
 from cli.output import say
-from ledger.configuration.strict import did_you_mean
-from ledger.domain import events
-from ledger.domain.decision import Decision, require_registered
-from ledger.domain.errors import BadInput, ReasonRequired, UnknownName
-from ledger.domain.log.ids import ActorKind
-from ledger.domain.state import SystemState
 from ledger.domain.values.durations import parse_duration
-from ledger.domain.values.moments import iso
+from ledger.domain.values.spelling import did_you_mean
 from ledger.profiles.rule_sets import rules_of
+from ledger.service.alerts import manual
 from ledger.service.core.plan_in_force import plan_of
 
 
@@ -35,28 +30,15 @@ def silence(
     Example:
       rollout alert silence bot LatencyHigh --for 2h --reason "exchange maintenance"
     """
-    if call.actor.kind is not ActorKind.HUMAN or not call.has_reason:
-        raise ReasonRequired("A silence needs a person and a reason.", hint="--reason TEXT")
     matchers = dict(options.pair(text, "--match", "LABEL=VALUE") for text in matches)
     if name:
         matchers["alert"] = name
-    if not matchers:
-        raise BadInput(
-            "A silence of everything is none.", hint="Name an alert, or --match LABEL=VALUE"
-        )
-    until = iso(call.now() + parse_duration(span))
-
-    def silenced(state: SystemState) -> Decision:
-        require_registered(state)
-        # Named after its place in the log, which no other has, even where two people silence at once.
-        made = f"S-{state.revision + 1}"
-        event = events.AlertSilenced(
-            silence=made, matchers=matchers, until=until, holds_actions=hold_actions
-        )
-        return Decision((event,))
-
-    decision = call.ledger.decide(call.system, silenced, call.origin)
-    call.finish(decision, f"{decision.events[0].payload()['silence']}: silent until {until}")
+    decision = manual.silence(
+        call.ledger, call.system, matchers, parse_duration(span), call.origin,
+        holds_actions=hold_actions,
+    )  # fmt: skip
+    made = decision.events[0].payload()
+    call.finish(decision, f"{made['silence']}: silent until {made['until']}")
     if name:
         _note_if_unknown(call, name)
 
@@ -84,11 +66,5 @@ def unsilence(call: Call, name: str) -> None:
     Example:
       rollout alert unsilence bot S-41
     """
-    known = call.state().silences
-    if name not in known:
-        raise UnknownName(
-            f"{call.system} has no silence {name!r}.",
-            hint="It has: " + (", ".join(known) or "none"),
-        )
-    lifted = Decision((events.SilenceLifted(silence=name, how="manual"),))
-    call.decide(lambda _: lifted, f"{name} is lifted")
+    decision = manual.lift_silence(call.ledger, call.system, name, call.origin)
+    call.finish(decision, f"{name} is lifted")

@@ -5,9 +5,8 @@ Whatever does not fit is told with file, line and key, what was expected, and th
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar, Union, get_args, get_origin
 
@@ -17,6 +16,7 @@ from ledger.configuration.loader import parse
 from ledger.configuration.source import Source, decode
 from ledger.domain.errors import BadInput
 from ledger.domain.values.fingerprints import Value, key_path
+from ledger.domain.values.spelling import did_you_mean
 
 if TYPE_CHECKING:
     from ledger.configuration.yaml_tree import Node
@@ -97,14 +97,6 @@ def _none_of(given: str, expected: str) -> str:
     allowed = re.findall(r"'([^']*)'", expected)
     wanted = did_you_mean(given, allowed)
     return f"{given!r} is none of {', '.join(allowed)}" + (f"; {wanted}" if wanted else "")
-
-
-def did_you_mean(word: str, candidates: Iterable[str]) -> str:
-    """Return ``did you mean '…'?`` with the nearest of ``candidates``, or nothing."""
-    words = list(candidates)
-    near = difflib.get_close_matches(word, words, n=1)
-    near = near or [each for each in words if len(word) > 1 and each.startswith(word)]
-    return f"did you mean {near[0]!r}?" if near else ""
 
 
 def place_of(source: Source, path: Sequence[str | int]) -> str:

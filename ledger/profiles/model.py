@@ -13,9 +13,10 @@ from pydantic import Field, model_validator
 from pydantic.json_schema import GenerateJsonSchema
 
 from ledger.alerts.muting import Inhibition
-from ledger.configuration.strict import Misfit, Strict, did_you_mean
+from ledger.configuration.strict import Misfit, Strict
 from ledger.domain.values.durations import duration_text
 from ledger.domain.values.spans import Duration
+from ledger.domain.values.spelling import did_you_mean
 from ledger.metrics.specs import MetricSource
 from ledger.notify.specs import Address, Channel
 from ledger.preflight.specs import Checks

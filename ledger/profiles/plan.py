@@ -18,9 +18,10 @@ from ledger.alerts.rules import RuleFile, load_rules, rule_identity, tell_apart
 from ledger.alerts.window_verdict import LOOKS_MAX
 from ledger.configuration.loader import parse
 from ledger.configuration.source import Source, decode, read_bytes
-from ledger.configuration.strict import did_you_mean, fit, place_of, read_model
+from ledger.configuration.strict import fit, place_of, read_model
 from ledger.domain.errors import BadInput, IntegrityFailure
 from ledger.domain.values.fingerprints import Change, Value, canonical, diff, fingerprint_of
+from ledger.domain.values.spelling import did_you_mean
 from ledger.preflight.params import check_placeholders
 from ledger.profiles.model import Profile
 

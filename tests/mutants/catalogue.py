@@ -51,7 +51,7 @@ def found_in(mutant: Mutant, root: Path = ROOT) -> Path:
 
 
 GATES, MODES, ROLLBACKS, ALERTS, REDACTION = "gates", "modes", "rollbacks", "alerts", "redaction"
-MITIGATIONS, RUNS = "mitigations", "runs"
+MITIGATIONS, RUNS, PLANS = "mitigations", "runs", "plans"
 _DOMAIN: Final = "tests/unit/domain"
 _ALERTS: Final = (
     "tests/unit/test_judge.py tests/unit/test_judge_tables.py tests/unit/test_muting.py"
@@ -92,6 +92,19 @@ MUTANTS: Final = (
     Mutant(
         GATES, "an approval by the asker, spelled otherwise, counts",
         'if actor.id.casefold() == asked.by_id.casefold():', 'if actor.id == asked.by_id:', _DOMAIN,
+    ),
+    Mutant(
+        GATES, "the last criterion that shows anything is waived",
+        'if waived.issuperset(each for each in subjects if each.startswith(f"criterion:{phase}/")):',
+        "if waived.issuperset(subjects):", _DOMAIN,
+    ),
+    Mutant(
+        GATES, "a criterion of another phase is waived ahead",
+        "if state.phase is None or state.phase.name != phase:", "if state.phase is None:", _DOMAIN,
+    ),
+    Mutant(
+        GATES, "a mode is passed by a plain waiver",
+        "if (axis in BROKEN_AXES) != break_glass:", "if break_glass and axis in WAIVED_AXES:", _DOMAIN,
     ),
     # --- modes: more exposure wants a person, a reason, a yes (I9, I34) ---
     Mutant(
@@ -174,6 +187,26 @@ MUTANTS: Final = (
         ALERTS, "an incident is closed without having been resolved",
         '"open": frozenset({"acknowledged", "mitigated", "resolved"}),',
         '"open": frozenset({"acknowledged", "mitigated", "resolved", "closed"}),', _DOMAIN,
+    ),
+    Mutant(
+        ALERTS, "a rule silences", "if actor.kind is not ActorKind.HUMAN:\n        raise ReasonRequired",
+        "if False:\n        raise ReasonRequired", _DOMAIN,
+    ),
+    Mutant(
+        ALERTS, "a silence of everything", "    if not matchers:\n", "    if matchers is None:\n", _DOMAIN,
+    ),
+    Mutant(
+        ALERTS, "an incident that was opened twice stays twice",
+        "if alert in first:", "if name in first:", _DOMAIN,
+    ),
+    # --- plans: the next may take guards away (I9, I11) ---
+    Mutant(
+        PLANS, "a plan takes another's place for no reason",
+        "    if plan is not None:\n        # The first", "    if plan is None:\n        # The first", _DOMAIN,
+    ),
+    Mutant(
+        PLANS, "a plan for another environment is adopted",
+        "if state.environment != environment:", "if not state.environment:", _DOMAIN,
     ),
     # --- mitigations: a rule never raises the exposure (I9) ---
     Mutant(

@@ -8,8 +8,9 @@ from typing import Final
 
 from ledger.domain import events
 from ledger.domain.alerts.state import Alert, Incident, IncidentStatus
-from ledger.domain.decision import Decision, require_registered
-from ledger.domain.errors import Refused, UnknownName
+from ledger.domain.decision import Decision, require_reason, require_registered
+from ledger.domain.errors import BadInput, ReasonRequired, Refused, UnknownName
+from ledger.domain.log.ids import Actor, ActorKind
 from ledger.domain.state import SystemState
 from ledger.domain.values.moments import iso
 
@@ -134,6 +135,83 @@ def note_incident(state: SystemState, incident: str, note: str) -> Decision:
     """Add a remark to an incident."""
     unclosed_incident(state, incident)
     return Decision((events.IncidentNoted(incident=incident, note=note),))
+
+
+def silence(
+    state: SystemState,
+    matchers: Mapping[str, str],
+    *,
+    until: datetime,
+    holds_actions: bool,
+    actor: Actor,
+    reason: str | None,
+) -> Decision:
+    """Tell nobody of the alerts that ``matchers`` name, for a while.
+
+    Raises:
+        ReasonRequired: no person asks for it, or nobody says why.
+        BadInput: it would be of everything.
+    """
+    require_registered(state)
+    if actor.kind is not ActorKind.HUMAN:
+        raise ReasonRequired("A silence needs a person and a reason.", hint="--reason TEXT")
+    require_reason(reason, "A silence needs a person and a reason.")
+    if not matchers:
+        raise BadInput(
+            "A silence of everything is none.", hint="Name an alert, or --match LABEL=VALUE"
+        )
+    silenced = events.AlertSilenced(
+        # Named after its place in the log, which no other has, even where two people silence at once.
+        silence=f"S-{state.revision + 1}",
+        matchers=dict(matchers),
+        until=iso(until),
+        holds_actions=holds_actions,
+    )
+    return Decision((silenced,))
+
+
+def lift_silence(state: SystemState, silence: str) -> Decision:
+    """End a silence before its time.
+
+    Raises:
+        UnknownName: there is none of that name.
+    """
+    require_registered(state)
+    if silence not in state.silences:
+        raise UnknownName(
+            f"{state.system} has no silence {silence!r}.",
+            hint="It has: " + (", ".join(state.silences) or "none"),
+        )
+    return Decision((events.SilenceLifted(silence=silence, how="manual"),))
+
+
+def expired_silences(state: SystemState, now: datetime) -> Decision:
+    """End the silences whose time has passed."""
+    return Decision(
+        tuple(
+            events.SilenceLifted(silence=name, how="expired")
+            for name, silence in state.silences.items()
+            if silence.until <= iso(now)
+        )
+    )
+
+
+def twin_incidents(state: SystemState) -> Decision:
+    """Resolve the incidents that were opened twice: by who was killed, and by who followed unaware.
+
+    A watch that begins while the ledger is away can't know what was appended last.
+    """
+    first: dict[str, str] = {}
+    twins: list[events.Event] = []
+    for name, incident in state.incidents.items():
+        alert = incident.alert
+        if alert is None or incident.status == "resolved":
+            continue
+        if alert in first:
+            resolution = f"opened twice: see {first[alert]}"
+            twins.append(events.IncidentResolved(incident=name, resolution=resolution))
+        first.setdefault(alert, name)
+    return Decision(tuple(twins))
 
 
 def unclosed_incident(state: SystemState, name: str) -> Incident:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -9,12 +10,13 @@ from ledger.domain import events
 from ledger.domain.decision import Decision, require_registered
 from ledger.domain.errors import BadInput, GateClosed, Inconclusive, Refused, UnknownName
 from ledger.domain.gates.state import Judged, JudgedPreflight
-from ledger.domain.gates.verdicts import Verdict, waiver_for
+from ledger.domain.gates.verdicts import Verdict, standing_waivers, waiver_for
 from ledger.domain.log.ids import Actor, ActorKind
 from ledger.domain.plans.state import PlannedPhase, PresentPhase
 from ledger.domain.state import SystemState
 from ledger.domain.values.durations import duration_text
 from ledger.domain.values.moments import iso
+from ledger.domain.values.spelling import did_you_mean
 
 GATE_SECONDS: Final = 3600
 """How long an exit gate's GO holds: what happened since is no part of it."""
@@ -160,25 +162,86 @@ def _require_fresh(
         )
 
 
+WAIVED_AXES: Final = ("check", "criterion")
+BROKEN_AXES: Final = ("mode", "phase")
+"""What is passed by breaking the glass only."""
+
+
+def require_waivable(
+    state: SystemState,
+    subject: str,
+    *,
+    break_glass: bool,
+    subjects: Collection[str],
+    now: datetime,
+) -> None:
+    """Raise unless the plan has ``subject`` among its ``subjects``, and to waive it could change a verdict.
+
+    Raises:
+        BadInput: it is no subject, or is passed the other way.
+        UnknownName: the plan has no such check, criterion, mode or phase: nothing would pass.
+        Refused: it is a criterion of another phase than the present one, or the last that shows anything.
+    """
+    require_registered(state)
+    axis, _, name = subject.partition(":")
+    if not name or axis not in {*WAIVED_AXES, *BROKEN_AXES}:
+        raise BadInput(f"{subject!r} can't be waived.", hint="check:NAME, criterion:PHASE/NAME, …")
+    if (axis in BROKEN_AXES) != break_glass:
+        raise BadInput(
+            f"{subject} is passed by breaking the glass, and a check or a criterion by a waiver.",
+            hint="Add --break-glass" if axis in BROKEN_AXES else "Leave --break-glass out",
+        )
+    if subject not in subjects:
+        alike = [each for each in subjects if each.partition(":")[0] == axis]
+        raise UnknownName(
+            f"The plan of {state.system} has nothing that {subject!r} could let pass.",
+            hint=did_you_mean(subject, alike)
+            or f"It has: {', '.join(alike) or 'none of that kind'}",
+        )
+    if axis == "criterion":
+        _require_effect(state, subject, subjects, now)
+
+
+def _require_effect(
+    state: SystemState, subject: str, subjects: Collection[str], now: datetime
+) -> None:
+    """Raise where a waiver of a criterion could change no verdict: it would only look like a way on."""
+    name = subject.partition(":")[2]
+    phase = name.partition("/")[0]
+    if state.phase is None or state.phase.name != phase:
+        present = f"in {state.phase.name}" if state.phase is not None else "in no phase"
+        raise Refused(
+            f"{state.system} is {present}: the gate of {phase} is not asked now, so nothing is waived.",
+            hint=f"Waive it when {phase} is the present phase.",
+        )
+    waived = {one.subject for one in standing_waivers(state, now).values()} | {subject}
+    if waived.issuperset(each for each in subjects if each.startswith(f"criterion:{phase}/")):
+        raise Refused(
+            f"With {name} waived no criterion of {phase} would be left, and no evidence is no pass.",
+            hint=f"rollout gate waive {state.system} phase:{phase} --break-glass --until 1h --reason …",
+        )
+
+
 def waive(
     state: SystemState,
-    waiver: str,
-    *,
     subject: str,
+    *,
+    break_glass: bool,
+    subjects: Collection[str],
     until: datetime,
     longest: timedelta,
-    break_glass: bool,
     actor: Actor,
     reason: str | None,
     now: datetime,
 ) -> Decision:
-    """Let something pass for a while: by a person, for a reason, until a time.
+    """Let something of the plan pass for a while: by a person, for a reason, until a time.
 
     Raises:
-        Refused: no person asks for it, or no reason is given, or it would last longer than ``longest``.
-        BadInput: the time has passed already.
+        Refused: no person asks for it, or no reason is given, or it would last longer than ``longest``,
+            or it could change no verdict.
+        BadInput, UnknownName: the time has passed already, or the plan has no such thing.
     """
-    require_registered(state)
+    require_waivable(state, subject, break_glass=break_glass, subjects=subjects, now=now)
     if actor.kind is not ActorKind.HUMAN:
         raise Refused(f"{actor.name} is no person, and only a person can waive anything.")
     if not reason:
@@ -193,9 +256,29 @@ def waive(
             hint=f"Say --until {most} or less, and renew it then; or set waivers: longest in the plan",
         )
     waived = events.GateWaived(
-        waiver=waiver, subject=subject, until=iso(until), break_glass=break_glass
+        # Named after its place in the log, which no other has.
+        waiver=f"W-{state.revision + 1}",
+        subject=f"break-glass:{subject}" if break_glass else subject,
+        until=iso(until),
+        break_glass=break_glass,
     )
     return Decision((waived,))
+
+
+def require_go(state: SystemState, verdict: Verdict) -> None:
+    """Raise unless the preflight that was just run lets a run start.
+
+    Raises:
+        Inconclusive: it could not tell.
+        GateClosed: it says no.
+    """
+    if verdict is Verdict.INCONCLUSIVE:
+        raise Inconclusive("The preflight could not tell: nothing was started.")
+    if not verdict.opens:
+        raise GateClosed(
+            "The preflight says NO_GO: nothing was started.",
+            hint=f"rollout preflight show {state.system}",
+        )
 
 
 def revoke(state: SystemState, waiver: str) -> Decision:

@@ -1,4 +1,4 @@
-"""Phases: entered in order, left forward on evidence, held and aborted by anybody."""
+"""Plans: adopted. Phases: entered in order, left forward on evidence, held and aborted by anybody."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from datetime import datetime
 
 from ledger.domain import events
 from ledger.domain.approvals.decide import require_approvals
+from ledger.domain.configurations.decide import short
 from ledger.domain.configurations.state import PhaseMove
-from ledger.domain.decision import Decision, require_no_rule, require_registered
-from ledger.domain.errors import Refused, UnknownName
+from ledger.domain.decision import Decision, require_no_rule, require_reason, require_registered
+from ledger.domain.errors import BadInput, Refused, UnknownName
 from ledger.domain.gates.decide import require_gate, require_preflight
 from ledger.domain.gates.verdicts import waiver_for
 from ledger.domain.log.event import Event
@@ -19,6 +20,38 @@ from ledger.domain.state import SystemState
 
 Limits = Mapping[str, str]
 Scope = Mapping[str, tuple[str, ...]]
+
+
+def adopt(
+    state: SystemState,
+    adopted: events.ProfileAdopted,
+    *,
+    environment: str,
+    file: str,
+    reason: str | None,
+) -> Decision:
+    """Make what stands in ``file`` the plan of a system. It is for ``environment``.
+
+    Raises:
+        BadInput: the system is in another environment.
+        ReasonRequired: it takes the place of another plan, and nobody says why.
+    """
+    require_registered(state)
+    if state.environment != environment:
+        raise BadInput(
+            f"{file} is for {environment}, and {state.system} is registered as {state.environment}.",
+            hint="Correct one of them: what a file is called does not count, what it says does.",
+        )
+    plan = state.profile
+    if plan is not None and plan.fingerprint == adopted.fingerprint:
+        return Decision(
+            skipped=f"{adopted.profile} ({short(adopted.fingerprint)}) is the plan already"
+        )
+    if plan is not None:
+        # The first plan can only add guards; the next may take some away (I9, I11).
+        what = f"{adopted.profile} takes the place of another plan: that needs a reason."
+        require_reason(reason, what)
+    return Decision((adopted,))
 
 
 def planned(state: SystemState, name: str) -> PlannedPhase:

@@ -13,7 +13,6 @@ from ledger.alerts.series import SeriesStore
 from ledger.domain import events
 from ledger.domain.alerts.naming import rule_of
 from ledger.domain.alerts.state import ActionName, ActionOutcome, Alert, FiredRule
-from ledger.domain.decision import Decision
 from ledger.domain.errors import Conflict, LedgerError, LedgerUnreachable
 from ledger.domain.log.ids import Actor, ActorKind, Channel
 from ledger.domain.modes import decide as modes
@@ -208,35 +207,6 @@ def _roll_back(
 def _went_back_since(state: SystemState, fired: str) -> bool:
     """Tell whether a rollback came after that alert: then it is what was to be done about it."""
     return state.applied_cause == "rollback" and (state.applied_at or "") >= fired
-
-
-def expired_silences(state: SystemState, now: datetime) -> Decision:
-    """Return the end of the silences whose time has passed."""
-    return Decision(
-        tuple(
-            events.SilenceLifted(silence=name, how="expired")
-            for name, silence in state.silences.items()
-            if silence.until <= iso(now)
-        )
-    )
-
-
-def twin_incidents(state: SystemState) -> Decision:
-    """Return the end of incidents that were opened twice: by who was killed, and by who followed unaware.
-
-    A watch that begins while the ledger is away can't know what was appended last.
-    """
-    first: dict[str, str] = {}
-    twins: list[events.Event] = []
-    for name, incident in state.incidents.items():
-        alert = incident.alert
-        if alert is None or incident.status == "resolved":
-            continue
-        if alert in first:
-            resolution = f"opened twice: see {first[alert]}"
-            twins.append(events.IncidentResolved(incident=name, resolution=resolution))
-        first.setdefault(alert, name)
-    return Decision(tuple(twins))
 
 
 def provide(series: SeriesStore, state: SystemState, mode: str | None, now: datetime) -> None:

@@ -1,8 +1,9 @@
-"""Alerts and incidents by hand."""
+"""Alerts, silences and incidents by hand."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 from ledger.domain import events
 from ledger.domain.alerts import decide as alerts
@@ -35,6 +36,36 @@ def fire(
         ),
         origin,
     )
+
+
+def silence(
+    ledger: Ledger,
+    system: str,
+    matchers: Mapping[str, str],
+    span: timedelta,
+    origin: Origin,
+    *,
+    holds_actions: bool,
+) -> Decision:
+    """Tell nobody of some alerts for as long as ``span``; see `alerts.silence` for the rules."""
+    until = ledger.recorder.clock.now() + span
+    return ledger.decide(
+        system,
+        lambda state: alerts.silence(
+            state,
+            matchers,
+            until=until,
+            holds_actions=holds_actions,
+            actor=origin.actor,
+            reason=origin.reason,
+        ),
+        origin,
+    )
+
+
+def lift_silence(ledger: Ledger, system: str, silence: str, origin: Origin) -> Decision:
+    """End a silence before its time."""
+    return ledger.decide(system, lambda state: alerts.lift_silence(state, silence), origin)
 
 
 def open_incident(

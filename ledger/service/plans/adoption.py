@@ -6,9 +6,9 @@ from datetime import timedelta
 from pathlib import Path
 
 from ledger.domain import events
-from ledger.domain.configurations.decide import short
-from ledger.domain.decision import Decision, require_registered
-from ledger.domain.errors import BadInput, ReasonRequired
+from ledger.domain.decision import Decision
+from ledger.domain.errors import BadInput
+from ledger.domain.plans import decide as plans
 from ledger.domain.state import SystemState
 from ledger.profiles.phases import Approvals
 from ledger.profiles.plan import Plan, load
@@ -37,9 +37,7 @@ def adopt(
     _require_no_secret(ledger, plan)
     registered = plan_actuators.enlist(ledger, system, plan.profile, origin, change=register)
     state = ledger.load(system)
-    _require_environment(state, plan, path)
     previous = plan_of(ledger, state) if state.profile is not None else None
-    ledger.keep_blob(plan.content)
     adopted = events.ProfileAdopted(
         profile=plan.profile.profile,
         fingerprint=plan.fingerprint,
@@ -59,19 +57,16 @@ def adopt(
     )
 
     def decide(state: SystemState) -> Decision:
-        require_registered(state)
-        if state.profile is not None and state.profile.fingerprint == plan.fingerprint:
-            return Decision(
-                skipped=f"{plan.profile.profile} ({short(plan.fingerprint)}) is the plan already"
-            )
-        if state.profile is not None and not origin.reason:
-            # The first plan can only add guards; the next may take some away (I9, I11).
-            raise ReasonRequired(
-                f"{plan.profile.profile} takes the place of another plan: that needs a reason.",
-                hint="Say why: --reason TEXT",
-            )
-        return Decision((adopted,))
+        return plans.adopt(
+            state,
+            adopted,
+            environment=plan.profile.environment,
+            file=path.name,
+            reason=origin.reason,
+        )
 
+    decide(state)  # refuses what would be refused, before anything is kept
+    ledger.keep_blob(plan.content)
     return plan, ledger.decide(system, decide, origin), registered
 
 
@@ -87,16 +82,6 @@ def _require_no_secret(ledger: Ledger, plan: Plan) -> None:
                     f"{file.name}, line {number}: this looks like a secret, and a plan is recorded as it is.",
                     hint="Name an environment variable instead: ${WEBHOOK_URL}",
                 )
-
-
-def _require_environment(state: SystemState, plan: Plan, path: Path) -> None:
-    registered = state.environment
-    if registered != plan.profile.environment:
-        raise BadInput(
-            f"{path.name} is for {plan.profile.environment}, and {state.system} is registered as "
-            f"{registered}.",
-            hint="Correct one of them: what a file is called does not count, what it says does.",
-        )
 
 
 def _planned(plan: Plan) -> list[events.PlannedPhase]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from ledger.actuators.code_checkout import traces
+from ledger.domain.alerts import decide as alerts
 from ledger.domain.errors import (
     LedgerError,
     LedgerUnreachable,
@@ -14,7 +15,6 @@ from ledger.domain.errors import (
     StaleRevision,
 )
 from ledger.service import recovery
-from ledger.service.alerts import actions
 from ledger.service.core.session import Ledger
 from ledger.service.mitigations import mitigation
 from ledger.service.watch.store_and_forward import Lifeline
@@ -38,10 +38,10 @@ class Caretaker:
         lines: list[str] = []
         try:
             lines += self._mitigations()
-            if actions.expired_silences(self._line.state, now).events:
-                self._line.append(lambda state: actions.expired_silences(state, now))
-            if actions.twin_incidents(self._line.state).events:
-                self._line.append(actions.twin_incidents)
+            if alerts.expired_silences(self._line.state, now).events:
+                self._line.append(lambda state: alerts.expired_silences(state, now))
+            if alerts.twin_incidents(self._line.state).events:
+                self._line.append(alerts.twin_incidents)
             lines += self._finish()
             lines += self._drift()
         except LedgerUnreachable as problem:

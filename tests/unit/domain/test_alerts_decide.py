@@ -3,16 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from ledger.domain import events
 from ledger.domain.alerts import decide as alerts
 from ledger.domain.alerts.state import IncidentStatus
 from ledger.domain.decision import Decision
-from ledger.domain.errors import Refused, UnknownName, UnknownSystem
+from ledger.domain.errors import BadInput, ReasonRequired, Refused, UnknownName, UnknownSystem
 from ledger.domain.log.event import Event
+from ledger.domain.log.ids import Actor
 from ledger.domain.state import SystemState
-from tests.support.tables import REGISTERED, Case, Refuses, Skips, Told, When, fold, table
+from ledger.domain.values.moments import iso
+from tests.support.fakes import FrozenClock
+from tests.support.tables import (
+    ANN,
+    REGISTERED,
+    RULE,
+    SERVICE,
+    Case,
+    Refuses,
+    Skips,
+    Told,
+    When,
+    fold,
+    table,
+)
 
 LABELS = {"slice": "tokyo"}
 
@@ -54,6 +69,64 @@ WARNED = (REGISTERED, fired("warning"))
 FIRES = (REGISTERED, fired(), opened("INC-1"))
 SEEN = (*FIRES, Told(events.AlertAcknowledged(alert="EceHigh"), who="bob"))
 OVER = (*FIRES, events.AlertResolved(alert="EceHigh", how="manual"))
+
+
+def silence(
+    actor: Actor = ANN, reason: str | None = "maintenance", matchers: Mapping[str, str] = LABELS
+) -> When:
+    def when(state: SystemState, now: datetime) -> Decision:
+        return alerts.silence(
+            state, matchers, until=now + timedelta(hours=1), holds_actions=True, actor=actor,
+            reason=reason,
+        )  # fmt: skip
+
+    return when
+
+
+def silenced(name: str, seconds: float) -> Event:
+    """A silence that ends so many seconds after the story began."""
+    until = iso(FrozenClock().now() + timedelta(seconds=seconds))
+    return events.AlertSilenced(silence=name, matchers=LABELS, until=until, holds_actions=True)
+
+
+def ended(name: str, how: str = "expired") -> Event:
+    return events.SilenceLifted.model_validate({"silence": name, "how": how})
+
+
+def expired(state: SystemState, now: datetime) -> Decision:
+    return alerts.expired_silences(state, now)
+
+
+def twins(state: SystemState, _now: datetime) -> Decision:
+    return alerts.twin_incidents(state)
+
+
+TWO_SILENCES = (REGISTERED, silenced("S-2", 3), silenced("S-3", 4))
+TWICE = (*FIRES, opened("INC-2"), opened("INC-3", "Other"))
+SILENCES = [
+    Case("an unknown system", (), silence(), Refuses(UnknownSystem, "no system 'bot'")),
+    Case("named after its place", SYSTEM, silence(), (silenced("S-2", 3601),)),
+    Case("by a rule", SYSTEM, silence(RULE), Refuses(ReasonRequired, "needs a person")),
+    Case("by a service", SYSTEM, silence(SERVICE), Refuses(ReasonRequired, "needs a person")),
+    Case("without a reason", SYSTEM, silence(reason=None), Refuses(ReasonRequired, "and a reason")),
+    Case("with a blank one", SYSTEM, silence(reason=" "), Refuses(ReasonRequired, "and a reason")),
+    Case("of everything", SYSTEM, silence(matchers={}), Refuses(BadInput, "of everything is none")),
+    Case("lifted", TWO_SILENCES, lambda s, _: alerts.lift_silence(s, "S-3"), (ended("S-3", "manual"),)),
+    Case("lifted, and not there", TWO_SILENCES, lambda s, _: alerts.lift_silence(s, "S-9"),
+         Refuses(UnknownName, "has no silence 'S-9'")),
+    Case("one is over", TWO_SILENCES, expired, (ended("S-2"),)),
+    Case("none is over", SYSTEM, expired, ()),
+    Case("an incident that was opened twice", TWICE, twins,
+         (events.IncidentResolved(incident="INC-2", resolution="opened twice: see INC-1"),)),
+    Case("the first is over: no twin", (*TWICE, SOLVED), twins, ()),
+]  # fmt: skip
+
+
+@table(SILENCES)
+def test_silences(case: Case) -> None:
+    """I8, I11: by a person, for a reason, until a time; and what the watch ends by itself."""
+    case.holds()
+
 
 FIRING = [
     Case("an unknown system", (), fire(), Refuses(UnknownSystem, "no system 'bot'")),

@@ -9,8 +9,15 @@ import pytest
 
 from ledger.domain import events
 from ledger.domain.decision import Decision
-from ledger.domain.errors import BadInput, Refused, UnknownName, UnknownSystem
-from ledger.domain.gates.decide import failed_in_words, revoke, waive
+from ledger.domain.errors import (
+    BadInput,
+    GateClosed,
+    Inconclusive,
+    Refused,
+    UnknownName,
+    UnknownSystem,
+)
+from ledger.domain.gates.decide import failed_in_words, require_go, revoke, waive
 from ledger.domain.gates.verdicts import Verdict, of_checks, of_criteria, waiver_for
 from ledger.domain.log.ids import Actor
 from ledger.domain.state import SystemState
@@ -21,7 +28,9 @@ from tests.support.tables import (
     RULE,
     SERVICE,
     Case,
+    Given,
     Refuses,
+    Skips,
     When,
     fold,
     preflight,
@@ -108,36 +117,79 @@ def test_who_opens() -> None:
     assert [verdict for verdict in Verdict if verdict.opens] == [Verdict.GO, Verdict.WAIVED]
 
 
+SUBJECTS = (
+    "check:disk", "criterion:micro/ece", "criterion:micro/fills", "criterion:scaled/ece", "mode:real",
+    "phase:micro",
+)  # fmt: skip
+
+
 def waive_for(
-    span: timedelta, *, by: Actor = ANN, reason: str | None = "agreed", glass: bool = False
-) -> When:
+    span: timedelta, *, subject: str = "check:disk", by: Actor = ANN, reason: str | None = "agreed",
+    glass: bool = False,
+) -> When:  # fmt: skip
     def when(state: SystemState, now: datetime) -> Decision:
         return waive(
-            state,
-            "W-2",
-            subject="check:disk",
-            until=now + span,
-            longest=WEEK,
-            break_glass=glass,
-            actor=by,
-            reason=reason,
-            now=now,
-        )
+            state, subject, break_glass=glass, subjects=SUBJECTS, until=now + span, longest=WEEK,
+            actor=by, reason=reason, now=now,
+        )  # fmt: skip
 
     return when
 
 
-def until(span: timedelta, *, glass: bool = False) -> tuple[events.Event, ...]:
-    _, now = fold((REGISTERED,))
-    return (waived("check:disk", iso(now + span), "W-2", break_glass=glass),)
+def until(
+    span: timedelta, subject: str = "check:disk", waiver: str = "W-2", *, glass: bool = False,
+    given: Given = (REGISTERED,),
+) -> tuple[events.Event, ...]:  # fmt: skip
+    _, now = fold(given)
+    return (waived(subject, iso(now + span), waiver, break_glass=glass),)
+
+
+def went(verdict: Verdict) -> When:
+    def when(state: SystemState, _now: datetime) -> Decision:
+        require_go(state, verdict)
+        return Decision(skipped="may start")
+
+    return when
 
 
 SYSTEM = (REGISTERED,)
 KNOWN = (REGISTERED, waived("check:disk", "2099-01-01T00:00:00.000000Z"))
+IN_MICRO = (REGISTERED, events.PhaseEntered(phase="micro"))
+HALF_WAIVED = (*IN_MICRO, waived("criterion:micro/ece", "2099-01-01T00:00:00.000000Z"))
+ONCE_WAIVED = (*IN_MICRO, waived("criterion:micro/ece", "2000-01-01T00:00:00.000000Z"))
+ECE, FILLS = "criterion:micro/ece", "criterion:micro/fills"
+SUBJECT = [
+    Case("a criterion of the present phase", IN_MICRO, waive_for(HOUR, subject=ECE),
+         until(HOUR, ECE, "W-3", given=IN_MICRO)),
+    Case("the last criterion that shows anything", HALF_WAIVED, waive_for(HOUR, subject=FILLS),
+         Refuses(Refused, "no criterion of micro would be left")),
+    Case("the other one's waiver is over", ONCE_WAIVED, waive_for(HOUR, subject=FILLS),
+         until(HOUR, FILLS, "W-4", given=ONCE_WAIVED)),
+    Case("a criterion of another phase", IN_MICRO, waive_for(HOUR, subject="criterion:scaled/ece"),
+         Refuses(Refused, "is in micro: the gate of scaled is not asked")),
+    Case("a criterion, and no phase was entered", SYSTEM, waive_for(HOUR, subject=ECE),
+         Refuses(Refused, "is in no phase")),
+    Case("what the plan has not", SYSTEM, waive_for(HOUR, subject="check:disc"),
+         Refuses(UnknownName, "has nothing that 'check:disc' could let pass")),
+    Case("no kind of subject", SYSTEM, waive_for(HOUR, subject="alert:Slow"),
+         Refuses(BadInput, "'alert:Slow' can't be waived")),
+    Case("no name", SYSTEM, waive_for(HOUR, subject="check:"), Refuses(BadInput, "can't be waived")),
+    Case("the glass", SYSTEM, waive_for(HOUR, subject="mode:real", glass=True),
+         until(HOUR, "break-glass:mode:real", glass=True)),
+    Case("a mode without breaking the glass", SYSTEM, waive_for(HOUR, subject="mode:real"),
+         Refuses(BadInput, "is passed by breaking the glass")),
+    Case("a check by breaking the glass", SYSTEM, waive_for(HOUR, glass=True),
+         Refuses(BadInput, "is passed by breaking the glass")),
+]  # fmt: skip
+STARTING = [
+    Case("a GO", SYSTEM, went(Verdict.GO), Skips("may start")),
+    Case("a GO by waivers", SYSTEM, went(Verdict.WAIVED), Skips("may start")),
+    Case("a NO_GO", SYSTEM, went(Verdict.NO_GO), Refuses(GateClosed, "nothing was started")),
+    Case("can't tell", SYSTEM, went(Verdict.INCONCLUSIVE), Refuses(Inconclusive, "nothing was started")),
+]  # fmt: skip
 WAIVING = [
     Case("an unknown system", (), waive_for(HOUR), Refuses(UnknownSystem, "no system 'bot'")),
     Case("a person", SYSTEM, waive_for(HOUR), until(HOUR)),
-    Case("the glass", SYSTEM, waive_for(HOUR, glass=True), until(HOUR, glass=True)),
     Case("a rule", SYSTEM, waive_for(HOUR, by=RULE), Refuses(Refused, "is no person")),
     Case("a service", SYSTEM, waive_for(HOUR, by=SERVICE), Refuses(Refused, "is no person")),
     Case("no reason", SYSTEM, waive_for(HOUR, reason=None), Refuses(Refused, "needs a reason")),
@@ -167,7 +219,7 @@ WAIVING = [
 ]
 
 
-@table(WAIVING)
+@table([*WAIVING, *SUBJECT, *STARTING])
 def test_waiving(case: Case) -> None:
     """I8, I11: a person takes it on themselves, for a reason, for no longer than the plan allows."""
     case.holds()

@@ -9,8 +9,10 @@ from ledger.domain.configurations.state import PhaseMove
 from ledger.domain.decision import Decision
 from ledger.domain.errors import (
     ApprovalNeeded,
+    BadInput,
     GateClosed,
     Inconclusive,
+    ReasonRequired,
     Refused,
     UnknownName,
     UnknownSystem,
@@ -355,6 +357,35 @@ STAYING = [
         Refuses(Refused, "a wider scope"),
     ),
 ]
+
+
+def adopt(
+    fingerprint: str = PLAN, environment: str = "production", reason: str | None = "scale"
+) -> When:
+    plan = events.ProfileAdopted(profile="plan", fingerprint=fingerprint, phases=(), guards={})
+    return lambda state, _now: plans.adopt(
+        state, plan, environment=environment, file="plan.yaml", reason=reason
+    )
+
+
+ADOPTING = [
+    Case("an unknown system", (), adopt(), Refuses(UnknownSystem, "no system 'bot'")),
+    Case("the first needs no reason", (REGISTERED,), adopt(reason=None), (adopted(),)),
+    Case("for another environment", (REGISTERED,), adopt(environment="staging"),
+         Refuses(BadInput, "plan.yaml is for staging, and bot is registered as production")),
+    Case("the same again", (REGISTERED, adopted()), adopt(reason=None), Skips("is the plan already")),
+    Case("another", (REGISTERED, adopted()), adopt(OTHER_PLAN), (adopted(fingerprint=OTHER_PLAN),)),
+    Case("another, and nobody says why", (REGISTERED, adopted()), adopt(OTHER_PLAN, reason=None),
+         Refuses(ReasonRequired, "takes the place of another plan")),
+    Case("back to the first", (REGISTERED, adopted(), adopted(fingerprint=OTHER_PLAN)), adopt(),
+         (adopted(),)),
+]  # fmt: skip
+
+
+@table(ADOPTING)
+def test_adopting_a_plan(case: Case) -> None:
+    """I9, I11: the next plan may take guards away, so somebody says why; the same again is nothing."""
+    case.holds()
 
 
 @table(ENTERING)
