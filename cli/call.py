@@ -8,13 +8,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import wraps
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 import click
 
 from cli import options
 from cli.output import Output
 from ledger.domain.errors import ReasonRequired, Refused
+from runtime.times import parse_time
 from runtime.wiring import Runtime
 
 if TYPE_CHECKING:
@@ -65,6 +66,14 @@ class Call:
         """Return the time."""
         return self.runtime.clock.now()
 
+    def moment(self, text: str | None) -> datetime | None:
+        """Return the time that ``text`` means, as people write it; None where none is given.
+
+        Raises:
+            BadInput: it means none.
+        """
+        return parse_time(text, self.now()) if text else None
+
     def state(self) -> SystemState:
         """Return the system as it is.
 
@@ -93,6 +102,11 @@ class Call:
             }
             self.output.record(record, said + (f"; incident {opened[0]} is open" if opened else ""))
         self.runtime.catch_up()
+
+    @staticmethod
+    def exit(code: int) -> NoReturn:
+        """End the command with an exit code."""
+        click.get_current_context().exit(code)
 
     def skip(self, why: str) -> None:
         """Tell that there is nothing to do (I16)."""
@@ -153,9 +167,9 @@ def pass_call(function: Callable[..., Any]) -> Callable[..., Any]:
     return called
 
 
-def command(name: str, group: click.Group | None = None) -> Form:
-    """Make a command of ``group``, or of `rollout` itself; an option says how its results are printed."""
-    return _form(name, group, before=(), after=(options.output,))
+def command(name: str, group: click.Group | None = None, *, output: bool = True) -> Form:
+    """Make a command of ``group``, or of `rollout` itself. ``output``: it takes how results are printed."""
+    return _form(name, group, before=(), after=(options.output,) if output else ())
 
 
 def system_command(name: str, group: click.Group | None = None) -> Form:
@@ -179,12 +193,9 @@ def _form(name: str, group: click.Group | None, *, before: Options, after: Optio
 
     def make(function: Callable[..., Any]) -> click.Command:
         own: list[click.Parameter] = function.__dict__.pop("__click_params__", [])
-        called: Any = pass_call(function)
-        for option in reversed(after):
-            called = option(called)
-        called.__click_params__ += own
-        for option in before:
-            called = option(called)
+        called: Any = options.stack(*after)(pass_call(function))
+        called.__click_params__ = [*getattr(called, "__click_params__", ()), *own]
+        called = options.stack(*before)(called)
         # An example is printed as it stands: click would fill its lines.
         help_ = inspect.cleandoc(function.__doc__ or "").replace("\nExample:", "\n\b\nExample:")
         made = (

@@ -11,19 +11,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
+import orjson
+
+from ledger.service.core.local_cache import LocalMemory, memory_at
+from ledger.store.dsn import place_of
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
     from ledger.domain.state import SystemState
-    from ledger.service.core.local_cache import LocalMemory
 
     Completer: TypeAlias = Callable[[click.Context, click.Parameter, str], list[str]]
 
 
 def _memory(context: click.Context) -> LocalMemory:
-    from ledger.service.core.local_cache import memory_at
-    from ledger.store.dsn import place_of
     from ledger.store.embedded import default_home
 
     given = context.find_root().params
@@ -96,8 +97,6 @@ def _waivable(context: click.Context) -> Iterable[str]:
 
 def _plan(context: click.Context) -> dict[str, Any]:
     """Return the profile of the system on the command line as its file has it; empty if unknown."""
-    import orjson
-
     state = _state(context)
     if state is None or state.profile is None:
         return {}

@@ -100,9 +100,8 @@ class _Commands(click.Group):
 
 def _tell_version(context: click.Context, _option: click.Parameter, wanted: bool) -> None:
     if wanted:
-        from cli.version import (
-            version_text,  # it loads the core, which `rollout --help` needs none of
-        )
+        # It loads the core, which `rollout --help` needs none of.
+        from cli.commands.setup import version_text
 
         click.echo(version_text())
         context.exit()
@@ -110,7 +109,7 @@ def _tell_version(context: click.Context, _option: click.Parameter, wanted: bool
 
 def _nearest_system(context: click.Context, name: str) -> str | None:
     try:
-        systems = context.obj.systems()
+        systems: list[str] = context.obj.systems()
     except Exception:  # noqa: BLE001 -- a courtesy; whatever keeps it from being paid, the error is told
         return None
     return next(iter(get_close_matches(name, systems, n=1)), None)

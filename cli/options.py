@@ -31,6 +31,17 @@ def pair(text: str, what: str, form: str = "KEY=VALUE") -> tuple[str, str]:
     return name, value
 
 
+def stack(*parameters: Callable[[Any], Any]) -> Callable[[F], F]:
+    """Return what gives a command all these parameters, in this order."""
+
+    def give(function: F) -> F:
+        for parameter in reversed(parameters):
+            function = parameter(function)
+        return function
+
+    return give
+
+
 class NumberRange(click.FloatRange):
     """A number within bounds. Python reads "nan" and "inf" as numbers, and click lets them through."""
 

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, Literal, TypeGuard
 
 import click
 import msgspec
@@ -109,24 +109,31 @@ def _lines(record: Row) -> Iterator[str]:
     """Yield a record key by key; what is nested stands indented below its key, and is no JSON."""
     width = max((len(key) for key in record), default=0)
     for key, value in record.items():
-        if isinstance(value, Mapping) and value:
+        if _is_row(value) and value:
             yield key
-            yield from (f"  {line}" for line in _lines(cast("Row", value)))
-        elif isinstance(value, list | tuple) and any(isinstance(one, Mapping) for one in value):
+            yield from (f"  {line}" for line in _lines(value))
+        elif _is_list(value) and any(isinstance(one, Mapping) for one in value):
             yield key
-            yield from (f"  {_in_one_line(one)}" for one in cast("Sequence[Any]", value))
+            yield from (f"  {_in_one_line(one)}" for one in value)
         else:
             yield f"{key:<{width}}  {_in_one_line(value)}".rstrip()
 
 
 def _in_one_line(value: Any) -> str:
-    if isinstance(value, list | tuple):
-        return ", ".join(map(_in_one_line, cast("Sequence[Any]", value)))
-    if not isinstance(value, Mapping):
+    if _is_list(value):
+        return ", ".join(map(_in_one_line, value))
+    if not _is_row(value):
         return printable(_cell(value))
-    items = cast("Row", value).items()
-    said = ((key, _in_one_line(one)) for key, one in items if one not in (None, "", [], {}))
+    said = ((key, _in_one_line(one)) for key, one in value.items() if one not in (None, "", [], {}))
     return "  ".join(f"{key} {text}" for key, text in said)
+
+
+def _is_row(value: object) -> TypeGuard[Row]:
+    return isinstance(value, Mapping)
+
+
+def _is_list(value: object) -> TypeGuard[Sequence[Any]]:
+    return isinstance(value, list | tuple)
 
 
 def _cell(value: Any) -> str:
@@ -136,7 +143,7 @@ def _cell(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, datetime):
         return f"{value.astimezone(UTC).isoformat(' ', 'seconds')[:-6]}Z"
-    if isinstance(value, list | tuple) and all(isinstance(item, str) for item in value):
+    if _is_list(value) and all(isinstance(item, str) for item in value):
         return ", ".join(value)
     if isinstance(value, Mapping | list | tuple):
         return orjson.dumps(value, default=_plain).decode()

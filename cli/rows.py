@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final, TextIO
+from typing import TYPE_CHECKING, Any, Final, TextIO, cast
 from uuid import UUID
 
 import orjson
@@ -152,9 +152,9 @@ def plain(value: Any) -> Any:
         case UUID() | timedelta():
             return str(value)
         case Mapping():
-            return {str(key): plain(item) for key, item in value.items()}
+            return {str(key): plain(item) for key, item in cast("Mapping[Any, Any]", value).items()}
         case list() | tuple():
-            return [plain(item) for item in value]
+            return [plain(item) for item in cast("list[Any]", value)]
         case _:
             return str(value)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import readline
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
@@ -13,6 +14,7 @@ import click
 from cli.output import say
 from cli.rows import answer
 from ledger.domain.errors import LedgerError
+from projections.audit.saved import all_saved
 from runtime.replica import bring_up, questioner
 from runtime.wiring import Runtime
 
@@ -63,8 +65,6 @@ def _answer(runtime: Runtime, text: str, form: str, timeout_seconds: float) -> N
         case ".help":
             say(HELP)
         case ".saved":
-            from projections.audit.saved import all_saved
-
             for saved in all_saved():
                 click.echo(f"{saved.id:24} {saved.title}")
         case ".sync":
@@ -105,16 +105,12 @@ def _questions(*, typed: bool) -> Iterator[str]:
 
 
 def _remember(history: Path) -> None:
-    import readline
-
     readline.set_history_length(HISTORY_LINES_MAX)
     with suppress(OSError):
         readline.read_history_file(history)
 
 
 def _keep(history: Path) -> None:
-    import readline
-
     with suppress(OSError):
         history.touch(mode=0o600)
         readline.write_history_file(history)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -70,13 +71,20 @@ def write_stop_report(
     write(runtime, made, words, folder, replaced=True)
 
 
+@contextmanager
+def one_moment(runtime: Runtime) -> Generator[Db]:
+    """Yield the read models as they are now: what is appended meanwhile is in no part of a report."""
+    db = runtime.readmodel
+    with db.transaction():
+        db.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        yield db
+
+
 def made_of(runtime: Runtime, asked: Asked, words: Words, now: datetime) -> tuple[Made, Sheet]:
     """Make a report of one moment of the log."""
     runtime.ledger.load(asked.system)
-    db, period = runtime.readmodel, asked.period
-    with db.transaction():
-        # What is appended meanwhile must not be in one part of the report and not in another.
-        db.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+    period = asked.period
+    with one_moment(runtime) as db:
         sheet = asked.make(db, runtime.progress("reading order activity"))
         source = provenance(
             db, asked.report, asked.system, generated_at=now,
@@ -95,7 +103,6 @@ def write(
     Raises:
         BadInput, FileNotWritten: nothing was written, and nothing recorded.
     """
-
     write_folder(folder, made.files, replace=replaced)
     sums = {
         name: hashlib.sha256(content).hexdigest() for name, content in sorted(made.files.items())
@@ -107,7 +114,6 @@ def _record(
     runtime: Runtime, made: Provenance, words: Words, sums: Mapping[str, str]
 ) -> int | None:
     """Append `ReportGenerated`; a login that may only read gets its report all the same."""
-
     generated = ReportGenerated(
         report=made.report,  # type: ignore[arg-type] -- one of the four
         language=words.language,

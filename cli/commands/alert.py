@@ -73,15 +73,15 @@ def list_(call: Call, system: str | None, everything: bool) -> None:
     rows = open_alerts(call.readmodel, call.now(), system)
     if everything:
         ended = alerts_model.list_alerts(call.readmodel, system, only_open=False)
-        rows = [{**row, "flags": []} for row in ended if row["status"] == "resolved"] + rows
+        rows = [
+            {**row, "flags": list[str]()} for row in ended if row["status"] == "resolved"
+        ] + rows
     for_people = call.output.format == "table"
-    opened = "open" if for_people else "open_seconds"
-    columns = ["system", "alert", "severity", "status", opened, "flags", "message", "since",
-               "fired_by", "position"]  # fmt: skip
+    columns = ["system", "alert", "severity", "status", "open" if for_people else "open_seconds", "flags",
+               "message", "since", "fired_by", "position"]  # fmt: skip
     if for_people:
         rows = [{**row, "flags": "; ".join(row["flags"]), "open": _open_for(row)} for row in rows]
-    rows = [{**dict.fromkeys(columns), **row} for row in rows]
-    call.output.rows(rows, columns)
+    call.output.rows([{**dict.fromkeys(columns), **row} for row in rows], columns)
 
 
 def _open_for(row: Mapping[str, Any]) -> str:

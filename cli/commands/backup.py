@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import Any, Final
 
 import click
 
@@ -17,18 +16,14 @@ from cli.output import counted, say
 from ledger.domain import events
 from ledger.service.backups import creating, opening, pruning, recording, verifying
 from ledger.service.backups.metadata import NAME, Metadata
-from ledger.service.backups.pruning import Judged
 from ledger.service.core.plan_in_force import plan_of
 from ledger.store.checkpoint import ledger_id
 from ledger.store.embedded import default_home
 from ledger.store.scratch import scratch_database
 from runtime import backups
+from runtime.restoring import restored
 from runtime.wiring import Runtime
 
-if TYPE_CHECKING:
-    pass
-
-F = TypeVar("F", bound=Callable[..., Any])
 KEEP_DAYS: Final = 7
 
 dir_option = click.option(
@@ -56,14 +51,14 @@ passphrase_option = click.option(
 )  # fmt: skip
 
 
-def _keys(function: F) -> F:
-    """Give a command the options that decrypt."""
-    identity = click.option(
+_keys = options.stack(
+    click.option(
         "--identity", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
         envvar="ROLLOUT_BACKUP_IDENTITY", show_envvar=True,
         help="A file with the age identity (private key) of a recipient.",
-    )  # fmt: skip
-    return identity(passphrase_option(function))
+    ),
+    passphrase_option,
+)  # fmt: skip
 
 
 @click.group()
@@ -104,18 +99,15 @@ def create(
         call.origin,
         order_lines=order_lines,
     )
+    row, made_of = _row(made.path, made.metadata), made.metadata
     if made.by_another:
-        record = _row(made.path, made.metadata) | {"outcome": "skipped"}
-        call.output.record(
-            record, f"skipped ({made.path} was made just now, up to the same position)"
-        )
+        why = f"{made.path} was made just now, up to the same position"
+        call.output.record(row | {"outcome": "skipped"}, f"skipped ({why})")
         return
-    record = _row(made.path, made.metadata) | {"outcome": "created", "event": at}
     call.output.record(
-        record,
-        f"{made.path}: {made.metadata.events:,} events up to #{made.metadata.last}, "
-        f"{counted(made.metadata.blobs, 'blob')}, {_size_text(made.metadata.size)}\n"
-        f"chain {made.metadata.chain}",
+        row | {"outcome": "created", "event": at},
+        f"{made.path}: {made_of.events:,} events up to #{made_of.last}, "
+        f"{counted(made_of.blobs, 'blob')}, {_size_text(made_of.size)}\nchain {made_of.chain}",
     )
 
 
@@ -175,32 +167,32 @@ def verify(
     Example:
       rollout backup verify --identity ~/.config/age/key.txt
     """
-    found = opening.named(backups.folder_of(call.runtime, folder), backup_name)
-    found = found.unlocked(backups.opener_of(identity, passphrase_file))
+    backup = opening.named(backups.folder_of(call.runtime, folder), backup_name)
+    backup = backup.unlocked(backups.opener_of(identity, passphrase_file))
     began = call.runtime.clock.monotonic()
     with (
         backups.scratch_dsn(call.runtime, embedded=scratch == "embedded") as server,
-        scratch_database(server, found.sha256) as database,
+        scratch_database(server, backup.sha256) as database,
     ):
         restored = verifying.verify(
-            found,
+            backup,
             database,
             lambda dsn: backups.read_models(call.runtime, dsn),
             call.runtime.progress,
         )
     took_ms = int((call.runtime.clock.monotonic() - began) * 1000)
-    record = _row(found.path, found.metadata) | {
+    record = _row(backup.path, backup.metadata) | {
         "outcome": "verified", "tables": restored.tables, "not_compared": restored.not_compared,
         "took_ms": took_ms, "event": None,
     }  # fmt: skip
     store = call.runtime.store if backups.has_ledger(call.runtime) else None
-    if store is not None and verifying.require_same_log(found, store):
+    if store is not None and verifying.require_same_log(backup, store):
         event = events.BackupVerified(
-            backup=found.name,
-            made_at=found.metadata.made_at,
-            position=found.last,
-            chain=found.metadata.chain,
-            metadata=found.sha256,
+            backup=backup.name,
+            made_at=backup.metadata.made_at,
+            position=backup.last,
+            chain=backup.metadata.chain,
+            metadata=backup.sha256,
             tables=restored.tables,
             tables_not_compared=len(restored.not_compared),
             took_ms=took_ms,
@@ -214,7 +206,7 @@ def verify(
         say(f"built in another way by this program, and not compared: {tables}")
     call.output.record(
         record,
-        f"verified: {found.name} restores to #{found.last} with the same chain, blobs and "
+        f"verified: {backup.name} restores to #{backup.last} with the same chain, blobs and "
         f"{counted(restored.tables, 'read model table')}, in {took_ms / 1000:.1f} s",
     )
 
@@ -240,17 +232,14 @@ def restore(
     Example:
       ROLLOUT_HOME=/srv/new-home rollout backup restore --dir /mnt/backups
     """
-    from runtime.restoring import restored
-
-    found = opening.named(backups.folder_of(call.runtime, folder), backup_name)
-    found = found.unlocked(backups.opener_of(identity, passphrase_file))
-    found.check(call.runtime.progress("looking at the files"))
-    done = restored(call.runtime, found, checkpoint_file)
-    record = _row(found.path, found.metadata) | {"outcome": done}
+    backup = opening.named(backups.folder_of(call.runtime, folder), backup_name)
+    backup = backup.unlocked(backups.opener_of(identity, passphrase_file))
+    backup.check(call.runtime.progress("looking at the files"))
+    done = restored(call.runtime, backup, checkpoint_file)
     call.output.record(
-        record,
-        f"{found.name}: {done}, {found.metadata.events:,} events up to #{found.last}\n"
-        f"chain {found.metadata.chain}",
+        _row(backup.path, backup.metadata) | {"outcome": done},
+        f"{backup.name}: {done}, {backup.metadata.events:,} events up to #{backup.last}\n"
+        f"chain {backup.metadata.chain}",
     )
 
 
@@ -290,17 +279,16 @@ def prune(call: Call, keep_days: float | None, folder: Path | None, dry_run: boo
         if each.protected:
             say(f"kept {each.entry.name}: {each.kept}")
     verb = "would be removed" if dry_run else "removed"
-    rows = [_judged_row(each, verb) for each in judged]
+    rows = [
+        {
+            "backup": each.entry.name,
+            "outcome": verb if each.kept is None else "kept",
+            "why": each.kept,
+            "protected": each.protected,
+        }
+        for each in judged
+    ]
     call.output.rows(rows, ["backup", "outcome", "why"])
-
-
-def _judged_row(each: Judged, verb: str) -> dict[str, Any]:
-    return {
-        "backup": each.entry.name,
-        "outcome": verb if each.kept is None else "kept",
-        "why": each.kept,
-        "protected": each.protected,
-    }
 
 
 def _retention(runtime: Runtime, systems: list[str]) -> timedelta:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
 
 import click
@@ -17,6 +16,7 @@ from cli.output import Output, counted, say
 from ledger.domain.configurations import decide as configurations
 from ledger.domain.configurations.decide import short
 from ledger.domain.configurations.events import Change
+from ledger.domain.configurations.state import Configuration
 from ledger.domain.decision import Decision
 from ledger.domain.errors import IntegrityFailure, UnknownName
 from ledger.domain.log.ids import check_tag_name
@@ -89,19 +89,16 @@ def put(
         "changed_keys": len(result.changes),
         "secrets": list(result.secrets),
     }
-    lines = [result.fingerprint]
-    call.output.record(record, "\n".join(lines))
+    call.output.record(record, result.fingerprint)
     if result.outcome == "skipped":
         say(f"skipped ({result.explanation})")
     if result.secrets:
-        say(
-            counted(
-                len(result.secrets),
-                "secret value was replaced by its digest",
-                "secret values were replaced by digests",
-            )
-            + f": {', '.join(result.secrets)}"
+        replaced = counted(
+            len(result.secrets),
+            "secret value was replaced by its digest",
+            "secret values were replaced by digests",
         )
+        say(f"{replaced}: {', '.join(result.secrets)}")
     if call.output.format == "table" and result.changes and before is not None:
         say(f"against the configuration in force: {_count(result.changes)}")
 
@@ -114,31 +111,27 @@ def list_(call: Call) -> None:
       rollout config list bot
     """
     state = call.state()
-    tags: dict[str, list[str]] = {}
-    for tag, fingerprint in state.tags.items():
-        tags.setdefault(fingerprint, []).append(tag)
-    table = call.output.format == "table"
     rows = [
         {
             "fingerprint": fingerprint,
             "short": short(fingerprint),
             "in_force": fingerprint == state.fingerprint,
-            "tags": ", ".join(sorted(tags.get(fingerprint, []))),
-            "status": "quarantined"
-            if known.quarantined
-            else "stable"
-            if known.stable
-            else "registered",
-            "registered_at": datetime.fromisoformat(known.registered_at)
-            if table and known.registered_at is not None
-            else known.registered_at,
-            "position": known.registered_position,
-            "files": ", ".join(file.name for file in known.files),
+            "tags": ", ".join(sorted(tag for tag, of in state.tags.items() if of == fingerprint)),
+            "status": _status(kept),
+            "registered_at": kept.registered_at,
+            "position": kept.registered_position,
+            "files": ", ".join(file.name for file in kept.files),
         }
-        for fingerprint, known in state.configs.items()
+        for fingerprint, kept in state.configs.items()
     ]
     shown = ["short", "in_force", "tags", "status", "registered_at", "position", "files"]
     call.output.rows(rows, shown)
+
+
+def _status(kept: Configuration) -> str:
+    if kept.quarantined:
+        return "quarantined"
+    return "stable" if kept.stable else "registered"
 
 
 @system_command("show", config)

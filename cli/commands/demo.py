@@ -15,6 +15,7 @@ import click
 
 from cli.output import colours_wanted
 from ledger.domain.errors import LedgerError
+from ledger.store.embedded import EmbeddedPostgres
 
 # (what the person at the desk is doing, the command, whether it is killed in the middle)
 Scene = tuple[str, list[str], str | None]
@@ -96,7 +97,7 @@ def demo(keep: bool, folder: Path | None) -> None:
         if keep:
             click.echo(f"\nLook around: export ROLLOUT_HOME={home}; rollout status gridbot")
         else:
-            _stop(home)
+            EmbeddedPostgres(home).stop()
             shutil.rmtree(stage, ignore_errors=True)
     click.echo("\nEvery scene went as it should. Yours next: rollout system add --help")
 
@@ -143,9 +144,3 @@ def _styled(text: str, **style: object) -> str:
 def _quoted(text: str) -> str:
     home = str(Path.home())
     return '"' + text.replace(home, "~") + '"' if " " in text else text
-
-
-def _stop(home: Path) -> None:
-    from ledger.store.embedded import EmbeddedPostgres
-
-    EmbeddedPostgres(home).stop()

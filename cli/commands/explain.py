@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Any
 
 from cli.call import Call, system_command
 from cli.overview import styled
 from projections.queries import explain as model
+from projections.queries.explain import Json
 from runtime.times import ago, shown
 
 
@@ -24,35 +25,26 @@ def explain(call: Call) -> None:
     call.output.record(told, _prose(told, now))
 
 
-def _prose(told: dict[str, Any], now: datetime) -> str:
-    paragraphs = [styled(told["state"], None, bold=True)]
+def _prose(told: Json, now: datetime) -> str:
+    paragraphs = [[styled(told["state"], None, bold=True)]]
     if told["mode_because"]:
-        paragraphs.append("\n".join(["How it came to that:", *_events(told["mode_because"], now)]))
-    paragraphs.append("\n".join([told["config"], *_events(told["config_because"], now)]))
+        paragraphs.append(["How it came to that:", *_events(told["mode_because"], now)])
+    paragraphs.append([told["config"], *_events(told["config_because"], now)])
     if told["open"]:
-        paragraphs.append(
-            "\n".join(["Not settled:", *(f"  - {sentence}" for sentence in told["open"])])
-        )
+        paragraphs.append(["Not settled:", *(f"  - {sentence}" for sentence in told["open"])])
     else:
-        paragraphs.append("Nothing is open: no alert, no incident, no drift, nothing unfinished.")
+        paragraphs.append(["Nothing is open: no alert, no incident, no drift, nothing unfinished."])
     if told["next"]:
-        paragraphs.append(
-            "\n".join(["What leads back to real:", *(f"  {step}" for step in told["next"])])
-        )
-    return "\n\n".join(paragraphs)
+        paragraphs.append(["What leads back to real:", *(f"  {step}" for step in told["next"])])
+    return "\n\n".join("\n".join(lines) for lines in paragraphs)
 
 
-def _events(events: list[dict[str, Any]], now: datetime) -> list[str]:
-    lines = []
+def _events(events: Sequence[Json], now: datetime) -> Iterator[str]:
     for event in events:
-        who = (
-            event["actor"]
-            if event["actor_kind"] == "human"
-            else f"{event['actor_kind']} {event['actor']}"
-        )
+        kind = "" if event["actor_kind"] == "human" else f"{event['actor_kind']} "
         why = f', saying "{event["reason"]}"' if event["reason"] else ", giving no reason"
         moment = event["occurred_at"]
-        lines.append(
-            f"  #{event['position']} {shown(moment)} ({ago(moment, now)}): {who} {event['sentence']}{why}."
+        yield (
+            f"  #{event['position']} {shown(moment)} ({ago(moment, now)}): "
+            f"{kind}{event['actor']} {event['sentence']}{why}."
         )
-    return lines

@@ -5,33 +5,29 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Generator
 from contextlib import closing, contextmanager
-from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Final, Protocol, TypeVar
+from typing import Any, BinaryIO, Final, Protocol, TypeVar
 
 import click
 import orjson
 
-from cli.call import Call, command, pass_call
-from cli.completion import complete_system
+from cli import options
+from cli.call import Call, command
 from cli.output import counted, say
 from ledger import files
 from ledger.domain.errors import UsageError
 from ledger.store import migrate
 from ledger.store.connect import AUDITOR
 from ledger.store.postgres import PostgresStore
-from projections.archive.seal import Provenance, export as seal
+from projections.archive.seal import Progress, Provenance, export as seal
 from projections.exports.annotations import regions
 from projections.exports.cdevents import write_cdevents
 from projections.exports.lines import write_csv, write_jsonl
 from projections.exports.source import Source, Wanted
-from runtime.times import parse_time
+from runtime.replica import bring_up, questioner
 from runtime.wiring import Runtime
-
-if TYPE_CHECKING:
-    from projections.archive.seal import Progress, Provenance
 
 F = TypeVar("F", bound=Callable[..., Any])
 TIMEOUT_SECONDS: Final = 300.0
@@ -97,47 +93,34 @@ def provenance(runtime: Runtime) -> Provenance:
     )
 
 
-def _selection(function: F) -> F:
-    """Give a command what says which events are meant, and where they go."""
-    for option in (
-        click.option(
-            "--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
-            help="Write it to this file, as a whole or not at all. Default: print it.",
-        ),
-        click.option("--until", metavar="TIME", help="Only what happened before this time."),
-        click.option(
-            "--since", metavar="TIME", help="Only what happened from this time on: 2025-11-20, 2h, yesterday."
-        ),
-        click.argument("system", required=False, shell_complete=complete_system),
-    ):  # fmt: skip
-        function = option(function)
-    return function
+_selection = options.stack(
+    options.any_system,
+    click.option("--since", metavar="TIME",
+                 help="Only what happened from this time on: 2025-11-20, 2h, yesterday."),
+    click.option("--until", metavar="TIME", help="Only what happened before this time."),
+    click.option(
+        "--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+        help="Write it to this file, as a whole or not at all. Default: print it.",
+    ),
+)  # fmt: skip
+_positions = options.stack(
+    click.option("--from", "first", type=click.IntRange(min=1), default=1, show_default=True, metavar="N",
+                 help="From position N on."),
+    click.option("--to", "last", type=click.IntRange(min=1), metavar="N",
+                 help="Up to position N. Default: all."),
+)  # fmt: skip
 
 
-def _positions(function: F) -> F:
-    for option in (
-        click.option(
-            "--to", "last", type=click.IntRange(min=1), metavar="N", help="Up to position N. Default: all."
-        ),
-        click.option(
-            "--from", "first", type=click.IntRange(min=1), default=1, show_default=True, metavar="N",
-            help="From position N on.",
-        ),
-    ):  # fmt: skip
-        function = option(function)
-    return function
-
-
-@export.command("jsonl")
+@command("jsonl", export, output=False)
 @_selection
 @_positions
-@pass_call
-def jsonl(call: Call, out: Path | None, **given: Any) -> None:
+def jsonl(
+    call: Call, out: Path | None, since: str | None, until: str | None, first: int, last: int | None
+) -> None:
     """Write every stored byte as JSON lines, with the bytes that events name.
 
     Without a filter a ledger can be restored from it, to the same hash. docs/archive.md has the form.
 
-    \b
     Example:
       rollout export jsonl --out ledger.jsonl
       rollout export jsonl bot --since 2h | jq 'select(.record == "event") | .body | fromjson'
@@ -147,69 +130,66 @@ def jsonl(call: Call, out: Path | None, **given: Any) -> None:
     write = partial(
         write_jsonl, by=made.by, at=made.clock.now(), program=made.program, schema=made.schema
     )
-    _stream(call.runtime, out, write, **given)
+    _stream(call, out, write, _wanted(call, since=since, until=until, first=first, last=last))
 
 
-@export.command("csv")
+@command("csv", export, output=False)
 @_selection
 @_positions
-@pass_call
-def csv(call: Call, out: Path | None, **given: Any) -> None:
+def csv(
+    call: Call, out: Path | None, since: str | None, until: str | None, first: int, last: int | None
+) -> None:
     """Write events as a table: who, when, what, why, and each one's body and hashes.
 
-    \b
     Example:
       rollout export csv bot --since 2025-11-20 --until 2025-11-21 --out bot.csv
     """
-    _stream(call.runtime, out, write_csv, **given)
+    _stream(call, out, write_csv, _wanted(call, since=since, until=until, first=first, last=last))
 
 
-@export.command("cdevents")
+@command("cdevents", export, output=False)
 @_selection
 @_positions
-@pass_call
-def cdevents(call: Call, out: Path | None, **given: Any) -> None:
+def cdevents(
+    call: Call, out: Path | None, since: str | None, until: str | None, first: int, last: int | None
+) -> None:
     """Write what was decided as CDEvents over CloudEvents, one a line.
 
     Deployments, rollbacks and incidents in the words of CDEvents, all else as its custom events. Measured
     values and order activity are left out.
 
-    \b
     Example:
       rollout export cdevents bot --since 1d
     """
-    _stream(call.runtime, out, write_cdevents, **given)
+    _stream(
+        call, out, write_cdevents, _wanted(call, since=since, until=until, first=first, last=last)
+    )
 
 
-@export.command("annotations")
+@command("annotations", export, output=False)
 @_selection
-@pass_call
-def grafana(
-    call: Call, system: str | None, since: str | None, until: str | None, out: Path | None
-) -> None:
+def grafana(call: Call, since: str | None, until: str | None, out: Path | None) -> None:
     """Write modes, alerts and rollbacks as Grafana annotations.
 
     A JSON array, whose elements Grafana's POST /api/annotations takes one by one.
 
-    \b
     Example:
       rollout export annotations bot --since 7d --out bot.annotations.json
     """
-    from runtime.replica import bring_up, questioner
-
-    wanted = _wanted(call.runtime, system, since, until)
+    wanted = _wanted(call, since=since, until=until)
     bring_up(call.runtime)
     with questioner(call.runtime, TIMEOUT_SECONDS) as (asked, _):
-        found = list(
+        annotations = list(
             regions(
-                asked, system=wanted.system, since=wanted.since, until=wanted.until,
-                now=call.now(),
+                asked, system=wanted.system, since=wanted.since, until=wanted.until, now=call.now()
             )
-        )  # fmt: skip
+        )
     with _opened(out) as file:
-        file.write(orjson.dumps(found, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+        file.write(
+            orjson.dumps(annotations, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+        )
     if out is not None:
-        say(f"{out}: {counted(len(found), 'annotation')}")
+        say(f"{out}: {counted(len(annotations), 'annotation')}")
 
 
 class Writer(Protocol):
@@ -220,40 +200,26 @@ class Writer(Protocol):
     ) -> int: ...
 
 
-def _stream(
-    runtime: Runtime,
-    out: Path | None,
-    write: Writer,
-    *,
-    system: str | None,
-    since: str | None,
-    until: str | None,
-    first: int,
-    last: int | None,
-) -> None:
-    wanted = replace(_wanted(runtime, system, since, until), first=first, last=last)
-    with closing(PostgresStore(runtime.store_dsn, role=AUDITOR)) as store:
+def _stream(call: Call, out: Path | None, write: Writer, wanted: Wanted) -> None:
+    with closing(PostgresStore(call.runtime.store_dsn, role=AUDITOR)) as store:
         source = Source(store)
         bounded = source.bounded(wanted)
         with _opened(out) as file:
-            count = write(source, bounded, file, progress=runtime.progress("exporting"))
+            count = write(source, bounded, file, progress=call.runtime.progress("exporting"))
     if out is not None:
         say(f"{out}: {counted(count, 'event')}, as of position {bounded.last}")
 
 
-def _wanted(runtime: Runtime, system: str | None, since: str | None, until: str | None) -> Wanted:
-    now = runtime.clock.now()
-    runtime.store.require_whole()
-    if system is not None:
-        _ = runtime.ledger.load(system)  # a name that is none is told, with the nearest one
-    wanted = Wanted(
-        system=system,
-        since=parse_time(since, now) if since else None,
-        until=parse_time(until, now) if until else None,
-    )
-    if wanted.since is not None and wanted.until is not None and wanted.since >= wanted.until:
+def _wanted(
+    call: Call, *, since: str | None, until: str | None, first: int = 1, last: int | None = None
+) -> Wanted:
+    call.runtime.store.require_whole()
+    if call.system:
+        call.state()  # a name that is none is told, with the nearest one
+    begin, end = call.moment(since), call.moment(until)
+    if begin is not None and end is not None and begin >= end:
         raise UsageError("--since is not before --until, so nothing can lie between them.")
-    return wanted
+    return Wanted(system=call.system or None, since=begin, until=end, first=first, last=last)
 
 
 @contextmanager

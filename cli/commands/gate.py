@@ -54,7 +54,7 @@ def eval_(call: Call) -> None:
     else:
         call.output.record({"system": call.system, "position": position, **data})
     call.runtime.catch_up()
-    click.get_current_context().exit(EXIT_CODES[evaluated.verdict])
+    call.exit(EXIT_CODES[evaluated.verdict])
 
 
 @system_command("show", gate)

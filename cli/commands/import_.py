@@ -1,28 +1,33 @@
-"""rollout import config-changes, git, jsonl, risk-events; ledger is in import_ledger.py."""
+"""rollout import config-changes, git, jsonl, risk-events, ledger."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 import orjson
 
 from cli import options
-from cli.call import Call, pass_call
-from cli.commands.import_ledger import ledger
+from cli.call import Call, command, system_command
 from cli.output import Output, say
-from ledger.domain.errors import BadInput
+from ledger.domain.errors import BadInput, IntegrityFailure, SchemaNewer
 from ledger.domain.log.envelope import NewEvent
+from ledger.service.backups import exports
+from ledger.service.backups.restoring import Source
 from ledger.service.imports import importing
 from ledger.service.imports.base import Imported, Progress
 from ledger.service.imports.importing import Manner
 from ledger.service.imports.times import zone_named
-
-F = TypeVar("F", bound=Callable[..., Any])
+from ledger.store import migrate
+from projections.archive import layout
+from projections.archive.reading import ArchivedLog
+from projections.archive.verify import verify
+from runtime.restoring import restored
+from runtime.wiring import Runtime
 
 _PROGRESS_EVERY_SECONDS = 5.0
 _LISTED_MAX = 20
@@ -33,18 +38,11 @@ timezone_option = click.option(
     envvar="ROLLOUT_TIMEZONE", show_envvar=True,
     help="Of times that name no zone: Asia/Shanghai, +08:00, UTC.",
 )  # fmt: skip
-skip_bad_option = click.option(
-    "--skip-bad",
-    is_flag=True,
-    help="Leave bad records out and list them, instead of importing nothing.",
-)
-
-
-def _manner(function: F) -> F:
-    """Give a command the options that all importers have."""
-    for option in (options.output, options.dry_run, skip_bad_option):
-        function = option(function)
-    return function
+_manner = options.stack(
+    click.option("--skip-bad", is_flag=True,
+                 help="Leave bad records out and list them, instead of importing nothing."),
+    options.dry_run,
+)  # fmt: skip
 
 
 @click.group()
@@ -58,11 +56,7 @@ def import_() -> None:
     """
 
 
-import_.add_command(ledger)
-
-
-@import_.command("config-changes")
-@options.system
+@system_command("config-changes", import_)
 @click.argument("file", type=file_type)
 @click.option(
     "--repeat-window", type=options.NumberRange(0, 10**9), default=60.0, show_default=True, metavar="SECONDS",
@@ -74,7 +68,6 @@ import_.add_command(ledger)
 )  # fmt: skip
 @timezone_option
 @_manner
-@pass_call
 def config_changes(
     call: Call,
     file: Path,
@@ -90,7 +83,6 @@ def config_changes(
     profile_name, risk_warnings, reason. A configuration that appears without a record of who changed it is
     told as found.
 
-    \b
     Example:
       rollout import config-changes polyarb-x data/audit/config_changes.jsonl --timezone Asia/Shanghai
     """
@@ -109,15 +101,13 @@ def config_changes(
     _tell(call.output, [done], dry_run=dry_run)
 
 
-@import_.command("git")
-@options.system
+@system_command("git", import_)
 @click.argument("repository", type=file_type)
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @click.option(
     "--ref", default="HEAD", show_default=True, help="Branch, tag or commit whose history to read."
 )
 @_manner
-@pass_call
 def git(
     call: Call, repository: Path, paths: tuple[str, ...], ref: str, skip_bad: bool, dry_run: bool
 ) -> None:
@@ -126,7 +116,6 @@ def git(
     PATHs count from the repository's root. Several are one configuration, a later one laid over the ones
     before it. Author, time and message of each commit become actor, time and reason.
 
-    \b
     Example:
       rollout import git polyarb-x . config/config.yaml config/profiles/live.yaml
     """
@@ -143,12 +132,10 @@ def git(
     _tell(call.output, [done], dry_run=dry_run)
 
 
-@import_.command("jsonl")
-@options.system
+@system_command("jsonl", import_)
 @click.argument("files", nargs=-1, required=True, type=file_type, metavar="FILE...")
 @timezone_option
 @_manner
-@pass_call
 def jsonl(
     call: Call, files: tuple[Path, ...], timezone: str, skip_bad: bool, dry_run: bool
 ) -> None:
@@ -157,29 +144,68 @@ def jsonl(
     JSON lines, gzipped or not, each with its kind (type, event, event_type or kind) and its time (timestamp,
     ts, time or datetime: ISO 8601, or a number since 1970).
 
-    \b
     Example:
       rollout import jsonl polyarb-x data/audit/2026-02-*.jsonl
     """
     _activity(call, files, "jsonl", timezone, skip_bad, dry_run)
 
 
-@import_.command("risk-events")
-@options.system
+@system_command("risk-events", import_)
 @click.argument("file", type=file_type)
 @timezone_option
 @_manner
-@pass_call
 def risk_events(call: Call, file: Path, timezone: str, skip_bad: bool, dry_run: bool) -> None:
     """Import a bot's risk_events.csv.
 
     CSV in UTF-8 with a header, one column of which is called timestamp, time, ts, datetime or date.
 
-    \b
     Example:
       rollout import risk-events polyarb-x data/risk_events.csv
     """
     _activity(call, (file,), "risk-events", timezone, skip_bad, dry_run)
+
+
+@command("ledger", import_)
+@click.argument("source", type=click.Path(path_type=Path))
+@options.checkpoint("export")
+def ledger(call: Call, source: Path, checkpoint_file: Path | None) -> None:
+    """Read a whole ledger back: an archive (a folder), or a file of JSON lines that `export` wrote.
+
+    Goes into an empty ledger, which must not have been used, and continues the same chain: the same
+    positions, times, bytes and hashes. Repeat it where it was interrupted. Nothing is recorded by it.
+
+    Example:
+      ROLLOUT_HOME=/srv/new-home rollout import ledger /mnt/archive
+    """
+    log = _archive(call.runtime, source) if source.is_dir() else _file(source)
+    outcome = restored(call.runtime, log, checkpoint_file)
+    record = {
+        "source": str(source), "outcome": outcome, "last": log.last, "events": log.last,
+        "chain": log.chain.hex(),
+    }  # fmt: skip
+    call.output.record(record, f"{source}: {outcome}, {log.last:,} events\nchain {log.chain.hex()}")
+
+
+def _file(path: Path) -> Source:
+    return exports.read(path)
+
+
+def _archive(runtime: Runtime, path: Path) -> Source:
+    report = verify(path, progress=runtime.progress("verifying the archive"))
+    if report.problem is not None:
+        where = f"position {report.problem.position}: " if report.problem.position else ""
+        raise IntegrityFailure(
+            f"{path}: {where}{report.problem.sentence}", hint="Nothing was imported."
+        )
+    archive = layout.read(path)
+    for each in archive.ranges:
+        if each.manifest.schema_ > migrate.HEAD:
+            raise SchemaNewer(
+                f"{each.path} was written by a newer rollout-ledger, {each.manifest.program} "
+                f"(migration {each.manifest.schema_}).",
+                hint="Upgrade rollout-ledger; nothing was changed.",
+            )
+    return ArchivedLog(archive)
 
 
 def _activity(
@@ -199,7 +225,7 @@ def _activity(
     _tell(call.output, done, dry_run=dry_run)
 
 
-def _manner_of(timezone: str, skip_bad: bool, dry_run: bool, progress: Progress | None) -> Any:
+def _manner_of(timezone: str, skip_bad: bool, dry_run: bool, progress: Progress | None) -> Manner:
     return Manner(zone=zone_named(timezone), skip_bad=skip_bad, dry_run=dry_run, progress=progress)
 
 
@@ -237,12 +263,13 @@ def _tell(output: Output, done: Sequence[Imported], *, dry_run: bool) -> None:
 
 
 def _record(imported: Imported, *, dry_run: bool) -> dict[str, Any]:
+    outcome = "dry_run" if dry_run else "imported"
     record: dict[str, Any] = {
         "system": imported.source.system,
         "kind": imported.source.kind,
         "source": imported.source.name,
         "sha256": imported.source.digest,
-        "outcome": _outcome(imported, dry_run=dry_run),
+        "outcome": "skipped" if imported.nothing_new else outcome,
         "records": imported.records,
         "imported": imported.imported,
         "already_known": imported.already_known,
@@ -255,17 +282,11 @@ def _record(imported: Imported, *, dry_run: bool) -> dict[str, Any]:
     return record
 
 
-def _outcome(imported: Imported, *, dry_run: bool) -> str:
-    if imported.nothing_new:
-        return "skipped"
-    return "dry_run" if dry_run else "imported"
-
-
 def _sentence(imported: Imported, *, dry_run: bool) -> str:
-    known = f", {imported.already_known:,} already imported" if imported.already_known else ""
+    again = f", {imported.already_known:,} already imported" if imported.already_known else ""
     without = f", {len(imported.repeated):,} without effect" if imported.repeated else ""
     bad = f", {len(imported.skipped):,} bad" if imported.skipped else ""
-    counts = f"{imported.records:,} records{known}{without}{bad}"
+    counts = f"{imported.records:,} records{again}{without}{bad}"
     if imported.nothing_new:
         why = "already imported" if imported.already_known else "nothing to import"
         return f"skipped ({why}): {imported.source.name}: {counts}"

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from importlib import resources
 from pathlib import Path
 
 import click
 
 from cli import options
-from cli.call import Call, command, decision_command, pass_call, says_something, system_command
+from cli.call import Call, command, decision_command, says_something, system_command
 from cli.completion import complete_incident
 from cli.output import say
+from ledger import files
 from ledger.domain.alerts import decide as alerts
 from ledger.domain.alerts.state import IncidentStatus
 from ledger.domain.errors import BadInput
@@ -128,31 +130,24 @@ def _move(call: Call, name: str, status: IncidentStatus) -> None:
     call.finish(decision, f"{name} is {status}")
 
 
-@incident.command("export")
+@command("export", incident, output=False)
 @options.any_system
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Default: print it.")
 @click.option("--schema", is_flag=True, help="Print the JSON Schema of incidents.json instead.")
-@pass_call
 def export(call: Call, system: str | None, out: Path | None, schema: bool) -> None:
     """Write incidents.json, of SYSTEM or of all: when, who, why, metrics before and after, action.
 
-    \b
     Example:
       rollout incident export --out incidents.json
     """
     if system is not None:
         call.ledger.load(system)
-    content = _schema() if schema else model.export(call.readmodel, system=system)
+    if schema:
+        content = (resources.files("projections") / "incidents.schema.json").read_bytes()
+    else:
+        content = model.export(call.readmodel, system=system)
     if out is None:
         click.echo(content, nl=False)
         return
-    from ledger import files
-
     files.write_atomically(out, content)
     say(f"{out} was written")
-
-
-def _schema() -> bytes:
-    from importlib.resources import files
-
-    return (files("projections") / "incidents.schema.json").read_bytes()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from difflib import get_close_matches
+from fnmatch import fnmatch
 from typing import Any, Final
 from uuid import UUID
 
@@ -16,6 +18,7 @@ from cli.output import Output, printable, say
 from cli.overview import event_line, recorded_apart
 from ledger.domain.configurations.decide import resolve
 from ledger.domain.errors import BadInput, IntegrityFailure, UnknownName
+from ledger.domain.events import catalogue
 from ledger.domain.log import canonical
 from ledger.domain.log.envelope import Recorded
 from ledger.domain.values.moments import iso
@@ -24,7 +27,7 @@ from projections.engine.checkpoint import reached_in
 from projections.models.config_changes import changes_at
 from projections.models.timeline import Filter, select
 from projections.words.sentences import changes_text, sentence
-from runtime.times import parse_time, shown
+from runtime.times import shown
 from runtime.wiring import Runtime
 
 LIMIT: Final = 100
@@ -86,20 +89,20 @@ def log(
     _require_a_type(filters["type_"])
     if follow:
         collecting.stay()
-    now = call.now()
+    state = call.ledger.load(system) if system is not None else None
+    named = filters["fingerprint"]
     wanted = Filter(
         system=system,
         actor=filters["actor"],
         type=filters["type_"],
-        fingerprint=_fingerprint(call.runtime, system, filters["fingerprint"]),
+        # A tag or the first digits; without a system, the first digits.
+        fingerprint=resolve(state, named) if state is not None and named is not None else named,
         key=filters["key"],
         text=filters["text"],
-        since=parse_time(since, now) if since else None,
-        until=parse_time(until, now) if until else None,
+        since=call.moment(since),
+        until=call.moment(until),
         clock="recorded_at" if by == "recorded" else "occurred_at",
     )
-    if system is not None:
-        _ = call.ledger.load(system)
     db = call.readmodel
     events = _with_changes(db, wanted, select(db, wanted, limit=limit + 1 if limit else None))
     more = bool(limit) and len(events) > limit
@@ -118,29 +121,15 @@ def _require_a_type(given: str | None) -> None:
     """
     if given is None:
         return
-    from fnmatch import fnmatch
-
-    from ledger.domain.events import catalogue
-
-    known = sorted(catalogue())
-    if any(fnmatch(name.lower(), given.lower()) for name in known):
+    types = sorted(catalogue())
+    if any(fnmatch(name.lower(), given.lower()) for name in types):
         return
-    import difflib
-
-    near = difflib.get_close_matches(given.strip("*"), known, n=1)
+    near = get_close_matches(given.strip("*"), types, n=1)
     hint = f"Did you mean {near[0]}? " if near else ""
     raise BadInput(
         f"--type {given}: there is no such type of event.",
         hint=f"{hint}Alert* stands for several; docs/reference/events.md lists them.",
     )
-
-
-def _fingerprint(runtime: Runtime, system: str | None, given: str | None) -> str | None:
-    """Return the fingerprint that ``given`` means: a tag or the first digits; without a system, digits."""
-    if given is None or system is None:
-        return given
-
-    return resolve(runtime.ledger.load(system), given)
 
 
 def _with_changes(db: Any, wanted: Any, events: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -191,8 +180,8 @@ def _print(
 
 def _needless(rows: list[dict[str, Any]], system: str | None) -> set[str]:
     """Return the columns that would tell nothing, so that the sentences have their room."""
-    needless = set() if system is None else {"system"}
-    return needless if any(row["recorded"] for row in rows) else needless | {"recorded"}
+    needless = {"recorded"} if not any(row["recorded"] for row in rows) else set[str]()
+    return needless if system is None else {"system", *needless}
 
 
 def _row(event: dict[str, Any]) -> dict[str, Any]:
@@ -218,18 +207,17 @@ def show(call: Call, event: str) -> None:
       rollout show 42
       rollout show 019a9f3e-6a00-7000-8000-000000000042 -o json
     """
-    key = _event_key(event)
-    found = call.runtime.store.get(key)
-    if found is None:
+    recorded = call.runtime.store.get(_event_key(event))
+    if recorded is None:
         raise UnknownName(
             f"There is no event {event}.",
             hint=f"The log ends at #{call.runtime.store.head().position}.",
         )
-    problem = _hash_problem(call.runtime, found)
-    record = _record(found, problem)
+    problem = _hash_problem(call.runtime, recorded)
+    record = _record(recorded, problem)
     call.output.record(record, _event_text(record))
     if problem is not None:
-        raise IntegrityFailure(f"#{found.position}: {problem}.", hint="Run: rollout verify")
+        raise IntegrityFailure(f"#{recorded.position}: {problem}.", hint="Run: rollout verify")
 
 
 def _event_key(text: str) -> int | UUID:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import click
+from pydantic import ValidationError
 
 from cli import options
 from cli.call import Call, command, system_command
@@ -71,8 +72,6 @@ def put(
 
 
 def _sample(text: str, labels: Mapping[str, str], now: datetime) -> Measured:
-    from pydantic import ValidationError
-
     name, value = options.pair(text, "The sample", "NAME=VALUE")
     try:
         return checked(Measured(name, labels, value, now))
@@ -85,12 +84,12 @@ def _lines(
     file: TextIO, labels: Mapping[str, str], now: datetime, *, skip_bad: bool
 ) -> list[Measured]:
     """Return what JSON lines say: all of them, or with a bad one none, unless ``skip_bad``."""
-    found: list[Measured] = []
+    samples: list[Measured] = []
     for number, line in enumerate(file, start=1):
         if not line.strip():
             continue
         try:
-            found.append(checked(measured_of(json.loads(line), now, labels)))
+            samples.append(checked(measured_of(json.loads(line), now, labels)))
         except (ValueError, KeyError, TypeError) as error:
             told = f"{file.name}, line {number} is no sample: {error}"
             if not skip_bad:
@@ -99,7 +98,7 @@ def _lines(
                     hint='{"metric": "ece", "value": 0.08}; or --skip-bad leaves such lines out',
                 ) from None
             say(f"left out: {told}", colour="yellow")
-    return found
+    return samples
 
 
 @command("sample", metrics)
@@ -122,32 +121,36 @@ def sample(
     if (system is None) == (file is None):
         raise BadInput("Name a system, or a profile with --plan.")
     plan = load(file) if file else plan_in_force.plan_of(call.ledger, call.ledger.load(str(system)))
-    known = [spec.name for spec in plan.profile.metrics]
-    for name in set(names) - set(known):
+    sources = [spec.name for spec in plan.profile.metrics]
+    for name in set(names) - set(sources):
         raise UnknownName(
             f"The plan has no metric source {name!r}.",
-            hint="It has: " + (", ".join(known) or "none"),
+            hint=f"It has: {', '.join(sources) or 'none'}",
         )
     rows: list[dict[str, Any]] = []
     problems: list[str] = []
     for spec in plan.profile.metrics:
         if names and spec.name not in names:
             continue
-        told = Source(spec, base.absolute(), call.runtime.clock, os.environ, trial=True).read()
-        if told.problem is not None or not told.samples:
-            problems.append(told.problem or f"{spec.name}: it says nothing now")
+        reading = Source(spec, base.absolute(), call.runtime.clock, os.environ, trial=True).read()
+        if reading.problem is not None or not reading.samples:
+            problems.append(reading.problem or f"{spec.name}: it says nothing now")
         rows += [
             {"source": spec.name, "metric": one.metric, "labels": dict(one.labels),
              "value": one.value, "at": one.at}
-            for one in told.samples
+            for one in reading.samples
         ]  # fmt: skip
+    _print(call, rows, ["source", "metric", "labels", "value", "at"])
+    for problem in problems:
+        say(f"warning: {problem}")
+    call.exit(1 if problems else 0)
+
+
+def _print(call: Call, rows: list[dict[str, Any]], columns: list[str]) -> None:
     if call.output.format == "table":
         for row in rows:
             row["labels"] = ", ".join(f"{k}={v}" for k, v in sorted(row["labels"].items()))
-    call.output.rows(rows, ["source", "metric", "labels", "value", "at"])
-    for problem in problems:
-        say(f"warning: {problem}")
-    click.get_current_context().exit(1 if problems else 0)
+    call.output.rows(rows, columns)
 
 
 @system_command("list", metrics)
@@ -158,17 +161,14 @@ def list_(call: Call, since: str) -> None:
     Example:
       rollout metrics list bot --since "2 hours ago"
     """
-    now = call.now()
     call.state()
+    since_then, now = parse_time(since, call.now()), call.now()
     series: dict[tuple[str, tuple[tuple[str, str], ...]], dict[str, Any]] = {}
-    for one in read_samples(call.runtime.store, call.system, parse_time(since, now), now):
+    for one in read_samples(call.runtime.store, call.system, since_then, now):
         key = (one.metric, tuple(sorted(one.labels.items())))
         row = series.setdefault(
             key, {"metric": one.metric, "labels": dict(one.labels), "samples": 0}
         )
         row |= {"samples": row["samples"] + 1, "newest": one.value, "at": one.at}
     rows = [series[key] for key in sorted(series)]
-    if call.output.format == "table":
-        for row in rows:
-            row["labels"] = ", ".join(f"{k}={v}" for k, v in sorted(row["labels"].items()))
-    call.output.rows(rows, ["metric", "labels", "samples", "newest", "at"])
+    _print(call, rows, ["metric", "labels", "samples", "newest", "at"])

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from cli import options
-from cli.call import Call, decision_command, pass_call
+from cli.call import Call, command, decision_command
 from cli.output import Output, colours_wanted, say
 from ledger.domain.errors import Conflict, LedgerError, TimedOut, ToldNothing, Unreachable
+from ledger.domain.modes import decide as modes
 from ledger.domain.values.modes import Mode, PauseKind, full_kind
+from ledger.service import offline
+from ledger.service.modes import switch as switching
 from ledger.service.modes.switch import SwitchResult
 
 if TYPE_CHECKING:
@@ -56,7 +60,7 @@ def switch(call: Call, target: str, kind: str | None, yes: bool, dry_run: bool) 
         _switch(call, mode, yes=yes)
 
 
-@click.command()
+@command("pause", output=False)
 @options.system
 @kind_option
 @options.reason
@@ -69,7 +73,6 @@ def switch(call: Call, target: str, kind: str | None, yes: bool, dry_run: bool) 
     "--http-admin", metavar="URL", help="Act through this interface, whatever is registered."
 )
 @options.output_or_table
-@pass_call
 def pause(call: Call, kind: str | None, control_file: str | None, http_admin: str | None) -> None:
     """Pause SYSTEM now. Never asks, never waits for a lock, works while Postgres is down.
 
@@ -77,15 +80,12 @@ def pause(call: Call, kind: str | None, control_file: str | None, http_admin: st
     code is 6. Without the ledger it acts, keeps a durable record here, says so, and the next command (or
     rollout recover) appends the record.
 
-    \b
     Example:
       rollout pause bot --reason "rejects are piling up"
       rollout pause bot --kind reduce-only
     """
     by_hand = None
     if control_file or http_admin:
-        from pathlib import Path
-
         from ledger.domain.systems.events import Actuators
 
         path = str(Path(control_file).absolute()) if control_file else None
@@ -100,8 +100,6 @@ def resume(call: Call, yes: bool) -> None:
     Example:
       rollout resume bot --reason "exchange is back, rehearsing first"
     """
-    from ledger.service.modes import switch as switching
-
     state, _, observed = switching.survey(call.ledger, call.system, Mode.MOCK, None)
     by_hand = (
         observed is not None and observed.safe is not None and observed.safe.mode is Mode.PAUSED
@@ -113,9 +111,6 @@ def resume(call: Call, yes: bool) -> None:
 
 
 def _switch(call: Call, mode: Mode, *, yes: bool) -> None:
-    from ledger.domain.modes import decide as modes
-    from ledger.service.modes import switch as switching
-
     ledger = call.ledger
     state, _, observed = switching.survey(ledger, call.system, mode, None)
     said_yes = call.actor if yes and call.has_reason else None
@@ -129,8 +124,6 @@ def _switch(call: Call, mode: Mode, *, yes: bool) -> None:
 
 
 def _pause(call: Call, kind: PauseKind, by_hand: Actuators | None) -> SwitchResult:
-    from ledger.service import offline
-
     away: LedgerError | None = None
     try:
         ledger = call.runtime.ledger_for_pause
@@ -141,9 +134,6 @@ def _pause(call: Call, kind: PauseKind, by_hand: Actuators | None) -> SwitchResu
 
 def _show_plan(call: Call, mode: Mode, kind: PauseKind | None) -> None:
     """Decide as the switch would, and show the events that it would append."""
-    from ledger.domain.modes import decide as modes
-    from ledger.service.modes import switch as switching
-
     state, world, observed = switching.survey(call.ledger, call.system, mode, kind)
     decision = modes.request(
         state,

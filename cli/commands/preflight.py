@@ -70,7 +70,7 @@ def run(call: Call, params: tuple[str, ...], skips: tuple[str, ...], base: Path)
             f"rollout gate waive {call.system} check:{worst.name} --until 2h --reason …"
         )
     call.runtime.catch_up()
-    click.get_current_context().exit(EXIT_CODES[done.verdict.value])
+    call.exit(EXIT_CODES[done.verdict.value])
 
 
 def report(name: str, finding: Finding | None) -> None:

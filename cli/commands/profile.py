@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -13,7 +12,7 @@ from cli import options
 from cli.call import Call, decision_command, system_command
 from cli.output import Output, say
 from ledger.profiles.model import json_schema
-from ledger.profiles.plan import load
+from ledger.profiles.plan import Plan, load
 from ledger.service.core import plan_in_force
 from ledger.service.plans import adoption
 
@@ -50,24 +49,21 @@ def adopt(call: Call, file: Path, register: bool) -> None:
     if decision.skipped is not None:
         call.skip(decision.skipped)
         return
+    name, phases = plan.profile.profile, [phase.name for phase in plan.profile.phases]
+    checks, rules = len(plan.profile.checks), _rule_count(plan)
     record = {
-        "system": call.system,
-        "profile": plan.profile.profile,
-        "fingerprint": plan.fingerprint,
-        "phases": [phase.name for phase in plan.profile.phases],
-        "checks": len(plan.profile.checks),
-        "rules": sum(len(file.rules) for file in plan.rule_files),
-    }
+        "system": call.system, "profile": name, "fingerprint": plan.fingerprint, "phases": phases,
+        "checks": checks, "rules": rules,
+    }  # fmt: skip
+    steps = " → ".join(phases) or "no phases"
     call.output.record(
-        record, f"{call.system} is rolled out by {plan.profile.profile}: {_told(record)}"
+        record, f"{call.system} is rolled out by {name}: {steps}; {checks} checks, {rules} rules"
     )
     call.runtime.catch_up()
 
 
-def _told(record: Mapping[str, object]) -> str:
-    phases = record["phases"]
-    names = " → ".join(phases) if isinstance(phases, list) and phases else "no phases"
-    return f"{names}; {record['checks']} checks, {record['rules']} rules"
+def _rule_count(plan: Plan) -> int:
+    return sum(len(file.rules) for file in plan.rule_files)
 
 
 @system_command("show", profile)
@@ -94,20 +90,18 @@ def check(files: tuple[Path, ...], output: Output) -> None:
     Example:
       rollout profile check profiles/*.yaml
     """
-    rows = []
-    for file in files:
-        plan = load(file)
-        rows.append(
-            {
-                "file": str(file),
-                "profile": plan.profile.profile,
-                "environment": plan.profile.environment,
-                "phases": len(plan.profile.phases),
-                "checks": len(plan.profile.checks),
-                "rules": sum(len(one.rules) for one in plan.rule_files),
-                "fingerprint": plan.fingerprint,
-            }
-        )
+    rows = [
+        {
+            "file": str(file),
+            "profile": plan.profile.profile,
+            "environment": plan.profile.environment,
+            "phases": len(plan.profile.phases),
+            "checks": len(plan.profile.checks),
+            "rules": _rule_count(plan),
+            "fingerprint": plan.fingerprint,
+        }
+        for file, plan in ((file, load(file)) for file in files)
+    ]
     output.rows(rows)
 
 

@@ -72,7 +72,7 @@ def recover(call: Call, system: str | None, base: Path) -> None:
         call.output.rows(rows)
     call.runtime.catch_up()
     if any(row.get("drift") or row["problems"] for row in rows):
-        click.get_current_context().exit(3)
+        call.exit(3)
 
 
 def _told_people(ledger: Ledger, state: SystemState, origin: Origin, base: Path) -> list[str]:
@@ -101,10 +101,10 @@ def _tell(row: Mapping[str, Any]) -> None:
             click.echo(f"  {kind}: {sentence}")
     if row["spooled"]:
         click.echo(f"  appended: {row['spooled']} events from the time without the ledger")
-    for subject, found in row.get("drift", {}).items():
-        keys = ", ".join(change["key"] for change in found["changes"])
-        click.echo(f"  drift in {subject}: the ledger says {_short(found['expected'])}, "
-                   f"the world says {_short(found['found'])}{' (' + keys + ')' if keys else ''}")  # fmt: skip
+    for subject, event in row.get("drift", {}).items():
+        keys = ", ".join(change["key"] for change in event["changes"])
+        click.echo(f"  drift in {subject}: the ledger says {_short(event['expected'])}, "
+                   f"the world says {_short(event['found'])}{' (' + keys + ')' if keys else ''}")  # fmt: skip
 
 
 def _short(text: str) -> str:
@@ -119,11 +119,11 @@ def drift(call: Call) -> None:
       rollout drift bot
     """
     state = call.state()
-    found, untold = recovery.find_drift(call.ledger, state)
+    differing, untold = recovery.find_drift(call.ledger, state)
     if untold:
         raise Refused(f"The configuration of {call.system} can't be compared: {untold[0]}")
-    rows = []
-    for subject, event in found.items():
+    rows: list[dict[str, Any]] = []
+    for subject, event in differing.items():
         if not event.changes:
             rows.append(
                 {"subject": subject, "key": "", "ledger": event.expected, "world": event.found}
@@ -138,12 +138,13 @@ def drift(call: Call) -> None:
             call.output.rows([])
         return
     call.output.rows(rows, ["subject", "key", "ledger", "world"])
-    if "mode" in found:
+    if "mode" in differing:
         say(f"put it back: rollout switch {call.system} --to {state.mode} --reason …")
-    if "code" in found:
-        say(f"put it back: rollout rollback {call.system} --code {short(state.code)} --reason …; "
-            f"or keep it: rollout config put {call.system} FILE… --in-force --reason …")  # fmt: skip
-    if "config" in found:
-        say(f"put it back: rollout rollback {call.system} --to {short(state.fingerprint)} --reason …; "
-            f"or keep it: rollout config put {call.system} FILE… --in-force --reason …")  # fmt: skip
-    click.get_current_context().exit(3)
+    for subject, option, before in (
+        ("code", "--code", state.code),
+        ("config", "--to", state.fingerprint),
+    ):
+        if subject in differing:
+            say(f"put it back: rollout rollback {call.system} {option} {short(before)} --reason …; "
+                f"or keep it: rollout config put {call.system} FILE… --in-force --reason …")  # fmt: skip
+    call.exit(3)

@@ -1,11 +1,65 @@
-"""rollout report: what is handed to people, as files."""
+"""rollout report canary, daily, stop, monitoring."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
 import click
 
-from cli.commands.report_canary import canary
-from cli.commands.report_sheets import daily, monitoring, stop
+from cli import options
+from cli.call import Call, system_command
+from cli.output import counted
+from ledger.domain.state import SystemState
+from ledger.domain.values.modes import Mode
+from ledger.folders import check_free
+from ledger.profiles.phases import Phase
+from ledger.profiles.plan import Plan
+from ledger.profiles.rule_sets import rules_of
+from ledger.service.alerts import actions
+from ledger.service.core.plan_in_force import plan_of
+from ledger.service.gates import evaluation
+from ledger.service.imports.times import zone_named
+from projections.core.base import Db
+from projections.queries import as_of
+from projections.reports import canary as model, daily as daily_sheet, monitoring_sheet
+from projections.reports.canary import Judged
+from projections.reports.diagnosis import limits_of
+from projections.reports.happened import Progress
+from projections.reports.period import day_of
+from projections.reports.sheet import Sheet, file_names
+from projections.reports.window import window_of
+from projections.reports.words import Words, words_in
+from runtime import reports
+from runtime.reports import Asked, Made, asked_of_run, made_of, one_moment
+from runtime.wiring import Runtime
+
+F = TypeVar("F", bound=Callable[..., Any])
+REPORTS: Final = Path("reports")
+
+
+def _language(_context: click.Context, _parameter: click.Parameter, value: str) -> Words:
+    return words_in(value)
+
+
+def _written(default: str | None = None) -> Callable[[F], F]:
+    """Return the options of a report: its language, its folder, whether it takes another's place."""
+    return options.stack(
+        click.option(
+            "--out", required=default is None, type=click.Path(path_type=Path), metavar="DIR",
+            show_default=f"{REPORTS}/{default}" if default else None,
+            help="The folder to write. It appears when it is whole.",
+        ),
+        click.option(
+            "--lang", "words", default="en", show_default=True, metavar="en|zh",
+            envvar="ROLLOUT_LANG", show_envvar=True, callback=_language, help="The report's language.",
+        ),
+        click.option(
+            "--replace", is_flag=True, help="Exchange a report that is in that folder already."
+        ),
+    )  # fmt: skip
 
 
 @click.group()
@@ -13,7 +67,183 @@ def report() -> None:
     """Write reports, derived from the ledger, each with its provenance."""
 
 
-report.add_command(canary)
-report.add_command(daily)
-report.add_command(stop)
-report.add_command(monitoring)
+@system_command("canary", report)
+@click.option("--run-tag", metavar="TAG", help="The run that it is about: its tag (the last run that "
+              "had it), or '#POSITION' of its start. Default: the present phase, from when it was entered; "
+              "without one, the last run.")  # fmt: skip
+@_written()
+def canary(call: Call, run_tag: str | None, out: Path, words: Words, replace: bool) -> None:
+    """Write the acceptance report of a canary: service levels, slices, calibration, a recommendation.
+
+    It says INCONCLUSIVE where too little was observed, and what is missing. The exit code is 0 whatever
+    the verdict: `rollout gate eval` is what opens a gate.
+
+    Example:
+      rollout report canary ofi-cvd --run-tag 20251022_T+0_canary_v1 --out reports/T+0 --lang zh
+    """
+    check_free(out, model.names(), replace=replace)
+    now, state = call.now(), call.state()
+    progress, done = call.runtime.progress("report"), 0
+
+    def step() -> None:
+        nonlocal done
+        done += 1
+        progress(done, model.STEPS + 1)
+
+    with one_moment(call.runtime) as db:
+        judged = _judged(call.runtime, db, state, run_tag, now)
+        made = model.collect(db, judged, now=now, by=call.actor.name)
+    step()
+    files = model.files(made, words, step)
+    advice = made.recommendation
+    facts = {
+        "verdict": made.verdict, "recommendation": advice.action, "approval": advice.approval,
+        "samples": made.samples,
+    }  # fmt: skip
+    human = f"{made.verdict}: {words(f'canary.verdict.{made.verdict}')}"
+    report = Made(made.provenance, files)
+    _write(call, report, words, out, replaced=replace, facts=facts, human=human)
+
+
+def _judged(
+    runtime: Runtime, db: Db, today: SystemState, run_tag: str | None, now: datetime
+) -> Judged:
+    """Put the gate of then to the evidence of then."""
+    window = window_of(db, today, run_tag, now)
+    then = today
+    if window.ended:
+        then = as_of.state_at(db, today.system, as_of.Moment(time=window.until))
+    plan = plan_of(runtime.ledger, then) if then.profile is not None else None
+    phase, in_phase = _phase(plan, then)
+    criteria = (
+        evaluation.judged(runtime.ledger, then, phase, window.since, window.until)
+        if phase is not None
+        else ()
+    )
+    return Judged(window, then, today, plan, phase, in_phase, criteria)
+
+
+def _phase(plan: Plan | None, then: SystemState) -> tuple[Phase | None, bool]:
+    """Return the phase that the system was in, or else the first with criteria; and which of the two."""
+    if plan is None:
+        return None, False
+    present = plan.profile.phase(then.phase.name) if then.phase is not None else None
+    if present is not None:
+        return present, True
+    return next((phase for phase in plan.profile.phases if phase.success), None), False
+
+
+@system_command("daily", report)
+@click.option("--date", metavar="YYYYMMDD", help="Which day. Default: the last that is over.")
+@click.option("--tz", "--timezone", "zone", default="UTC", show_default=True, metavar="ZONE",
+              help="Whose midnight: Asia/Shanghai, +08:00.")  # fmt: skip
+@click.option("--limit", "limits", multiple=True, metavar="NAME=NUMBER",
+              help="From where on it is wrong: reject_rate=5 (%), fill_rate=50 (%), latency_p95=500 (ms), "
+              "pnl=0. Repeatable.")  # fmt: skip
+@_written("daily/SYSTEM-YYYYMMDD")
+def daily(
+    call: Call,
+    date: str | None,
+    zone: str,
+    limits: tuple[str, ...],
+    words: Words,
+    out: Path | None,
+    replace: bool,
+) -> None:
+    """Report what SYSTEM did in a day: mode, trades, orders, latency, alerts, and what is wrong.
+
+    Example:
+      rollout report daily polyarb-x --date 20260201 --tz Asia/Shanghai --lang zh
+    """
+    now, where = call.now(), zone_named(zone)
+    day = day_of(date, where.tz, where.name, now)
+    thresholds = limits_of(limits)
+    period = daily_sheet.period_of(day, now)
+
+    def make(db: Db, progress: Progress) -> Sheet:
+        return daily_sheet.sheet(db, call.system, day, thresholds, period, progress)
+
+    folder = out or REPORTS / "daily" / f"{_as_name(call.system)}-{day.date:%Y%m%d}"
+    asked = Asked(daily_sheet.REPORT, call.system, period, make)
+    _hand_out(call, asked, now, words, folder, replaced=replace)
+
+
+@system_command("stop", report)
+@click.option(
+    "--run-tag",
+    metavar="TAG",
+    help="Which run: its tag (the last run that had it), or '#POSITION' of its start. Default: the last.",
+)
+@_written("stop/RUN_TAG")
+def stop(call: Call, run_tag: str | None, words: Words, out: Path | None, replace: bool) -> None:
+    """Report a run of SYSTEM: what ran, how long, how it ended, and what happened meanwhile.
+
+    Example:
+      rollout report stop polyarb-x --run-tag 20260201_090000_polyarb-x
+    """
+    now = call.now()
+    asked = asked_of_run(call.runtime, call.system, run_tag, now)
+    folder = out or REPORTS / "stop" / _as_name(asked.run_tag or "")
+    _hand_out(call, asked, now, words, folder, replaced=replace)
+
+
+@system_command("monitoring", report)
+@_written("monitoring/SYSTEM-YYYYMMDD-HHMMSS")
+def monitoring(call: Call, words: Words, out: Path | None, replace: bool) -> None:
+    """Report how SYSTEM is watched now: thresholds, rules, rollback conditions and their state.
+
+    Example:
+      rollout report monitoring ofi-cvd --lang zh
+    """
+    now = call.now()
+    period = monitoring_sheet.period_of(now)
+    state = call.state()
+    plan = plan_of(call.ledger, state) if state.profile is not None else None
+    rules = rules_of(plan) if plan is not None else ()
+    ages = actions.open_seconds(state, now)
+    own = {
+        actions.OPEN_SECONDS: [((("severity", name),), age) for name, age in ages.items()],
+        "rollout_mode": [((("mode", mode),), float(state.mode == mode)) for mode in Mode],
+    }
+    watched = monitoring_sheet.Watched(state, plan, rules, own, now)
+
+    def make(db: Db, _progress: Progress) -> Sheet:
+        return monitoring_sheet.sheet(db, watched, period)
+
+    folder = out or REPORTS / "monitoring" / f"{_as_name(call.system)}-{now:%Y%m%d-%H%M%S}"
+    asked = Asked(monitoring_sheet.REPORT, call.system, period, make)
+    _hand_out(call, asked, now, words, folder, replaced=replace)
+
+
+def _as_name(text: str) -> str:
+    return text.replace("/", "-").lstrip(".") or "report"
+
+
+def _hand_out(
+    call: Call, asked: Asked, now: datetime, words: Words, folder: Path, *, replaced: bool
+) -> None:
+    check_free(folder, dict.fromkeys(file_names(asked.report)), replace=replaced)
+    made, sheet = made_of(call.runtime, asked, words, now)
+    facts = {"sections": sheet.document(made.provenance, words)["sections"]}
+    human = sheet.title(words)
+    _write(call, made, words, folder, replaced=replaced, facts=facts, human=human)
+
+
+def _write(
+    call: Call, made: Made, words: Words, folder: Path, *,
+    replaced: bool, facts: Mapping[str, Any], human: str,
+) -> None:  # fmt: skip
+    """Write the folder, record that it was, and tell: ``human`` to people, ``facts`` to programs.
+
+    Raises:
+        BadInput, FileNotWritten: nothing was written, and nothing recorded.
+    """
+    sums, position = reports.write(call.runtime, made, words, folder, replaced=replaced)
+    source = made.provenance
+    call.output.record(
+        {
+            "report": source.report, "system": source.system, **facts, "folder": str(folder),
+            "files": sums, "position": position,
+        },
+        f"{human}\n{folder}: {counted(len(sums), 'file')}",
+    )  # fmt: skip

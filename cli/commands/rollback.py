@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import click
+from click.shell_completion import CompletionItem
 
 from cli.call import Call, decision_command, system_command
 from cli.commands.config import show_applied, show_plan
@@ -21,8 +22,6 @@ from ledger.service.rollbacks import rollback as rolling_back
 from ledger.service.rollbacks.checkout import full_rollback
 
 if TYPE_CHECKING:
-    from click.shell_completion import CompletionItem
-
     from ledger.service.configurations.apply import ApplyResult
     from ledger.service.core.recorder import Origin
 
@@ -43,8 +42,6 @@ class _Rollback(click.Group):
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Offer the systems beside the sub-commands."""
-        from click.shell_completion import CompletionItem
-
         systems = [CompletionItem(name) for name in complete_system(ctx, _SYSTEM, incomplete)]
         return systems + super().shell_complete(ctx, incomplete)
 

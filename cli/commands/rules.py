@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import click
 
 from cli import options
 from cli.call import Call, system_command
 from cli.output import Output, say
+from ledger import files
 from ledger.alerts.convert import convert as converted
 from ledger.alerts.rules import load_rules
 from ledger.configuration.source import read_bytes
+from ledger.domain.alerts.events import AlertFired
+from ledger.domain.log.event import Event
 from ledger.domain.values.durations import duration_text, parse_duration
 from ledger.profiles.rule_sets import rules_of
 from ledger.service.backtest import backtest
@@ -94,8 +95,6 @@ def convert(file: Path, out: Path | None) -> None:
     Example:
       rollout rules convert config/alerts.production.yaml --out profiles/rules/alerts.yaml
     """
-    from ledger import files
-
     made = converted(read_bytes(file), file.name)
     if out is None:
         click.echo(made.text, nl=False)
@@ -127,16 +126,15 @@ def replay(
       rollout rules replay bot --since "7 days ago" --rules next.yaml
     """
     now = call.now()
-    start, end = parse_time(since, now), parse_time(until, now) if until else now
+    start, end = parse_time(since, now), call.moment(until) or now
     state = call.state()
     plan = plan_in_force.plan_of(call.ledger, state) if state.profile else None
-    named = [load_rules(read_bytes(file), file.name) for file in files]
-    found = [rule for file in named for rule in file.rules] if files else (
-        list(rules_of(plan)) if plan else []
-    )  # fmt: skip
-    recordings = [
-        one for file in named or (plan.rule_files if plan else ()) for one in file.recordings
-    ]
+    rule_files = [load_rules(read_bytes(file), file.name) for file in files] or (
+        plan.rule_files if plan else ()
+    )
+    alert_rules = [rule for file in rule_files for rule in file.rules]
+    if not files:
+        alert_rules = list(rules_of(plan)) if plan else []
     interval = parse_duration(every) if every else (
         plan.profile.watch.interval if plan else timedelta(seconds=15)
     )  # fmt: skip
@@ -145,13 +143,13 @@ def replay(
             "at": step.at,
             "event": step.event.type,
             "what": sentence(step.event.type, step.event.payload()),
-            "action": _action(step.event.payload()),
+            "action": _action(step.event),
         }
         for step in backtest.replayed(
             call.runtime.store,
             call.system,
-            found,
-            recordings,
+            alert_rules,
+            [one for file in rule_files for one in file.recordings],
             start=start,
             end=end,
             interval=interval,
@@ -162,7 +160,7 @@ def replay(
     say(f"{fired} alerts would have fired")
 
 
-def _action(data: Mapping[str, Any]) -> str:
+def _action(event: Event) -> str:
     """Return what the rule of a firing alert does about it."""
-    rule = data.get("rule")
-    return str(rule["action"]) if isinstance(rule, dict) else ""
+    rule = event.rule if isinstance(event, AlertFired) else None
+    return rule.action if rule is not None else ""

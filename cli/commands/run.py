@@ -12,6 +12,7 @@ import orjson
 
 from cli import collecting, options
 from cli.call import Call, pass_call
+from cli.commands.preflight import report
 from cli.output import say
 from ledger.domain.errors import LedgerError, LedgerUnreachable
 from ledger.domain.gates import decide as gates
@@ -82,7 +83,7 @@ def run(
             lock,
             backup=backup,
         )
-    click.get_current_context().exit(code)
+    call.exit(code)
 
 
 def _run(
@@ -140,8 +141,6 @@ def _prepare(
 
 
 def _require_go(runtime: Runtime, state: SystemState, origin: Origin) -> None:
-    from cli.commands.preflight import report
-
     if state.profile is None or not plan_of(runtime.ledger, state).profile.checks:
         return
     done = preflight.run(

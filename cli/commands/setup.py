@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import platform
+import sys
 from collections.abc import Callable
 
 import click
+from click.shell_completion import get_completion_class
 
 from cli.call import Call, command
 from cli.output import say
-from cli.version import version_text
 from ledger.domain.errors import LedgerError
 from ledger.service.configurations.registration import adopted_key, require_key
 from ledger.service.core.creation import PROGRAM_VERSION, create_ledger
@@ -108,6 +109,11 @@ def _secret_key(runtime: Runtime) -> str | None:
     return mine
 
 
+def version_text() -> str:
+    """Return the program's version, and what it runs on."""
+    return f"rollout-ledger {PROGRAM_VERSION} (Python {platform.python_version()}, {sys.platform})"
+
+
 @click.command()
 def version() -> None:
     """Tell the version.
@@ -128,8 +134,6 @@ def completion(shell: str) -> None:
     Example:
       eval "$(rollout completion bash)"
     """
-    from click.shell_completion import get_completion_class
-
     root = click.get_current_context().find_root().command
     kind = get_completion_class(shell)
     if kind is None:

@@ -12,14 +12,15 @@ from typing import Final, TextIO
 import click
 
 from cli import options
-from cli.call import Call, pass_call
+from cli.call import Call, command
 from cli.completion import completer
 from cli.output import Output, say
 from cli.rows import answer
+from cli.sql_shell import run_shell
 from ledger import files
 from ledger.domain.errors import BadInput
 from projections.audit.ask import Parameters
-from projections.audit.saved import Parameter, all_saved
+from projections.audit.saved import Parameter, all_saved, saved as saved_question
 from runtime.replica import bring_up, questioner, standing
 
 FORMS: Final = {
@@ -32,7 +33,7 @@ FORMS: Final = {
 SQL_BYTES_MAX: Final = 1_000_000
 
 
-@click.command("sql")
+@command("sql", output=False)
 @click.argument("statement", required=False, metavar="[SQL]")
 @click.option(
     "--saved",
@@ -78,7 +79,6 @@ SQL_BYTES_MAX: Final = 1_000_000
     is_flag=True,
     help="Build the replica anew from the log. One that disagrees with the log is kept beside it.",
 )
-@pass_call
 def sql(
     call: Call,
     statement: str | None,
@@ -98,7 +98,6 @@ def sql(
     it and nothing else: events, config_changes, mode_intervals, alerts, rollbacks, incidents, metrics,
     orders and more (SHOW TABLES). SQL - reads it from stdin.
 
-    \b
     Example:
       rollout sql "SELECT key, old, new, actor, reason FROM config_changes WHERE system = 'bot'"
       rollout sql --saved who-changed-what --param system=bot --param since=2025-11-01
@@ -118,8 +117,6 @@ def sql(
     )
     current = bring_up(call.runtime, rebuild=rebuild, no_sync=no_sync)
     if shell:
-        from cli.sql_shell import run_shell
-
         run_shell(call.runtime, form, timeout_seconds)
     elif question is not None:
         text, parameters = question
@@ -176,12 +173,10 @@ def _question(
     statement: str | None, name: str | None, given: dict[str, str | None], *, wanted: bool
 ) -> tuple[str, Parameters] | None:
     """Return the SQL that is asked, and its parameters; None when nothing is and nothing has to be."""
-    from projections.audit.saved import saved
-
     if name is not None:
         if statement is not None:
             raise BadInput("Give SQL or --saved NAME, not both.")
-        question = saved(name)
+        question = saved_question(name)
         return question.sql, question.filled(given)
     if statement == "-":
         statement = sys.stdin.read(SQL_BYTES_MAX)
@@ -196,13 +191,13 @@ def _question(
 
 
 def _parameters(given: tuple[str, ...]) -> dict[str, str | None]:
-    found: dict[str, str | None] = {}
+    values: dict[str, str | None] = {}
     for text in given:
         name, equals, value = text.partition("=")
         if not equals or not name.isidentifier():
             raise BadInput(f"--param {text!r} is not NAME=VALUE.", hint="--param system=bot")
-        found[name] = value
-    return found
+        values[name] = value
+    return values
 
 
 def _list(output: Output) -> None:

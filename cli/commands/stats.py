@@ -17,7 +17,6 @@ from ledger.domain.values.moments import iso
 from projections.audit.log_reader import Head
 from projections.queries.statistics import Number, Statistics, statistics
 from runtime.replica import bring_up, questioner
-from runtime.times import parse_time
 from runtime.wiring import Runtime
 
 TIMEOUT_SECONDS: Final = 300.0
@@ -40,9 +39,7 @@ def stats(call: Call, system: str | None, since: str | None, until: str | None) 
       rollout stats bot --since 30d
       rollout stats -o json
     """
-    now = call.now()
-    begin = parse_time(since, now) if since else None
-    end = parse_time(until, now) if until else None
+    now, begin, end = call.now(), call.moment(since), call.moment(until)
     if begin is not None and begin >= (end or now):
         raise UsageError("--since is not before the end, so nothing can lie between them.")
     if system is not None:

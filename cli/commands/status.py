@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from contextlib import suppress
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -109,7 +108,7 @@ def _row(row: dict[str, Any]) -> dict[str, Any]:
         "system": row["system"],
         "health": row["health"],
         "mode": mode_text(row["mode"], row["pause_kind"]),
-        "since": datetime.fromisoformat(row["mode_since"]) if row["mode_since"] else None,
+        "since": row["mode_since"],
         "config": short(row["fingerprint"]) + tags,
         "alerts": row["open_alerts"] or "",
         "incidents": row["open_incidents"] or "",

@@ -127,7 +127,7 @@ def add(
 
 
 def _config_files(given: tuple[str, ...]) -> tuple[ConfigFile, ...]:
-    files = []
+    files: list[ConfigFile] = []
     for text in given:
         label, separator, path = text.partition("=")
         if not separator:
@@ -160,18 +160,17 @@ def list_(call: Call) -> None:
     Example:
       rollout system list -o json
     """
-    rows = []
-    for name in call.runtime.store.systems():
-        state = call.ledger.recorder.load(name)
-        rows.append(
-            {
-                "system": name,
-                "environment": state.environment,
-                "mode": f"{state.mode}/{state.pause_kind}" if state.pause_kind else state.mode,
-                "fingerprint": (state.fingerprint or "")[7:19],
-                "description": state.registration.description if state.registration else "",
-            }
-        )
+    states = [call.ledger.recorder.load(name) for name in call.runtime.store.systems()]
+    rows = [
+        {
+            "system": state.system,
+            "environment": state.environment,
+            "mode": f"{state.mode}/{state.pause_kind}" if state.pause_kind else state.mode,
+            "fingerprint": (state.fingerprint or "")[7:19],
+            "description": state.registration.description if state.registration else "",
+        }
+        for state in states
+    ]
     call.output.rows(rows, ["system", "environment", "mode", "fingerprint", "description"])
 
 

@@ -9,13 +9,14 @@ from typing import Final
 import click
 
 from cli import options
-from cli.archive_check import verify_archive
-from cli.call import Call, command, pass_call
-from cli.output import Output, say
+from cli.call import Call, command
+from cli.output import Output, counted, say
 from ledger.domain.errors import IntegrityFailure, UsageError
 from ledger.store import checkpoint as checkpoints, verify as verification
 from ledger.store.postgres import PostgresStore
+from projections.archive.verify import Report, verify as recompute_archive
 from runtime.verification import by_duckdb, for_reading
+from runtime.wiring import Runtime
 
 COMMANDLINE: Final = click.core.ParameterSource.COMMANDLINE
 
@@ -66,7 +67,7 @@ def verify(
             raise UsageError("An archive is verified from its first position on: leave --from out.")
         if click.get_current_context().get_parameter_source("engine") is COMMANDLINE:
             raise UsageError("An archive is recomputed by DuckDB: leave --engine out.")
-        verify_archive(call.runtime, archive, checkpoint_file, call.output)
+        _verify_archive(call.runtime, archive, checkpoint_file, call.output)
         return
 
     if checkpoint_file is not None and first is not None:
@@ -117,15 +118,81 @@ def _said(first: int, last: int, chain: bytes, blobs: int) -> str:
     )
 
 
-@click.command()
+def _verify_archive(
+    runtime: Runtime, path: Path, checkpoint_file: Path | None, output: Output
+) -> None:
+    """Verify the archive in ``path``, against a checkpoint if there is one. Opens no ledger.
+
+    Raises:
+        BadInput: it is no archive, or the file no checkpoint.
+        IntegrityFailure: it is not what was sealed; the sentence names the first bad position.
+    """
+    started = runtime.clock.monotonic()
+    kept = checkpoints.read(checkpoint_file) if checkpoint_file is not None else None
+    report = recompute_archive(path, kept=kept, progress=runtime.progress("verifying"))
+    seconds = runtime.clock.monotonic() - started
+    problem = report.problem
+    if output.format != "table":
+        output.record(_record_of_archive(path, report, seconds))
+    if problem is not None:
+        where = "" if problem.position is None else f"The first bad position is {problem.position} "
+        raise IntegrityFailure(
+            f"{where}({problem.kind}). {problem.sentence}".lstrip()
+            if where
+            else f"{problem.sentence} ({problem.kind})",
+            hint="Keep it as it is, as evidence, and use another copy, or export anew from a ledger that "
+            "verifies.",
+        )
+    if report.missing_blobs:
+        lost = counted(report.missing_blobs, "configuration file")
+        say(f"note: the ledger had lost {lost} that events name when it was archived")
+    if report.unlisted:
+        say(
+            f"note: {counted(report.unlisted, 'range')} not in the list yet: an export was interrupted"
+        )
+    if output.format == "table":
+        output.record({}, _said_of_archive(report))
+
+
+def _said_of_archive(report: Report) -> str:
+    if report.last == 0:
+        return "Nothing to recompute: the archive is empty."
+    blobs = f", and so are {counted(report.blobs, 'configuration file')}" if report.blobs else ""
+    return (
+        f"Positions 1 to {report.last} are as they were recorded{blobs} "
+        f"({counted(report.files, 'file')}, {counted(report.ranges, 'range')}).\n"
+        f"{report.last} {report.chain}"
+    )
+
+
+def _record_of_archive(path: Path, report: Report, seconds: float) -> dict[str, object]:
+    problem = report.problem
+    return {
+        "sound": problem is None,
+        "archive": str(path),
+        "first": 1,
+        "last": report.last,
+        "events": report.last,
+        "chain": report.chain,
+        "ranges": report.ranges,
+        "files": report.files,
+        "blobs": report.blobs,
+        "missing_blobs": report.missing_blobs,
+        "engine": "duckdb",
+        "seconds": round(seconds, 3),
+        "bad_position": problem.position if problem else None,
+        "problem": problem.kind if problem else None,
+        "explanation": problem.sentence if problem else None,
+    }
+
+
+@command("checkpoint", output=False)
 @options.file("--out", help="Write it to this file, as a whole or not at all. Default: print it.")
-@pass_call
 def checkpoint(call: Call, out: Path | None) -> None:
     """Write the log's position, hash and time, to keep elsewhere.
 
     Keep it where whoever may change the database may not write: another host, a repository, paper.
 
-    \b
     Example:
       rollout checkpoint --out /mnt/elsewhere/ledger.json
     """
