@@ -67,20 +67,8 @@ def _ledger(db: Db, version: int, system: str | None) -> Json:
 
 def item(record: Json, metrics: Json | None) -> dict[str, Any]:
     """Return one incident as incidents.json has it."""
-    names = (
-        "id",
-        "system",
-        "title",
-        "severity",
-        "status",
-        "when",
-        "who",
-        "why",
-        "action",
-        "actions",
-        "fingerprint",
-    )
-    whole: dict[str, Any] = {name: record[name] for name in names}
+    names = "id system title severity status when who why action actions fingerprint"
+    whole: dict[str, Any] = {name: record[name] for name in names.split()}
     return whole | {
         "mode_before_after": record["mode_before_after"],
         "phase": record["phase"],

@@ -14,7 +14,7 @@ from ledger.domain.log.upcast import upcast
 from ledger.domain.values.moments import iso, shifted
 from projections.core import log
 from projections.core.base import Db
-from projections.models.metric_blocks import BLOCK
+from projections.models.metric_blocks import BLOCK, runs_of, series_name
 
 WINDOW_SECONDS: Final = 300
 """The declared window: so long before the action, and so long after it."""
@@ -106,17 +106,11 @@ def _settled(
 
 def _samples(db: Db, batch: Sequence[_Waiting], up_to: int) -> dict[int, list[_Sampled]]:
     ranges = [
-        (
-            each.position,
-            f"metrics:{each.system}",
-            first * BLOCK,
-            (last + 1) * BLOCK,
-            each.since,
-            each.until,
-        )
+        (each.position, f"metrics:{each.system}", first * BLOCK, (last + 1) * BLOCK, each.since,
+         each.until)
         for each in batch
-        for first, last in _ranges(each.blocks)
-    ]
+        for first, last in runs_of(each.blocks)
+    ]  # fmt: skip
     found: dict[int, list[_Sampled]] = {}
     if ranges:
         columns = [list(column) for column in zip(*ranges, strict=True)]
@@ -129,17 +123,6 @@ def _samples(db: Db, batch: Sequence[_Waiting], up_to: int) -> dict[int, list[_S
                     _Sampled(occurred_at, position, data["samples"])
                 )
     return found
-
-
-def _ranges(blocks: Iterable[int]) -> list[tuple[int, int]]:
-    """Return runs of blocks that follow one another, as (first, last)."""
-    runs: list[tuple[int, int]] = []
-    for block in blocks:
-        if runs and block == runs[-1][1] + 1:
-            runs[-1] = (runs[-1][0], block)
-        else:
-            runs.append((block, block))
-    return runs
 
 
 def _before_after(
@@ -190,19 +173,9 @@ def _by_metric(events: Iterable[_Sampled]) -> dict[str, list[Decimal]]:
         for sample in event.samples:
             value = _EXACT.create_decimal(sample["value"])
             if value.is_finite():
-                found.setdefault(_name(sample), []).append(value)
+                name = series_name(sample["metric"], sorted((sample.get("labels") or {}).items()))
+                found.setdefault(name, []).append(value)
     return found
-
-
-def _name(sample: Mapping[str, Any]) -> str:
-    """Return a metric as Prometheus writes it: ``latency_ms{quantile="0.95"}``."""
-    labels = sample.get("labels")
-    if not labels:
-        return sample["metric"]
-    shown = ",".join(
-        f"{name}={orjson.dumps(value).decode()}" for name, value in sorted(labels.items())
-    )
-    return f"{sample['metric']}{{{shown}}}"
 
 
 def _mean(values: list[Decimal]) -> float | None:

@@ -6,7 +6,10 @@ them. Filled by the database itself, without a body being read.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final, LiteralString
+
+import orjson
 
 from projections.core.base import Db, Part, Projection, Step
 
@@ -60,3 +63,25 @@ _FILL: Final[LiteralString] = """
         WHERE s.system = i.system AND NOT i.stale
             AND s.occurred_min < i.window_until AND s.occurred_max >= i.window_from
 """
+
+
+def runs_of(blocks: Iterable[int]) -> list[tuple[int, int]]:
+    """Return the runs of blocks that follow one another, as (first, last)."""
+    runs: list[tuple[int, int]] = []
+    for block in blocks:
+        if runs and block == runs[-1][1] + 1:
+            runs[-1] = (runs[-1][0], block)
+        else:
+            runs.append((block, block))
+    return runs
+
+
+def labels_text(labels: Iterable[tuple[str, str]]) -> str:
+    """Return labels as Prometheus writes them: ``slice="tokyo",symbol="BTCUSDT"``."""
+    return ",".join(f"{name}={orjson.dumps(value).decode()}" for name, value in labels)
+
+
+def series_name(metric: str, labels: Iterable[tuple[str, str]]) -> str:
+    """Return a series as Prometheus writes it: ``latency_ms{quantile="0.95"}``."""
+    shown = labels_text(labels)
+    return f"{metric}{{{shown}}}" if shown else metric

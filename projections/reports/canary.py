@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -45,6 +45,13 @@ class Judged:
     """Whether the system was in that phase; otherwise it is judged by the plan's first gated one."""
     criteria: tuple[CriterionResult, ...]
 
+    def scope(self, name: str) -> list[str]:
+        """Return what the phase was open for, of ``name``: symbols, slices."""
+        present = self.then.phase
+        if self.in_phase and present is not None and present.scope:
+            return list(present.scope.get(name, ()))
+        return list(self.phase.scope.get(name, ())) if self.phase is not None else []
+
 
 @dataclass(frozen=True, slots=True)
 class Canary:
@@ -84,7 +91,7 @@ def collect(db: Db, judged: Judged, *, now: datetime, by: str) -> Canary:
     limits = limits_of(judged.plan, phase)
     summaries = tuple(summary(one) for one in series.values())
     slices = compared(
-        series, store_of(series), judged.plan, phase, limits, _slices_wanted(judged),
+        series, store_of(series), judged.plan, phase, limits, judged.scope("slices"),
         window.since, window.until,
     )  # fmt: skip
     fired = _alerts(db, system, window)
@@ -136,26 +143,22 @@ def files(made: Canary, words: Words, step: Callable[[], None]) -> dict[str, byt
     }
     values = {"report": told, "source": made.provenance}
     process = monitoring.processes(window.runs, made.judged.then)
+    conditions = monitoring.as_json(
+        made.judged.then, made.watched, made.thresholds, made.summaries, window.runs, words
+    )
     found = {
         "run_tag.txt": "".join(f"{run.tag}\n" for run in window.runs).encode(),
         **canary_files.tables(made),
         "incidents.json": made.incidents_json,
         "monitoring_dashboard.json": render.json_bytes(_dashboard(made, words)),
         "process_info.json": render.json_bytes({**source, **process}),
-        "monitoring_report.json": render.json_bytes({**source, **_conditions(made, words)}),
+        "monitoring_report.json": render.json_bytes({**source, **conditions}),
         "T+0_final_report.json": render.json_bytes(told),
         "T+0_final_report.md": render.template_bytes("canary.md.j2", words, **values),
         "T+0_final_report.html": render.template_bytes("canary.html.j2", words, **values, **drawn),
     }
     step()
     return found
-
-
-def _conditions(made: Canary, words: Words) -> dict[str, Any]:
-    runs = made.judged.window.runs
-    return monitoring.as_json(
-        made.judged.then, made.watched, made.thresholds, made.summaries, runs, words
-    )
 
 
 def _dashboard(made: Canary, words: Words) -> dict[str, Any]:
@@ -201,13 +204,6 @@ def names() -> dict[str, None]:
     return dict.fromkeys(canary_files.NAMES)
 
 
-def _slices_wanted(judged: Judged) -> Sequence[str]:
-    present = judged.then.phase
-    if judged.in_phase and present is not None and present.scope:
-        return list(present.scope.get("slices", ()))
-    return judged.phase.scope.get("slices", ()) if judged.phase is not None else ()
-
-
 def _provenance(
     db: Db, judged: Judged, series: Mapping[Any, Series], now: datetime, by: str
 ) -> Provenance:
@@ -228,13 +224,12 @@ def _provenance(
 
 def _alerts(db: Db, system: str, window: Window) -> tuple[Mapping[str, Any], ...]:
     """Return the firings that fall into the window, with ``open``: whether it was at its end."""
-    found: list[Mapping[str, Any]] = []
-    for one in alerts.list_alerts(db, system, only_open=False):
-        ended = one["resolved_at"]
-        if one["fired_at"] <= window.until and (ended is None or ended >= window.since):
-            still = ended is None or ended > window.until
-            found.append({**one, "open": still})
-    return tuple(found)
+    return tuple(
+        {**one, "open": one["resolved_at"] is None or one["resolved_at"] > window.until}
+        for one in alerts.list_alerts(db, system, only_open=False)
+        if one["fired_at"] <= window.until
+        and (one["resolved_at"] is None or one["resolved_at"] >= window.since)
+    )
 
 
 def _modes(db: Db, system: str, window: Window) -> tuple[Mapping[str, Any], ...]:

@@ -117,7 +117,7 @@ def document(made: Canary, words: Words) -> dict[str, Any]:
             "name": phase.name if phase is not None else None,
             "title": phase.title if phase is not None else "",
             "entered": judged.in_phase,
-            "symbols": _scope(made, "symbols"),
+            "symbols": judged.scope("symbols"),
         },
         "slo": [_slo(made, one, words) for one in judged.criteria],
         "slices": _slices(made, words),
@@ -128,7 +128,10 @@ def document(made: Canary, words: Words) -> dict[str, Any]:
             if ALIGNMENT.fullmatch(one.series.metric)
         ],
         "metrics": [_metric(made, one, words) for one in made.summaries],
-        "rules": [_rule(one, words) for one in made.watched],
+        "rules": [
+            {**monitoring.rule(one), "state_text": words(f"canary.state.{one.state}")}
+            for one in made.watched
+        ],
         "alerts": [_alert(one, words) for one in made.alerts],
         **made.handled.as_json(words),
         "modes": [_mode(one) for one in made.modes],
@@ -161,13 +164,6 @@ def _window(made: Canary, words: Words) -> dict[str, Any]:
             phase=made.judged.phase.name if made.judged.phase is not None else "",
         ),
     }
-
-
-def _scope(made: Canary, name: str) -> list[str]:
-    present, phase = made.judged.then.phase, made.judged.phase
-    if made.judged.in_phase and present is not None and present.scope:
-        return list(present.scope.get(name, ()))
-    return list(phase.scope.get(name, ())) if phase is not None else []
 
 
 def _slo(made: Canary, one: CriterionResult, words: Words) -> dict[str, Any]:
@@ -291,18 +287,6 @@ def _range(one: Summary | None) -> str:
     if one is None or one.low.value is None or one.high.value is None:
         return "—"
     return f"{one.low.cell()} … {one.high.cell()}"
-
-
-def _rule(one: monitoring.Watched, words: Words) -> dict[str, Any]:
-    return {
-        "name": one.name,
-        "expr": one.expression,
-        "for": one.lasts,
-        "severity": one.severity,
-        "action": one.action,
-        "state": one.state,
-        "state_text": words(f"canary.state.{one.state}"),
-    }
 
 
 def _alert(one: Mapping[str, Any], words: Words) -> dict[str, Any]:

@@ -6,10 +6,9 @@ on which there is no data is not in order (I8).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
 
 from ledger.alerts.promql import Moment
 from ledger.alerts.rules import AlertRule
@@ -71,22 +70,15 @@ def _status(
         return "failing", _moment(failure.since), failure.explanation
     firing = {key: alert for key, alert in state.alerts.items() if rule.made(alert)}
     if firing:
-        clearing = all(alert.clear_since for alert in firing.values())
-        return (
-            "clearing" if clearing else "firing",
-            _first(alert.since for alert in firing.values()),
-            ", ".join(sorted(firing)),
-        )
+        status = "clearing" if all(each.clear_since for each in firing.values()) else "firing"
+        return status, _first(each.since for each in firing.values()), ", ".join(sorted(firing))
     pending = {key: alert for key, alert in state.pending.items() if rule.made(alert)}
-    unseen = sorted(since for key, since in state.no_data.items() if key in {rule.key, *pending})
+    named = ", ".join(sorted(pending))
+    unseen = [since for key, since in state.no_data.items() if key in {rule.key, *pending}]
     if unseen:
-        return "no_data", _moment(unseen[0]), ", ".join(sorted(pending))
+        return "no_data", _moment(min(unseen)), named
     if pending:
-        return (
-            "pending",
-            _first(alert.active_since for alert in pending.values()),
-            ", ".join(sorted(pending)),
-        )
+        return "pending", _first(each.active_since for each in pending.values()), named
     if not all(facts.get(axis) == value for axis, value in rule.applies_in):
         where = ", ".join(f"{axis}={value}" for axis, value in rule.applies_in)
         return "not_in_force", None, where
@@ -100,19 +92,16 @@ def _first(moments: Iterable[str]) -> datetime:
 
 
 def _value(rule: AlertRule, found: Vector) -> Figure | str:
-    told = list(_values(rule, found))
-    if not told:
+    figures = [
+        (key_of("", labels) or rule.name, Figure(rounded(number)))
+        for labels, element in sorted(found.items())
+        if (number := finite(decimal_text(element.value))) is not None
+    ]
+    if not figures:
         return absent("not_fresh", metric=", ".join(sorted(rule.expression.metrics)) or rule.name)
-    if len(told) == 1:
-        return told[0][1]
-    return ", ".join(f"{name}: {figure.cell()}" for name, figure in told)
-
-
-def _values(rule: AlertRule, found: Vector) -> Iterator[tuple[str, Figure]]:
-    for labels, element in sorted(found.items()):
-        number: Decimal | None = finite(decimal_text(element.value))
-        if number is not None:
-            yield key_of("", labels) or rule.name, Figure(rounded(number))
+    if len(figures) == 1:
+        return figures[0][1]
+    return ", ".join(f"{name}: {figure.cell()}" for name, figure in figures)
 
 
 def _moment(text: str) -> datetime:

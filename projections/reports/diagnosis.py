@@ -83,12 +83,8 @@ def diagnose(activity: Activity, latency: Latency, limits: Limits) -> list[Findi
 
 
 def _finding(name: str, measured: Figure, sign: str, limit: Decimal, samples: int) -> Finding:
-    value = measured.value
-    if value is None:
-        verdict = "unclear"
-    else:
-        wrong = value >= limit if sign == "≥" else value < limit
-        verdict = "found" if wrong else "fine"
-    return Finding(
-        name, verdict, measured, sign, of(limit, _UNITS.get(name, measured.unit)), samples
-    )
+    value, verdict = measured.value, "unclear"
+    if value is not None:
+        verdict = "found" if (value >= limit if sign == "≥" else value < limit) else "fine"
+    unit = _UNITS.get(name, measured.unit)
+    return Finding(name, verdict, measured, sign, of(limit, unit), samples)

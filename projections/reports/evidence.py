@@ -15,7 +15,7 @@ from ledger.domain.values.moments import shifted
 from projections.core.base import Db
 from projections.reports import figures
 from projections.reports.limits import Limit
-from projections.reports.samples import Labels, Series, read, summary
+from projections.reports.samples import Labels, Series, by_series, read, summary
 from projections.reports.window import Window
 from projections.reports.words import Words
 
@@ -61,13 +61,8 @@ def doubts_of(
     short = [one for one in criteria if one.observed_seconds < one.needed_seconds]
     if short:
         longest = max(short, key=lambda one: one.needed_seconds)
-        found.append(
-            doubt(
-                "short",
-                observed=span(longest.observed_seconds),
-                needed=span(longest.needed_seconds),
-            )
-        )
+        observed, needed = span(longest.observed_seconds), span(longest.needed_seconds)
+        found.append(doubt("short", observed=observed, needed=needed))
     outside = _outside(db, system, window)
     if outside:
         found.append(doubt("outside", count=outside))
@@ -75,7 +70,11 @@ def doubts_of(
     if late:
         found.append(doubt("late", serious=False, count=late))
     moving = [one for one in series.values() if not _plainly_constant(one)]
-    still = [one.name for one in moving if _never_moves(one)]
+    still = [
+        one.name
+        for one in moving
+        if len(one.samples) >= ENOUGH and len({value for _, value in one.numbers}) == 1
+    ]
     if still:  # one may be as steady as that; all of them are a probe that is stuck
         whole = len(still) == len(moving)
         found.append(doubt("still", serious=whole, series=_listed(still)))
@@ -128,9 +127,7 @@ def asides_of(
 def _beyond(one: Series, limits: Sequence[Limit], until: datetime) -> bool:
     """Return whether a value before ``until`` was on the wrong side of a limit."""
     about = [limit for limit in limits if limit.metric == one.metric]
-    return bool(about) and any(
-        not limit.holds(value) for at, value in one.numbers if at < until for limit in about
-    )
+    return any(not limit.holds(value) for at, value in one.numbers if at < until for limit in about)
 
 
 def span(seconds: float) -> str:
@@ -170,10 +167,6 @@ def _late(window: Window, series: Mapping[Any, Series]) -> int:
     return sum(1 for one in series.values() for sample in one.samples if sample.position > end)
 
 
-def _never_moves(one: Series) -> bool:
-    return len(one.samples) >= ENOUGH and len({value for _, value in one.numbers}) == 1
-
-
 def _plainly_constant(one: Series) -> bool:
     """Return whether it is nought or one all the time: of which most are, and rightly."""
     values = {value for _, value in one.numbers}
@@ -184,15 +177,8 @@ def _copied(
     db: Db, system: str, window: Window, series: Mapping[tuple[str, Labels], Series]
 ) -> tuple[list[str], int]:
     """Return the series whose mean is, to the digit, what it was before; and how many could be compared."""
-    before: dict[tuple[str, Labels], Series] = {}
-    for sample in read(
-        db,
-        system,
-        shifted(window.since, -BEFORE),
-        shifted(window.since, -timedelta(microseconds=1)),
-    ):
-        key = (sample.metric, sample.labels)
-        before.setdefault(key, Series(*key)).samples.append(sample)
+    until = shifted(window.since, -timedelta(microseconds=1))
+    before = by_series(read(db, system, shifted(window.since, -BEFORE), until))
     copied: list[str] = []
     compared = 0
     for key, one in series.items():

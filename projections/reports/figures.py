@@ -31,7 +31,9 @@ class Figure:
         """Return it as people read it: ``0.585``, ``762 ms``, or ``— (no samples of ece)``."""
         if self.value is None:
             return words("word.absent", reason=self.reason(words))
-        return f"{number_text(_shown(self.value))} {self.unit}".rstrip()
+        whole = self.value == self.value.to_integral_value()
+        shown = self.value if whole else Context(prec=READ).plus(self.value)
+        return f"{number_text(shown)} {self.unit}".rstrip()
 
     def reason(self, words: Words) -> str:
         """Return why it is absent; nothing where it is not."""
@@ -97,11 +99,6 @@ def finite(text: str) -> Decimal | None:
 def rounded(value: Decimal) -> Decimal:
     """Return ``value`` with as many digits as a report shows."""
     return Context(prec=DIGITS).plus(value)
-
-
-def _shown(value: Decimal) -> Decimal:
-    """Return a fraction with as many digits as people read; whole numbers stay whole."""
-    return value if value == value.to_integral_value() else Context(prec=READ).plus(value)
 
 
 def number_text(value: Decimal) -> str:

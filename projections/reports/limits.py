@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, Final
 
@@ -84,7 +84,7 @@ def _in(expression: str, source: str, *, good: bool) -> Iterator[Limit]:
         elif kind == "BinaryExpr" and str(node.op) in _OPPOSITE:
             limit = _compared(node, source)
             if limit is not None:
-                yield limit if good else _negated(limit)
+                yield limit if good else replace(limit, operator=_OPPOSITE[limit.operator])
 
 
 def _compared(node: Any, source: str) -> Limit | None:
@@ -97,10 +97,6 @@ def _compared(node: Any, source: str) -> Limit | None:
     value = Decimal(repr(float(right.val)))
     shown = value.to_integral_value() if value == value.to_integral_value() else value
     return Limit(metric, operator, shown, source)
-
-
-def _negated(limit: Limit) -> Limit:
-    return Limit(limit.metric, _OPPOSITE[limit.operator], limit.value, limit.source)
 
 
 def _metric(node: Any) -> str | None:

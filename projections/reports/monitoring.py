@@ -135,6 +135,7 @@ def as_json(
     words: Words,
 ) -> dict[str, Any]:
     """Return what monitoring_report.json holds, but for its provenance."""
+    rules = [{**rule(one), "firing": list(one.firing)} for one in conditions]
     return {
         "configuration": configuration(state),
         "mode": {"mode": state.mode, "kind": state.pause_kind, "since": state.mode_since},
@@ -159,8 +160,8 @@ def as_json(
             }
             for one in limits
         ],
-        "rules": [_rule(one) for one in conditions],
-        "rollback_conditions": [_rule(one) for one in conditions if one.action == "rollback"],
+        "rules": rules,
+        "rollback_conditions": [each for each in rules if each["action"] == "rollback"],
         "mitigations": {key: known.to_json() for key, known in state.mitigations.items()},
     }
 
@@ -176,7 +177,8 @@ def configuration(state: SystemState) -> dict[str, Any]:
     }
 
 
-def _rule(one: Watched) -> dict[str, Any]:
+def rule(one: Watched) -> dict[str, Any]:
+    """Return a condition and how it stands."""
     return {
         "name": one.name,
         "expr": one.expression,
@@ -184,5 +186,4 @@ def _rule(one: Watched) -> dict[str, Any]:
         "severity": one.severity,
         "action": one.action,
         "state": one.state,
-        "firing": list(one.firing),
     }

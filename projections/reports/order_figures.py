@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Context, Decimal
-from typing import Final
+from functools import reduce
+from typing import Final, Literal
 
 from projections.reports.figures import Figure, absent, of, quantile, ratio, rounded
 from projections.reports.orders import Activity, Order
@@ -24,16 +24,8 @@ NO_ORDERS: Final = "no_orders"
 def order_figures(activity: Activity) -> list[Named]:
     """Return how many orders were submitted, filled, rejected; and the rates."""
     if not activity.records:
-        names = (
-            "intents",
-            "blocked",
-            "submitted",
-            "filled",
-            "rejected",
-            "reject_rate",
-            "fill_rate",
-        )
-        return [(name, absent(NO_RECORDS)) for name in names]
+        names = "intents blocked submitted filled rejected reject_rate fill_rate"
+        return [(name, absent(NO_RECORDS)) for name in names.split()]
     sent = activity.submitted
     outcomes = Counter(order.outcome for order in sent)
     unanswered = sum(order.answered_at is None for order in sent)
@@ -63,16 +55,18 @@ def rated(activity: Activity) -> list[Order]:
 
 def reject_rate(activity: Activity) -> Figure:
     """Return rejected of submitted orders, in per cent, those of a pause left out."""
-    counted = rated(activity)
-    why = NO_ORDERS if activity.records else NO_RECORDS
-    return ratio(sum(order.rejected for order in counted), len(counted), why)
+    return _rate(activity, "rejected")
 
 
 def fill_rate(activity: Activity) -> Figure:
     """Return orders with a fill of submitted orders, in per cent, those of a pause left out."""
+    return _rate(activity, "traded")
+
+
+def _rate(activity: Activity, name: Literal["rejected", "traded"]) -> Figure:
     counted = rated(activity)
     why = NO_ORDERS if activity.records else NO_RECORDS
-    return ratio(sum(order.traded for order in counted), len(counted), why)
+    return ratio(sum(getattr(order, name) for order in counted), len(counted), why)
 
 
 def trade_figures(activity: Activity) -> list[Named]:
@@ -92,10 +86,7 @@ def trade_figures(activity: Activity) -> list[Named]:
         ("win_rate", ratio(wins, len(results), "no_results" if trades else "no_trades")),
         ("realised_pnl", realised_pnl(activity)),
         ("with_expectation", of(expectations)),
-        (
-            "expected_pnl",
-            _sum([(t.expected, t.currency) for t in trades], "no_expectations", trades),
-        ),
+        ("expected_pnl", _sum(trades, "expected", "no_expectations")),
     ]
 
 
@@ -103,8 +94,7 @@ def realised_pnl(activity: Activity) -> Figure:
     """Return what the trades brought in, or why nobody can tell."""
     if not activity.records:
         return absent(NO_RECORDS)
-    trades = activity.trades
-    return _sum([(trade.realised, trade.currency) for trade in trades], "no_results", trades)
+    return _sum(activity.trades, "realised", "no_results")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,20 +106,16 @@ class Money(Figure):
         return f"{self.cell()} {self.unit}".rstrip()
 
 
-def _sum(
-    amounts: Iterable[tuple[Decimal | None, str | None]], why: str, trades: list[Order]
-) -> Figure:
+def _sum(trades: list[Order], name: Literal["realised", "expected"], why: str) -> Figure:
     """Return the sum of amounts of one currency: different ones can't be added."""
-    told = [(amount, currency) for amount, currency in amounts if amount is not None]
-    if not told:
+    stated = [trade for trade in trades if getattr(trade, name) is not None]
+    if not stated:
         return absent(why if trades else "no_trades")
-    currencies = sorted({currency or "?" for _, currency in told})
+    currencies = sorted({trade.currency or "?" for trade in stated})
     if len(currencies) > 1:
         return absent("currencies", names=", ".join(currencies))
-    total = Decimal(0)
-    for amount, _ in told:
-        total = _EXACT.add(total, amount)
-    return Money(total, told[0][1] or "")
+    total = reduce(_EXACT.add, (getattr(trade, name) for trade in stated), Decimal(0))
+    return Money(total, stated[0].currency or "")
 
 
 # --- latency -------------------------------------------------------------------------------------
@@ -163,13 +149,9 @@ def latency(activity: Activity) -> Latency:
         kept = tuple(value for value in stated if value >= 0)
         return Latency(kept, "stated", len(stated) - len(kept))
     between = [
-        _milliseconds(order.answered_at - order.meant_at)
+        rounded(Decimal((order.answered_at - order.meant_at) // timedelta(microseconds=1)) / 1000)
         for order in sent
         if order.meant_at is not None and order.answered_at is not None
     ]
     kept = tuple(value for value in between if value >= 0)
     return Latency(kept, "between" if between else "none", len(between) - len(kept))
-
-
-def _milliseconds(span: timedelta) -> Decimal:
-    return rounded(Decimal(span // timedelta(microseconds=1)) / 1000)

@@ -94,15 +94,9 @@ def recommendation(
     following = _following(plan, phase)
     approval, approvals, denied_by = _approval(state, following, window, now)
     wanted = following.entry.approvals.roles if following and following.entry.approvals else {}
+    name, scope = (following.name, following.scope) if following is not None else (None, {})
     return Recommendation(
-        action,
-        tuple(reasons),
-        following.name if following is not None else None,
-        following.scope if following is not None else {},
-        approval,
-        approvals,
-        wanted,
-        denied_by,
+        action, tuple(reasons), name, scope, approval, approvals, wanted, denied_by
     )
 
 

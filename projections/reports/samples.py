@@ -15,7 +15,7 @@ from ledger.alerts.series import SeriesStore
 from ledger.domain.log.ids import metrics_stream
 from ledger.domain.log.upcast import upcast
 from projections.core.base import Db
-from projections.models.metric_blocks import BLOCK
+from projections.models.metric_blocks import BLOCK, labels_text, runs_of, series_name
 from projections.reports import figures
 from projections.reports.figures import Figure
 
@@ -56,12 +56,12 @@ class Series:
     @property
     def name(self) -> str:
         """Return it as Prometheus writes it: ``ece``, ``slice_auc{slice="tokyo"}``."""
-        return f"{self.metric}{{{self.labels_text}}}" if self.labels else self.metric
+        return series_name(self.metric, self.labels)
 
     @property
     def labels_text(self) -> str:
         """Return ``slice="tokyo",symbol="BTCUSDT"``."""
-        return ",".join(f"{name}={orjson.dumps(value).decode()}" for name, value in self.labels)
+        return labels_text(self.labels)
 
     @property
     def numbers(self) -> list[tuple[datetime, Decimal]]:
@@ -89,23 +89,13 @@ def read(db: Db, system: str, since: datetime, until: datetime) -> Iterator[Samp
     stream = metrics_stream(system)
     blocks = [row[0] for row in db.execute(_BLOCKS, (system, until, since)).fetchall()]
     with db.cursor(binary=True) as cursor:
-        for first, last in _stretches(blocks):
+        for first, last in runs_of(blocks):
             values = (stream, first * BLOCK, (last + 1) * BLOCK, since, until)
             for at, position, version, body in cursor.execute(_RECORDED, values):
                 data = upcast("MetricsRecorded", version, orjson.loads(body)["data"])
                 for one in data["samples"]:
                     labels = tuple(sorted(one.get("labels", {}).items()))
                     yield Sample(at, position, one["metric"], labels, one["value"])
-
-
-def _stretches(blocks: Sequence[int]) -> list[tuple[int, int]]:
-    found: list[tuple[int, int]] = []
-    for block in blocks:
-        if found and block == found[-1][1] + 1:
-            found[-1] = (found[-1][0], block)
-        else:
-            found.append((block, block))
-    return found
 
 
 def by_series(samples: Iterator[Sample]) -> dict[tuple[str, Labels], Series]:
@@ -123,11 +113,12 @@ def summary(series: Series) -> Summary:
     """Return what is to be said of ``series``."""
     values = [value for _, value in series.numbers]
     nothing = figures.absent("no_samples", metric=series.name)
+    samples = series.samples
     return Summary(
         series,
-        len(series.samples),
-        series.samples[0].at if series.samples else None,
-        series.samples[-1].at if series.samples else None,
+        len(samples),
+        samples[0].at if samples else None,
+        samples[-1].at if samples else None,
         figures.mean(values, "no_samples", metric=series.name),
         Figure(min(values)) if values else nothing,
         Figure(max(values)) if values else nothing,
@@ -148,9 +139,5 @@ def store_of(series: Mapping[tuple[str, Labels], Series]) -> SeriesStore:
     store = SeriesStore()
     for one in series.values():
         for sample in one.samples:
-            store.add(one.metric, one.labels, sample.at.timestamp(), _number(sample.value))
+            store.add(one.metric, one.labels, sample.at.timestamp(), float(sample.value))
     return store
-
-
-def _number(text: str) -> float:
-    return float(text.replace("Inf", "inf"))

@@ -105,7 +105,13 @@ def window_of(db: Db, state: SystemState, run_tag: str | None, now: datetime) ->
         return _of_run(named(runs, run_tag, state.system), runs, now)
     if state.phase is not None:
         since = datetime.fromisoformat(state.phase.since).astimezone(UTC)
-        return Window(since, now, "phase", ended=False, runs=_within(runs, since, now))
+        within = tuple(
+            run
+            for run in runs
+            if run.started.occurred_at <= now
+            and (run.ended is None or run.ended.occurred_at >= since)
+        )
+        return Window(since, now, "phase", ended=False, runs=within)
     if runs:
         return _of_run(runs[-1], runs, now)
     first = log.one(db, "WHERE stream = %s AND revision = 1", control_stream(state.system))
@@ -141,12 +147,3 @@ def _of_run(run: Run, runs: Sequence[Run], now: datetime) -> Window:
 def namesakes(run: Run, runs: Sequence[Run]) -> tuple[Run, ...]:
     """Return the other runs with the tag of ``run``: a program that was begun anew on the same day."""
     return tuple(one for one in runs if one.tag == run.tag and one.place != run.place)
-
-
-def _within(runs: list[Run], since: datetime, until: datetime) -> tuple[Run, ...]:
-    return tuple(
-        run
-        for run in runs
-        if run.started.occurred_at <= until
-        and (run.ended is None or run.ended.occurred_at >= since)
-    )
