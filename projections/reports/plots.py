@@ -271,12 +271,12 @@ def _svg(figure: Any, salt: str) -> str:
     """Return the figure as an <svg> element; ``salt`` keeps its ids apart from those of other charts."""
     import matplotlib as mpl
 
-    _lay_out(figure)
     content = io.StringIO()
     mpl.rcParams["svg.hashsalt"] = salt
     with warnings.catch_warnings():
         # The page's fonts have the letters that this machine's have not.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        _lay_out(figure)
         figure.savefig(
             content,
             format="svg",
