@@ -81,9 +81,9 @@ class Checker:
         import duckdb
 
         for file in manifest.files:
-            found = _misplaced(folder, file) or _resized(folder, file)
-            if found is not None:
-                raise damaged(found[1], manifest.first)
+            fault = _fault(folder, file)
+            if fault is not None:
+                raise damaged(fault[1], manifest.first)
         try:
             self.show(folder, manifest)
             self._connection.execute(sql("streams.sql"))
@@ -103,7 +103,7 @@ class Checker:
         The sizes and hashes of its files are looked at first; where one differs, or a file is missing, the
         events tell which position is the first that suffers.
         """
-        wrong = [found for file in manifest.files if (found := _differs(folder, file))]
+        wrong = [fault for file in manifest.files if (fault := _fault(folder, file, hashed=True))]
         present = [
             file for file in manifest.files if file.path != BLOBS and (folder / file.path).is_file()
         ]
@@ -163,25 +163,25 @@ class Checker:
             bads.append(Problem(lacking, "row", "There, a field is missing."))
         (gap,) = _row(connection.execute(sql("revisions.sql")).fetchone())
         if gap is not None:
-            bads.append(
-                Problem(gap, "revision", "There, the revision does not follow its stream's last.")
-            )
+            why = "There, the revision does not follow its stream's last."
+            bads.append(Problem(gap, "revision", why))
         # A position outside of the range is itself what was changed; the one it took is missing.
         bads = [bad for bad in bads if manifest.first <= (bad.position or 0) <= manifest.last]
         if bads:
             return min(bads, key=lambda bad: bad.position or 0)
-        (chain,) = _row(
-            connection.execute(
-                "SELECT chain FROM log.event WHERE position = $1", [manifest.last]
-            ).fetchone()
-        )
-        if bytes(chain).hex() != manifest.chain_after:
+        if self.chain_at(manifest.last) != manifest.chain_after:
             return Problem(manifest.last, "record", "There, the manifest has another chain value.")
         if count != manifest.events or unplaced:
             return Problem(
                 manifest.first, "row", f"The range has {count} rows for {manifest.events} events."
             )
         return None
+
+    def chain_at(self, position: int) -> str | None:
+        """Return the chain value at a position of `log.event`, in hex."""
+        query = "SELECT chain FROM log.event WHERE position = $1"
+        row = self._connection.execute(query, [position]).fetchone()
+        return bytes(row[0]).hex() if row else None
 
     def _without_blob(self, folder: Path, manifest: Manifest) -> Problem | None:
         """Return the first event that names bytes which are not there, or not the ones that it names."""
@@ -245,32 +245,24 @@ class Checker:
         return None if found == columns else "its columns are others"
 
     def _show(self, folder: Path, present: list[SealedFile]) -> None:
-        paths = ", ".join(_quoted(folder / file.path) for file in present)
+        quoted = (pattern(folder / file.path).replace("'", "''") for file in present)
+        paths = ", ".join(f"'{path}'" for path in quoted)
         self._connection.execute(
             f"CREATE OR REPLACE VIEW log.event AS SELECT {', '.join(COLUMNS)} "  # noqa: S608 - the names are constants
             f"FROM read_parquet([{paths}], hive_partitioning = false)"
         )
 
 
-def _differs(folder: Path, file: SealedFile) -> tuple[str, str] | None:
-    found = _misplaced(folder, file) or _resized(folder, file)
-    if found is None and sha256_of(folder / file.path) != file.sha256:
-        return "changed_file", f"{folder / file.path} was changed since it was sealed."
-    return found
-
-
-def _misplaced(folder: Path, file: SealedFile) -> tuple[str, str] | None:
+def _fault(folder: Path, file: SealedFile, *, hashed: bool = False) -> tuple[str, str] | None:
+    """Return what kind of fault a file has, with a sentence; its content is looked at where ``hashed``."""
     path = folder / file.path
     if path.is_symlink() or (path.exists() and not path.is_file()):
         return "strange_file", f"{path} is no regular file."
-    return None if path.exists() else ("missing_file", f"{path} is missing.")
-
-
-def _resized(folder: Path, file: SealedFile) -> tuple[str, str] | None:
-    path = folder / file.path
-    if path.stat().st_size == file.bytes:
-        return None
-    return "changed_file", f"{path} was changed since it was sealed."
+    if not path.exists():
+        return "missing_file", f"{path} is missing."
+    if path.stat().st_size != file.bytes or (hashed and sha256_of(path) != file.sha256):
+        return "changed_file", f"{path} was changed since it was sealed."
+    return None
 
 
 def first_line(error: BaseException) -> str:
@@ -281,10 +273,6 @@ def first_line(error: BaseException) -> str:
 def pattern(path: Path) -> str:
     """Return ``path`` for `read_parquet`, which would take a star in it for a pattern."""
     return "".join(f"[{c}]" if c in "*?[" else c for c in str(path))
-
-
-def _quoted(path: Path) -> str:
-    return "'" + pattern(path).replace("'", "''") + "'"
 
 
 def _row(row: tuple[Any, ...] | None) -> tuple[Any, ...]:

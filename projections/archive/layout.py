@@ -177,19 +177,15 @@ def read(path: Path) -> Archive:
         if found.listed() != entry:
             raise damaged(f"{found.path / MANIFEST} is not the one that {LIST} lists.", entry.first)
         ranges.append(found)
-    last = ranges[-1].manifest.last if ranges else 0
-    chain = ranges[-1].manifest.chain_after if ranges else GENESIS
-    if (listed.events, listed.last, listed.chain) != (last, last, chain):
-        raise damaged(f"{path / LIST} does not say what its own ranges say.", last)
+    own = Archive(path, listed.ledger, tuple(ranges), 0)
+    if (listed.events, listed.last, listed.chain) != (own.last, own.last, own.chain):
+        raise damaged(f"{path / LIST} does not say what its own ranges say.", own.last)
     # Killed after a seal, an export had no time left to enter it.
-    newer = sorted(set(_folders(path)) - {entry.folder for entry in listed.ranges})
+    folders = {entry.name for entry in path.iterdir() if _FOLDER.fullmatch(entry.name)}
+    newer = sorted(folders - {entry.folder for entry in listed.ranges})
     for folder in newer:
         ranges.append(_range(path, folder, ranges, listed.ledger))
     return Archive(path, listed.ledger, tuple(ranges), len(newer))
-
-
-def _folders(path: Path) -> Iterator[str]:
-    return (entry.name for entry in path.iterdir() if _FOLDER.fullmatch(entry.name))
 
 
 def _range(path: Path, folder: str, before: Sequence[Range], ledger: str | None) -> Range:

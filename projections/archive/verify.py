@@ -107,9 +107,7 @@ def chain_at(archive: Archive, position: int) -> str | None:
     for each in archive.ranges:
         if each.manifest.first <= position <= each.manifest.last:
             with engine() as connection:
-                Checker(connection).show(each.path, each.manifest)
-                row = connection.execute(
-                    "SELECT chain FROM log.event WHERE position = $1", [position]
-                ).fetchone()
-            return bytes(row[0]).hex() if row else None
+                checker = Checker(connection)
+                checker.show(each.path, each.manifest)
+                return checker.chain_at(position)
     return None

@@ -30,6 +30,7 @@ from projections.archive.layout import (
     SealedFile,
 )
 from projections.audit.log_reader import BATCH_EVENTS, Copied, LogReader
+from projections.audit.staging import load, prepare_staging, take_loaded
 from projections.audit.texts import sql as audit_sql
 
 if TYPE_CHECKING:
@@ -63,8 +64,7 @@ class RangeWriter:
         self._provenance: Final = provenance
         self._archive: Final = archive
         self._checker: Final = Checker(connection)
-        connection.execute(audit_sql("macros.sql"))
-        connection.execute("ATTACH ':memory:' AS staging")
+        prepare_staging(connection)
         # One thread for each file: rows keep their order, and the same rows give the same file.
         connection.execute("SET preserve_insertion_order = true")
 
@@ -85,29 +85,24 @@ class RangeWriter:
                 yield previous
 
     def _load(self, piece: Copied) -> None:
-        connection = self._connection
-        connection.execute("SET VARIABLE file = $1", [str(piece.path)])
-        connection.execute("SET VARIABLE longest = $1", [piece.longest + 1])
-        connection.execute(audit_sql("load.sql"))
-        connection.execute("DROP TABLE IF EXISTS staging.fresh")
-        connection.execute("ALTER TABLE staging.incoming RENAME TO fresh")
-        piece.path.unlink()
+        load(self._connection, piece)
+        take_loaded(self._connection)
 
     def _seal_one(self, rows: int, previous: Range | None, scratch: Path) -> Range:
         after = previous.manifest.last if previous else 0
         hole = self._connection.execute(audit_sql("hole.sql"), {"after": after}).fetchone()
         if hole is not None:
             raise _unsound(after, hole[0], "it is missing")
-        name = layout.folder_name(after + 1, after + rows)
-        path = self._archive.path / name
+        path = self._archive.path / layout.folder_name(after + 1, after + rows)
         with staged_folder(path) as folder:
             written = [*self._write_events(folder), *self._write_blobs(folder, scratch)]
             manifest = self._manifest(rows, previous, written, self._missing(folder, written))
             content = manifest.encoded()
             with files.told_as_not_written(path):
                 _ = (folder / MANIFEST).write_bytes(content)
-                for file in (MANIFEST, *(each.path for each in written)):
-                    _flush(folder / file)
+                for name in (MANIFEST, *(each.path for each in written)):
+                    with (folder / name).open("rb") as file:
+                        os.fsync(file.fileno())
             reach("archive.before_check")
             problem = self._checker.check(folder, manifest)
             if problem is not None:
@@ -197,17 +192,8 @@ def _written(folder: Path, name: str, rows: DuckDBPyRelation, count: int) -> Sea
     with files.told_as_not_written(path):
         path.parent.mkdir(parents=True, exist_ok=True)
     rows.write_parquet(str(path), compression="zstd", row_group_size=BATCH_EVENTS)
-    return SealedFile(
-        path=name,
-        rows=count,
-        bytes=path.stat().st_size,
-        sha256=files.sha256_of(path),
-    )
-
-
-def _flush(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
+    size = path.stat().st_size
+    return SealedFile(path=name, rows=count, bytes=size, sha256=files.sha256_of(path))
 
 
 def _utc(moment: datetime) -> str:

@@ -103,10 +103,12 @@ class Questioner:
     def _in_utc(self, relation: DuckDBPyRelation, types: Sequence[str]) -> Answer:
         """Return an answer whose times with a zone, which need a package in Python, are UTC without one."""
         quoted = ['"' + name.replace('"', '""') + '"' for name in relation.columns]
-        targets = [_without_zone(type_) for type_ in types]
+        zoned = "TIMESTAMP WITH TIME ZONE"
         casts = ", ".join(
-            name if target is None else f"CAST({name} AS {target}) AS {name}"
-            for name, target in zip(quoted, targets, strict=True)
+            f"CAST({name} AS {'TIMESTAMP' if type_ == zoned else 'VARCHAR'}) AS {name}"
+            if zoned in type_
+            else name
+            for name, type_ in zip(quoted, types, strict=True)
         )
         plain = self._within(lambda: relation.project(casts))
         rows = iter(plain.iter_rows(ROWS_AT_ONCE))
@@ -161,13 +163,6 @@ class Questioner:
         except queue.Empty:
             # Inside one huge operation it hears nothing, and Python can't end in order beside it.
             atexit.register(_leave_at_once, exit_code)
-
-
-def _without_zone(type_: str) -> str | None:
-    """Return the type to cast to, so that no time zone is left; None where there is none."""
-    if type_ == "TIMESTAMP WITH TIME ZONE":
-        return "TIMESTAMP"
-    return "VARCHAR" if "TIMESTAMP WITH TIME ZONE" in type_ else None
 
 
 def _leave_at_once(exit_code: int) -> None:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 FILE_NAME: Final = "audit.duckdb"
+_HAS_LAYOUT: Final = (
+    "SELECT 1 FROM information_schema.tables WHERE table_schema = 'log' AND table_name = 'layout'"
+)
 
 _WRITER: Final[dict[str, Any]] = {
     "memory_limit": "1GB",
@@ -61,7 +64,7 @@ def open_for_writing(path: Path, *, scratch: Path) -> Generator[DuckDBPyConnecti
         try:
             if is_new:
                 _create(connection)
-            elif not _has_layout(connection):
+            elif not connection.execute(_HAS_LAYOUT).fetchone():
                 raise unreadable(path, "it is a DuckDB file, but holds something else")
             yield connection
         finally:
@@ -136,11 +139,6 @@ def remove(path: Path) -> None:
     for file in (wal_path(path), path):
         with suppress(FileNotFoundError):
             file.unlink()
-
-
-def _has_layout(connection: DuckDBPyConnection) -> bool:
-    query = "SELECT 1 FROM information_schema.tables WHERE table_schema = 'log' AND table_name = 'layout'"
-    return connection.execute(query).fetchone() is not None
 
 
 def _create(connection: DuckDBPyConnection) -> None:

@@ -50,7 +50,7 @@ READABLE_FUNCTIONS: Final = frozenset(
 """Functions that may stand where a table may; any other is refused, also one of a later DuckDB."""
 
 _TELLING_FUNCTIONS: Final = frozenset({"current_setting", "getenv", "getvariable", "write_log"})
-_EXPLAIN: Final = re.compile(r"\s*EXPLAIN\s+(ANALYZE\s+)?(\([^)]*\)\s*)?", re.IGNORECASE)
+_EXPLAIN: Final = re.compile(r"\A\s*EXPLAIN\s+(ANALYZE\s+)?(\([^)]*\)\s*)?", re.IGNORECASE)
 _HINT: Final = (
     "Audit SQL reads the replica: SELECT, WITH, DESCRIBE, SHOW TABLES, SUMMARIZE, EXPLAIN."
 )
@@ -133,7 +133,7 @@ def _check(connection: DuckDBPyConnection, statement: Statement) -> None:
     text = statement.query.strip()
     if statement.type == StatementType.EXPLAIN:
         # EXPLAIN ANALYZE runs what it explains, so that is what counts.
-        inner = connection.extract_statements(text[_matched(_EXPLAIN, text) :])
+        inner = connection.extract_statements(_EXPLAIN.sub("", text, count=1))
         if len(inner) == 1 and inner[0].type == StatementType.SELECT:
             _check(connection, inner[0])
             return
@@ -147,11 +147,6 @@ def _check(connection: DuckDBPyConnection, statement: Statement) -> None:
         )
     kind = str(statement.type).rpartition(".")[2]
     raise BadInput(f"{kind} is no reading statement.", hint=_HINT)
-
-
-def _matched(pattern: re.Pattern[str], text: str) -> int:
-    found = pattern.match(text)
-    return found.end() if found else 0
 
 
 def _check_tree(connection: DuckDBPyConnection, text: str) -> None:

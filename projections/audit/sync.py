@@ -22,6 +22,7 @@ from ledger.domain.errors import IntegrityFailure, LedgerError
 from ledger.fail_points import reach
 from projections.audit import replica
 from projections.audit.log_reader import Copied, Head, LogReader
+from projections.audit.staging import load, prepare_staging, take_loaded
 from projections.audit.texts import sql
 
 if TYPE_CHECKING:
@@ -71,7 +72,9 @@ def sync(
         home / "audit.lock", timeout_seconds=lock_timeout_seconds, what="rollout sql, synchronising"
     )
     with lock, closing(LogReader(dsn)) as log, replica.told(path):
-        _make_empty(scratch)
+        with files.told_as_not_written(scratch):
+            shutil.rmtree(scratch, ignore_errors=True)  # What a killed sync left.
+            scratch.mkdir(mode=0o700)
         try:
             if not path.exists():
                 _make(path, scratch)
@@ -82,12 +85,6 @@ def sync(
             return _build_anew(path, log, scratch, progress)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
-
-
-def _make_empty(folder: Path) -> None:
-    with files.told_as_not_written(folder):
-        shutil.rmtree(folder, ignore_errors=True)  # What a killed sync left.
-        folder.mkdir(mode=0o700)
 
 
 def _make(path: Path, scratch: Path) -> None:
@@ -150,8 +147,7 @@ def _catch_up(
     _check_continuity(start, end, log)
     reached = start.position
     if end.position > reached:
-        connection.execute(sql("macros.sql"))
-        connection.execute("ATTACH ':memory:' AS staging")
+        prepare_staging(connection)
         # Closed by hand: a generator that an error left behind would still be using the connection.
         with (
             closing(log.copy(reached, end.position, scratch)) as copied,
@@ -193,8 +189,7 @@ def _loaded_ahead(connection: DuckDBPyConnection, copied: Iterator[Copied]) -> G
         ahead.execute(sql("macros.sql"))
         following = pool.submit(_load_next, ahead, copied)
         while (rows := following.result()) is not None:
-            connection.execute("DROP TABLE IF EXISTS staging.fresh")
-            connection.execute("ALTER TABLE staging.incoming RENAME TO fresh")
+            take_loaded(connection)
             following = pool.submit(_load_next, ahead, copied)
             yield rows
 
@@ -205,10 +200,7 @@ def _load_next(ahead: DuckDBPyConnection, copied: Iterator[Copied]) -> int | Non
     if file is None:
         return None
     reach("sync.after_copy")
-    ahead.execute("SET VARIABLE file = $1", [str(file.path)])
-    ahead.execute("SET VARIABLE longest = $1", [file.longest + 1])
-    ahead.execute(sql("load.sql"))
-    file.path.unlink()
+    load(ahead, file)
     return file.rows
 
 

@@ -36,17 +36,18 @@ def first_bad_position(
     ``before`` is the chain value at ``after``; ``up_to`` is the last position (by default the replica's);
     a position beyond the replica's end is missing. ``progress`` gets the position reached and the last one.
     """
-    last = up_to if up_to is not None else _end(connection)
-    for first in range(after + 1, last + 1, BATCH_EVENTS):
-        through = min(first + BATCH_EVENTS - 1, last)
+    if up_to is None:
+        row = connection.execute("SELECT coalesce(max(position), 0) FROM log.event").fetchone()
+        up_to = int(row[0]) if row else 0
+    for first in range(after + 1, up_to + 1, BATCH_EVENTS):
+        through = min(first + BATCH_EVENTS - 1, up_to)
         bad = connection.execute(
             sql("verify.sql"), {"first": first, "last": through, "before": before}
         ).fetchone()
         if bad is not None:
             return BadPosition(*bad)
-        row = connection.execute(
-            "SELECT chain FROM log.event WHERE position = $1", [through]
-        ).fetchone()
+        query = "SELECT chain FROM log.event WHERE position = $1"
+        row = connection.execute(query, [through]).fetchone()
         if row is None:
             (reached,) = connection.execute(
                 "SELECT coalesce(max(position), $1 - 1) FROM log.event WHERE position BETWEEN $1 AND $2",
@@ -55,10 +56,5 @@ def first_bad_position(
             return BadPosition(int(reached) + 1, "a row is missing")
         before = bytes(row[0])
         if progress is not None:
-            progress(through, last)
+            progress(through, up_to)
     return None
-
-
-def _end(connection: DuckDBPyConnection) -> int:
-    row = connection.execute("SELECT coalesce(max(position), 0) FROM log.event").fetchone()
-    return int(row[0]) if row else 0

@@ -51,18 +51,14 @@ def regions(
             ended = end.replace(tzinfo=UTC) if end is not None else max(now, begun)
             if (since is not None and ended < since) or (until is not None and begun >= until):
                 continue
+            said = ": ".join(part for part in (who, why) if part)
             tags = [*annotation_tags(str(name), kind), f"{kind}:{tag}"]
             yield {
                 "time": _milliseconds(begun),
                 "timeEnd": _milliseconds(max(begun, ended)),
                 "tags": tags if end is not None else [*tags, "open"],
-                "text": f"{name}: {what}" + _by(who, why),
+                "text": f"{name}: {what}" + (f" — {said}" if said else ""),
             }
-
-
-def _by(who: str | None, why: str | None) -> str:
-    said = ": ".join(part for part in (who, why) if part)
-    return f" — {said}" if said else ""
 
 
 def _milliseconds(moment: datetime) -> int:

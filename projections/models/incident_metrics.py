@@ -173,7 +173,8 @@ def _by_metric(events: Iterable[_Sampled]) -> dict[str, list[Decimal]]:
         for sample in event.samples:
             value = _EXACT.create_decimal(sample["value"])
             if value.is_finite():
-                name = series_name(sample["metric"], sorted((sample.get("labels") or {}).items()))
+                labels: dict[str, str] = sample.get("labels") or {}
+                name = series_name(sample["metric"], sorted(labels.items()))
                 found.setdefault(name, []).append(value)
     return found
 
