@@ -11,9 +11,9 @@ import orjson
 
 from ledger.domain import events
 from ledger.domain.decision import Decision
+from ledger.domain.drift import decide as drift
 from ledger.domain.drift.state import Drift, DriftSubject
 from ledger.domain.errors import LedgerError, LedgerUnreachable, Refused, StaleRevision
-from ledger.domain.log.event import Event
 from ledger.domain.log.ids import Channel
 from ledger.domain.modes import decide as modes
 from ledger.domain.operations import OperationKind
@@ -30,7 +30,6 @@ from ledger.service.rollbacks import rollback
 from ledger.service.runs import start as runs
 
 DRIFT_ATTEMPTS_MAX: Final = 5
-EDITED_SHOWN_MAX: Final = 5
 
 FINISH: Final[Mapping[OperationKind, Finish]] = {
     "switch": switch.finish,
@@ -163,22 +162,14 @@ def detect_drift(ledger: Ledger, system: str, origin: Origin) -> tuple[SystemSta
     """
     for attempt in range(1, DRIFT_ATTEMPTS_MAX + 1):
         state = ledger.load(system)
-        found, untold = find_drift(ledger, state)
-        news: list[Event] = [
-            event
-            for subject, event in found.items()
-            if subject not in state.drift or state.drift[subject].found != event.found
-        ]
-        news += [
-            events.DriftCleared(subject=subject)
-            for subject in state.drift
-            if subject not in found and not untold
-        ]
+        differing, untold = find_drift(ledger, state)
         try:
             # A pause meanwhile (it holds no lock) is no drift: then the world is compared anew.
             state, _ = ledger.recorder.decide(
                 system,
-                lambda _, news=news: Decision(tuple(news)),
+                lambda state, differing=differing, untold=untold: drift.record(
+                    state, differing, all_compared=not untold
+                ),
                 origin,
                 if_revision=state.revision,
             )
@@ -195,35 +186,23 @@ def find_drift(
 ) -> tuple[dict[DriftSubject, events.DriftDetected], list[str]]:
     """Compare the world with ``state``; return what differs, by subject, and what could not be told."""
     world = world_of(state.actuators, ledger.recorder.clock)
-    found: dict[DriftSubject, events.DriftDetected] = {}
-    mode, kind = modes.current(state)
-    if world.modes is not None and mode is not None:
-        seen = " / ".join(
-            f"{reading.actuator}: "
-            + (
-                _mode_text(reading.mode, reading.pause_kind)
-                if reading.mode
-                else f"unknown ({reading.problem})"
-            )
-            for reading in world.modes.observe().readings
-            if not reading.tells(mode, kind)
-        )
-        if seen:
-            found["mode"] = events.DriftDetected(
-                subject="mode", expected=_mode_text(mode, kind), found=seen
-            )
+    differing: dict[DriftSubject, events.DriftDetected] = {}
+    if world.modes is not None and state.mode is not None:
+        mode = drift.of_mode(state, world.modes.observe())
+        if mode is not None:
+            differing["mode"] = mode
     code, untold = _code_drift(world, state)
     if code is not None:
-        found["code"] = code
+        differing["code"] = code
     if world.configs is None or state.fingerprint is None:
-        return found, untold
+        return differing, untold
     try:
-        drifted = _config_drift(ledger, world, state)
+        configuration = _config_drift(ledger, world, state)
     except Refused as problem:  # not the ledger's key: every secret would look like another
-        return found, [*untold, f"{problem.message} {problem.hint or ''}".strip()]
-    if drifted is not None:
-        found["config"] = drifted
-    return found, untold
+        return differing, [*untold, f"{problem.message} {problem.hint or ''}".strip()]
+    if configuration is not None:
+        differing["config"] = configuration
+    return differing, untold
 
 
 def _code_drift(world: World, state: SystemState) -> tuple[events.DriftDetected | None, list[str]]:
@@ -235,16 +214,7 @@ def _code_drift(world: World, state: SystemState) -> tuple[events.DriftDetected 
         standing = checkout.observe()
     except LedgerError as problem:
         return None, [problem.message]
-    if standing.commit == state.code and not standing.edited:
-        return None, []
-    found = standing.commit
-    if standing.edited:
-        found += f", changed by hand: {', '.join(standing.edited[:EDITED_SHOWN_MAX])}"
-    return events.DriftDetected(subject="code", expected=state.code, found=found), []
-
-
-def _mode_text(mode: str, kind: str | None) -> str:
-    return f"{mode}/{kind}" if kind else str(mode)
+    return drift.of_code(state, standing.commit, standing.edited), []
 
 
 def _config_drift(ledger: Ledger, world: World, state: SystemState) -> events.DriftDetected | None:

@@ -8,7 +8,17 @@ import pytest
 
 from tests.mutants.catalogue import MUTANTS, ROOT, Mutant, Outdated, found_in
 
-RULES = {"gates", "modes", "rollbacks", "alerts", "mitigations", "plans", "runs", "redaction"}
+RULES = {
+    "gates",
+    "modes",
+    "rollbacks",
+    "alerts",
+    "drift",
+    "mitigations",
+    "plans",
+    "runs",
+    "redaction",
+}
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.means)

@@ -51,7 +51,7 @@ def found_in(mutant: Mutant, root: Path = ROOT) -> Path:
 
 
 GATES, MODES, ROLLBACKS, ALERTS, REDACTION = "gates", "modes", "rollbacks", "alerts", "redaction"
-MITIGATIONS, RUNS, PLANS = "mitigations", "runs", "plans"
+MITIGATIONS, RUNS, PLANS, DRIFT = "mitigations", "runs", "plans", "drift"
 _DOMAIN: Final = "tests/unit/domain"
 _ALERTS: Final = (
     "tests/unit/test_judge.py tests/unit/test_judge_tables.py tests/unit/test_muting.py"
@@ -130,6 +130,30 @@ MUTANTS: Final = (
         MODES, "what the ledger says is done, whatever the world says",
         "agrees = observed is None or observed.tells(target, kind)", "agrees = True", _DOMAIN,
     ),
+    Mutant(
+        MODES, "a pause that came meanwhile is overruled",
+        "if safer_since(state, begun.position, target, kind) is not None:",
+        "if safer_since(state, begun.position, target, kind) is None and begun.overtaken:", _DOMAIN,
+    ),
+    Mutant(
+        MODES, "a switch to real is carried out again after a crash",
+        "if not raises(state, target, kind, observed) or _lowers(observed, target, kind):",
+        "if observed is not None or _lowers(observed, target, kind):", _DOMAIN,
+    ),
+    Mutant(
+        MODES, "one of two sources says that the world has done it",
+        "reading = observed.safe if observed is not None and observed.agrees else None",
+        "reading = observed.readings[0] if observed is not None else None", _DOMAIN,
+    ),
+    # --- drift: no evidence is not a pass (I8) ---
+    Mutant(
+        DRIFT, "what could not be compared agrees again", "    if all_compared:\n", "    if True:\n", _DOMAIN,
+    ),
+    Mutant(
+        DRIFT, "a source that can't tell agrees",
+        "differing = [reading for reading in observed.readings if not reading.tells(mode, kind)]",
+        "differing = [one for one in observed.readings if one.mode and not one.tells(mode, kind)]", _DOMAIN,
+    ),
     # --- rollbacks: previous is not last good (I10) ---
     Mutant(
         ROLLBACKS, "the oldest stable one is the last",
@@ -154,6 +178,11 @@ MUTANTS: Final = (
         ROLLBACKS, "a second rollback begins beside the first",
         "begun = unfinished(state)\n    if begun is not None:",
         "begun = unfinished(state)\n    if begun is not None and selector != LAST_STABLE:", _DOMAIN,
+    ),
+    Mutant(
+        ROLLBACKS, "nobody looks into a rollback where an incident was resolved before",
+        'if any(incident.status != "resolved" for incident in state.incidents.values()):',
+        "if state.incidents:", _DOMAIN,
     ),
     # --- alerts: what is not seen holds, and the clock of `for` is kept (I8, I14) ---
     Mutant(

@@ -1,24 +1,34 @@
-"""Switching modes."""
+"""Switches of mode: asked for, and what they come to."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal, TypeAlias
+from uuid import UUID
 
 from ledger.domain import events
+from ledger.domain.alerts.decide import mitigated_by
 from ledger.domain.decision import Decision, require_no_rule, require_registered
 from ledger.domain.errors import StaleRevision, TransitionRefused
+from ledger.domain.log.event import Event
 from ledger.domain.log.ids import Actor
-from ledger.domain.state import SystemState
+from ledger.domain.modes.state import SwitchIntent
+from ledger.domain.operations import SwitchOperation
+from ledger.domain.state import SystemState, operation_of
 from ledger.domain.values.actuation import Observed
 from ledger.domain.values.modes import (
     Mode,
     PauseKind,
     Transition,
+    exposure,
     full_kind,
     raises_exposure,
     transition,
 )
+
+Outcome: TypeAlias = "events.ModeSwitched | events.ModeSwitchUnconfirmed"
 
 
 def current(state: SystemState) -> tuple[Mode | None, PauseKind | None]:
@@ -153,4 +163,84 @@ def refusal(state: SystemState, target: Mode) -> TransitionRefused:
     return TransitionRefused(
         f"{state.system} {before}: it can't be switched straight to {target}.",
         hint=f"rollout switch {state.system} --to mock --reason …, watch it, then switch to real",
+    )
+
+
+# --- what a switch came to ---
+
+
+def outcome(state: SystemState, operation: UUID, done: Outcome) -> tuple[Event, ...]:
+    """Record what a switch came to, unless somebody reduced the exposure since: that has the last word."""
+    begun = operation_of(state, operation, SwitchOperation)
+    target, kind = begun.intent.to_mode, begun.intent.to_kind
+    if safer_since(state, begun.position, target, kind) is not None:
+        return (abandoned(begun.intent, "somebody reduced the exposure while it was carried out"),)
+    if isinstance(done, events.ModeSwitched) and target is Mode.PAUSED:
+        return (done, *mitigated_by(state, f"paused/{full_kind(target, kind)}"))
+    return (done,)
+
+
+def safer_since(
+    state: SystemState, position: int, target: Mode, kind: PauseKind | None
+) -> tuple[Mode, PauseKind | None] | None:
+    """Return the least exposed mode asked for after ``position``, where that is safer than ``target``."""
+    later = [
+        (begun.intent.to_mode, begun.intent.to_kind)
+        for begun in state.operations.values()
+        if isinstance(begun, SwitchOperation) and begun.position > position
+    ]
+    mode, mode_kind = current(state)
+    if mode is not None and state.mode_position > position:
+        later.append((mode, mode_kind))
+    safer = [switch for switch in later if exposure(*switch) < exposure(target, kind)]
+    return min(safer, key=lambda switch: exposure(*switch), default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Remainder:
+    """What is left to do of a switch that a dead process began."""
+
+    step: Literal["carry out", "record", "give up"]
+    """To record it only: the world has done it."""
+    why: str = ""
+    """Why it is given up."""
+
+
+def remainder(state: SystemState, operation: UUID, observed: Observed | None) -> Remainder:
+    """Decide how a switch is finished whose process is dead. ``observed`` is what the world says.
+
+    One that lowers exposure is carried out; one that raises it is never carried out a second time (I9).
+    """
+    begun = operation_of(state, operation, SwitchOperation)
+    target, kind = begun.intent.to_mode, begun.intent.to_kind
+    if begun.overtaken:
+        return Remainder("give up", "begun and not done; somebody has decided otherwise since")
+    if not raises(state, target, kind, observed) or _lowers(observed, target, kind):
+        return Remainder("carry out")
+    reading = observed.safe if observed is not None and observed.agrees else None
+    if reading is not None and reading.tells(target, kind):
+        return Remainder("record")
+    return Remainder("give up", "begun and not done; raising the exposure again needs a person")
+
+
+def _lowers(observed: Observed | None, target: Mode, kind: PauseKind | None) -> bool:
+    """Tell whether a pause lowers what every source says, though the ledger thinks of a graver one.
+
+    So after a switch that reached the world and was not recorded: the pause was decided later.
+    """
+    stands = observed.safe if observed is not None else None
+    return (
+        target is Mode.PAUSED
+        and stands is not None
+        and stands.mode is not None
+        and exposure(target, kind) < exposure(stands.mode, stands.pause_kind)
+    )
+
+
+def abandoned(intent: SwitchIntent, why: str) -> events.ModeSwitchAbandoned:
+    """Return the event that says that a switch was given up."""
+    return events.ModeSwitchAbandoned(
+        to_mode=intent.to_mode.value,
+        to_kind=intent.to_kind.value if intent.to_kind else None,
+        explanation=why,
     )

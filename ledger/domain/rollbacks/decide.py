@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from ledger.domain import events
+from ledger.domain.alerts.decide import incident_name, mitigated_by
 from ledger.domain.configurations.decide import resolve, short, snapshot_to_write, targets
 from ledger.domain.decision import Decision, require_registered
 from ledger.domain.errors import NothingStable, OperationInProgress, Refused
+from ledger.domain.log.event import Event
 from ledger.domain.operations import RollbackOperation
 from ledger.domain.rollbacks.state import RollbackIntent
 from ledger.domain.state import SystemState
@@ -164,3 +168,33 @@ def request(
         if fingerprint is not None and not state.configs[fingerprint].quarantined
     ]
     return Decision(tuple(decided))
+
+
+def completed(
+    state: SystemState, intent: RollbackIntent, applied: events.ConfigApplied, now: datetime
+) -> tuple[Event, ...]:
+    """Record a finished rollback: in force by ``applied``, completed, and the harm stopped.
+
+    Where no incident stands open, one is opened for it: somebody has to look into it.
+    """
+    action = f"rollback to {short(intent.to_fingerprint)}"
+    if intent.code is not None:
+        action += f" and the code to {intent.code.ref}"
+    done = events.RollbackCompleted(
+        from_fingerprint=intent.from_fingerprint, to_fingerprint=intent.to_fingerprint
+    )
+    if any(incident.status != "resolved" for incident in state.incidents.values()):
+        return (applied, done, *mitigated_by(state, action))
+    incident = incident_name(state, now)
+    title = f"{action} from {short(intent.from_fingerprint)}"
+    return (
+        applied,
+        done,
+        events.IncidentOpened(incident=incident, title=title, severity="warning"),
+        events.IncidentMitigated(incident=incident, action=action),
+    )
+
+
+def went_back_since(state: SystemState, moment: str) -> bool:
+    """Tell whether a rollback came after an alert that fired at ``moment``: that is what was to be done."""
+    return state.applied_cause == "rollback" and (state.applied_at or "") >= moment

@@ -16,7 +16,7 @@ from ledger.domain.alerts.state import ActionName, ActionOutcome, Alert, FiredRu
 from ledger.domain.errors import Conflict, LedgerError, LedgerUnreachable
 from ledger.domain.log.ids import Actor, ActorKind, Channel
 from ledger.domain.modes import decide as modes
-from ledger.domain.rollbacks.decide import LAST_STABLE
+from ledger.domain.rollbacks.decide import LAST_STABLE, went_back_since
 from ledger.domain.state import SystemState
 from ledger.domain.systems.state import Actuators
 from ledger.domain.values.modes import Mode, PauseKind, exposure
@@ -197,16 +197,11 @@ def _roll_back(
     if result.outcome == "skipped":
         skipped = taken("rollback", "skipped", result.explanation)
         # What a killed watch had begun may have been finished just now, and is in no state from before.
-        if _went_back_since(state if away is not None else ledger.load(state.system), since):
+        if went_back_since(state if away is not None else ledger.load(state.system), since):
             return [skipped]
         outcome, explanation = _pause(ledger, state, "halt", origin, away)
         return [skipped, taken("pause", outcome, f"there is nothing to go back to: {explanation}")]
     return [taken("rollback", "done", f"back on {result.fingerprint[7:19]}")]
-
-
-def _went_back_since(state: SystemState, fired: str) -> bool:
-    """Tell whether a rollback came after that alert: then it is what was to be done about it."""
-    return state.applied_cause == "rollback" and (state.applied_at or "") >= fired
 
 
 def provide(series: SeriesStore, state: SystemState, mode: str | None, now: datetime) -> None:

@@ -8,24 +8,21 @@ from uuid import UUID
 
 from ledger import fail_points
 from ledger.domain import events
-from ledger.domain.alerts import decide as alerts
 from ledger.domain.decision import Decision
 from ledger.domain.errors import LedgerError, LedgerUnreachable
-from ledger.domain.log.event import Event
 from ledger.domain.log.ids import Actor
 from ledger.domain.modes import decide as modes
+from ledger.domain.modes.decide import Outcome
 from ledger.domain.modes.state import SwitchIntent
 from ledger.domain.operations import SwitchOperation
 from ledger.domain.state import SystemState, operation_of
 from ledger.domain.systems.state import Actuators
 from ledger.domain.values.actuation import Carried, NotCarried, Observed
-from ledger.domain.values.modes import Mode, PauseKind, exposure, full_kind
+from ledger.domain.values.modes import Mode, PauseKind
 from ledger.service.core.actuators import World, told, world_of
 from ledger.service.core.operation import Operation, carry_out as carry_out_operation
 from ledger.service.core.recorder import Origin
 from ledger.service.core.session import Ledger
-
-Outcome: TypeAlias = "events.ModeSwitched | events.ModeSwitchUnconfirmed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +207,7 @@ def record(
     try:
         # None of its own: a recovery elsewhere took us for dead (a lost connection loses its lock).
         after, decision = ledger.recorder.end(
-            system, operation, lambda state: _outcome(state, operation, outcome), origin
+            system, operation, lambda state: modes.outcome(state, operation, outcome), origin
         )
     except LedgerUnreachable as problem:
         problem.hint = (
@@ -291,45 +288,11 @@ def _unconfirmed(
     )
 
 
-def _outcome(state: SystemState, operation: UUID, outcome: Outcome) -> list[Event]:
-    """Decide the outcome: unless somebody reduced exposure meanwhile, who then has the last word."""
-    target = Mode(outcome.to_mode)
-    kind = PauseKind(outcome.to_kind) if outcome.to_kind else None
-    position = operation_of(state, operation, SwitchOperation).position
-    if _later_and_safer(state, position, target, kind) is not None:
-        explanation = "somebody reduced the exposure while it was carried out"
-        return [
-            events.ModeSwitchAbandoned(
-                to_mode=target.value, to_kind=outcome.to_kind, explanation=explanation
-            )
-        ]
-    done: list[Event] = [outcome]
-    if isinstance(outcome, events.ModeSwitched) and target is Mode.PAUSED:
-        done += alerts.mitigated_by(state, f"paused/{full_kind(target, kind)}")
-    return done
-
-
-def _later_and_safer(
-    state: SystemState, position: int, target: Mode, kind: PauseKind | None
-) -> tuple[Mode, PauseKind | None] | None:
-    """Return the mode of a switch that was asked for after ``position`` and is less exposed."""
-    later = [
-        (begun.intent.to_mode, begun.intent.to_kind)
-        for begun in state.operations.values()
-        if isinstance(begun, SwitchOperation) and begun.position > position
-    ]
-    mode, mode_kind = modes.current(state)
-    if mode is not None and state.mode_position > position:
-        later.append((mode, mode_kind))
-    safer = [switch for switch in later if exposure(*switch) < exposure(target, kind)]
-    return min(safer, key=lambda switch: exposure(*switch), default=None)
-
-
 def _yield_to_safer(
     ledger: Ledger, world: World, state: SystemState, target: Mode, kind: PauseKind | None
 ) -> None:
     """Our write may have come after theirs: put the safer mode back into the world."""
-    safer = _later_and_safer(state, 0, target, kind)
+    safer = modes.safer_since(state, 0, target, kind)
     if safer is None or world.modes is None:
         return
     try:
@@ -347,38 +310,18 @@ def finish(
     ledger: Ledger, world: World, state: SystemState, operation: UUID, origin: Origin
 ) -> tuple[bool, str]:
     """A switch that the world has done is recorded; one that lowers exposure is done; a raise is given up."""
-    begun = operation_of(state, operation, SwitchOperation)
-    target, kind = begun.intent.to_mode, begun.intent.to_kind
+    intent = operation_of(state, operation, SwitchOperation).intent
+    target = intent.to_mode
     observed = world.modes.observe() if world.modes is not None else None
-    reading = observed.safe if observed is not None and observed.agrees else None
-    if begun.overtaken:
-        why = "begun and not done; somebody has decided otherwise since"
-    elif not modes.raises(state, target, kind, observed) or _lowers(observed, target, kind):
+    remainder = modes.remainder(state, operation, observed)
+    if remainder.step == "carry out":
         result = carry_out(ledger, world, state, operation, origin)
         return result.outcome == "switched", f"{target} {result.outcome}"
-    elif reading is not None and reading.tells(target, kind):
-        # Only recorded: carrying it out again would raise the exposure a second time.
-        outcome = arrived(begun.intent, reading.actuator)
+    if remainder.step == "record":
+        reading = observed.safe if observed is not None else None
+        outcome = arrived(intent, reading.actuator if reading is not None else "nothing")
         _, given_up = record(ledger, state.system, operation, outcome, origin)
         return given_up is None, f"{target} {given_up or 'had been carried out'}"
-    else:
-        why = "begun and not done; raising the exposure again needs a person"
-    abandoned = events.ModeSwitchAbandoned(
-        to_mode=target.value, to_kind=kind.value if kind else None, explanation=why
-    )
+    abandoned = modes.abandoned(intent, remainder.why)
     ledger.recorder.end(state.system, operation, lambda _: [abandoned], origin)
-    return False, f"{target} was {why}"
-
-
-def _lowers(observed: Observed | None, target: Mode, kind: PauseKind | None) -> bool:
-    """Tell whether a pause lowers what every source says, though the ledger thinks of a graver one.
-
-    So after a switch that reached the world and was not recorded: the pause was decided later.
-    """
-    stands = observed.safe if observed is not None else None
-    return (
-        target is Mode.PAUSED
-        and stands is not None
-        and stands.mode is not None
-        and exposure(target, kind) < exposure(stands.mode, stands.pause_kind)
-    )
+    return False, f"{target} was {remainder.why}"

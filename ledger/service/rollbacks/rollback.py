@@ -10,7 +10,6 @@ from uuid import UUID
 
 from ledger import fail_points
 from ledger.domain import events
-from ledger.domain.alerts import decide as alerts
 from ledger.domain.configurations.decide import short, snapshot_to_write
 from ledger.domain.decision import Decision
 from ledger.domain.errors import LedgerError, LedgerUnreachable, UnknownName, UsageError
@@ -303,24 +302,8 @@ def outcome(
 
     ``commit`` is where the code stands, if there is a checkout.
     """
-    done: list[Event] = [
-        applied(ledger, state, intent.to_fingerprint, intent.snapshot, "rollback", commit),
-        events.RollbackCompleted(
-            from_fingerprint=intent.from_fingerprint, to_fingerprint=intent.to_fingerprint
-        ),
-    ]
-    action = f"rollback to {short(intent.to_fingerprint)}"
-    if intent.code is not None:
-        action += f" and the code to {intent.code.ref}"
-    mitigated = alerts.mitigated_by(state, action)
-    if not any(incident.status != "resolved" for incident in state.incidents.values()):
-        incident = alerts.incident_name(state, ledger.recorder.clock.now())
-        title = f"{action} from {short(intent.from_fingerprint)}"
-        mitigated = (
-            events.IncidentOpened(incident=incident, title=title, severity="warning"),
-            events.IncidentMitigated(incident=incident, action=action),
-        )
-    return (*done, *mitigated)
+    now_applied = applied(ledger, state, intent.to_fingerprint, intent.snapshot, "rollback", commit)
+    return rollbacks.completed(state, intent, now_applied, ledger.recorder.clock.now())
 
 
 def abandon(ledger: Ledger, system: str, origin: Origin) -> str | None:

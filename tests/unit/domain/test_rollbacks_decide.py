@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from ledger.domain import events
+from ledger.domain.alerts.decide import incident_name
 from ledger.domain.decision import Decision
 from ledger.domain.errors import (
     NothingStable,
@@ -14,9 +15,17 @@ from ledger.domain.errors import (
     UnknownSystem,
 )
 from ledger.domain.log.event import Event
-from ledger.domain.rollbacks.decide import LAST_STABLE, request, step_count, unfinished
+from ledger.domain.rollbacks.decide import (
+    LAST_STABLE,
+    completed,
+    request,
+    step_count,
+    unfinished,
+    went_back_since,
+)
 from ledger.domain.rollbacks.state import RollbackIntent
 from ledger.domain.state import SystemState
+from ledger.domain.values.moments import iso
 from tests.support.tables import (
     ONE,
     OPERATION,
@@ -237,6 +246,71 @@ def test_pressed_again(case: Case) -> None:
 def test_to_one_that_is_named(case: Case) -> None:
     """I10: anything that ran or was vouched for is a way back; nothing that is untried."""
     case.holds()
+
+
+INTENT = RollbackIntent.of(begun(TWO)[0].payload())
+WITH_CODE = RollbackIntent.of(begun(TWO, code=CODE)[0].payload())
+NOW_APPLIED = events.ConfigApplied(
+    fingerprint=TWO, snapshot=snapshot_of(TWO), cause="rollback", changes=()
+)
+DONE = events.RollbackCompleted(from_fingerprint=THREE, to_fingerprint=TWO)
+
+
+def incident(status: str = "open") -> tuple[Event, ...]:
+    opened = events.IncidentOpened(incident="INC-1", title="t", severity="critical", alert=None)
+    solved = events.IncidentResolved(incident="INC-1")
+    return (opened, solved) if status == "resolved" else (opened,)
+
+
+def completes(intent: RollbackIntent = INTENT) -> When:
+    return lambda state, now: Decision(completed(state, intent, NOW_APPLIED, now))
+
+
+def eased(incident: str, action: str) -> Event:
+    return events.IncidentMitigated(incident=incident, action=action)
+
+
+def looked_into(revision: int, action: str) -> tuple[Event, ...]:
+    """An incident is opened for the rollback: its name has the second, and its revision."""
+    name = incident_name(
+        SystemState("bot", revision=revision - 1), fold((REGISTERED,) * (revision - 1))[1]
+    )
+    title = f"{action} from {THREE[7:19]}"
+    return (
+        events.IncidentOpened(incident=name, title=title, severity="warning"),
+        eased(name, action),
+    )
+
+
+BACK = f"rollback to {TWO[7:19]}"
+COMPLETED = [
+    Case("an incident stands open", (REGISTERED, *incident()), completes(),
+         (NOW_APPLIED, DONE, eased("INC-1", BACK))),
+    Case("none does: one is opened", (REGISTERED,), completes(), (NOW_APPLIED, DONE, *looked_into(2, BACK))),
+    Case(
+        "it is over: another is opened", (REGISTERED, *incident("resolved")), completes(),
+        (NOW_APPLIED, DONE, *looked_into(4, BACK)),
+    ),
+    Case(
+        "with the code", (REGISTERED, *incident()), completes(WITH_CODE),
+        (NOW_APPLIED, DONE, eased("INC-1", f"{BACK} and the code to v2.0.0")),
+    ),
+]  # fmt: skip
+
+
+@table(COMPLETED)
+def test_what_a_finished_rollback_means(case: Case) -> None:
+    """I10: in force and completed; the harm is stopped, and somebody has to look into it."""
+    case.holds()
+
+
+def test_a_rollback_answers_an_alert_that_fired_before_it() -> None:
+    """I9: and one that fired after it is not answered by it."""
+    state, now = fold((REGISTERED, kept(TWO), applied(TWO, "rollback")))
+    assert went_back_since(state, iso(now))
+    assert not went_back_since(state, iso(now + timedelta(seconds=1)))
+    other, _ = fold((REGISTERED, kept(TWO), applied(TWO)))
+    assert not went_back_since(other, iso(now))
 
 
 def test_what_is_unfinished_is_known_by_its_operation() -> None:
