@@ -61,7 +61,7 @@ class GitCheckout:
         return commits.removesuffix("\n")
 
     def is_ancestor(self, commit: str, of: str) -> bool:
-        """Whether ``commit`` is part of the history of ``of``."""
+        """Tell whether ``commit`` is part of the history of ``of``."""
         try:
             self._git("merge-base", "--is-ancestor", commit, of)
         except FileNotRead:

@@ -93,7 +93,7 @@ def judge(
 
 
 def concerns(rule: AlertRule, state: SystemState, facts: Mapping[str, str]) -> bool:
-    """Whether ``rule`` is looked at: it applies now, or an alert of it is under way."""
+    """Tell whether ``rule`` is looked at: it applies now, or an alert of it is under way."""
     if all(facts.get(axis) == value for axis, value in rule.applies_in):
         return True
     return any(map(rule.made, (*state.pending.values(), *state.alerts.values())))

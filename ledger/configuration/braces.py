@@ -35,7 +35,7 @@ _outlines: WeakKeyDictionary[Source, Outline] = WeakKeyDictionary()
 
 
 def read_json5(source: Source) -> Any:
-    """What a JSON5 text means, as its reader gives it; `BadInput` names the place."""
+    """Return what a JSON5 text means, as its reader gives it; `BadInput` names the place."""
     import pyjson5
 
     try:
@@ -48,7 +48,7 @@ def read_json5(source: Source) -> Any:
 
 
 def read_hjson(source: Source) -> Any:
-    """What an HJSON text means, as its reader gives it; `BadInput` names the place."""
+    """Return what an HJSON text means, as its reader gives it; `BadInput` names the place."""
     hjson = _hjson()
     try:
         value = hjson.loads(source.text, object_pairs_hook=_pairs)
@@ -106,7 +106,7 @@ def repeated(source: Source, first: int, again: int, path: Path) -> BadInput:
 
 
 def outline(source: Source) -> Outline:
-    """Where everything stands in a text that was read.
+    """Return where everything stands in a text that was read.
 
     Raises:
         BadInput: its way of writing can't be followed.
@@ -152,7 +152,7 @@ class _Walk:
         return self._found
 
     def _is_bare_mapping(self) -> bool:
-        """Whether an HJSON text is a mapping without braces: its reader tries that before all else."""
+        """Tell whether an HJSON text is a mapping without braces: its reader tries that before all else."""
         if self._text.startswith(("{", "["), self._at):
             return False
         return isinstance(_hjson().loads(self._text), dict)
@@ -237,7 +237,7 @@ class _Walk:
         return self._meaning(match.group())
 
     def _meaning(self, key: str) -> str:
-        """What a key says, by the format's own reader where it is not plain."""
+        """Return what a key says, by the format's own reader where it is not plain."""
         if key[0] not in "\"'" and "\\" not in key:
             return key
         if self._hjson:
@@ -266,7 +266,7 @@ class _Walk:
 
 
 def _end_of(match: re.Match[str] | None, text: str) -> int:
-    """Where a text without quotes ends: with its line, white space left out."""
+    """Return where a text without quotes ends: with its line, white space left out."""
     if match is None:
         return 0
     return match.start() + len(text[match.start() : match.end()].rstrip())

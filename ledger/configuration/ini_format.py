@@ -27,7 +27,7 @@ _outlines: WeakKeyDictionary[Source, Outline] = WeakKeyDictionary()
 
 
 def read(source: Source) -> Value:
-    """What an INI file means: sections of names and texts. `BadInput` names the line."""
+    """Return what an INI file means: sections of names and texts. `BadInput` names the line."""
     parser = configparser.RawConfigParser(
         default_section=_NO_SECTION, allow_no_value=True, interpolation=None
     )
@@ -79,7 +79,7 @@ def _require_one_case(source: Source, section: str, names: list[str]) -> None:
 
 
 def outline(source: Source) -> Outline:
-    """Where everything stands in a text that was read."""
+    """Return where everything stands in a text that was read."""
     if source not in _outlines:
         walk = _Walk()
         at = 0

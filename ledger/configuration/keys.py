@@ -44,7 +44,7 @@ class SecretKey:
         return hmac.digest(self.material, content, hashlib.sha256).hex()
 
     def content_digest(self, content: bytes) -> str:
-        """The digest of a whole file, as it is recorded: ``hmac-sha256:<key id>:<64 hex>``."""
+        """Return the digest of a whole file, as it is recorded: ``hmac-sha256:<key id>:<64 hex>``."""
         return f"hmac-sha256:{self.key_id}:{self.digest(content)}"
 
 
@@ -52,7 +52,7 @@ class KeyProvider(Protocol):
     """Gives the key when the first secret is met: without secrets there need not be one."""
 
     def __call__(self) -> SecretKey:
-        """The key; `BadInput` or `FileNotWritten` if there is none and none can be made."""
+        """Return the key; `BadInput` or `FileNotWritten` if there is none and none can be made."""
         ...
 
 
@@ -88,7 +88,7 @@ class HomeKey:
 
 
 def load_key(home: Path, *, create: bool = True) -> SecretKey:
-    """The key of a data folder, or the one in ``ROLLOUT_SECRET_KEY``.
+    """Return the key of a data folder, or the one in ``ROLLOUT_SECRET_KEY``.
 
     Raises:
         BadInput: there is none and ``create`` is false, or what is there is no key.

@@ -26,12 +26,12 @@ TOML_WORD: Final = re.compile(
 
 
 def line_and_column(text: str, offset: int) -> tuple[int, int]:
-    """The 1-based line and column of an offset."""
+    """Return the 1-based line and column of an offset."""
     return text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
 
 
 def first_bare(word: re.Pattern[str], text: str, wanted: re.Pattern[str]) -> int | None:
-    """The offset of the first bare word (a number, say) that fits ``wanted`` as a whole."""
+    """Return the offset of the first bare word (a number, say) that fits ``wanted`` as a whole."""
     for match in word.finditer(text):
         if match.lastgroup == "bare" and wanted.fullmatch(match.group()):
             return match.start()
@@ -39,14 +39,14 @@ def first_bare(word: re.Pattern[str], text: str, wanted: re.Pattern[str]) -> int
 
 
 def json_comments(text: str) -> Iterator[tuple[int, int]]:
-    """The spans of the comments of a JSON text that may have some, ``//`` and ``/* */``."""
+    """Yield the spans of the comments of a JSON text that may have some, ``//`` and ``/* */``."""
     for match in _JSON_OR_COMMENT.finditer(text):
         if match["comment"] is not None:
             yield match.span()
 
 
 def plain_json(text: str) -> str:
-    """A JSON text with white space in the place of its comments and trailing commas: nothing moves."""
+    """Return a JSON text with white space in the place of its comments and trailing commas: nothing moves."""
     pieces: list[str] = []
     at = 0
     for start, end in json_comments(text):
@@ -70,7 +70,7 @@ def plain_json(text: str) -> str:
 
 
 def toml_comments(text: str) -> Iterator[tuple[int, int]]:
-    """The spans of the comments of a TOML text."""
+    """Yield the spans of the comments of a TOML text."""
     for match in TOML_WORD.finditer(text):
         if match.lastgroup == "comment":
             yield match.span()

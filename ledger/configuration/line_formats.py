@@ -48,7 +48,7 @@ _read: WeakKeyDictionary[Source, _Lines] = WeakKeyDictionary()
 
 
 def read(source: Source) -> Value:
-    """What a file of names and texts means; `BadInput` names the line."""
+    """Return what a file of names and texts means; `BadInput` names the line."""
     seen: dict[str, _Entry] = {}
     for entry in _lines(source).entries:
         if entry.key in seen:
@@ -63,7 +63,7 @@ def read(source: Source) -> Value:
 
 
 def outline(source: Source) -> Outline:
-    """Where everything stands in a text that was read."""
+    """Return where everything stands in a text that was read."""
     lines = _lines(source)
     ends = [entry.span[1] for entry in lines.entries]
     first = lines.entries[0].start if lines.entries else None
@@ -85,7 +85,7 @@ def _lines(source: Source) -> _Lines:
 
 
 def variables(text: str) -> dict[str, str | None]:
-    """What a program finds set that loads a file of NAME=VALUE: lines that are none are passed over."""
+    """Return what a program finds set that loads a file of NAME=VALUE; lines that are none are left out."""
     from dotenv.parser import parse_stream
 
     bindings = parse_stream(StringIO(text, newline=""))
@@ -168,7 +168,7 @@ def _property(key: str, value: str, text: str, at: int) -> _Entry:
 
 
 def _separated(text: str) -> tuple[int, int]:
-    """Where the key of a property begins, and where its value does."""
+    """Return where the key of a property begins, and where its value does."""
     at = begun = _after_space(text, 0)
     while at < len(text) and text[at] not in "=: \t\f\r\n":
         if _continues(text, at):
@@ -182,12 +182,12 @@ def _separated(text: str) -> tuple[int, int]:
 
 
 def _continues(text: str, at: int) -> bool:
-    """Whether a backslash ends the line, which goes on behind the next one's white space."""
+    """Tell whether a backslash ends the line, which goes on behind the next one's white space."""
     return text[at] == "\\" and text[at + 1 : at + 2] in {"\r", "\n"}
 
 
 def _after_space(text: str, at: int) -> int:
-    """Where white space ends; lines that are continued have none between them."""
+    """Return where white space ends; lines that are continued have none between them."""
     while at < len(text):
         if text[at] in " \t\f":
             at += 1
@@ -204,7 +204,7 @@ _BARE: Final = re.compile(r"[\w./:@%+,=-]+")
 
 
 def written(source: Source, text: str, old: str) -> str:
-    """A value as the file writes one; in the quotes of the ``old`` one, where they fit."""
+    """Return a value as the file writes one; in the quotes of the ``old`` one, where they fit."""
     if source.format == "properties":
         from javaproperties import join_key_value
 
@@ -220,7 +220,7 @@ def written(source: Source, text: str, old: str) -> str:
 
 
 def line(source: Source, name: str, value: str) -> str:
-    """A whole line that gives ``name`` a value, which is written already."""
+    """Return a whole line that gives ``name`` a value, which is written already."""
     if source.format == "properties":
         from javaproperties import join_key_value
 

@@ -44,7 +44,7 @@ class _Unfit(Exception):
 
 
 def parse(source: Source) -> Value:
-    """The value that one file means. `BadInput` names file, line, key and what to do."""
+    """Return the value that one file means. `BadInput` names file, line, key and what to do."""
     if source.format == "yaml":
         # Here and not above: a process that touches no YAML saves 15 ms.
         from ledger.configuration import yaml_tree
@@ -90,7 +90,7 @@ def _parse_json(source: Source) -> Value:
 
 
 def _json_value(source: Source) -> Any:
-    """What the text is as JSON; where it is none, what it is without comments and trailing commas."""
+    """Return what the text is as JSON; where it is none, what it is without comments and trailing commas."""
     try:
         return json.loads(source.text, object_pairs_hook=_unique)
     except json.JSONDecodeError:
@@ -180,7 +180,7 @@ def _not_toml(source: Source, message: str) -> BadInput:
 
 
 def _earlier_toml_line(text: str, line: int) -> int | None:
-    """The line above ``line`` (1-based) that sets the same key in the same table, if one is plain."""
+    """Return the line above ``line`` (1-based) that sets the same key in the same table, if one is plain."""
     lines = text.split("\n")
     # The reader points behind what it read, which may be the beginning of the next line.
     for at in (line - 1, line - 2):
@@ -213,7 +213,7 @@ def _checked(
     not_finite: re.Pattern[str],
     half_surrogates: bool,
 ) -> Value:
-    """The value with tags for what JSON has no type for; `BadInput` if some of it has no form."""
+    """Return the value with tags for what JSON has no type for; `BadInput` if some of it has no form."""
     try:
         return _json_like(value, (), half_surrogates)
     except _Unfit as unfit:

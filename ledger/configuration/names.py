@@ -107,7 +107,7 @@ _WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_a-zA-Z]+")
 
 @lru_cache(maxsize=65_536)
 def hint_of(name: str) -> Hint:
-    """What a key's name says about its value."""
+    """Return what a key's name says about its value."""
     words = words_of(name)
     if not words:
         return Hint.PLAIN
@@ -124,19 +124,19 @@ def hint_of(name: str) -> Hint:
 
 
 def is_harmless(name: str) -> bool:
-    """Whether a key below ``credentials:`` and the like says itself that it is none."""
+    """Tell whether a key below ``credentials:`` and the like says itself that it is none."""
     words = words_of(name)
     harmless = _HARMLESS_AFTER | {"user", "username", "region", "env", "environment", "database"}
     return bool(words) and words[-1] in harmless
 
 
 def holds_wallets(name: str) -> bool:
-    """Whether the name is about wallets, whose addresses look random too."""
+    """Tell whether the name is about wallets, whose addresses look random too."""
     return bool(_WALLET_WORDS.intersection(words_of(name)))
 
 
 def words_of(name: str) -> list[str]:
-    """The words of a name in lower case, without the numbers at its end."""
+    """Return the words of a name in lower case, without the numbers at its end."""
     words = [word.lower() for word in _WORD.findall(name)]
     while words and words[-1].isdigit():
         _ = words.pop()
@@ -144,7 +144,7 @@ def words_of(name: str) -> list[str]:
 
 
 def _last_secret(words: list[str]) -> int:
-    """The index of the last word that ends a secret's name, or -1."""
+    """Return the index of the last word that ends a secret's name, or -1."""
     for at in range(len(words) - 1, -1, -1):
         word = words[at]
         if word in _SECRET_WORDS or word.endswith(_SECRET_ENDINGS):

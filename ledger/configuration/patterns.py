@@ -122,38 +122,38 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 
 
 def fits(pattern: str, text: str) -> bool:
-    """Whether the whole text fits the pattern (one of this module's)."""
+    """Tell whether the whole text fits the pattern (one of this module's)."""
     return _compiled(pattern).fullmatch(text) is not None
 
 
 def is_placeholder(text: str) -> bool:
-    """Whether a text only says where the secret is: ``${NAME}``, ``env:NAME``, ``<your key>``."""
+    """Tell whether a text only says where the secret is: ``${NAME}``, ``env:NAME``, ``<your key>``."""
     text = text.strip()
     return not text or fits(_PLACEHOLDER, text)
 
 
 def looks_random(text: str) -> bool:
-    """Whether a text looks generated, and is no chain address: what ``key:`` may hold."""
+    """Tell whether a text looks generated, and is no chain address: what ``key:`` may hold."""
     return fits(_RANDOM, text) and not fits(_ADDRESS, text)
 
 
 def looks_like_wallet(text: str) -> bool:
-    """Whether a text is a private key or a mnemonic, in a place that may also hold addresses."""
+    """Tell whether a text is a private key or a mnemonic, in a place that may also hold addresses."""
     return fits(rf"(?:0[xX])?[0-9a-fA-F]{{64}}|[1-9A-HJ-NP-Za-km-z]{{87,88}}|{_MNEMONIC}", text)
 
 
 def looks_like_mnemonic(text: str) -> bool:
-    """Whether a text is 12, 15, 18, 21 or 24 short words in lower case."""
+    """Tell whether a text is 12, 15, 18, 21 or 24 short words in lower case."""
     return fits(_MNEMONIC, text)
 
 
 def is_likely(text: str) -> bool:
-    """Whether the value of ``token:`` or ``auth:`` is a secret: no ticker, address, word or path."""
+    """Tell whether the value of ``token:`` or ``auth:`` is a secret: no ticker, address, word or path."""
     return not fits(_NOT_LIKELY, text)
 
 
 def is_distinctive(text: str) -> bool:
-    """Whether a secret is unlike any ordinary word, so that finding it elsewhere is no accident."""
+    """Tell whether a secret is unlike any ordinary word, so that finding it elsewhere is no accident."""
     if len(text) >= 16:
         return True
     kinds = (str.islower, str.isupper, str.isdigit, _is_punctuation)
@@ -165,7 +165,7 @@ def _is_punctuation(character: str) -> bool:
 
 
 def find(text: str, *, public_name: bool = False) -> list[Span]:
-    """The spans of secrets in a value or in free text (a comment, a reason, a note).
+    """Return the spans of secrets in a value or in free text (a comment, a reason, a note).
 
     ``public_name`` says that the key announces a hash or an identifier, which has the shape of an
     EVM private key. Spans may overlap.
@@ -184,7 +184,7 @@ def find(text: str, *, public_name: bool = False) -> list[Span]:
 
 
 def outside_digests(text: str, spans: list[Span]) -> list[Span]:
-    """The spans that don't begin in a digest: what was redacted once stays as it is."""
+    """Return the spans that don't begin in a digest: what was redacted once stays as it is."""
     if not spans or "hmac-sha256:" not in text:
         return spans
     digests = [match.span() for match in _compiled(_DIGEST).finditer(text)]
@@ -192,7 +192,7 @@ def outside_digests(text: str, spans: list[Span]) -> list[Span]:
 
 
 def generated_words(text: str) -> list[Span]:
-    """The spans of words of 20 characters and more that mix cases and digits, as generated keys do."""
+    """Return the spans of words of 20 characters and more that mix cases and digits, as generated keys do."""
     if len(text) < 20:
         return []
     return [match.span() for match in _compiled(_GENERATED_WORD).finditer(text)]
@@ -248,7 +248,7 @@ def _library(text: str) -> Iterator[Span]:
 
 
 def _secret_span(match: re.Match[str]) -> Span:
-    """A group of the pattern if that is the secret; some groups are only a prefix of it."""
+    """Return a group of the pattern if that is the secret; some groups are only a prefix of it."""
     for number in range(1, (match.re.groups or 0) + 1):
         if match.group(number) and len(match.group(number)) >= 16:
             return match.span(number)

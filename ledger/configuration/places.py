@@ -37,12 +37,12 @@ _MARKING_ROUNDS: Final = 3
 
 
 def maybe_comments(source: Source) -> list[str]:
-    """Everything that may be a comment, and some things that are none: quick, to look into first."""
+    """Return everything that may be a comment, and some things that are none: quick, to look into first."""
     return _MAYBE_COMMENT[source.format].findall(source.text)
 
 
 def comments(source: Source) -> list[Span]:
-    """The spans of the comments, in order."""
+    """Return the spans of the comments, in order."""
     if source.format in OUTLINED:
         return [] if is_plain_json(source) else outline(source).comments
     if source.format == "toml":
@@ -58,7 +58,7 @@ def comments(source: Source) -> list[Span]:
 
 
 def leaves(source: Source, wanted: Mapping[Path, Value]) -> dict[Path, Span]:
-    """The span of each wanted leaf as it is written: with its quotes, without anchor and tag.
+    """Return the span of each wanted leaf as it is written: with its quotes, without anchor and tag.
 
     A leaf that can't be found is left out.
     """
@@ -77,19 +77,19 @@ OUTLINED: Final[frozenset[Format]] = frozenset(
 
 
 def outline(source: Source) -> Outline:
-    """Where everything stands in a text of a format that has an outline."""
+    """Return where everything stands in a text of a format that has an outline."""
     if source.format == "ini":
         return ini_format.outline(source)
     return (line_formats if source.format in TEXTS_ONLY else braces).outline(source)
 
 
 def rules_of(source: Source) -> int:
-    """The first version of the fingerprint's rules that reads a text of this kind."""
+    """Return the first version of the fingerprint's rules that reads a text of this kind."""
     return 2 if source.format in OUTLINED and not is_plain_json(source) else 1
 
 
 def is_plain_json(source: Source) -> bool:
-    """Whether a text is JSON as it is, without comments and trailing commas."""
+    """Tell whether a text is JSON as it is, without comments and trailing commas."""
     if source.format != "json":
         return False
     if "/" not in source.text and not _TRAILING_COMMA.search(source.text):
@@ -119,7 +119,7 @@ def _yaml_leaves(source: Source, wanted: Mapping[Path, Value]) -> dict[Path, Spa
 
 
 def blank(source: Source, path: Path) -> int | None:
-    """Where a YAML key ends that has nothing behind its colon; None where there is something."""
+    """Return where a YAML key ends that has nothing behind its colon; None where there is something."""
     if source.format != "yaml":
         return None
     from ledger.configuration import yaml_tree

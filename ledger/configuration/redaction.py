@@ -92,7 +92,7 @@ class Redactor:
         return any(finding.spans for finding in self.findings) or any(self._comments)
 
     def redact(self, number: int, key: SecretKey) -> Redacted:
-        """The file of that number without its secrets. `BadInput` if one can't be cut out."""
+        """Return the file of that number without its secrets. `BadInput` if one can't be cut out."""
         source, finding = self.sources[number], self.findings[number]
         value = finding.redacted(key)
         edits = [
@@ -127,7 +127,7 @@ class Redactor:
             self._comments[number] = united([*self._comments[number], *spans])
 
     def _verify(self, source: Source, text: str, value: Value) -> None:
-        """What is stored must mean what is fingerprinted, and hold none of the secrets."""
+        """Raise unless what is stored means what is fingerprinted, and holds none of the secrets."""
         try:
             meant = without_spellings(loader.parse(replace(source, text=text)))
         except BadInput:
@@ -140,7 +140,7 @@ class Redactor:
 
 
 def without_spellings(value: Value) -> Value:
-    """A redacted value with digests only, without those of their spellings."""
+    """Return a redacted value with digests only, without those of their spellings."""
     if isinstance(value, str):
         return TOKEN.sub(r"\1", value) if "secret:" in value else value
     if isinstance(value, dict):
@@ -160,7 +160,7 @@ def _refuse_digests(source: Source) -> None:
 
 
 def _grouped_comments(source: Source) -> Iterator[list[Span]]:
-    """Comments on lines that follow one another: a private key may be commented out over several."""
+    """Yield comments on lines that follow one another: a private key may be commented out over several."""
     group: list[Span] = []
     for span in places.comments(source):
         if group and source.text[group[-1][1] : span[0]].count("\n") > 1:
@@ -172,7 +172,7 @@ def _grouped_comments(source: Source) -> Iterator[list[Span]]:
 
 
 def _in_comments(source: Source, group: list[Span]) -> list[Span]:
-    """The spans of secrets in comments that follow one another, cut at the ends of the lines."""
+    """Return the spans of secrets in comments that follow one another, cut at the ends of the lines."""
     text = "\n".join(source.text[start:end] for start, end in group)
     spans: list[Span] = []
     for found_start, found_end in united(patterns.find(text)):
@@ -225,7 +225,7 @@ def _scalar_edits(
 def _spelled_edits(
     raw: str, start: int, meant: str, spans: list[Span], key: SecretKey
 ) -> list[Edit] | None:
-    """Edits for parts of a text with escapes or line folds elsewhere, or in the secret itself."""
+    """Return edits for parts of a text with escapes or line folds elsewhere, or in the secret itself."""
     edits: list[Edit] = []
     secrets = [meant[a:b] for a, b in spans]
     for secret in set(secrets):

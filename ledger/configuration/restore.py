@@ -36,7 +36,7 @@ def restore(
     home: Path,
     environ: Mapping[str, str] | None = None,
 ) -> bytes:
-    """The original bytes of a stored file.
+    """Return the original bytes of a stored file.
 
     ``in_place`` are (name, bytes) of files that may hold the secrets, best the ones to be replaced;
     ``environ`` the variables that may (the process's own by default); ``home`` has the key.
@@ -69,7 +69,7 @@ def restore(
 
 
 def _wanted(match: re.Match[str]) -> str:
-    """The digest of the text that belongs where a token stands: the last one in it."""
+    """Return the digest of the text that belongs where a token stands: the last one in it."""
     return match.group().rstrip('"')[-64:]
 
 
@@ -86,7 +86,7 @@ def _check_key(name: str, content_digest: str, key: SecretKey) -> None:
 def _candidates(
     in_place: list[tuple[str, bytes]], environ: Mapping[str, str], key: SecretKey
 ) -> Iterator[str]:
-    """Texts that may be what is missing, the likeliest first."""
+    """Yield texts that may be what is missing, the likeliest first."""
     for name, raw in in_place:
         yield from _secrets_in(name, raw, key)
     for value in environ.values():
@@ -98,7 +98,7 @@ def _candidates(
 
 
 def _secrets_in(name: str, raw: bytes, key: SecretKey) -> Iterator[str]:
-    """What would be cut out of a file, as it is spelled there and as it is meant."""
+    """Yield what would be cut out of a file, as it is spelled there and as it is meant."""
     try:
         redactor = Redactor([decode(name, raw)])
         finding = redactor.findings[0]

@@ -21,7 +21,7 @@ _REST_OF_LINE: Final = re.compile(
 
 
 def written(source: Source, text: str, old: str) -> str:
-    """A text as a file of texts writes it."""
+    """Return a text as a file of texts writes it."""
     if source.format != "ini":
         return line_formats.written(source, text, old)
     # Lines that go on are indented; what can't be said so is found when it is read again.
@@ -109,7 +109,7 @@ def _with_line(
 
 
 def _line_end(text: str, at: int) -> int:
-    """Where the line ends that ``at`` is on, its line break included; ``at``, if it begins one."""
+    """Return where the line ends that ``at`` is on, its line break included; ``at``, if it begins one."""
     if at == 0 or text[at - 1] == "\n":
         return at
     newline = text.find("\n", at)

@@ -37,12 +37,12 @@ _WHOLE_IF_INSIDE: Final = "\n"
 
 
 def token(key: SecretKey, secret: str) -> str:
-    """The digest that stands for a secret."""
+    """Return the digest that stands for a secret."""
     return f"secret:hmac-sha256:{key.key_id}:{key.digest(secret.encode())}"
 
 
 def text_of(value: Value) -> str:
-    """What of a leaf is digested: a text itself, a number as canonical JSON, a tagged value's text."""
+    """Return what of a leaf is digested: a text itself, a number as canonical JSON, a tagged value's text."""
     if isinstance(value, str):
         return value
     if isinstance(value, dict) and tag_of(value):
@@ -51,7 +51,7 @@ def text_of(value: Value) -> str:
 
 
 def redact_text(text: str, keys: KeyProvider | None = None, *, prose: bool = False) -> str:
-    """Free text (a reason, a note) with each secret replaced by its digest.
+    """Return free text (a reason, a note) with each secret replaced by its digest.
 
     In ``prose``, what people write in their own words, a word that looks generated is a secret too.
     Without a key, or if it can't be read, `UNKEYED` stands in the secret's place: this is on the way
@@ -76,7 +76,7 @@ def redact_text(text: str, keys: KeyProvider | None = None, *, prose: bool = Fal
 
 
 def replaced(text: str, spans: Iterable[Span], digest: Callable[[str], str]) -> str:
-    """The text with each span replaced. The spans are sorted and don't overlap."""
+    """Return the text with each span replaced. The spans are sorted and don't overlap."""
     pieces: list[str] = []
     at = 0
     for start, end in spans:
@@ -86,7 +86,7 @@ def replaced(text: str, spans: Iterable[Span], digest: Callable[[str], str]) -> 
 
 
 def united(spans: Iterable[Span]) -> list[Span]:
-    """Spans sorted, and those that overlap or touch made one."""
+    """Return spans sorted, and those that overlap or touch made one."""
     whole: list[Span] = []
     for start, end in sorted(spans):
         if whole and start <= whole[-1][1]:
@@ -107,7 +107,7 @@ class Findings:
         self._walk(value, (), "", cascade=False)
 
     def secrets(self) -> set[str]:
-        """The texts that were found so far."""
+        """Return the texts that were found so far."""
         return {
             text_of(self.leaves[path])[start:end]
             for path, spans in self.spans.items()
@@ -129,7 +129,7 @@ class Findings:
         _check_keys(self.name, self.value, known_secrets, "")
 
     def redacted(self, key: SecretKey) -> Value:
-        """The value with a digest in the place of each secret."""
+        """Return the value with a digest in the place of each secret."""
         return _redacted(self.value, (), self, key)
 
     def _walk(self, value: Value, path: Path, name: str, *, cascade: bool) -> None:
@@ -155,7 +155,7 @@ class Findings:
 
 
 def known_pattern(secrets: Iterable[str]) -> re.Pattern[str] | None:
-    """An expression for the secrets wherever they stand; for those unlike any ordinary word.
+    """Return an expression for the secrets wherever they stand; for those unlike any ordinary word.
 
     ``password: trading`` must not turn every "trading" into a digest, which would tell it.
     """
@@ -195,7 +195,7 @@ def _tells_by_look(hint: Hint, name: str, text: str) -> bool:
 
 
 def _is_secret_number(value: Value, name: str) -> bool:
-    """Whether a number is a secret: a PIN of four digits or more; bytes under a secret's name."""
+    """Tell whether a number is a secret: a PIN of four digits or more; bytes under a secret's name."""
     hint = names.hint_of(name)
     if isinstance(value, int) and hint is not Hint.HASH and _is_evm_key(value):
         return True
@@ -205,14 +205,14 @@ def _is_secret_number(value: Value, name: str) -> bool:
 
 
 def _is_evm_key(number: int) -> bool:
-    """Whether an integer is a private key that was written 0x... without quotes, and no amount."""
+    """Tell whether an integer is a private key that was written 0x... without quotes, and no amount."""
     if not _EVM_KEY_BITS_MIN <= number.bit_length() <= 256:
         return False
     return len(set(f"{number:x}")) >= 8 and number % 10**12 != 0
 
 
 def _is_byte_list(value: list[Value], name: str, *, is_root: bool) -> bool:
-    """Whether a list is a key written as bytes, the way Solana's tools keep a key pair."""
+    """Tell whether a list is a key written as bytes, the way Solana's tools keep a key pair."""
     named = names.hint_of(name) in {Hint.SECRET, Hint.KEY} and len(value) >= _BYTE_LIST_MIN
     if not named and not (is_root and len(value) in _KEYPAIR_LENGTHS):
         return False
@@ -220,7 +220,7 @@ def _is_byte_list(value: list[Value], name: str, *, is_root: bool) -> bool:
 
 
 def _name_beside(mapping: Mapping[str, Value]) -> str:
-    """``API_SECRET`` in ``{name: API_SECRET, value: ...}``."""
+    """Return ``API_SECRET`` in ``{name: API_SECRET, value: ...}``."""
     for key in ("name", "key"):
         name = mapping.get(key)
         if isinstance(name, str):
@@ -229,7 +229,7 @@ def _name_beside(mapping: Mapping[str, Value]) -> str:
 
 
 def _settled(text: str, spans: list[Span]) -> list[Span]:
-    """Spans united; the whole text if one goes over lines, which files indent and fold."""
+    """Return spans united; the whole text if one goes over lines, which files indent and fold."""
     spans = united(spans)
     if any(_WHOLE_IF_INSIDE in text[start:end] for start, end in spans):
         return [(0, len(text))]

@@ -59,7 +59,7 @@ class Snapshot:
 def snapshot_of_files(
     contents: Iterable[tuple[str, bytes]], *, home: Path, create_key: bool = True
 ) -> Snapshot:
-    """A snapshot of (name, bytes), each laid over the ones before it.
+    """Return a snapshot of (name, bytes), each laid over the ones before it.
 
     ``home`` holds the key for digests of secrets, unless ``ROLLOUT_SECRET_KEY`` gives it; it is
     looked for only if there is a secret, and made if it is missing and ``create_key`` says so.
@@ -74,7 +74,7 @@ def snapshot_of_files(
 def snapshot_under(
     contents: Iterable[tuple[str, bytes]], keys: KeyProvider, *, new: bool = False
 ) -> Snapshot:
-    """`snapshot_of_files` with the key from anywhere; ``keys`` is asked only if there is a secret.
+    """Return a snapshot as `snapshot_of_files` does; ``keys`` is asked for the key if there is a secret.
 
     ``new``: it is to be kept from now on, and a file without any keys is refused.
     """
@@ -104,14 +104,14 @@ def snapshot_under(
 
 
 def canonical_of_redacted(contents: Iterable[tuple[str, bytes]]) -> bytes:
-    """The canonical form made anew from (name, stored bytes), as this program makes it."""
+    """Return the canonical form made anew from (name, stored bytes), as this program makes it."""
     sources = [decode(name, raw) for name, raw in contents]
     values = [(s.name, without_spellings(loader.parse(s))) for s in sources]
     return fingerprints.canonical(loader.resolve(values))
 
 
 def fingerprint_of_redacted(contents: Iterable[tuple[str, bytes]]) -> str:
-    """The fingerprint computed anew from (name, stored bytes): it must be that of their snapshot."""
+    """Return the fingerprint computed anew from (name, stored bytes): it must be that of their snapshot."""
     return fingerprints.fingerprint_of(canonical_of_redacted(contents))
 
 

@@ -53,17 +53,17 @@ class Source:
     bom: bool
 
     def encoded(self, text: str) -> bytes:
-        """``text`` as this file would hold it."""
+        """Return ``text`` as this file would hold it."""
         return (_BOM if self.bom else b"") + text.encode()
 
     def where(self, offset: int) -> str:
-        """``NAME line L column C``, the beginning of a message."""
+        """Return ``NAME line L column C``, the beginning of a message."""
         line, column = lexing.line_and_column(self.text, offset)
         return f"{self.name} line {line} column {column}"
 
 
 def known_format(name: str) -> Format | None:
-    """The format that a file's name stands for: by its suffix, or as a ``.env`` (``.env.live``)."""
+    """Return the format that a file's name stands for: by its suffix, or as a ``.env`` (``.env.live``)."""
     path = Path(name)
     file_format = SUFFIXES.get(path.suffix.lower())
     if file_format is None and (
@@ -74,7 +74,7 @@ def known_format(name: str) -> Format | None:
 
 
 def format_of(name: str) -> Format:
-    """The format that a file's name stands for; `BadInput` if none."""
+    """Return the format that a file's name stands for; `BadInput` if none."""
     file_format = known_format(name)
     if file_format is None:
         raise BadInput(
@@ -86,7 +86,7 @@ def format_of(name: str) -> Format:
 
 
 def read_bytes(path: Path, *, bytes_max: int = BYTES_MAX) -> bytes:
-    """A file's bytes, read once. `BadInput` gives the system's reason if it can't be read."""
+    """Return a file's bytes, read once. `BadInput` gives the system's reason if it can't be read."""
     try:
         raw = read_bounded(path, bytes_max=bytes_max)
     except FileProblem as error:
@@ -99,7 +99,7 @@ def read_bytes(path: Path, *, bytes_max: int = BYTES_MAX) -> bytes:
 
 
 def decode(name: str, raw: bytes) -> Source:
-    """The text of a file's bytes. `BadInput` unless it is UTF-8 without NUL characters."""
+    """Return the text of a file's bytes. `BadInput` unless it is UTF-8 without NUL characters."""
     file_format = format_of(name)
     for mark, encoding in _OTHER_ENCODINGS.items():
         if raw.startswith(mark):

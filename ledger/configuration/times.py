@@ -10,7 +10,7 @@ from ledger.domain.values.fingerprints import Value
 
 
 def tagged(value: object) -> Value:
-    """A date, a time or bytes as a mapping with one reserved key; anything else as it is."""
+    """Return a date, a time or bytes as a mapping with one reserved key; anything else as it is."""
     if isinstance(value, dt.datetime):
         return {"$datetime": value.isoformat()}
     if isinstance(value, dt.date):

@@ -94,12 +94,12 @@ _composed: WeakKeyDictionary[Source, Tree] = WeakKeyDictionary()
 
 
 def read(source: Source) -> Value:
-    """The value of a YAML text; `BadInput` names line, column and key."""
+    """Return the value of a YAML text; `BadInput` names line, column and key."""
     return _plain(compose(source).root)
 
 
 def compose(source: Source) -> Tree:
-    """The document of a YAML text with the places of its scalars; `BadInput` as `read`."""
+    """Return the document of a YAML text with the places of its scalars; `BadInput` as `read`."""
     if source not in _composed:
         _composed[source] = _compose(source)
     return _composed[source]
@@ -341,7 +341,7 @@ class _Composer:
 
 
 def scalar_key(value: Value) -> str:
-    """The text of a key that was not written as one: ``1``, ``true``, ``null``, ``2026-02-01``."""
+    """Return the text of a key that was not written as one: ``1``, ``true``, ``null``, ``2026-02-01``."""
     if isinstance(value, str):
         return value
     if value is None:

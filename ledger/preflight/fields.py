@@ -37,7 +37,7 @@ _SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*|%)")
 
 
 def has_placeholder(text: object) -> bool:
-    """Whether ``text`` still has a parameter to be put in."""
+    """Tell whether ``text`` still has a parameter to be put in."""
     return isinstance(text, str) and any(
         match[1] is not None for match in PLACEHOLDER.finditer(text)
     )
@@ -65,7 +65,7 @@ def parse_size(text: str) -> tuple[Decimal, bool]:
 
 
 def _text(value: Any, info: ValidationInfo) -> Any:
-    """A parameter that is a number may stand for a text; a number in the file may not."""
+    """Let a parameter that is a number stand for a text; a number in the file may not."""
     if info.context == RESOLVED and isinstance(value, bool | int | float):
         return json.dumps(value)
     return value

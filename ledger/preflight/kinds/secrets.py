@@ -112,7 +112,7 @@ def _is_ignored(root: Path, path: Path, ignore: Sequence[str]) -> bool:
 
 
 def _by_key(name: str, raw: bytes) -> Iterator[tuple[int, str]]:
-    """A configuration file is read as one: the name of the key tells most."""
+    """Yield the secrets of a configuration file, read as one: the name of the key tells most."""
     if known_format(name) is None:
         return
     try:
@@ -127,7 +127,7 @@ def _by_key(name: str, raw: bytes) -> Iterator[tuple[int, str]]:
 
 
 def _is_schema(name: str, raw: bytes) -> bool:
-    """Whether it is a JSON Schema: its keys are names of keys, and what stands there is no value of them."""
+    """Tell whether it is a JSON Schema: its keys name keys, and what stands there is no value of them."""
     return Path(name).suffix.lower() == ".json" and bool(_SCHEMA.match(raw))
 
 
@@ -147,7 +147,7 @@ def _by_look(name: str, text: str, by_name: bool) -> Iterator[tuple[int, str]]:
 
 
 def _is_expression(text: str, start: int, secret: str, *, is_code: bool) -> bool:
-    """Whether something is compared (a version: ``name==1.0``), or computed, and so is no value."""
+    """Tell whether something is compared (a version: ``name==1.0``), or computed, and so is no value."""
     if secret.startswith("="):
         return True
     # In a program `password = read_it()` holds none: there it stands in quotes.

@@ -48,7 +48,7 @@ def due(state: SystemState, now: datetime) -> list[str]:
 
 
 def _try_again(alert: Alert, rule: FiredRule) -> bool:
-    """A pause that failed is tried again. A mitigation is not: what refused it once refuses it for ever."""
+    """Try a pause again that failed. A mitigation is not: what refused it once refuses it for ever."""
     return alert.acted == "failed" and rule.action != "mitigate"
 
 

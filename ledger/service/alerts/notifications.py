@@ -99,7 +99,7 @@ def _ended(
     rules: Mapping[str, AlertRule],
     now: datetime,
 ) -> Iterator[Notice]:
-    """Who was told that it fires is told that it is over, whatever is silenced by now."""
+    """Tell who was told that it fires that it is over, whatever is silenced by now."""
     by_name = {channel.name: channel for channel in channels}
     for ended in state.ended.values():
         rule = owner(rules.values(), ended)

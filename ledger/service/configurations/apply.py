@@ -294,7 +294,7 @@ def restored(
 def finish(
     ledger: Ledger, world: World, state: SystemState, operation: UUID, origin: Origin
 ) -> tuple[bool, str]:
-    """An apply of which nothing was written is given up; one that was partly done is completed.
+    """Give an apply up of which nothing was written; complete one that was partly done.
 
     One that somebody has decided against since is recorded if all of it is in place, and else given up.
     """

@@ -33,7 +33,7 @@ class World:
         return ConfigFiles(self.config_files)
 
     def code(self, written: Collection[str] = ()) -> CodeActuator | None:
-        """What checks the code out, if there is a checkout; the files ``written`` follow it."""
+        """Return what checks the code out, if there is a checkout; the files ``written`` follow it."""
         if self.code_place is None:
             return None
         from ledger.actuators.code_checkout import GitCheckout

@@ -309,7 +309,7 @@ def _yield_to_safer(
 def finish(
     ledger: Ledger, world: World, state: SystemState, operation: UUID, origin: Origin
 ) -> tuple[bool, str]:
-    """A switch that the world has done is recorded; one that lowers exposure is done; a raise is given up."""
+    """Record a switch that the world has done; do one that lowers exposure; give a raise up."""
     intent = operation_of(state, operation, SwitchOperation).intent
     target = intent.to_mode
     observed = world.modes.observe() if world.modes is not None else None

@@ -71,7 +71,7 @@ def adopt(
 
 
 def _require_no_secret(ledger: Ledger, plan: Plan) -> None:
-    """A plan is kept and shown as it is, so no secret may stand in it (I6).
+    """Raise if a secret stands in a plan, which is kept and shown as it is (I6).
 
     What was read is looked at, not the file again: that may have become another one meanwhile.
     """

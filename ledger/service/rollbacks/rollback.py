@@ -324,7 +324,7 @@ def abandon(ledger: Ledger, system: str, origin: Origin) -> str | None:
 def finish(
     ledger: Ledger, world: World, state: SystemState, operation: UUID, origin: Origin
 ) -> tuple[bool, str]:
-    """A rollback is completed, unless somebody has decided otherwise since: something was wrong."""
+    """Complete a rollback, unless somebody has decided otherwise since: something was wrong."""
     begun = operation_of(state, operation, RollbackOperation)
     intent = begun.intent
     if begun.overtaken:

@@ -231,7 +231,7 @@ class Watch:
             self._say(f"warning: {problem.message}")
 
     def _end_of_silence(self, state: SystemState, now: datetime) -> list[events.Event]:
-        """The second look in time says that somebody watches again."""
+        """Say at the second look in time that somebody watches again."""
         if WATCH_WAS_SILENT not in state.alerts or self._last is None:
             return []
         if now - self._last > self._plan.profile.watch.dead_man:
