@@ -51,7 +51,7 @@ class Tail:
 
     def __init__(self, path: Path, place: Place | None = None) -> None:
         self._path = path
-        self.place = place
+        self.place: Place | None = place
 
     def take(self) -> list[Taken]:
         """Return what is new, file by file: first what is left of those that this one took the place of.
