@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, TypeAlias, TypedDict
+from typing import ClassVar, Final, TypeAlias, TypedDict, get_args
 
 from ledger.domain.configurations.state import ApplyIntent
 from ledger.domain.mitigations.state import MitigationIntent
@@ -79,3 +79,4 @@ class MitigateOperation(Begun, frozen=True, kw_only=True, tag_field="kind", tag=
 
 
 Operation: TypeAlias = SwitchOperation | ApplyOperation | RollbackOperation | MitigateOperation
+KINDS: Final = frozenset(kind.kind for kind in get_args(Operation))

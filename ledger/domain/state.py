@@ -28,7 +28,7 @@ from ledger.domain.drift.state import Drift, DriftSubject
 from ledger.domain.gates.state import JudgedGate, JudgedPreflight, Waiver
 from ledger.domain.mitigations.state import StandingMitigation
 from ledger.domain.modes.state import Unconfirmed
-from ledger.domain.operations import Begun, Operation
+from ledger.domain.operations import KINDS, Begun, Operation
 from ledger.domain.plans.state import PhaseLeft, PlanInForce, PresentPhase
 from ledger.domain.runs.state import SupervisedRun, Watcher
 from ledger.domain.systems.state import Actuators, Registration
@@ -163,7 +163,18 @@ def encode(state: SystemState) -> bytes:
 def decode(content: bytes | str) -> SystemState:
     """Return the state that `encode` was called on.
 
+    A newer program may have begun an operation of a kind that this one does not know: that is left out, for
+    the rest is what a pause needs while the ledger is away.
+
     Raises:
         ValueError: it is no state, or one of another version of this program.
     """
-    return _DECODER.decode(content)
+    try:
+        return _DECODER.decode(content)
+    except msgspec.ValidationError:
+        data = msgspec.json.decode(content, type=dict[str, Any])
+        in_flight = msgspec.convert(data.get("operations", {}), dict[str, dict[str, Any]])
+        data["operations"] = {
+            id_: one for id_, one in in_flight.items() if one.get("kind") in KINDS
+        }
+        return msgspec.convert(data, SystemState)

@@ -7,6 +7,7 @@ import pytest
 from ledger.domain import events
 from ledger.domain.alerts.events import Rule
 from ledger.domain.gates.events import CheckResult, CriterionResult
+from ledger.domain.log.ids import uuid7
 from ledger.domain.plans.events import ModeGuard, PlannedPhase, Quorum
 from ledger.domain.state import SystemState, decode, encode
 from tests.support.stories import Story
@@ -80,6 +81,53 @@ def test_what_is_not_there_is_not_printed_as_null() -> None:
     assert printed["ended"][next(iter(printed["ended"]))]["rule"] == {
         "action": "pause", "argument": "halt", "expr": "x > 1", "for_seconds": 0, "name": "Slow",
     }  # fmt: skip
+
+
+def at_work() -> SystemState:
+    """Return a state with an operation in flight, drift, a mitigation and a run."""
+    story = Story()
+    story.tell(
+        events.MitigationRequested(mitigation="calm", kind="pause_calibration", until=SOON),
+        operation=uuid7(),
+    )
+    story.tell(events.DriftDetected(subject="mode", expected="mock", found="real"))
+    story.tell(events.RunStarted(run="t1", command=("bot",), pid=7, host="here"))
+    return story.state
+
+
+@pytest.mark.parametrize(
+    "word",
+    ['"kind":"mitigation"', '"kind":"pause_calibration"', '"subject":"mode"', '"status":"requested"',
+     '"status":"running"'],
+)  # fmt: skip
+def test_a_newer_word_in_what_is_under_way_makes_nothing_unreadable(word: str) -> None:
+    """I33: of operations, drift, mitigations and runs; a kind of operation that is not known is left out."""
+    text = encode(at_work()).decode()
+    assert word in text
+    state = decode(text.replace(word, word.partition(":")[0] + ':"newer"'))
+    assert (state.system, list(state.mitigations)) == ("bot", ["calm"])
+    assert len(state.operations) == (0 if "mitigation" in word else 1)
+    assert state.run is not None
+
+
+def test_what_is_no_state_is_refused() -> None:
+    """What leaves out operations that are not known does not make a state of anything."""
+    for content in ("[]", "{}", '{"system": "bot", "operations": {"a": {"kind": "switch"}}}', "no"):
+        with pytest.raises(ValueError, match=r"."):
+            decode(content)
+
+
+def test_events_with_newer_words_are_folded() -> None:
+    """I33: what a newer program has recorded stands in the log of all; a wrong word stops no fold."""
+    story = Story()
+    newer = [
+        events.DriftDetected(subject="mode", expected="mock", found="real"),
+        events.MitigationRequested(mitigation="calm", kind="lock", until=SOON),
+    ]
+    for event, field in zip(newer, ("subject", "kind"), strict=True):
+        story.tell(event.model_copy(update={field: "newer"}))
+    assert [one.subject for one in story.state.drift.values()] == ["newer"]
+    assert [one.kind for one in story.state.mitigations.values()] == ["newer"]
 
 
 @pytest.mark.parametrize("part", ["severity", "status"])

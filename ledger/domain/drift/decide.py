@@ -13,6 +13,8 @@ from ledger.domain.state import SystemState
 from ledger.domain.values.actuation import Observed, Reading
 
 EDITED_SHOWN_MAX: Final = 5
+COMPARED: Final = frozenset({"mode", "config", "code"})
+"""A newer program may have found drift in what this one doesn't compare."""
 
 
 def of_mode(state: SystemState, observed: Observed) -> events.DriftDetected | None:
@@ -63,6 +65,6 @@ def record(
         news += [
             events.DriftCleared(subject=subject)
             for subject in state.drift
-            if subject not in differing
+            if subject in COMPARED and subject not in differing
         ]
     return Decision(tuple(news))

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
-
 from ledger.domain.configurations.state import Change
 from ledger.domain.state_part import StatePart, written
+from ledger.domain.values.choices import OneOf
 
-DriftSubject: TypeAlias = Literal["mode", "config", "code"]
+DriftSubject = OneOf["mode", "config", "code"]
 
 
 class Drift(StatePart, frozen=True, kw_only=True):

@@ -67,6 +67,13 @@ NEWS = [
 ]  # fmt: skip
 
 
+def test_what_a_newer_program_found_is_for_it_to_clear() -> None:
+    """I33: this one does not compare that, so it can't say that it agrees."""
+    newer = differs("mode").model_copy(update={"subject": "quota"})
+    state, now = fold((REGISTERED, newer, differs("mode")))
+    assert compared()(state, now).events == (cleared("mode"),)
+
+
 @table(NEWS)
 def test_what_is_new(case: Case) -> None:
     """I8, I16: each difference once; that something agrees again only where it was compared."""
