@@ -74,7 +74,7 @@ def staged_folder(folder: Path, *, replace: bool = False) -> Generator[Path]:
         with told_as_not_written(folder):
             folder = Path(os.path.abspath(folder))  # noqa: PTH100 -- a link to the folder stays one
             folder.parent.mkdir(parents=True, exist_ok=True)
-            _remove_leftovers(folder)
+            _remove_abandoned(folder.parent.glob(f".{glob.escape(folder.name)}.*{_SUFFIX}"))
             temporary = _beside(folder)
             with interrupts_held():
                 temporary.mkdir(mode=0o755)
@@ -153,10 +153,6 @@ def _write(path: Path, content: bytes) -> None:
 
 def _beside(folder: Path) -> Path:
     return folder.with_name(f".{folder.name}.{os.urandom(_RANDOM_BYTES).hex()}{_SUFFIX}")
-
-
-def _remove_leftovers(folder: Path) -> None:
-    _remove_abandoned(folder.parent.glob(f".{glob.escape(folder.name)}.*{_SUFFIX}"))
 
 
 def _remove_abandoned(folders: Iterator[Path]) -> None:

@@ -103,7 +103,7 @@ class _Compiler:
         name = type(node).__name__
         builders: dict[str, Callable[[Any], Run]] = {
             "NumberLiteral": self._number,
-            "ParenExpr": self._parentheses,
+            "ParenExpr": lambda node: self.compile(node.expr),
             "UnaryExpr": self._sign,
             "VectorSelector": self._selector,
             "Call": self._call,
@@ -123,9 +123,6 @@ class _Compiler:
     def _number(self, node: Any) -> Run:
         value = float(node.val)
         return lambda _: value
-
-    def _parentheses(self, node: Any) -> Run:
-        return self.compile(node.expr)
 
     def _sign(self, node: Any) -> Run:
         inner = self.compile(node.expr)

@@ -72,7 +72,8 @@ def judged(expression: Expression, series: SeriesStore, asked: Asked) -> Answer:
             seen.error = seen.error or f"at {_text(at)}: {problem}"
             continue
         _look(seen, elements, at)
-    _end(seen, asked)
+    for labels in seen.told:
+        _gap(seen, labels, asked.end)
     if seen.failed > asked.failures_allowed:
         first = _text(seen.first_failure)
         detail = f"failed {seen.failed} of {looks} looks, first at {first}"
@@ -100,11 +101,6 @@ def _look(seen: _Seen, elements: Vector, at: float) -> None:
 
 def _gap(seen: _Seen, labels: Labels | None, at: float) -> None:
     seen.blind = max(seen.blind, (at - seen.told.get(labels, at), labels), key=lambda gap: gap[0])
-
-
-def _end(seen: _Seen, asked: Asked) -> None:
-    for labels in seen.told:
-        _gap(seen, labels, asked.end)
 
 
 def _unseen(seen: _Seen, asked: Asked, looks: int, wanted: int) -> str:

@@ -1,4 +1,4 @@
-"""Where things stand in a source text: its words, its comments, its lines and columns.
+"""Where things stand in a source text: its words and its comments.
 
 The readers of JSON and TOML in the standard library keep no positions, so their texts are cut into
 words here. What the words mean is still decided by those readers alone.
@@ -7,7 +7,6 @@ words here. What the words mean is still decided by those readers alone.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Final
 
 JSON_WORD: Final = re.compile(
@@ -25,11 +24,6 @@ TOML_WORD: Final = re.compile(
 )
 
 
-def line_and_column(text: str, offset: int) -> tuple[int, int]:
-    """Return the 1-based line and column of an offset."""
-    return text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
-
-
 def first_bare(word: re.Pattern[str], text: str, wanted: re.Pattern[str]) -> int | None:
     """Return the offset of the first bare word (a number, say) that fits ``wanted`` as a whole."""
     for match in word.finditer(text):
@@ -38,20 +32,14 @@ def first_bare(word: re.Pattern[str], text: str, wanted: re.Pattern[str]) -> int
     return None
 
 
-def json_comments(text: str) -> Iterator[tuple[int, int]]:
-    """Yield the spans of the comments of a JSON text that may have some, ``//`` and ``/* */``."""
-    for match in _JSON_OR_COMMENT.finditer(text):
-        if match["comment"] is not None:
-            yield match.span()
-
-
 def plain_json(text: str) -> str:
     """Return a JSON text with white space in the place of its comments and trailing commas: nothing moves."""
     pieces: list[str] = []
     at = 0
-    for start, end in json_comments(text):
-        pieces += [text[at:start], re.sub(r"[^\r\n]", " ", text[start:end])]
-        at = end
+    for match in _JSON_OR_COMMENT.finditer(text):
+        if match["comment"] is not None:
+            pieces += [text[at : match.start()], re.sub(r"[^\r\n]", " ", match["comment"])]
+            at = match.end()
     plain = "".join([*pieces, text[at:]])
     commas: list[int] = []
     before: re.Match[str] | None = None
@@ -67,10 +55,3 @@ def plain_json(text: str) -> str:
     for comma in commas:
         characters[comma] = " "
     return "".join(characters) or plain
-
-
-def toml_comments(text: str) -> Iterator[tuple[int, int]]:
-    """Yield the spans of the comments of a TOML text."""
-    for match in TOML_WORD.finditer(text):
-        if match.lastgroup == "comment":
-            yield match.span()

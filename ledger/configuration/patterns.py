@@ -206,8 +206,13 @@ def _structured(text: str) -> Iterator[Span]:
             for match in _compiled(pattern).finditer(text):
                 if not is_placeholder(match.group(1)):
                     yield match.span(1)
-    if len(text) >= 20 and _compiled(_LONG_RUN).search(text) and _library_may_match(text):
-        yield from _library(text)
+    if (
+        len(text) >= 20
+        and _compiled(_LONG_RUN).search(text)
+        and _compiled(_LIBRARY_GATE).search(text)
+    ):
+        for pattern in _library_patterns():
+            yield from map(_secret_span, pattern.finditer(text))
 
 
 def _assigned(text: str) -> Iterator[Span]:
@@ -235,16 +240,6 @@ def _assigned(text: str) -> Iterator[Span]:
 def _is_public(match: re.Match[str]) -> bool:
     before = match.string[max(0, match.start() - 40) : match.start()]
     return _compiled(_PUBLIC_BEFORE).search(before.lower()) is not None
-
-
-def _library_may_match(text: str) -> bool:
-    return _compiled(_LIBRARY_GATE).search(text) is not None
-
-
-def _library(text: str) -> Iterator[Span]:
-    for pattern in _library_patterns():
-        for match in pattern.finditer(text):
-            yield _secret_span(match)
 
 
 def _secret_span(match: re.Match[str]) -> Span:

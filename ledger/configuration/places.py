@@ -46,7 +46,8 @@ def comments(source: Source) -> list[Span]:
     if source.format in OUTLINED:
         return [] if is_plain_json(source) else outline(source).comments
     if source.format == "toml":
-        return list(lexing.toml_comments(source.text))
+        words = lexing.TOML_WORD.finditer(source.text)
+        return [word.span() for word in words if word.lastgroup == "comment"]
     from ledger.configuration import yaml_tree
 
     spans: list[Span] = []

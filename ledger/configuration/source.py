@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
-from ledger.configuration import lexing
 from ledger.domain.errors import BadInput, FileProblem
 from ledger.files import read_bounded
 
@@ -58,8 +57,8 @@ class Source:
 
     def where(self, offset: int) -> str:
         """Return ``NAME line L column C``, the beginning of a message."""
-        line, column = lexing.line_and_column(self.text, offset)
-        return f"{self.name} line {line} column {column}"
+        line = self.text.count("\n", 0, offset) + 1
+        return f"{self.name} line {line} column {offset - self.text.rfind(chr(10), 0, offset)}"
 
 
 def known_format(name: str) -> Format | None:

@@ -99,7 +99,8 @@ class Source:
         if isinstance(spec, JsonFile):
             return self._json_file(spec)
         if isinstance(spec, CsvFile):
-            return self._csv(spec)
+            taken = self._tail(spec.path).take()
+            return self._together(self._of_csv(spec, one) for one in taken)
         if isinstance(spec, LogFile):
             return self._log(spec)
         return self._json_lines(spec)
@@ -199,9 +200,6 @@ class Source:
         missing = spec.values.keys() - {one.metric for one in measured}
         problem = f"{self.spec.name}: nothing at {', '.join(sorted(missing))}" if missing else None
         return SourceReading(tuple(measured), problem)
-
-    def _csv(self, spec: CsvFile) -> SourceReading:
-        return self._together(self._of_csv(spec, one) for one in self._tail(spec.path).take())
 
     def _of_csv(self, spec: CsvFile, taken: Taken) -> SourceReading:
         if taken.first is not None:

@@ -26,7 +26,8 @@ class Cleaner:
 
     def line(self, text: str) -> str:
         """Return ``text`` as one line that may be shown and kept."""
-        return _cut(" ".join(self._clean(text).split()), LINE_MAX)
+        cleaned = " ".join(self._clean(text).split())
+        return cleaned if len(cleaned) <= LINE_MAX else cleaned[: LINE_MAX - 1] + "…"
 
     def lines(self, text: str) -> str:
         """Return ``text`` as some lines that may be shown and kept: its end, if it is long."""
@@ -43,10 +44,6 @@ class Cleaner:
             spans += [match.span() for match in self._known.finditer(text)]
         # All at once: what stands for one secret would look like the value of the next.
         return replaced(text, united(patterns.outside_digests(text, spans)), lambda _: UNKEYED)
-
-
-def _cut(text: str, length: int) -> str:
-    return text if len(text) <= length else text[: length - 1] + "…"
 
 
 def _secrets_in(environment: Mapping[str, str]) -> Iterator[str]:

@@ -158,16 +158,12 @@ def _put_in(check: Check, key: str, value: Any, params: Mapping[str, Scalar]) ->
 
 def _value(check: Check, key: str, name: str, params: Mapping[str, Scalar]) -> Scalar:
     if name not in params:
-        raise _unknown(check, key, name, params)
+        raise BadInput(
+            f"check {check.name}, {key}: ${{{name}}} has no value{nearest(name, params)}",
+            hint=f"give it with --param {name}=…, or a default under params: in the plan",
+        )
     return params[name]
 
 
 def _text(value: Scalar) -> str:
     return value if isinstance(value, str) else json.dumps(value)
-
-
-def _unknown(check: Check, key: str, name: str, parameters: Iterable[str]) -> BadInput:
-    return BadInput(
-        f"check {check.name}, {key}: ${{{name}}} has no value{nearest(name, parameters)}",
-        hint=f"give it with --param {name}=…, or a default under params: in the plan",
-    )
