@@ -14,9 +14,9 @@ from ledger.domain.events import ReportGenerated
 from ledger.domain.log.ids import control_stream
 from ledger.folders import write_folder
 from projections.core.base import Db
+from projections.core.period import Period
 from projections.reports import stop as report
 from projections.reports.happened import Progress, first_position
-from projections.reports.period import Period
 from projections.reports.provenance import Provenance, provenance
 from projections.reports.sheet import Sheet
 from projections.reports.words import Words, words_in

@@ -152,13 +152,13 @@ class Checker:
     def _first_bad(self, manifest: Manifest) -> Problem | None:
         connection = self._connection
         count, lacking, unplaced = _row(connection.execute(sql("nulls.sql")).fetchone())
-        found = first_bad_position(
+        broken = first_bad_position(
             connection,
             after=manifest.first - 1,
             before=bytes.fromhex(manifest.chain_before),
             up_to=manifest.last,
         )
-        bads = [Problem(found.position, "chain", f"There, {found.problem}.")] if found else []
+        bads = [Problem(broken.position, "chain", f"There, {broken.problem}.")] if broken else []
         if lacking is not None:
             bads.append(Problem(lacking, "row", "There, a field is missing."))
         (gap,) = _row(connection.execute(sql("revisions.sql")).fetchone())
@@ -241,8 +241,8 @@ class Checker:
         rows = self._connection.execute(
             "DESCRIBE SELECT * FROM read_parquet($1, hive_partitioning = false)", [pattern(path)]
         ).fetchall()
-        found = {row[0]: row[1] for row in rows}
-        return None if found == columns else "its columns are others"
+        types = {row[0]: row[1] for row in rows}
+        return None if types == columns else "its columns are others"
 
     def _show(self, folder: Path, present: list[SealedFile]) -> None:
         quoted = (pattern(folder / file.path).replace("'", "''") for file in present)

@@ -173,10 +173,12 @@ def read(path: Path) -> Archive:
     listed = _parsed(path / LIST, content, ArchiveList)
     ranges: list[Range] = []
     for entry in listed.ranges:
-        found = _range(path, entry.folder, ranges, listed.ledger)
-        if found.listed() != entry:
-            raise damaged(f"{found.path / MANIFEST} is not the one that {LIST} lists.", entry.first)
-        ranges.append(found)
+        sealed = _range(path, entry.folder, ranges, listed.ledger)
+        if sealed.listed() != entry:
+            raise damaged(
+                f"{sealed.path / MANIFEST} is not the one that {LIST} lists.", entry.first
+            )
+        ranges.append(sealed)
     own = Archive(path, listed.ledger, tuple(ranges), 0)
     if (listed.events, listed.last, listed.chain) != (own.last, own.last, own.chain):
         raise damaged(f"{path / LIST} does not say what its own ranges say.", own.last)

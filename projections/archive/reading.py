@@ -45,10 +45,10 @@ class ArchivedLog:
             for each in self.archive.ranges:
                 if not any(file.path == BLOBS for file in each.manifest.files):
                     continue
-                found = connection.execute(
+                result = connection.execute(
                     "SELECT bytes FROM read_parquet($1)", [pattern(each.path / BLOBS)]
                 )
-                while rows := found.fetchmany(ROWS_AT_ONCE):
+                while rows := result.fetchmany(ROWS_AT_ONCE):
                     yield from (bytes(row[0]) for row in rows)
 
     def events(self, after: int = 0) -> Iterator[Recorded]:
@@ -59,8 +59,8 @@ class ArchivedLog:
                 if each.manifest.last <= after:
                     continue
                 checker.show(each.path, each.manifest)
-                found = connection.execute(_EVENTS, [after])
-                while rows := found.fetchmany(ROWS_AT_ONCE):
+                result = connection.execute(_EVENTS, [after])
+                while rows := result.fetchmany(ROWS_AT_ONCE):
                     for row in rows:
                         yield Recorded(
                             *row[:4],

@@ -38,10 +38,10 @@ class Saved:
         Raises:
             BadInput: one that has to be given isn't, or one is given that there isn't.
         """
-        known = {parameter.name for parameter in self.parameters}
-        unknown = sorted(given.keys() - known)
+        names = {parameter.name for parameter in self.parameters}
+        unknown = sorted(given.keys() - names)
         if unknown:
-            takes = ", ".join(sorted(known)) or "none"
+            takes = ", ".join(sorted(names)) or "none"
             raise BadInput(
                 f"The saved question {self.id} has no parameter {unknown[0]!r}.",
                 hint=f"It takes: {takes}",
@@ -58,9 +58,9 @@ class Saved:
 def all_saved() -> list[Saved]:
     """Return every saved question, by id."""
     folder = files("projections.audit").joinpath("queries")
-    found = [entry for entry in folder.iterdir() if entry.name.endswith(".sql")]
+    entries = [entry for entry in folder.iterdir() if entry.name.endswith(".sql")]
     return sorted(
-        (_parsed(entry.name, entry.read_text(encoding="utf-8")) for entry in found),
+        (_parsed(entry.name, entry.read_text(encoding="utf-8")) for entry in entries),
         key=lambda saved: saved.id,
     )
 
@@ -71,16 +71,16 @@ def saved(name: str) -> Saved:
     Raises:
         UnknownName: there is none of that name; the hint has the nearest.
     """
-    known = {each.id: each for each in all_saved()}
-    if name not in known:
-        near = difflib.get_close_matches(name, known, n=1)
+    by_id = {each.id: each for each in all_saved()}
+    if name not in by_id:
+        near = difflib.get_close_matches(name, by_id, n=1)
         raise UnknownName(
             f"There is no saved question {name!r}.",
             hint=f"Did you mean {near[0]}? rollout sql --list shows all."
             if near
             else "rollout sql --list",
         )
-    return known[name]
+    return by_id[name]
 
 
 def _parsed(file_name: str, text: str) -> Saved:

@@ -31,7 +31,7 @@ def digests(db: Db) -> tuple[int, list[Digest]]:
     with db.transaction():
         db.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         position = checkpoint.reached_in(db)
-        found: list[Digest] = []
+        tables_held: list[Digest] = []
         for projection, table in tables():
             # A sum does not depend on the order of the rows, and sorting a million of them takes long.
             query = sql.SQL(
@@ -39,5 +39,5 @@ def digests(db: Db) -> tuple[int, list[Digest]]:
                 "'hex'), 16))::bit(64)::bigint::numeric), 0)::text FROM {} AS t"
             ).format(sql.Identifier("readmodel", table))
             rows, digest = db.execute(query).fetchone() or (0, "0")
-            found.append(Digest(projection.name, projection.version, table, rows, digest))
-    return position, found
+            tables_held.append(Digest(projection.name, projection.version, table, rows, digest))
+    return position, tables_held

@@ -68,8 +68,8 @@ def writable(event: Recorded) -> Recorded:
 
 def one(db: Db, where: LiteralString, *values: object) -> Recorded | None:
     """Return the event for which ``where`` holds, or None."""
-    found: Sequence[Recorded] = select(db, RECORDED + where, *values)
-    return found[0] if found else None
+    events: Sequence[Recorded] = select(db, RECORDED + where, *values)
+    return events[0] if events else None
 
 
 def _first_hole(db: Db, after: int, up_to: int) -> int:

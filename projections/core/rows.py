@@ -102,8 +102,8 @@ class Kept:
             names = sql.SQL(", ").join(map(sql.Identifier, self._key))
             arrays = sql.SQL(", ").join([sql.SQL("%s::text[]")] * len(self._key))
             where = sql.SQL("({}) IN (SELECT * FROM unnest({})) {}")
-            found = where.format(names, arrays, sql.SQL(also))
-            self._fetch(db, found, [list(column) for column in zip(*keys, strict=True)])
+            condition = where.format(names, arrays, sql.SQL(also))
+            self._fetch(db, condition, [list(column) for column in zip(*keys, strict=True)])
 
     def new(self, **cells: Any) -> Row:
         """Return a row of these cells; the other ones are NULL."""

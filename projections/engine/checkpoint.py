@@ -48,9 +48,9 @@ def standing(db: Db) -> Standing:
         "SELECT c.projection, c.version, c.position, c.position = 0 OR e.chain = c.chain "
         "FROM readmodel.checkpoint AS c LEFT JOIN ledger.event AS e ON e.position = c.position"
     ).fetchall()
-    found = {name: version for name, version, _, _ in rows}
+    versions = {name: version for name, version, _, _ in rows}
     for projection in PROJECTIONS:
-        version = found.pop(projection.name, None)
+        version = versions.pop(projection.name, None)
         if version is None:
             return Standing(0, f"the projection {projection.name} is new")
         if version != projection.version:
@@ -58,8 +58,8 @@ def standing(db: Db) -> Standing:
                 0,
                 f"the projection {projection.name} is of version {projection.version} now, not {version}",
             )
-    if found:
-        return Standing(0, f"there is no projection {min(found)} any more")
+    if versions:
+        return Standing(0, f"there is no projection {min(versions)} any more")
     if len({position for _, _, position, _ in rows}) != 1:
         return Standing(0, "its projections are not at one position")
     position, same_log = rows[0][2:]
@@ -101,7 +101,7 @@ def advance(db: Db, part: Part) -> None:
 def details(db: Db) -> list[dict[str, Any]]:
     """Return, for every projection, version, position, how far that is behind the log, rows and size."""
     stands, end = standing(db), head(db)
-    found: list[dict[str, Any]] = []
+    rows_of_projections: list[dict[str, Any]] = []
     for projection in PROJECTIONS:
         rows, size = 0, 0
         if stands.problem is None:
@@ -112,7 +112,7 @@ def details(db: Db) -> list[dict[str, Any]]:
                 )
                 counted, bytes_ = db.execute(query).fetchone() or (0, 0)
                 rows, size = rows + counted, size + bytes_
-        found.append(
+        rows_of_projections.append(
             {
                 "projection": projection.name,
                 "version": projection.version,
@@ -123,4 +123,4 @@ def details(db: Db) -> list[dict[str, Any]]:
                 "problem": stands.problem,
             }
         )
-    return found
+    return rows_of_projections

@@ -48,7 +48,7 @@ def verify(projector: Projector) -> Verification:
     """
     _ = projector.catch_up()
     with projector.alone(), projector.built(FRESH, _live_position) as position:
-        found = [
+        compared = [
             Difference(
                 projection.name,
                 table,
@@ -59,8 +59,8 @@ def verify(projector: Projector) -> Verification:
         ]
         content = export(projector.db, FRESH)
         projector.db.execute("DROP SCHEMA readmodel_verify CASCADE")
-    differences = [each for each in found if each.only_live or each.only_fresh]
-    return Verification(position, len(found), differences, content)
+    differences = [each for each in compared if each.only_live or each.only_fresh]
+    return Verification(position, len(compared), differences, content)
 
 
 def _live_position(db: Db) -> int:

@@ -32,7 +32,7 @@ def write_cdevents(source: Source, wanted: Wanted, out: BinaryIO, *, progress: P
     """Write a `bounded` selection without what was merely observed; return how many events it has."""
     origin = f"/rollout-ledger/{source.ledger_id() or 'unnamed'}"
     last = wanted.last or 0
-    known = Known()
+    learnt = Known()
     count = 0
     # From the first event on: what an environment is, and whether this is the first deployment, lies before.
     for page in source.events(wanted.system, 1, last):
@@ -40,9 +40,9 @@ def write_cdevents(source: Source, wanted: Wanted, out: BinaryIO, *, progress: P
         for event in page:
             if event.type in MERELY_OBSERVED:
                 continue
-            told = cdevent(event, origin, known)
+            cloud_event = cdevent(event, origin, learnt)
             if wanted.has(event):
-                out.write(orjson.dumps(told, option=orjson.OPT_APPEND_NEWLINE))
+                out.write(orjson.dumps(cloud_event, option=orjson.OPT_APPEND_NEWLINE))
                 count += 1
     return count
 

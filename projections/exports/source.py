@@ -102,8 +102,8 @@ class Source:
 
     def blobs(self, names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
         """Yield those of ``names`` (SHA-256 in hex) that the ledger keeps, with their bytes."""
-        found = ((name, self.store.get_blob(name)) for name in names)
-        return ((name, content) for name, content in found if content is not None)
+        kept = ((name, self.store.get_blob(name)) for name in names)
+        return ((name, content) for name, content in kept if content is not None)
 
     def ledger_id(self) -> str | None:
         """Return the id that the ledger gave itself in its first event, if it did."""

@@ -132,11 +132,11 @@ def changes_at(
                 OR starts_with(key, %(key)s || '.') OR starts_with(key, %(key)s || '['))
             ORDER BY position, key COLLATE "C"
     """
-    found: dict[int, list[dict[str, Any]]] = {}
+    by_position: dict[int, list[dict[str, Any]]] = {}
     values = {"positions": list(positions), "key": _part(key)}
     for position, name, old, new in db.execute(query, values):
-        found.setdefault(position, []).append({"key": name, "old": old, "new": new})
-    return found
+        by_position.setdefault(position, []).append({"key": name, "old": old, "new": new})
+    return by_position
 
 
 def _part(key: str | None) -> str | None:

@@ -97,8 +97,8 @@ def _settled(
 ) -> tuple[str, bool, int] | None:
     """Return what to write of an incident, or None where nothing is new."""
     pending = known_until < each.until
-    found = _before_after(samples, each.since, each.until, acted=each.acted, elapsed=not pending)
-    metrics = orjson.dumps(found).decode()
+    compared = _before_after(samples, each.since, each.until, acted=each.acted, elapsed=not pending)
+    metrics = orjson.dumps(compared).decode()
     if not each.stale and (metrics, pending) == (each.metrics, each.pending):
         return None
     return metrics, pending, each.position
@@ -111,7 +111,7 @@ def _samples(db: Db, batch: Sequence[_Waiting], up_to: int) -> dict[int, list[_S
         for each in batch
         for first, last in runs_of(each.blocks)
     ]  # fmt: skip
-    found: dict[int, list[_Sampled]] = {}
+    by_incident: dict[int, list[_Sampled]] = {}
     if ranges:
         columns = [list(column) for column in zip(*ranges, strict=True)]
         with db.cursor(binary=True) as cursor:
@@ -119,10 +119,10 @@ def _samples(db: Db, batch: Sequence[_Waiting], up_to: int) -> dict[int, list[_S
                 _SAMPLES, (*columns, up_to)
             ):
                 data = upcast("MetricsRecorded", version, orjson.loads(body)["data"])
-                found.setdefault(incident, []).append(
+                by_incident.setdefault(incident, []).append(
                     _Sampled(occurred_at, position, data["samples"])
                 )
-    return found
+    return by_incident
 
 
 def _before_after(
@@ -168,15 +168,15 @@ def _note(until: datetime, *, acted: bool, elapsed: bool, any_samples: bool) -> 
 
 
 def _by_metric(events: Iterable[_Sampled]) -> dict[str, list[Decimal]]:
-    found: dict[str, list[Decimal]] = {}
+    by_name: dict[str, list[Decimal]] = {}
     for event in events:
         for sample in event.samples:
             value = _EXACT.create_decimal(sample["value"])
             if value.is_finite():
                 labels: dict[str, str] = sample.get("labels") or {}
                 name = series_name(sample["metric"], sorted(labels.items()))
-                found.setdefault(name, []).append(value)
-    return found
+                by_name.setdefault(name, []).append(value)
+    return by_name
 
 
 def _mean(values: list[Decimal]) -> float | None:

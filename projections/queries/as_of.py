@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, LiteralString
+from typing import Literal, LiteralString
 
 from ledger.domain.errors import BadInput, UnknownSystem
 from ledger.domain.evolve import fold
@@ -57,28 +57,18 @@ def _by_log_order(
     db: Db, system: str, column: Literal["position", "recorded_at"], limit: object
 ) -> SystemState:
     """Fold what stands in the log up to ``limit``; both columns only ever grow."""
-    query = (
-        "SELECT revision, state FROM readmodel.system_snapshot WHERE system = %s AND position <= %s "
-        "ORDER BY revision DESC LIMIT 1"
-        if column == "position"
-        else "SELECT revision, state FROM readmodel.system_snapshot WHERE system = %s AND recorded_at <= %s "
-        "ORDER BY revision DESC LIMIT 1"
-    )
-    start = _start(db.execute(query, (system, limit)).fetchone(), system)
+    condition: LiteralString = "position <= %s " if column == "position" else "recorded_at <= %s "
+    start = _nearest(db, system, condition, limit)
     up_to = db.execute(
         "SELECT min(revision) FROM readmodel.system_snapshot WHERE system = %s AND revision > %s",
         (system, start.revision),
     ).fetchone()
-    condition: LiteralString = (
-        "AND position <= %s ORDER BY revision"
-        if column == "position"
-        else "AND recorded_at <= %s ORDER BY revision"
-    )
     events = log.select(
         db,
         log.RECORDED
-        + "WHERE stream = %s AND revision > %s AND revision <= coalesce(%s, 9223372036854775807) "
-        + condition,
+        + "WHERE stream = %s AND revision > %s AND revision <= coalesce(%s, 9223372036854775807) AND "
+        + condition
+        + "ORDER BY revision",
         control_stream(system),
         start.revision,
         up_to[0] if up_to else None,
@@ -89,16 +79,8 @@ def _by_log_order(
 
 def _by_occurred(db: Db, system: str, limit: datetime | None) -> SystemState:
     """Fold what had occurred by ``limit``, leaving out the blocks of revisions that are all later."""
-    start = _start(
-        db.execute(
-            "SELECT revision, state FROM readmodel.system_snapshot WHERE system = %s AND occurred_max <= %s "
-            "ORDER BY revision DESC LIMIT 1",
-            (system, limit),
-        ).fetchone(),
-        system,
-    )
-    state = start
-    for after, up_to in _blocks(db, system, start.revision, limit):
+    state = _nearest(db, system, "occurred_max <= %s ", limit)
+    for after, up_to in _blocks(db, system, state.revision, limit):
         query = (
             log.RECORDED
             + "WHERE stream = %s AND revision > %s AND revision <= %s AND occurred_at <= %s "
@@ -123,8 +105,12 @@ def _blocks(db: Db, system: str, after: int, limit: datetime | None) -> Iterator
         after = revision
 
 
-def _start(row: tuple[Any, ...] | None, system: str) -> SystemState:
-    return decode(row[1]) if row is not None else SystemState(system)
+def _nearest(db: Db, system: str, condition: LiteralString, limit: object) -> SystemState:
+    """Return the last snapshot for which ``condition`` holds, to fold on from; else an empty state."""
+    query = "SELECT state FROM readmodel.system_snapshot WHERE system = %s AND "
+    last = "ORDER BY revision DESC LIMIT 1"
+    row = db.execute(query + condition + last, (system, limit)).fetchone()
+    return decode(row[0]) if row is not None else SystemState(system)
 
 
 def _not_there_yet(db: Db, system: str) -> UnknownSystem | BadInput:

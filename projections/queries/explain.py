@@ -30,13 +30,18 @@ def explain(db: Db, system: str, now: datetime) -> Json:
     """
     state = overview.present_state(db, system)
     seen = overview.overview(db, system, now)
+    quiet = [
+        f"{alert['alert']}: {'; '.join(alert['flags'])}"
+        for alert in seen["alerts"]
+        if alert["flags"]
+    ]
     return {
         "system": system,
         "state": _state(state),
         "mode_because": _mode_because(db, state),
         "config": _config(seen),
         "config_because": _config_because(db, seen),
-        "open": seen["problems"] + _lesser(seen) + _unseen(state) + _quiet(seen),
+        "open": seen["problems"] + _lesser(seen) + _unseen(state) + quiet,
         "next": _next(state, seen),
         "position": state.position,
     }
@@ -51,7 +56,7 @@ def _state(state: SystemState) -> str:
 
 def _mode_because(db: Db, state: SystemState) -> list[Json]:
     switch = mode_changes.present(db, state.system)
-    told = _chain(db, switch["position"], switch["operation"]) if switch else []
+    causes = _chain(db, switch["position"], switch["operation"]) if switch else []
     # What was tried since and did not come to anything is half of the answer to "why is it still paused?"
     since = switch["position"] if switch else 0
     query = (
@@ -60,7 +65,7 @@ def _mode_because(db: Db, state: SystemState) -> list[Json]:
     )
     failed = ["ModeSwitchRejected", "ModeSwitchUnconfirmed", "ModeSwitchAbandoned"]
     tried = log.select(db, query, state.system, since, failed)
-    return told + [_told(event) for event in reversed(tried)]
+    return causes + [_told(event) for event in reversed(tried)]
 
 
 def _config_because(db: Db, seen: Json) -> list[Json]:
@@ -74,10 +79,9 @@ def _config_because(db: Db, seen: Json) -> list[Json]:
 def _chain(db: Db, position: int, operation: str | None) -> list[Json]:
     """Return the event at ``position``, its operation's intent, and what led to that, the first one first."""
     event = log.one(db, "WHERE position = %s", position)
-    chain: list[Recorded] = []
     if event is None:
         return []
-    chain.append(event)
+    chain = [event]
     if operation is not None:
         row = db.execute(
             "SELECT position FROM readmodel.operation WHERE operation = %s", (operation,)
@@ -107,8 +111,8 @@ def _mitigated(db: Db, operation: str) -> list[Recorded]:
             ORDER BY i.position DESC LIMIT 1
     """
     positions = db.execute(query, (operation,)).fetchone() or ()
-    found = [log.one(db, "WHERE position = %s", position) for position in positions if position]
-    return [event for event in found if event is not None]
+    events = [log.one(db, "WHERE position = %s", position) for position in positions if position]
+    return [event for event in events if event is not None]
 
 
 def _told(event: Recorded) -> Json:
@@ -155,23 +159,14 @@ def _lesser(seen: Json) -> list[str]:
 
 def _unseen(state: SystemState) -> list[str]:
     """Return what may become an alert, and what can't be told because nothing is measured."""
-    told = {
+    sentences = {
         "pending": "the condition of {alert} holds since {at}; it has not lasted long enough to fire",
         "no_data": "there is no data on {alert} since {at}: {message}",
         "failing": "{alert} can't be evaluated since {at}: {message}",
     }
     return [
-        told[row["status"]].format(at=f"{row['since']:%Y-%m-%d %H:%M:%S}Z", **row)
+        sentences[row["status"]].format(at=f"{row['since']:%Y-%m-%d %H:%M:%S}Z", **row)
         for row in unfired(state)
-    ]
-
-
-def _quiet(seen: Json) -> list[str]:
-    """Return what else is to be known of the alerts that fire."""
-    return [
-        f"{alert['alert']}: {'; '.join(alert['flags'])}"
-        for alert in seen["alerts"]
-        if alert["flags"]
     ]
 
 

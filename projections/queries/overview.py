@@ -104,21 +104,23 @@ def summary_of(state: SystemState, problems: Sequence[str]) -> Json:
 
 def problems_of(state: SystemState) -> list[str]:
     """Return, as sentences, why a system is not healthy: nothing for one that is."""
-    found = [
+    problems = [
         f"the critical alert {name} is open: {alert.message}"
         for name, alert in state.alerts.items()
         if alert.severity == "critical"
     ]
     for subject, drift in state.drift.items():
         difference = changes_text(drift.to_json()["changes"]) or f"{drift.expected} → {drift.found}"
-        found.append(f"the {subject} in the world is not what the ledger has: {difference}")
+        problems.append(f"the {subject} in the world is not what the ledger has: {difference}")
     for operation in state.operations.values():
         failed = f", and failed: {operation.failed}" if operation.failed else ""
-        found.append(f"a {operation.kind} was begun by {operation.actor} and has not ended{failed}")
+        problems.append(
+            f"a {operation.kind} was begun by {operation.actor} and has not ended{failed}"
+        )
     if state.unconfirmed is not None:
-        told = state.unconfirmed
-        found.append(f"the switch to {told.to} was not confirmed: {told.detail}")
-    return found
+        switch = state.unconfirmed
+        problems.append(f"the switch to {switch.to} was not confirmed: {switch.detail}")
+    return problems
 
 
 def _config(db: Db, state: SystemState, fingerprint: str | None) -> Json | None:

@@ -8,10 +8,11 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from projections.audit.ask import Questioner
+from projections.core.period import Period
 
 CHANGES: Final = ("apply", "import", "declared")
 """What counts as a change that somebody made. A rollback mends one; ``found`` is nobody's."""
@@ -48,18 +49,6 @@ _ROLLBACKS: Final = """
 """
 
 Row = tuple[Any, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """A span of time: ``since`` is in it, ``until`` is not. Both aware."""
-
-    since: datetime
-    until: datetime
-
-    def has(self, moment: datetime | None) -> bool:
-        """Tell whether a moment lies in it."""
-        return moment is not None and self.since <= moment < self.until
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +91,7 @@ class Statistics:
     """A system's numbers for one window."""
 
     system: str
-    window: Window
+    window: Period
     time_in_mode: tuple[TimeInMode, ...]
     mode_note: str | None
     detect: Number
@@ -134,14 +123,14 @@ def statistics(
     modes, fired, incidents, configs, rollbacks = (
         _by_system(rows(text)) for text in (_MODES, _FIRED, _INCIDENTS, _CONFIGS, _ROLLBACKS)
     )
-    found: list[Statistics] = []
+    by_system: list[Statistics] = []
     for name, first in systems.items():
         end = min(until or now, now)
-        window = Window(min(since or first, end), end)
+        window = Period(min(since or first, end), end)
         times, mode_note = _time_in_mode(modes.get(name, []), window)
-        opened = [row for row in incidents.get(name, []) if window.has(row[0])]
+        opened = [row for row in incidents.get(name, []) if window.holds(row[0])]
         failure, changes, failed = _change_failure(configs.get(name, []), window)
-        found.append(
+        by_system.append(
             Statistics(
                 system=name,
                 window=window,
@@ -155,7 +144,7 @@ def statistics(
                 rollbacks=_rollbacks(rollbacks.get(name, []), window),
             )
         )
-    return found
+    return by_system
 
 
 def _aware(value: Any) -> Any:
@@ -163,20 +152,20 @@ def _aware(value: Any) -> Any:
 
 
 def _by_system(rows: Iterable[Row]) -> Mapping[str, list[Row]]:
-    found: dict[str, list[Row]] = {}
+    grouped: dict[str, list[Row]] = {}
     for name, *rest in rows:
-        found.setdefault(name, []).append(tuple(rest))
-    return found
+        grouped.setdefault(name, []).append(tuple(rest))
+    return grouped
 
 
 def _time_in_mode(
-    stays: Sequence[Row], window: Window
+    stays: Sequence[Row], window: Period
 ) -> tuple[tuple[TimeInMode, ...], str | None]:
     seconds: dict[tuple[str, str | None], list[float]] = {}
     set_back = 0
     for mode, kind, since, until, was_set_back in stays:
         begin, end = max(since, window.since), min(until or window.until, window.until)
-        set_back += was_set_back and window.has(since)
+        set_back += was_set_back and window.holds(since)
         if begin < end:
             seconds.setdefault((mode, kind), []).append((end - begin).total_seconds())
     whole = sum(map(sum, seconds.values()))
@@ -187,7 +176,7 @@ def _time_in_mode(
         for (mode, kind), spans in seconds.items()
     ]
     unknown = (window.until - window.since).total_seconds() - whole
-    notes = [f"no mode was recorded for {_rounded(unknown)} s"] if unknown >= 1 else []
+    notes = [f"no mode was recorded for {int(unknown)} s"] if unknown >= 1 else []
     if set_back:
         notes.append(
             f"the clock was set back before {set_back} of the switches: each counts from the one before it"
@@ -217,20 +206,20 @@ def _detect(incidents: Sequence[Row], fired: Sequence[Row]) -> Number:
     )
 
 
-def _restore(incidents: Sequence[Row], window: Window) -> Number:
+def _restore(incidents: Sequence[Row], window: Period) -> Number:
     """From the opening until somebody wrote that it was mitigated or resolved, whichever came first.
 
     An incident that a rollback opened, when it had mended what nobody had reported, began nobody knows when.
     """
-    known = [
+    begun = [
         (opened, restored) for opened, restored, *_, by_rollback in incidents if not by_rollback
     ]
     spans = [
         (restored - opened).total_seconds()
-        for opened, restored in known
+        for opened, restored in begun
         if restored is not None and restored < window.until
     ]
-    unknown = len(incidents) - len(known)
+    unknown = len(incidents) - len(begun)
     return _mean(
         spans,
         len(incidents),
@@ -265,11 +254,11 @@ def _mean(
     return Number(sum(good) / len(good), len(good), note)
 
 
-def _change_failure(events: Sequence[Row], window: Window) -> tuple[Number, int, int]:
+def _change_failure(events: Sequence[Row], window: Period) -> tuple[Number, int, int]:
     """The share of changes that had to be taken back: rolled back from, or quarantined."""
-    known = [row for row in events if row[4] < window.until]
-    applied = [row for row in known if row[0] == "ConfigApplied"]
-    quarantined = [(row[1], row[4]) for row in known if row[0] == "FingerprintQuarantined"]
+    by_then = [row for row in events if row[4] < window.until]
+    applied = [row for row in by_then if row[0] == "ConfigApplied"]
+    quarantined = [(row[1], row[4]) for row in by_then if row[0] == "FingerprintQuarantined"]
     changes = failed = 0
     for number, (_, fingerprint, previous, cause, at) in enumerate(applied):
         if cause not in CHANGES or previous in (None, fingerprint) or at < window.since:
@@ -284,14 +273,14 @@ def _change_failure(events: Sequence[Row], window: Window) -> tuple[Number, int,
     return Number(failed / changes, changes), changes, failed
 
 
-def _rollbacks(rows: Sequence[Row], window: Window) -> tuple[Rollbacks, ...]:
+def _rollbacks(rows: Sequence[Row], window: Period) -> tuple[Rollbacks, ...]:
     causes: dict[str, list[str]] = {}
     for actor, kind, status, requested, ended in rows:
-        if window.has(requested):
+        if window.holds(requested):
             cause = f"rule {actor}" if kind == "rule" else str(kind)
             over = ended is not None and ended < window.until
             causes.setdefault(cause, []).append(status if over else "open")
-    found = [
+    counted = [
         Rollbacks(
             cause,
             len(ends),
@@ -301,8 +290,4 @@ def _rollbacks(rows: Sequence[Row], window: Window) -> tuple[Rollbacks, ...]:
         )
         for cause, ends in causes.items()
     ]
-    return tuple(sorted(found, key=lambda each: (-each.count, each.cause)))
-
-
-def _rounded(seconds: float) -> int:
-    return int(timedelta(seconds=seconds).total_seconds())
+    return tuple(sorted(counted, key=lambda each: (-each.count, each.cause)))

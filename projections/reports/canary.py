@@ -130,7 +130,7 @@ def files(made: Canary, words: Words, step: Callable[[], None]) -> dict[str, byt
     """Return the folder: file name -> content. ``step`` is called now and then, `STEPS` times."""
     window = made.judged.window
     source = {"provenance": made.provenance.as_json()}
-    told = {**source, **canary_files.document(made, words)}
+    document = {**source, **canary_files.document(made, words)}
     step()
     drawn = {
         "charts": _charts(made, step),
@@ -141,24 +141,24 @@ def files(made: Canary, words: Words, step: Callable[[], None]) -> dict[str, byt
         "limit_colour": plots.LIMIT_COLOUR,
         "charts_max": plots.CHARTS_MAX,
     }
-    values = {"report": told, "source": made.provenance}
+    values = {"report": document, "source": made.provenance}
     process = monitoring.processes(window.runs, made.judged.then)
     conditions = monitoring.as_json(
         made.judged.then, made.watched, made.thresholds, made.summaries, window.runs, words
     )
-    found = {
+    contents = {
         "run_tag.txt": "".join(f"{run.tag}\n" for run in window.runs).encode(),
         **canary_files.tables(made),
         "incidents.json": made.incidents_json,
         "monitoring_dashboard.json": render.json_bytes(_dashboard(made, words)),
         "process_info.json": render.json_bytes({**source, **process}),
         "monitoring_report.json": render.json_bytes({**source, **conditions}),
-        "T+0_final_report.json": render.json_bytes(told),
+        "T+0_final_report.json": render.json_bytes(document),
         "T+0_final_report.md": render.template_bytes("canary.md.j2", words, **values),
         "T+0_final_report.html": render.template_bytes("canary.html.j2", words, **values, **drawn),
     }
     step()
-    return found
+    return contents
 
 
 def _dashboard(made: Canary, words: Words) -> dict[str, Any]:
@@ -188,7 +188,7 @@ def _charts(made: Canary, step: Callable[[], None]) -> dict[str, str]:
     calibration = [
         one for one in made.series.values() if canary_files.CALIBRATION.search(one.metric)
     ]
-    found = {
+    charts = {
         "time": time,
         "slices": plots.slices(made.slices, made.limits),
         "calibration": plots.time_series(
@@ -196,7 +196,7 @@ def _charts(made: Canary, step: Callable[[], None]) -> dict[str, str]:
         ),
     }
     step()
-    return found
+    return charts
 
 
 def names() -> dict[str, None]:

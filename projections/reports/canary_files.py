@@ -92,13 +92,13 @@ def _calibration_row(made: Canary, one: Summary) -> tuple[Any, ...]:
 
 
 def _alignment(made: Canary) -> Iterator[tuple[Any, ...]]:
-    found: dict[tuple[datetime, str], dict[str, str]] = {}
+    percentiles: dict[tuple[datetime, str], dict[str, str]] = {}
     for one in made.series.values():
         named = ALIGNMENT.fullmatch(one.metric)
         for sample in one.samples if named is not None else ():
-            row = found.setdefault((sample.at, one.labels_text), {})
+            row = percentiles.setdefault((sample.at, one.labels_text), {})
             row[named["percentile"] if named is not None else ""] = sample.value
-    for (at, labels), row in sorted(found.items()):
+    for (at, labels), row in sorted(percentiles.items()):
         yield (iso(at), labels, *(row.get(name, "") for name in PERCENTILES))
 
 
@@ -203,21 +203,21 @@ def _slo(made: Canary, one: CriterionResult, words: Words) -> dict[str, Any]:
 
 
 def _slices(made: Canary, words: Words) -> dict[str, Any]:
-    found = made.slices
-    results = found.results
+    slices = made.slices
+    results = slices.results
     total = len(results)
     return {
         "total": total,
-        "passed": found.passed,
-        "text": words("canary.word.slices_passed", passed=found.passed, total=total)
+        "passed": slices.passed,
+        "text": words("canary.word.slices_passed", passed=slices.passed, total=total)
         if total
         else None,
         "asked": words("canary.word.slices_asked", asked=_asked(made)) if total else None,
-        "metric": found.metric,
-        "best": _extreme(found.best, words),
-        "worst": _extreme(found.worst, words),
+        "metric": slices.metric,
+        "best": _extreme(slices.best, words),
+        "worst": _extreme(slices.worst, words),
         "results": dict(sorted(results.items())),
-        "rows": [_slice(made, row, words) for row in found.rows],
+        "rows": [_slice(made, row, words) for row in slices.rows],
     }
 
 

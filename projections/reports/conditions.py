@@ -53,13 +53,13 @@ def condition(
     """Return how ``rule`` stands in ``state``, and by the samples of ``moment``."""
     problem = ""
     try:
-        found = rule.expression.evaluate(moment)
+        vector = rule.expression.evaluate(moment)
     except EvaluationError as error:
-        found, problem = {}, str(error)
-    status, since, explanation = _status(rule, state, found, facts)
+        vector, problem = {}, str(error)
+    status, since, explanation = _status(rule, state, vector, facts)
     if problem and status == "no_data":
         status, explanation = "failing", problem
-    return Condition(rule, status, since, explanation, _value(rule, found))
+    return Condition(rule, status, since, explanation, _value(rule, vector))
 
 
 def _status(

@@ -38,10 +38,10 @@ _SAID: Final = tuple(
 def said(text: str, words: Words) -> str:
     """Return what the gate said in ``words``; as it is, where it is an expression or a number."""
     for pattern, key in _SAID:
-        found = pattern.fullmatch(text)
-        if found is not None:
+        match = pattern.fullmatch(text)
+        if match is not None:
             return words(f"canary.detail.{key}", **{
-                name: _shown(name, part, words) for name, part in found.groupdict().items()
+                name: _shown(name, part, words) for name, part in match.groupdict().items()
             })  # fmt: skip
     return text
 

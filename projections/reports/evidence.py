@@ -54,7 +54,7 @@ def doubts_of(
     criteria: Iterable[CriterionResult],
 ) -> list[Doubt]:
     """Return what speaks against taking the numbers of ``window`` at their face value."""
-    found: list[Doubt] = []
+    doubts: list[Doubt] = []
     total = sum(len(one.samples) for one in series.values())
     if not total:
         return [doubt("nothing")]
@@ -62,13 +62,13 @@ def doubts_of(
     if short:
         longest = max(short, key=lambda one: one.needed_seconds)
         observed, needed = span(longest.observed_seconds), span(longest.needed_seconds)
-        found.append(doubt("short", observed=observed, needed=needed))
+        doubts.append(doubt("short", observed=observed, needed=needed))
     outside = _outside(db, system, window)
     if outside:
-        found.append(doubt("outside", count=outside))
+        doubts.append(doubt("outside", count=outside))
     late = _late(window, series)
     if late:
-        found.append(doubt("late", serious=False, count=late))
+        doubts.append(doubt("late", serious=False, count=late))
     moving = [one for one in series.values() if not _plainly_constant(one)]
     still = [
         one.name
@@ -77,11 +77,11 @@ def doubts_of(
     ]
     if still:  # one may be as steady as that; all of them are a probe that is stuck
         whole = len(still) == len(moving)
-        found.append(doubt("still", serious=whole, series=_listed(still)))
+        doubts.append(doubt("still", serious=whole, series=_listed(still)))
     copied, compared = _copied(db, system, window, series)
     if copied:
-        found.append(doubt("copied", count=len(copied), compared=compared, series=_listed(copied)))
-    return found
+        doubts.append(doubt("copied", count=len(copied), compared=compared, series=_listed(copied)))
+    return doubts
 
 
 def asides_of(
@@ -94,10 +94,10 @@ def asides_of(
     wanted_mode: str | None,
 ) -> list[Doubt]:
     """Return what no verdict rests on, and a reader would want to have been told."""
-    found: list[Doubt] = []
+    asides: list[Doubt] = []
     if window.run is not None and window.namesakes:
         others = ", ".join(one.place for one in window.namesakes)
-        found.append(
+        asides.append(
             doubt("namesakes", serious=False, tag=window.run.tag, this=window.run.place,
                   others=others)
         )  # fmt: skip
@@ -107,7 +107,7 @@ def asides_of(
         timedelta(0),
     )  # fmt: skip
     if elsewhere:
-        found.append(
+        asides.append(
             doubt("mode", serious=False, span=span(elsewhere.total_seconds()), mode=wanted_mode)
         )
     needed = max((one.needed_seconds for one in criteria), default=0)
@@ -117,11 +117,11 @@ def asides_of(
         fired = {str(one["alert"]) for one in alerts
                  if one["severity"] == "critical" and one["fired_at"] < judged_from}  # fmt: skip
         if beyond or fired:
-            found.append(
+            asides.append(
                 doubt("before", serious=False, needed=span(needed), series=_listed(beyond) or "—",
                       alerts=_listed(sorted(fired)) or "—")
             )  # fmt: skip
-    return found
+    return asides
 
 
 def _beyond(one: Series, limits: Sequence[Limit], until: datetime) -> bool:

@@ -59,8 +59,8 @@ class Handled:
 def handled(db: Db, system: str, window: Window, exported: bytes) -> Handled:
     """Return what was done in ``window``; ``exported`` is incidents.json of the system."""
     every = orjson.loads(exported)["incidents"]
-    found = [_incident(one, window) for one in every if _touches(one["when"], window)]
-    return Handled(tuple(found), len(every), _mitigations(db, system, window))
+    incidents = [_incident(one, window) for one in every if _touches(one["when"], window)]
+    return Handled(tuple(incidents), len(every), _mitigations(db, system, window))
 
 
 def _ended(when: Mapping[str, str | None]) -> str | None:

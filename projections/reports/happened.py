@@ -18,11 +18,11 @@ from ledger.domain.values.fingerprints import flatten
 from ledger.domain.values.moments import shifted
 from projections.core import log
 from projections.core.base import Db
+from projections.core.period import Period
 from projections.core.rows import Row, select
 from projections.models import mode_changes
 from projections.queries.as_of import Moment, state_at
 from projections.reports.orders import Record
-from projections.reports.period import Period
 
 AT_ONCE: Final = 2000
 Progress = Callable[[int, int], None]
@@ -49,18 +49,18 @@ class Stretch:
 
 def stretches(db: Db, system: str, period: Period) -> list[Stretch]:
     """Return the stretches of time by mode, oldest first, cut to the period."""
-    found: list[Stretch] = []
+    spent: list[Stretch] = []
     for row in mode_changes.intervals(db, system):
         since = max(row["since"], period.since)
         until = min(row["until"] or period.until, period.until)
         if since < until:
             goes_on = row["until"] is None or row["until"] > period.until
-            found.append(
+            spent.append(
                 Stretch(
                     row["mode"], row["kind"], since, until, goes_on, row["actor"], row["reason"]
                 )
             )
-    return found
+    return spent
 
 
 def order_records(

@@ -51,16 +51,16 @@ class Limit:
 
 def limits_of(plan: Plan | None, phase: Phase | None) -> list[Limit]:
     """Return what ``phase``'s criteria, its kill criteria and the plan's rules ask for, in that order."""
-    found: list[Limit] = []
+    limits: list[Limit] = []
     for criterion in phase.success if phase is not None else ():
         if criterion.expr is not None:
-            found += _in(criterion.expr, criterion.name, good=True)
+            limits += _in(criterion.expr, criterion.name, good=True)
     for kill in phase.kill if phase is not None else ():
-        found += _in(kill.expr, kill.name, good=False)
+        limits += _in(kill.expr, kill.name, good=False)
     for file in plan.rule_files if plan is not None else ():
         for rule in file.rules:
-            found += _in(rule.expression.text, rule.name, good=False)
-    return found
+            limits += _in(rule.expression.text, rule.name, good=False)
+    return limits
 
 
 def limit_for(limits: list[Limit], metric: str) -> Limit | None:

@@ -80,17 +80,17 @@ def _watched(state: SystemState, rule: AlertRule) -> Watched:
 
 def thresholds(limits: Sequence[Limit], summaries: Sequence[Summary]) -> list[Threshold]:
     """Return each limit beside the newest value of each series that it is about."""
-    found: list[Threshold] = []
+    compared: list[Threshold] = []
     for limit in limits:
         about = [one for one in summaries if one.series.metric == limit.metric]
         for one in about:
             value = one.last.value
             holds = limit.holds(value) if value is not None else None
-            found.append(Threshold(limit, one.series.name, one.last, one.last_at, holds))
+            compared.append(Threshold(limit, one.series.name, one.last, one.last_at, holds))
         if not about:
             nothing = absent("no_samples", metric=limit.metric)
-            found.append(Threshold(limit, limit.metric, nothing, None, None))
-    return found
+            compared.append(Threshold(limit, limit.metric, nothing, None, None))
+    return compared
 
 
 def processes(runs: Sequence[Run], state: SystemState) -> dict[str, Any]:

@@ -15,11 +15,11 @@ from ledger.domain.values.durations import duration_text
 from ledger.domain.values.moments import iso
 from ledger.profiles.plan import Plan
 from projections.core.base import Db
+from projections.core.period import Period
 from projections.reports import parts
 from projections.reports.conditions import Condition, condition, facts_of
 from projections.reports.figures import of
 from projections.reports.monitoring_values import Found, metrics_section, thresholds_section
-from projections.reports.period import Period
 from projections.reports.samples import Labels, by_series, read, store_of
 from projections.reports.sheet import Cell, Section, Sheet, facts, table, term
 

@@ -86,18 +86,18 @@ def number(fields: Fields, keys: Sequence[str]) -> Decimal | None:
         text = fields.get(key)
         if text is None or text in {"true", "false", "null"}:
             continue
-        found = finite(text.strip('"'))
-        if found is not None and abs(found.adjusted()) < LONGEST_NUMBER:
-            return found
+        value = finite(text.strip('"'))
+        if value is not None and abs(value.adjusted()) < LONGEST_NUMBER:
+            return value
     return None
 
 
 def word(fields: Fields, keys: Sequence[str]) -> str | None:
     """Return the text under the first of ``keys`` that holds one."""
     for key in keys:
-        found = _value(fields, key)
-        if isinstance(found, str) and found:
-            return found
+        value = _value(fields, key)
+        if isinstance(value, str) and value:
+            return value
     return None
 
 

@@ -114,24 +114,24 @@ class Activity:
 
 def tally(records: Iterable[Record]) -> Activity:
     """Return what ``records``, oldest first, come to."""
-    found = Activity()
-    known: dict[tuple[str, str], Order] = {}
+    activity = Activity()
+    by_name: dict[tuple[str, str], Order] = {}
     for record in records:
-        found.records[record.kind] += 1
-        found.first = found.first or record.at
-        found.last = record.at
+        activity.records[record.kind] += 1
+        activity.first = activity.first or record.at
+        activity.last = record.at
         if record.kind == "risk_event":
             continue
         names = list(said.identities(record.fields))
-        order = next((known[name] for name in names if name in known), None)
+        order = next((by_name[name] for name in names if name in by_name), None)
         if order is None or (record.kind == "order_intent" and order.meant_at is not None):
             if not names and record.kind == "risk_block":
                 continue  # counted; nobody can tell which order it held back
             order = Order(record.mode, paused=record.mode == said.PAUSED)
-            found.orders.append(order)
-        known.update(dict.fromkeys(names, order))
+            activity.orders.append(order)
+        by_name.update(dict.fromkeys(names, order))
         _take_in(order, record)
-    return found
+    return activity
 
 
 def _take_in(order: Order, record: Record) -> None:

@@ -8,13 +8,13 @@ from typing import Final
 
 from ledger.domain.state import SystemState
 from projections.core.base import Db
+from projections.core.period import Period
 from projections.reports import happened, order_figures, orders
 from projections.reports.figures import of
 from projections.reports.happened import Stretch
 from projections.reports.order_figures import Latency
 from projections.reports.order_records import PAUSED
 from projections.reports.orders import Activity
-from projections.reports.period import Period
 from projections.reports.sheet import Cell, Section, Table, Term, facts, table, term
 from projections.words.sentences import short
 

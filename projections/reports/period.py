@@ -8,22 +8,11 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Final
 
 from ledger.domain.errors import BadInput
+from projections.core.period import Period
 
 EARLIEST: Final = 1990
 """The year before which no bot wrote anything down."""
 _WRITTEN: Final = re.compile(r"(\d{4})-?(\d\d)-?(\d\d)")
-
-
-@dataclass(frozen=True, slots=True)
-class Period:
-    """From ``since`` up to, and without, ``until``; both in UTC."""
-
-    since: datetime
-    until: datetime
-
-    def holds(self, moment: datetime) -> bool:
-        """Return whether ``moment`` lies in it."""
-        return self.since <= moment < self.until
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +45,9 @@ def day_of(text: str | None, zone: tzinfo, zone_name: str, now: datetime) -> Day
     today = now.astimezone(zone).date()
     if text is None:
         return Day(today - timedelta(days=1), zone, zone_name)
-    found = _WRITTEN.fullmatch(text.strip())
+    written = _WRITTEN.fullmatch(text.strip())
     try:
-        day = date(*map(int, found.groups())) if found is not None else None
+        day = date(*map(int, written.groups())) if written is not None else None
     except ValueError:
         day = None
     if day is None or day.year < EARLIEST:

@@ -100,13 +100,13 @@ def read(db: Db, system: str, since: datetime, until: datetime) -> Iterator[Samp
 
 def by_series(samples: Iterator[Sample]) -> dict[tuple[str, Labels], Series]:
     """Return the samples by series, in the order of their names; each series in the order of time."""
-    found: dict[tuple[str, Labels], Series] = {}
+    series_by_key: dict[tuple[str, Labels], Series] = {}
     for sample in samples:
         key = (sample.metric, sample.labels)
-        found.setdefault(key, Series(*key)).samples.append(sample)
-    for series in found.values():
+        series_by_key.setdefault(key, Series(*key)).samples.append(sample)
+    for series in series_by_key.values():
         series.samples.sort(key=lambda sample: (sample.at, sample.position))
-    return dict(sorted(found.items()))
+    return dict(sorted(series_by_key.items()))
 
 
 def summary(series: Series) -> Summary:

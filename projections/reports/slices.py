@@ -54,12 +54,12 @@ class Compared:
     @property
     def results(self) -> dict[str, Result]:
         """Return slice -> the worst of its results."""
-        found: dict[str, Result] = {}
+        worst: dict[str, Result] = {}
         for row in self.rows:
-            known: Result = found.get(row.name, "pass")
-            both: tuple[Result, Result] = (known, row.result)
-            found[row.name] = min(both, key=WORST_FIRST.index)
-        return found
+            before: Result = worst.get(row.name, "pass")
+            both: tuple[Result, Result] = (before, row.result)
+            worst[row.name] = min(both, key=WORST_FIRST.index)
+        return worst
 
     @property
     def passed(self) -> int:
@@ -107,8 +107,8 @@ def compared(
                 tuple(sorted(judged.get(key, ()))), tuple(sorted(failed.get(key, ()))), observed,
             )
         )  # fmt: skip
-    known = {row.name for row in rows}
-    rows += [Slice(name, "", None, "no_data", (), (), 0) for name in wanted if name not in known]
+    recorded = {row.name for row in rows}
+    rows += [Slice(name, "", None, "no_data", (), (), 0) for name in wanted if name not in recorded]
     return _ranked(rows, limits)
 
 
@@ -117,8 +117,8 @@ def slice_of(metric: str, labels: Labels) -> str | None:
     for name, value in labels:
         if name == "slice":
             return value
-    found = BY_NAME.fullmatch(metric)
-    return found["slice"] if found is not None else None
+    named = BY_NAME.fullmatch(metric)
+    return named["slice"] if named is not None else None
 
 
 def _ranked(rows: list[Slice], limits: list[Limit]) -> Compared:
@@ -186,19 +186,19 @@ def _outcomes(
     (metric,) = expression.metrics
     if not any(slice_of(metric, one.labels) for one in store.select(metric)):
         return {}
-    found: dict[tuple[str, str], list[bool]] = {}
+    outcomes: dict[tuple[str, str], list[bool]] = {}
     step = _every(since, until, every)
     for number in range(int((until - since) / step) + 1):
         at = (until - number * step).timestamp()
         try:
-            told = expression.evaluate(Moment(store, at))
+            vector = expression.evaluate(Moment(store, at))
         except EvaluationError:
             continue
-        for labels, element in told.items():
+        for labels, element in vector.items():
             name = slice_of(metric, labels)
             if name is not None and (element.holds or element.known):
-                found.setdefault((name, metric), []).append(element.holds)
-    return found
+                outcomes.setdefault((name, metric), []).append(element.holds)
+    return outcomes
 
 
 def _every(since: datetime, until: datetime, every: timedelta) -> timedelta:

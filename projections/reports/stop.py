@@ -9,10 +9,10 @@ from typing import Final
 from ledger.domain.errors import UnknownName
 from ledger.domain.log.envelope import Recorded
 from projections.core.base import Db
+from projections.core.period import Period
 from projections.reports import happened, order_figures, orders, parts
 from projections.reports.figures import of
 from projections.reports.happened import Progress
-from projections.reports.period import Period
 from projections.reports.sheet import Cell, Section, Sheet, facts, table, term
 from projections.reports.window import Run, named, namesakes, runs_of
 

@@ -70,16 +70,16 @@ class Window:
 
 def runs_of(db: Db, system: str) -> list[Run]:
     """Return all runs of ``system``, the oldest first."""
-    found: list[Run] = []
+    runs: list[Run] = []
     for event in control_events(db, system, "RunStarted", *ENDS):
         if event.type == "RunStarted":
-            found.append(Run(event))
+            runs.append(Run(event))
             continue
-        for index in range(len(found) - 1, -1, -1):
-            if found[index].tag == event.data["run"] and found[index].ended is None:
-                found[index] = Run(found[index].started, event)
+        for index in range(len(runs) - 1, -1, -1):
+            if runs[index].tag == event.data["run"] and runs[index].ended is None:
+                runs[index] = Run(runs[index].started, event)
                 break
-    return found
+    return runs
 
 
 def control_events(db: Db, system: str, *types: str) -> list[Recorded]:

@@ -276,10 +276,10 @@ class _Maker:
         """Write the last lines of order activity, as a bot's own audit file has them."""
         if not self.wanted.order_lines:
             return 0
-        found = _last_orders(self.store, self.wanted.last, self.wanted.order_lines)
+        newest = _last_orders(self.store, self.wanted.last, self.wanted.order_lines)
         name = f"order-lines.jsonl.gz{self.seal.suffix}"
-        self._add(name, "order_lines", pieces.packed(found, self.seal), count=len(found))
-        return len(found)
+        self._add(name, "order_lines", pieces.packed(newest, self.seal), count=len(newest))
+        return len(newest)
 
     def _header(self, first: int, last: int, before: bytes) -> bytes:
         head = lines.Header(

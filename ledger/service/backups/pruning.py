@@ -51,7 +51,7 @@ def evidence(ledger: Ledger, systems: Sequence[str], now: datetime) -> list[Evid
     Raises:
         LedgerError: a plan can't be read: then nobody knows, and nothing may go.
     """
-    found: list[Evidence] = []
+    needed: list[Evidence] = []
     for system in systems:
         state: SystemState = ledger.recorder.load(system)
         if state.phase is None or state.profile is None or state.phase.is_over:
@@ -61,8 +61,8 @@ def evidence(ledger: Ledger, systems: Sequence[str], now: datetime) -> list[Evid
             continue
         over = max(one.over or phase.min_duration for one in phase.success)
         entered = datetime.fromisoformat(state.phase.since).astimezone(UTC)
-        found.append(Evidence(system, phase.name, max(entered, now - over), over))
-    return found
+        needed.append(Evidence(system, phase.name, max(entered, now - over), over))
+    return needed
 
 
 def judge(

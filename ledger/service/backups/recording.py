@@ -38,18 +38,18 @@ def created(metadata: Metadata, sha256: str) -> events.BackupCreated:
 
 def verified(store: EventStore) -> list[dict[str, Any]]:
     """Return what was recorded of each verified backup, by the time at which it was made."""
-    found = [
+    backups = [
         {**event.data, "verified_at": event.recorded_at}
         for event in store.read_stream(LEDGER_STREAM)
         if event.type == VERIFIED
     ]
-    return sorted(found, key=lambda each: (each["made_at"], each["verified_at"]))
+    return sorted(backups, key=lambda each: (each["made_at"], each["verified_at"]))
 
 
 def point(store: EventStore) -> dict[str, Any]:
     """Return how far the log has come, and what there is to restore from should the database be lost."""
-    head, known = store.head(), verified(store)
-    last = known[-1] if known else None
+    head, backups = store.head(), verified(store)
+    last = backups[-1] if backups else None
     return {
         "position": head.position,
         "chain": head.chain.hex(),
@@ -62,15 +62,15 @@ def point(store: EventStore) -> dict[str, Any]:
 
 def metadata_of(store: EventStore, backup: str) -> str | None:
     """Return the SHA-256 that metadata.json of a backup was recorded with; None: the ledger knows none."""
-    found = [
+    digests = [
         event.data["metadata"]
         for event in store.read_stream(LEDGER_STREAM)
         if event.type == CREATED and event.data["backup"] == backup
     ]
-    return found[-1] if found else None
+    return digests[-1] if digests else None
 
 
 def last_verified_at(store: EventStore) -> datetime | None:
     """Return when the newest backup was made that was read back and found whole; None: there is none."""
-    known = verified(store)
-    return datetime.fromisoformat(known[-1]["made_at"]).astimezone(UTC) if known else None
+    backups = verified(store)
+    return datetime.fromisoformat(backups[-1]["made_at"]).astimezone(UTC) if backups else None

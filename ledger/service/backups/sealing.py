@@ -118,19 +118,19 @@ def opener_of(identity_file: Path | None, passphrase: str | None) -> Opener:
         return Opener(passphrase=passphrase)
     lines = [line.strip() for line in _text(identity_file).splitlines()]
     try:
-        found = [
+        identities = [
             _age().x25519.Identity.from_str(line)
             for line in lines
             if line and not line.startswith("#")
         ]
     except _age().IdentityError:
-        found = []
-    if not found:
+        identities = []
+    if not identities:
         raise BadInput(
             f"{identity_file} holds no age identity.",
             hint="A line of it is AGE-SECRET-KEY-1…; age-keygen writes such a file",
         )
-    return Opener(tuple(found), passphrase)
+    return Opener(tuple(identities), passphrase)
 
 
 def passphrase_in(path: Path) -> str:

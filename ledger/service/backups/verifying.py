@@ -66,8 +66,8 @@ def verify(backup: Backup, scratch: str, read_models: ReadModels, tell: Tell) ->
             f"{backup.name} was restored, and ends with another chain value than it says.",
             hint="Make a new backup: rollout backup create",
         )
-    position, found = read_models(scratch)
-    return _compared(backup, position, found)
+    position, rebuilt = read_models(scratch)
+    return _compared(backup, position, rebuilt)
 
 
 def _compared(backup: Backup, position: int, found: Sequence[TableDigest]) -> Restored:

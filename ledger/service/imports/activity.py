@@ -87,23 +87,23 @@ class Reading:
 def scan(path: Path, reading: Reading, progress: Progress | None = None) -> Scan:
     """Read a whole file and count; keep nothing of it but what is wrong with it."""
     lines = Lines(path)
-    found = Scan(path)
+    scanned = Scan(path)
     remarks = Counter[str]()
     for record in reading.records(lines):
         if isinstance(record, Problem):
-            found.told.bad(record)
+            scanned.told.bad(record)
         else:
-            found.good += 1
-            found.told.naive += record.naive
+            scanned.good += 1
+            scanned.told.naive += record.naive
             remarks.update(record.remarks)
-        if progress is not None and found.records % _PROGRESS_EVERY == 0:
-            progress(found.records)
+        if progress is not None and scanned.records % _PROGRESS_EVERY == 0:
+            progress(scanned.records)
     remarks[AFTER_NULS] = lines.after_nuls
     for remark, count in remarks.items():
         if count:
-            found.told.note(count, remark)
-    found.bytes_read, found.digest = lines.bytes_read, lines.digest
-    return found
+            scanned.told.note(count, remark)
+    scanned.bytes_read, scanned.digest = lines.bytes_read, lines.digest
+    return scanned
 
 
 def run(
@@ -181,12 +181,12 @@ class _Appender:
     def unknown(self, batch: list[NewEvent]) -> list[NewEvent]:
         """Return the events of ``batch`` that the log does not hold."""
         store = self.ledger.recorder.store
-        known = store.known([event.event_id for event in batch])
-        if known and not self._compared:  # One will do: all of them were read in the same way.
+        there = store.known([event.event_id for event in batch])
+        if there and not self._compared:  # One will do: all of them were read in the same way.
             self._compared = True
-            first = next(event for event in batch if event.event_id in known)
+            first = next(event for event in batch if event.event_id in there)
             require_same_time(store, self.source, "a record", first.event_id, first.occurred_at)
-        return [event for event in batch if event.event_id not in known] if known else batch
+        return [event for event in batch if event.event_id not in there] if there else batch
 
     def adopt_key(self) -> None:
         """Agree with the ledger on the key of its secrets, once there is one."""

@@ -212,11 +212,11 @@ def require_same_time(
     Raises:
         BadInput: it has another time, so it was read with another time zone.
     """
-    known = store.get(event_id)
-    if known is not None and abs(known.occurred_at - at) > _SAME_TIME:
+    recorded = store.get(event_id)
+    if recorded is not None and abs(recorded.occurred_at - at) > _SAME_TIME:
         raise BadInput(
             f"{source.name}, {where} was imported before with the time "
-            f"{known.occurred_at.isoformat()}, and now reads {at.isoformat()}.",
+            f"{recorded.occurred_at.isoformat()}, and now reads {at.isoformat()}.",
             hint="Was it another --timezone? What is recorded stays; give the same zone as then.",
         )
 

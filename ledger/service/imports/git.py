@@ -86,7 +86,7 @@ class History:
             BadInput: no commit has such a file.
             FileNotRead: an object of the repository is missing or damaged.
         """
-        found: list[Version] = []
+        versions: list[Version] = []
         commit: ObjectID | None = self._tip()
         oldest, count = b"", 0
         blobs = self._blobs(commit)
@@ -95,12 +95,12 @@ class History:
             parent = parents[0] if parents else None
             before = self._blobs(parent)
             if before != blobs:
-                found.append(Version(commit, blobs))
+                versions.append(Version(commit, blobs))
             oldest, commit, blobs = commit, parent, before
             count += 1
             if progress is not None and count % _PROGRESS_EVERY == 0:
                 progress(count)
-        self.versions = found[::-1]
+        self.versions = versions[::-1]
         self._require_paths()
         self._tell(told, oldest)
 

@@ -62,14 +62,14 @@ def import_config_changes(
     if before is not None:
         return before
     again = Lines(path, bytes_max=lines.bytes_read)
-    found = config_changes.read(
+    log = config_changes.read(
         again,
         told,
         zone=manner.zone,
         not_after=ledger.recorder.clock.now(),
         repeat_window_seconds=repeat_window_seconds,
     )
-    steps = _steps_of_log(ledger, found, told, file_name)
+    steps = _steps_of_log(ledger, log, told, file_name)
     checked = _unless_changed(steps, again, source, told)
     return changes.run(ledger, source, checked, told, origin, manner)
 
@@ -158,12 +158,12 @@ def names_of(state: SystemState, paths: Sequence[str]) -> dict[str, str]:
 
     So a configuration from the repository can be put back where the system reads it.
     """
-    known = [file.name for file in state.actuators.config_files]
+    own = [file.name for file in state.actuators.config_files]
     names: dict[str, str] = {}
     for path in paths:
         base = path.rpartition("/")[2]
         alone = sum(other.rpartition("/")[2] == base for other in paths) == 1
-        names[path] = path if path in known or not (alone and base in known) else base
+        names[path] = path if path in own or not (alone and base in own) else base
     return names
 
 

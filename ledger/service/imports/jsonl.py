@@ -94,16 +94,16 @@ def _as_text(word: re.Match[bytes]) -> bytes:
 
 
 def _kind(record: dict[str, Any]) -> str:
-    found: Any = None
+    other: Any = None
     for key in KIND_KEYS:
         value = record.get(key)
         if isinstance(value, str):
             if value in _KINDS:
                 return value
-            found = found or (key, value)
-    if found is None:
+            other = other or (key, value)
+    if other is None:
         raise BadRecord(f"has no kind: expected one of the keys {', '.join(KIND_KEYS)}")
-    raise BadRecord(f"key {found[0]!r} must be one of {', '.join(KINDS)}, not {shown(found[1])}")
+    raise BadRecord(f"key {other[0]!r} must be one of {', '.join(KINDS)}, not {shown(other[1])}")
 
 
 def _time(record: dict[str, Any], times: InOrder) -> tuple[datetime, bool, bool]:
