@@ -5,24 +5,22 @@ from __future__ import annotations
 import os
 from collections.abc import Generator, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 from ledger import fail_points
 from ledger.domain.errors import LedgerError
+from ledger.domain.log.records import TableDigest
 from ledger.domain.values.moments import iso
 from ledger.service.backups import creating, recording, sealing
 from ledger.service.backups.creating import Made
-from ledger.service.backups.metadata import TableDigest
 from ledger.service.backups.sealing import Opener
 from ledger.service.core.recorder import Origin
 from ledger.store.connect import PROJECTOR, open_connection
 from ledger.store.embedded import EmbeddedPostgres, ServerState
 from ledger.store.postgres import PostgresStore
 from projections.backups.digests import digests
-from projections.core.base import Db
 from projections.engine.runner import Projector
 from runtime.wiring import Runtime
 
@@ -77,11 +75,11 @@ def made(
     seal = sealing.seal_for(recipients, passphrase, creating.resumable_key(folder))
     runtime.store.require_whole()
     _ = runtime.ledger  # appends what this machine did without the ledger
-    position, found = digests_in(runtime.readmodel)
+    position, held = digests(runtime.readmodel)
     backup = creating.create(
         runtime.store,
         folder,
-        creating.Wanted(position, found, runtime.settings.actor, order_lines),
+        creating.Wanted(position, held, runtime.settings.actor, order_lines),
         seal,
         runtime.clock,
         runtime.progress("backing up"),
@@ -97,13 +95,6 @@ def opener_of(identity: Path | None, passphrase_file: Path | None) -> Opener:
     """Return what decrypts. Raises as `sealing.opener_of` does."""
 
     return sealing.opener_of(identity, passphrase_of(passphrase_file))
-
-
-def digests_in(db: Db) -> tuple[int, tuple[TableDigest, ...]]:
-    """Return the position that the read models stand at, and what is in them."""
-
-    position, found = digests(db)
-    return position, tuple(TableDigest.model_validate(asdict(each)) for each in found)
 
 
 def has_ledger(runtime: Runtime) -> bool:
@@ -159,4 +150,4 @@ def read_models(runtime: Runtime, dsn: str) -> tuple[int, Sequence[TableDigest]]
     connect = partial(open_connection, dsn, role=PROJECTOR)
     with closing(Projector(connect, runtime.clock, report=runtime.say)) as projector:
         projector.catch_up()
-        return digests_in(projector.db)
+        return digests(projector.db)

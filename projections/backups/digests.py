@@ -2,28 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from psycopg import sql
 
+from ledger.domain.log.records import TableDigest
 from projections.core.base import Db
 from projections.engine import checkpoint
 from projections.models.registry import tables
 
 
-@dataclass(frozen=True, slots=True)
-class Digest:
-    """What a table holds."""
-
-    projection: str
-    version: int
-    """Of the projection: another one may build other rows from the same log."""
-    table: str
-    rows: int
-    digest: str
-
-
-def digests(db: Db) -> tuple[int, list[Digest]]:
+def digests(db: Db) -> tuple[int, tuple[TableDigest, ...]]:
     """Return the position that the live read models stand at, and what is in their tables there.
 
     One snapshot: whoever catches up meanwhile is not seen.
@@ -31,7 +18,7 @@ def digests(db: Db) -> tuple[int, list[Digest]]:
     with db.transaction():
         db.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         position = checkpoint.reached_in(db)
-        tables_held: list[Digest] = []
+        tables_held: list[TableDigest] = []
         for projection, table in tables():
             # A sum does not depend on the order of the rows, and sorting a million of them takes long.
             query = sql.SQL(
@@ -39,5 +26,10 @@ def digests(db: Db) -> tuple[int, list[Digest]]:
                 "'hex'), 16))::bit(64)::bigint::numeric), 0)::text FROM {} AS t"
             ).format(sql.Identifier("readmodel", table))
             rows, digest = db.execute(query).fetchone() or (0, "0")
-            tables_held.append(Digest(projection.name, projection.version, table, rows, digest))
-    return position, tables_held
+            tables_held.append(
+                TableDigest(
+                    projection=projection.name, version=projection.version, table=table,
+                    rows=rows, digest=digest,
+                )
+            )  # fmt: skip
+    return position, tuple(tables_held)

@@ -74,19 +74,11 @@ def one(db: Db, where: LiteralString, *values: object) -> Recorded | None:
 
 def _first_hole(db: Db, after: int, up_to: int) -> int:
     row = db.execute(
-        "SELECT min(p) FROM (SELECT position AS p, row_number() OVER (ORDER BY position) AS n "
-        "FROM ledger.event WHERE position > %s AND position <= %s) AS e WHERE p <> n + %s",
-        (after, up_to, after),
+        "SELECT min(p) FROM generate_series(%s::bigint + 1, %s::bigint) AS p "
+        "WHERE NOT EXISTS (SELECT FROM ledger.event WHERE position = p)",
+        (after, up_to),
     ).fetchone()
-    if row is None or row[0] is None:
-        counted = db.execute(
-            "SELECT max(position) FROM ledger.event WHERE position <= %s", (up_to,)
-        ).fetchone()
-        return (counted[0] if counted and counted[0] else after) + 1
-    before = db.execute(
-        "SELECT max(position) FROM ledger.event WHERE position < %s", row
-    ).fetchone()
-    return (before[0] if before and before[0] else after) + 1
+    return row[0] if row is not None else after + 1
 
 
 def _missing(position: int) -> IntegrityFailure:

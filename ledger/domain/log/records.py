@@ -9,7 +9,7 @@ import orjson
 from pydantic import BaseModel, ValidationError
 
 from ledger.domain.errors import LedgerError
-from ledger.domain.log.event import Part
+from ledger.domain.log.event import Count, Part
 
 
 class Record(BaseModel):
@@ -34,6 +34,17 @@ class MadeBy(Record):
     id: str
     name: str
     kind: str
+
+
+class TableDigest(Record):
+    """What a table of the read models holds at a position, in whatever order."""
+
+    projection: str
+    version: Count
+    """Of the projection: another one may build other rows from the same log."""
+    table: str
+    rows: Count
+    digest: str
 
 
 def parsed(content: bytes, model: type[R], damaged: Callable[[str], LedgerError]) -> R:

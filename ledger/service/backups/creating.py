@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -23,7 +22,7 @@ from ledger.domain.errors import (
 )
 from ledger.domain.log import canonical, lines
 from ledger.domain.log.ids import Actor
-from ledger.domain.log.records import MadeBy
+from ledger.domain.log.records import MadeBy, TableDigest
 from ledger.domain.values.moments import iso
 from ledger.service.backups import pieces
 from ledger.service.backups.metadata import (
@@ -31,8 +30,8 @@ from ledger.service.backups.metadata import (
     METADATA,
     METADATA_BYTES_MAX,
     BackupFile,
+    Kind,
     Metadata,
-    TableDigest,
     parsed,
 )
 from ledger.service.backups.sealing import Seal
@@ -128,26 +127,24 @@ class _Maker:
         orders = self._order_lines()
         if self.seal.key is not None:
             self._add(KEY, "key", self.seal.key, count=1)
-        metadata = Metadata.model_validate(
-            {
-                "format": 1,
-                "backup": self.name,
-                "ledger": self.ledger,
-                "program": PROGRAM_VERSION,
-                "schema": migrate.HEAD,
-                "made_at": iso(self.now),
-                "made_by": MadeBy(**self.wanted.made_by.as_record()),
-                "first": 1,
-                "last": self.wanted.last,
-                "chain": chain.hex(),
-                "events": self.wanted.last,
-                "blobs": blobs,
-                "order_lines": orders,
-                "encryption": "age" if self.seal.recipients else "none",
-                "recipients": self.seal.recipients,
-                "read_models": self.wanted.read_models,
-                "files": tuple(self.files),
-            }
+        metadata = Metadata(
+            format=1,
+            backup=self.name,
+            ledger=self.ledger,
+            program=PROGRAM_VERSION,
+            schema=migrate.HEAD,
+            made_at=iso(self.now),
+            made_by=MadeBy(**self.wanted.made_by.as_record()),
+            first=1,
+            last=self.wanted.last,
+            chain=chain.hex(),
+            events=self.wanted.last,
+            blobs=blobs,
+            order_lines=orders,
+            encryption="age" if self.seal.recipients else "none",
+            recipients=self.seal.recipients,
+            read_models=self.wanted.read_models,
+            files=tuple(self.files),
         )
         return self._named(metadata)
 
@@ -257,11 +254,9 @@ class _Maker:
 
     def _blobs(self) -> int:
         """Write the blobs. They are read last, so that none is missing that an event above names."""
-        count, source = 0, self.store.blobs()
-        for number in itertools.count(1):
-            some = list(_up_to(source, BLOB_BYTES_A_PIECE))
-            if not some:
-                return count
+        count, number, source = 0, 0, self.store.blobs()
+        while some := list(_up_to(source, BLOB_BYTES_A_PIECE)):
+            number += 1
             text = [
                 self._header(0, 0, canonical.GENESIS),
                 *map(lines.blob, some),
@@ -270,7 +265,7 @@ class _Maker:
             name = f"blobs-{number:06d}.jsonl.gz{self.seal.suffix}"
             self._add(name, "blobs", pieces.packed(text, self.seal), count=len(some))
             count += len(some)
-        raise AssertionError  # the loop returns
+        return count
 
     def _order_lines(self) -> int:
         """Write the last lines of order activity, as a bot's own audit file has them."""
@@ -282,33 +277,19 @@ class _Maker:
         return len(newest)
 
     def _header(self, first: int, last: int, before: bytes) -> bytes:
-        head = lines.Header(
-            first,
-            last,
-            before,
-            first == 1 and last == self.wanted.last,
-            self.ledger,
-            PROGRAM_VERSION,
-            migrate.HEAD,
-        )
+        whole = first == 1 and last == self.wanted.last
+        head = lines.Header(first, last, before, whole, self.ledger, PROGRAM_VERSION, migrate.HEAD)
         who = self.wanted.made_by.as_record()
         return lines.header(head, exported_at=self.now, exported_by=who)
 
     def _add(
-        self, name: str, kind: str, content: bytes, *, count: int, first: int = 0, last: int = 0
+        self, name: str, kind: Kind, content: bytes, *, count: int, first: int = 0, last: int = 0
     ) -> None:
         files.write_atomically(self.making / name, content)
+        digest, size = hashlib.sha256(content).hexdigest(), len(content)
         self.files.append(
-            BackupFile.model_validate(
-                {
-                    "name": name,
-                    "kind": kind,
-                    "first": first,
-                    "last": last,
-                    "lines": count,
-                    "bytes": len(content),
-                    "sha256": hashlib.sha256(content).hexdigest(),
-                }
+            BackupFile(
+                name=name, kind=kind, first=first, last=last, lines=count, bytes=size, sha256=digest
             )
         )
 

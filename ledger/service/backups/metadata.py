@@ -13,13 +13,14 @@ from pydantic import Field
 from ledger.domain.errors import IntegrityFailure, SchemaNewer
 from ledger.domain.log import records
 from ledger.domain.log.event import Count, Sha256
-from ledger.domain.log.records import MadeBy, Record
+from ledger.domain.log.records import MadeBy, Record, TableDigest
 from ledger.store import migrate
 
 FORMAT: Final = 1
 METADATA: Final = "metadata.json"
 METADATA_BYTES_MAX: Final = 16 * 2**20
 KEY: Final = "key.age"
+Kind = Literal["events", "blobs", "order_lines", "key"]
 NAME: Final = re.compile(r"\d{8}T\d{6}Z-\d{12,19}")
 
 
@@ -27,7 +28,7 @@ class BackupFile(Record):
     """One of its files; hash and size are of what lies on the disk, encrypted or not."""
 
     name: str = Field(pattern=r"^[a-z0-9.-]{1,100}$")
-    kind: Literal["events", "blobs", "order_lines", "key"]
+    kind: Kind
     first: Count = 0
     """Of a piece of the log: its first position."""
     last: Count = 0
@@ -35,16 +36,6 @@ class BackupFile(Record):
     """Events, blobs or order lines in it."""
     bytes: Count
     sha256: Sha256
-
-
-class TableDigest(Record):
-    """What a table of the read models held at the backup's position."""
-
-    projection: str
-    version: Count
-    table: str
-    rows: Count
-    digest: str
 
 
 class Metadata(Record):

@@ -9,8 +9,8 @@ from typing import Final
 
 from ledger import fail_points
 from ledger.domain.errors import IntegrityFailure, LedgerUnreachable
+from ledger.domain.log.records import TableDigest
 from ledger.service.backups import recording
-from ledger.service.backups.metadata import TableDigest
 from ledger.service.backups.opening import Backup
 from ledger.service.backups.restoring import inspect, restore
 from ledger.store import migrate

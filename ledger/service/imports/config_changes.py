@@ -24,15 +24,7 @@ from ledger.service.imports.times import SECOND_TIME_ROUND, InOrder, Zone
 
 REPEAT_WINDOW_SECONDS: Final = 60
 _KEYS: Final = frozenset(
-    {
-        "timestamp",
-        "applied_by",
-        "diff",
-        "previous_config",
-        "profile_name",
-        "risk_warnings",
-        "reason",
-    }
+    "timestamp applied_by diff previous_config profile_name risk_warnings reason".split()
 )
 
 
@@ -137,7 +129,7 @@ def _change(
         before=before,
         after=_laid_over(before, diff),
         digest=digest,
-        same_as=_digest([applied_by, profile, diff, before]),
+        same_as=hashlib.sha256(_canonical([applied_by, profile, diff, before])).digest(),
         ordinal=equal[digest] - 1,
         unknown=frozenset(record.keys() - _KEYS),
     )
@@ -216,7 +208,7 @@ def _laid_over(before: dict[str, Value], diff: dict[str, Any]) -> dict[str, Valu
         if not is_mapping(change) or change.keys() != {"old", "new"}:
             raise BadRecord(f"{name} must be an object of exactly 'old' and 'new'")
         # Values stay out of the message: any of them may be a secret.
-        if not _same(change["old"], before.get(key)):
+        if _canonical(change["old"]) != _canonical(before.get(key)):
             raise BadRecord(
                 f"{name}: its 'old' must be the value that 'previous_config' holds, and is another"
             )
@@ -227,15 +219,8 @@ def _laid_over(before: dict[str, Value], diff: dict[str, Any]) -> dict[str, Valu
     return after
 
 
-def _same(one: Value, other: Value) -> bool:
+def _canonical(value: Value) -> bytes:
     try:
-        return canonical(one) == canonical(other)
-    except BadInput as error:
-        raise BadRecord(error.message) from None
-
-
-def _digest(value: Value) -> bytes:
-    try:
-        return hashlib.sha256(canonical(value)).digest()
+        return canonical(value)
     except BadInput as error:
         raise BadRecord(error.message) from None
