@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from ledger.alerts.promql import LOOKBACK_SECONDS, Moment
@@ -25,7 +25,7 @@ from ledger.domain.alerts.naming import made_by
 from ledger.domain.alerts.state import Alert, PendingAlert
 from ledger.domain.log.event import decimal_text
 from ledger.domain.state import SystemState
-from ledger.domain.values.moments import iso
+from ledger.domain.values.moments import from_iso, iso
 
 NO_DATA_ALERT: Final = "NoData"
 GAPS_ALLOWED: Final = 3
@@ -178,12 +178,12 @@ class _Judged:
         pending = self._state.pending.get(key)
         frozen = self._look.unseen
         if since is not None:
-            frozen = max(frozen, self._look.at - _moment(since))
+            frozen = max(frozen, self._look.at - from_iso(since))
         elif pending is None or not frozen:
             return timedelta(0)
         active = None
         if pending is not None:
-            before = _moment(pending.active_since)
+            before = from_iso(pending.active_since)
             frozen = min(frozen, self._look.at - before)
             active = iso(before + frozen)
         seconds = max(int(frozen.total_seconds()), 0)
@@ -201,7 +201,7 @@ class _Judged:
                 self.events.append(events.AlertClearingCancelled(alert=key))
             return
         keep = self._rule.keep_firing_for
-        if not keep or (clear_since and self._look.at - _moment(clear_since) >= keep):
+        if not keep or (clear_since and self._look.at - from_iso(clear_since) >= keep):
             self.events.append(events.AlertResolved(alert=key, how="condition_cleared"))
         elif clear_since is None:
             self.events.append(events.AlertClearingBegun(alert=key, clear_since=iso(self._look.at)))
@@ -212,7 +212,7 @@ class _Judged:
         if not holds:
             self.events.append(events.AlertResolved(alert=key, how="condition_cleared"))
             return
-        active_since = _moment(self._state.pending[key].active_since) + frozen
+        active_since = from_iso(self._state.pending[key].active_since) + frozen
         if self._look.at - active_since >= self._rule.for_:
             self._fire(key, labels, element, active_since)
 
@@ -276,12 +276,12 @@ class _Judged:
             start = self._look.at - gap
             self.events.append(events.NoDataDetected(alert=key, since=iso(start)))
             return
-        if self._look.at - _moment(since) < self._rule.no_data_for:
+        if self._look.at - from_iso(since) < self._rule.no_data_for:
             return
         if self._rule.no_data == "fire" and key in self._state.pending:
             pending = self._state.pending[key]
             labels = tuple(sorted(pending.labels.items()))
-            self._fire(key, labels, Element(float("nan")), _moment(pending.active_since))
+            self._fire(key, labels, Element(float("nan")), from_iso(pending.active_since))
         self._raise_no_data(key, since)
 
     def whole_rule(self, *, seen: bool, blind: set[str]) -> None:
@@ -300,7 +300,7 @@ class _Judged:
                 return
         if since is None:
             self.events.append(events.NoDataDetected(alert=name, since=iso(self._look.at)))
-        elif self._look.at - _moment(since) >= self._rule.no_data_for:
+        elif self._look.at - from_iso(since) >= self._rule.no_data_for:
             self._raise_no_data(name, since)
 
     def _raise_no_data(self, key: str, since: str) -> None:
@@ -340,10 +340,6 @@ def _has_incident(state: SystemState, key: str) -> bool:
         incident.alert == key and incident.status != "resolved"
         for incident in state.incidents.values()
     )
-
-
-def _moment(text: str) -> datetime:
-    return datetime.fromisoformat(text).astimezone(UTC)
 
 
 _TEMPLATE: Final = re.compile(r"{{\s*\$(value|labels\.(\w+))(?:\s*\|\s*\w+)?\s*}}")

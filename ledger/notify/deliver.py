@@ -8,7 +8,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypedDict
 
 from ledger import web
 from ledger.domain.clock import Clock
@@ -71,13 +71,41 @@ class Message:
         return {name: text for name, text in said.items() if text or name == "summary"}
 
 
+class WebhookAlert(TypedDict):
+    """One alert in the body of a webhook, as Alertmanager has it."""
+
+    status: str
+    labels: dict[str, str]
+    annotations: dict[str, str]
+    startsAt: str
+    endsAt: str
+    generatorURL: str
+    fingerprint: str
+
+
+class WebhookBody(TypedDict):
+    """The body of a webhook, as Alertmanager has it; ``idempotencyKey`` is ours."""
+
+    version: str
+    groupKey: str
+    idempotencyKey: str
+    truncatedAlerts: int
+    status: str
+    receiver: str
+    externalURL: str
+    groupLabels: dict[str, str]
+    commonLabels: dict[str, str]
+    commonAnnotations: dict[str, str]
+    alerts: list[WebhookAlert]
+
+
 def idempotency_key(messages: Sequence[Message]) -> str:
     """Return what is the same each time that these are sent: by it, a receiver drops what comes twice."""
     occasions = [f"{one.key} {one.times or ''}".rstrip() for one in messages]
     return _digest(messages[0].system, *occasions)
 
 
-def body_of(messages: Sequence[Message]) -> dict[str, Any]:
+def body_of(messages: Sequence[Message]) -> WebhookBody:
     """Return ``messages``, all of one status, as Alertmanager's webhook has them."""
     first = messages[0]
     labels = [one.shown_labels() for one in messages]

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypedDict
 
 from ledger import files
 from ledger.domain.clock import Clock
@@ -16,6 +16,17 @@ from ledger.store.base import EventStore
 FORMAT: Final = 1
 FILE_BYTES_MAX: Final = 64 * 1024
 CHAIN_BYTES: Final = 32
+
+
+class CheckpointRecord(TypedDict):
+    """A checkpoint as its file has it: hex, and ISO 8601."""
+
+    format: int
+    ledger: str | None
+    position: int
+    chain: str
+    recorded_at: str | None
+    written_at: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +41,7 @@ class Checkpoint:
     """When the event at ``position`` was recorded; None at position 0."""
     written_at: datetime
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> CheckpointRecord:
         """Return the checkpoint as its file has it."""
         return {
             "format": FORMAT,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from ledger.alerts.promql import Moment
 from ledger.alerts.rules import AlertRule
@@ -16,6 +16,7 @@ from ledger.alerts.vectors import EvaluationError, Vector
 from ledger.domain.alerts.naming import key_of
 from ledger.domain.log.event import decimal_text
 from ledger.domain.state import SystemState
+from ledger.domain.values.moments import from_iso
 from projections.reports.figures import Figure, absent, finite, rounded
 
 
@@ -67,7 +68,7 @@ def _status(
 ) -> tuple[str, datetime | None, str]:
     failure = state.failing.get(rule.key)
     if failure is not None:
-        return "failing", _moment(failure.since), failure.explanation
+        return "failing", from_iso(failure.since), failure.explanation
     firing = {key: alert for key, alert in state.alerts.items() if rule.made(alert)}
     if firing:
         status = "clearing" if all(each.clear_since for each in firing.values()) else "firing"
@@ -76,7 +77,7 @@ def _status(
     named = ", ".join(sorted(pending))
     unseen = [since for key, since in state.no_data.items() if key in {rule.key, *pending}]
     if unseen:
-        return "no_data", _moment(min(unseen)), named
+        return "no_data", from_iso(min(unseen)), named
     if pending:
         return "pending", _first(each.active_since for each in pending.values()), named
     if not all(facts.get(axis) == value for axis, value in rule.applies_in):
@@ -88,7 +89,7 @@ def _status(
 
 
 def _first(moments: Iterable[str]) -> datetime:
-    return min(map(_moment, moments))
+    return min(map(from_iso, moments))
 
 
 def _value(rule: AlertRule, found: Vector) -> Figure | str:
@@ -102,7 +103,3 @@ def _value(rule: AlertRule, found: Vector) -> Figure | str:
     if len(figures) == 1:
         return figures[0][1]
     return ", ".join(f"{name}: {figure.cell()}" for name, figure in figures)
-
-
-def _moment(text: str) -> datetime:
-    return datetime.fromisoformat(text).astimezone(UTC)

@@ -108,3 +108,8 @@ def _no_time(value: object) -> ValueError:
 def iso(moment: datetime) -> str:
     """Return ``moment`` as UTC text of fixed width, so that text order is time order."""
     return f"{moment.astimezone(UTC).isoformat(timespec='microseconds')[:-6]}Z"  # strftime pads no year
+
+
+def from_iso(text: str) -> datetime:
+    """Return the moment that a text stands for which `iso` wrote, in UTC."""
+    return datetime.fromisoformat(text).astimezone(UTC)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any, Final, Literal
 
@@ -17,7 +17,7 @@ from ledger.domain.gates.verdicts import of_criteria, waiver_for
 from ledger.domain.plans import decide as phases
 from ledger.domain.state import SystemState
 from ledger.domain.values.durations import duration_text
-from ledger.domain.values.moments import shifted
+from ledger.domain.values.moments import from_iso, shifted
 from ledger.profiles.phases import Criterion, Phase
 from ledger.service.core import sampling
 from ledger.service.core.plan_in_force import plan_of
@@ -52,7 +52,7 @@ def evaluate(
     if not planned.gated:
         following = phases.next_phase(state)
         return Decision(skipped=gates.left_by(state, present, planned, following, now))
-    criteria = judged(ledger, state, phase, _moment(present.since), now)
+    criteria = judged(ledger, state, phase, from_iso(present.since), now)
     evaluated = events.GateEvaluated(
         phase=phase.name,
         verdict=of_criteria(criteria).value,
@@ -184,7 +184,7 @@ class _Evidence:
             last = self._state.last_alert_at.get(str(criterion.no_alerts))
         if open_:
             return "fail", ", ".join(open_), f"open: {', '.join(open_)}"
-        if last is not None and _moment(last) >= start:
+        if last is not None and from_iso(last) >= start:
             return "fail", last, f"the last {what} was at {last}"
         return "pass", f"last {what}: {last or 'none'}", ""
 
@@ -202,7 +202,3 @@ def observed_text(criterion: Mapping[str, Any]) -> str:
 
 def _span(seconds: float) -> str:
     return duration_text(timedelta(seconds=int(seconds)), parts=2)
-
-
-def _moment(text: str) -> datetime:
-    return datetime.fromisoformat(text).astimezone(UTC)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +17,7 @@ from ledger.domain.approvals.decide import stale
 from ledger.domain.decision import Decision
 from ledger.domain.gates.verdicts import Verdict, of_checks, waiver_for
 from ledger.domain.state import SystemState
+from ledger.domain.values.moments import from_iso
 from ledger.preflight.context import CheckContext, OpenAlert, SignOff
 from ledger.preflight.finding import Finding
 from ledger.preflight.params import effective
@@ -151,13 +152,13 @@ def context_of(
         config_in_force=_in_force(ledger, state),
         config_in_place=_in_place(ledger, state),
         open_alerts=tuple(
-            OpenAlert(name, alert.severity, _moment(alert.since))
+            OpenAlert(name, alert.severity, from_iso(alert.since))
             for name, alert in state.alerts.items()
         ),
-        last_critical_at=_moment(state.last_alert_at["critical"])
+        last_critical_at=from_iso(state.last_alert_at["critical"])
         if "critical" in state.last_alert_at
         else None,
-        observed_since=_moment(state.watch.since) if state.watch else None,
+        observed_since=from_iso(state.watch.since) if state.watch else None,
         sign_offs=_sign_offs(state, now),
         verified_backup_at=recording.last_verified_at(store),
         newest_metric=newest_metric,
@@ -179,12 +180,8 @@ def _in_place(ledger: Ledger, state: SystemState) -> Any:
 
 def _sign_offs(state: SystemState, now: datetime) -> tuple[SignOff, ...]:
     return tuple(
-        SignOff(grant.role, grant.name, _moment(grant.at))
+        SignOff(grant.role, grant.name, from_iso(grant.at))
         for asked in state.approvals.values()
         if stale(state, asked, now) is None
         for grant in asked.granted
     )
-
-
-def _moment(text: str) -> datetime:
-    return datetime.fromisoformat(text).astimezone(UTC)
