@@ -246,8 +246,8 @@ def __getattr__(name: str) -> Any:
 
 def catalogue() -> dict[str, type[Event]]:
     """Return every event type by its name; loads them all."""
-    found = {name: __getattr__(name) for name in _HOME}
-    return {name: model for name, model in found.items() if issubclass(model, Event)}
+    named = {name: __getattr__(name) for name in _HOME}
+    return {name: model for name, model in named.items() if issubclass(model, Event)}
 
 
 def model_of(type_: str) -> type[Event]:

@@ -100,10 +100,10 @@ def mark_overtaken(
     if not state.operations:
         return state.operations
     return {
-        operation: replace(known, overtaken=True)
-        if known.kind in kinds and operation != event.operation and _precedes(known, asked)
-        else known
-        for operation, known in state.operations.items()
+        id_: replace(operation, overtaken=True)
+        if operation.kind in kinds and id_ != event.operation and _precedes(operation, asked)
+        else operation
+        for id_, operation in state.operations.items()
     }
 
 

@@ -115,12 +115,13 @@ MUTANTS: Final = (
     ),
     Mutant(
         MODES, "a pause by hand is not seen, so that nobody is asked",
-        "found = observed.safe if observed is not None else None", "found = None", _DOMAIN,
+        "    reading = observed.safe if observed is not None else None\n    return",
+        "    reading = None\n    return", _DOMAIN,
     ),
     Mutant(
         MODES, "of two sources the more exposed one is believed",
-        "return min(told, key=_reading_exposure, default=None)",
-        "return max(told, key=_reading_exposure, default=None)", _DOMAIN,
+        "return min(answers, key=_reading_exposure, default=None)",
+        "return max(answers, key=_reading_exposure, default=None)", _DOMAIN,
     ),
     Mutant(
         MODES, "a rule may say yes",
@@ -171,8 +172,8 @@ MUTANTS: Final = (
     ),
     Mutant(
         ROLLBACKS, "the second press goes one further back",
-        'state.applied_cause == "rollback"\n        and known',
-        'state.applied_cause == "imported"\n        and known', _DOMAIN,
+        'state.applied_cause == "rollback"\n        and configuration',
+        'state.applied_cause == "imported"\n        and configuration', _DOMAIN,
     ),
     Mutant(
         ROLLBACKS, "a second rollback begins beside the first",
@@ -248,7 +249,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         MITIGATIONS, "what another has asked for since counts as told",
-        'elif standing.status == "requested" and key in written:',
+        'elif standing.status == "requested" and key in keys:',
         'elif standing.status == "requested":', _DOMAIN,
     ),
     Mutant(

@@ -157,8 +157,8 @@ def _notified(state: SystemState, event: Recorded, data: Json) -> SystemState:
     occasion, _, status = data["key"].rpartition(" ")
     name, _, since = occasion.rpartition(" ")
     if occasion in state.ended:
-        told = _told_of_end(state.ended[occasion], event, data, firing=status == "firing")
-        return replace(state, ended=with_(state.ended, occasion, told))
+        ended = _told_of_end(state.ended[occasion], event, data, firing=status == "firing")
+        return replace(state, ended=with_(state.ended, occasion, ended))
     alert = state.alerts.get(name)
     if status != "firing" or alert is None or alert.since != since:
         return state
@@ -172,13 +172,13 @@ def _with_told(
     last = before.get(channel)
     failures, times = (last.failures, last.times) if last is not None else (0, 0)
     ok = event.type == "NotificationDelivered"
-    told = ChannelTold(
+    answer = ChannelTold(
         ok=ok,
         at=iso(event.occurred_at),
         failures=0 if ok else failures + 1,
         times=times + 1 if ok else times,
     )
-    return with_(before, channel, told)
+    return with_(before, channel, answer)
 
 
 def _told_of_end(ended: EndedAlert, event: Recorded, data: Json, *, firing: bool) -> EndedAlert:

@@ -30,20 +30,20 @@ def resolve(state: SystemState, name: str) -> str:
     if name in state.tags:
         return state.tags[name]
     digits = name.removeprefix("sha256:").lower()
-    found = [known for known in state.configs if known.removeprefix("sha256:").startswith(digits)]
-    if len(digits) < SHORT_LENGTH_MIN or not found:
+    matching = [each for each in state.configs if each.removeprefix("sha256:").startswith(digits)]
+    if len(digits) < SHORT_LENGTH_MIN or not matching:
         raise UnknownName(
             f"{state.system} has no configuration {name!r}.",
             hint=f"rollout config list {state.system} shows fingerprints and tags "
             f"(at least {SHORT_LENGTH_MIN} digits of one will do)",
         )
-    if len(found) > 1:
-        shown = ", ".join(sorted(short(fingerprint) for fingerprint in found)[:5])
+    if len(matching) > 1:
+        shown = ", ".join(sorted(short(fingerprint) for fingerprint in matching)[:5])
         raise AmbiguousName(
-            f"{name!r} fits {len(found)} configurations of {state.system}: {shown}.",
+            f"{name!r} fits {len(matching)} configurations of {state.system}: {shown}.",
             hint="Give more digits.",
         )
-    return found[0]
+    return matching[0]
 
 
 def made_otherwise(state: SystemState, fingerprint: str | None) -> str | None:
@@ -51,22 +51,22 @@ def made_otherwise(state: SystemState, fingerprint: str | None) -> str | None:
 
     One that is not can't be compared with what this program makes of files; the forms can, made anew.
     """
-    known = state.configs.get(fingerprint or "")
-    if known is None or known.canonical_form == fingerprints.CANONICAL_FORM:
+    configuration = state.configs.get(fingerprint or "")
+    if configuration is None or configuration.canonical_form == fingerprints.CANONICAL_FORM:
         return None
     return (
-        f"{short(fingerprint)} was made by version {known.canonical_form} of the canonical form, and this "
-        f"program makes version {fingerprints.CANONICAL_FORM}: only what was kept can be compared"
+        f"{short(fingerprint)} was made by version {configuration.canonical_form} of the canonical form, and "
+        f"this program makes version {fingerprints.CANONICAL_FORM}: only what was kept can be compared"
     )
 
 
 def register(state: SystemState, registered: events.ConfigRegistered) -> Decision:
     """Keep a snapshot under its fingerprint. The same bytes again are a no-op."""
     require_registered(state)
-    known = state.configs.get(registered.fingerprint)
-    if known is not None and registered.snapshot in known.snapshots:
+    configuration = state.configs.get(registered.fingerprint)
+    if configuration is not None and registered.snapshot in configuration.snapshots:
         return Decision(
-            skipped=f"already registered as {short(registered.fingerprint)}, at {known.registered_at}"
+            skipped=f"already registered as {short(registered.fingerprint)}, at {configuration.registered_at}"
         )
     return Decision((registered,))
 
@@ -90,8 +90,8 @@ def tag(state: SystemState, fingerprint: str, name: str) -> Decision:
 
 def mark_stable(state: SystemState, fingerprint: str) -> Decision:
     """Vouch for a fingerprint, so that --last-stable may go back to it."""
-    known = state.configs[fingerprint]
-    if known.is_stable:
+    configuration = state.configs[fingerprint]
+    if configuration.is_stable:
         return Decision(skipped=f"{short(fingerprint)} is marked stable already")
     return Decision((events.FingerprintMarkedStable(fingerprint=fingerprint),))
 
@@ -121,8 +121,8 @@ def request_apply(
         Refused: it is in quarantine, or the system has no configuration files to write.
     """
     require_registered(state)
-    known = state.configs[fingerprint]
-    if known.quarantined and not override_quarantine:
+    configuration = state.configs[fingerprint]
+    if configuration.quarantined and not override_quarantine:
         raise Refused(
             f"{short(fingerprint)} is in quarantine: it was left because it did harm.",
             hint="Fix the configuration and put it anew; or vouch for it again: "
@@ -150,12 +150,15 @@ def snapshot_to_write(state: SystemState, fingerprint: str) -> str:
     One fingerprint may have several (other comments, other files: an imported change log knows no file
     names); what can't be written here gives way to what can, the newest first.
     """
-    known = state.configs[fingerprint]
-    last = known.last_snapshot or ""
-    candidates = [last, *(other for other in reversed(list(known.snapshots)) if other != last)]
+    configuration = state.configs[fingerprint]
+    last = configuration.last_snapshot or ""
+    candidates = [
+        last,
+        *(other for other in reversed(list(configuration.snapshots)) if other != last),
+    ]
     places = _places(state)
     for snapshot in candidates:
-        if all(file.name in places for file in known.snapshots.get(snapshot, ())):
+        if all(file.name in places for file in configuration.snapshots.get(snapshot, ())):
             return snapshot
     return last
 

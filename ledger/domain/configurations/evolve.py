@@ -28,17 +28,17 @@ _UNKNOWN: Final = Configuration()
 
 
 def _config(state: SystemState, fingerprint: str, **changes: Any) -> SystemState:
-    known = replace(state.configs.get(fingerprint, _UNKNOWN), **changes)
-    return replace(state, configs=with_(state.configs, fingerprint, known))
+    configuration = replace(state.configs.get(fingerprint, _UNKNOWN), **changes)
+    return replace(state, configs=with_(state.configs, fingerprint, configuration))
 
 
 @on("ConfigRegistered")
 def _config_registered(state: SystemState, event: Recorded, data: Json) -> SystemState:
-    known = state.configs.get(data["fingerprint"], _UNKNOWN)
+    configuration = state.configs.get(data["fingerprint"], _UNKNOWN)
     files = tuple(map(SnapshotFile.of, data["files"]))
-    snapshots = with_(known.snapshots, data["snapshot"], files)
+    snapshots = with_(configuration.snapshots, data["snapshot"], files)
     form: int = data["canonical_form"]
-    if known.registered_at is not None:
+    if configuration.registered_at is not None:
         return _config(state, data["fingerprint"], snapshots=snapshots, canonical_form=form)
     return _config(
         state,
@@ -100,7 +100,7 @@ def _stable(state: SystemState, event: Recorded, data: Json) -> SystemState:
 
 @on("FingerprintQuarantined")
 def _quarantined(state: SystemState, event: Recorded, data: Json) -> SystemState:
-    known = state.configs.get(data["fingerprint"], _UNKNOWN)
-    if superseded(event, known.stable_at):
+    configuration = state.configs.get(data["fingerprint"], _UNKNOWN)
+    if superseded(event, configuration.stable_at):
         return state
     return _config(state, data["fingerprint"], quarantined=event.position)

@@ -17,8 +17,8 @@ from ledger.domain.values.moments import iso
 
 @on("DriftDetected")
 def _drift(state: SystemState, event: Recorded, data: Json) -> SystemState:
-    found = Drift.of({**data, "since": iso(event.occurred_at)})
-    return replace(state, drift=with_(state.drift, found.subject, found))
+    drift = Drift.of({**data, "since": iso(event.occurred_at)})
+    return replace(state, drift=with_(state.drift, drift.subject, drift))
 
 
 @on("DriftCleared")

@@ -39,8 +39,8 @@ def require_preflight(state: SystemState, what: str, max_age_seconds: int, now: 
     if verdict is Verdict.INCONCLUSIVE:
         raise Inconclusive(f"{what} needs a GO, and the last preflight could not tell.", hint=run)
     if not verdict.opens:
-        told = f"{what} needs a GO, and the last preflight is NO_GO{failed_in_words(last)}."
-        raise GateClosed(told, hint=f"rollout preflight show {state.system} has all; then {run}")
+        message = f"{what} needs a GO, and the last preflight is NO_GO{failed_in_words(last)}."
+        raise GateClosed(message, hint=f"rollout preflight show {state.system} has all; then {run}")
     if last.fingerprint != state.fingerprint:
         raise GateClosed(
             f"{what} needs a GO for the configuration in force, and the last preflight was made for another.",

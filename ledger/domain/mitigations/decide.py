@@ -150,8 +150,8 @@ def settled(state: SystemState, now: datetime) -> bool:
     )
 
 
-def told(state: SystemState, written: Collection[str], now: datetime, path: str) -> Decision:
-    """Record what is new once the mitigations ``written`` (their keys) stand in the file at ``path``.
+def file_written(state: SystemState, keys: Collection[str], now: datetime, path: str) -> Decision:
+    """Record what is new once the mitigations of ``keys`` stand in the file at ``path``.
 
     One that somebody asked for since is not among them: whoever did writes the file again.
     """
@@ -160,7 +160,7 @@ def told(state: SystemState, written: Collection[str], now: datetime, path: str)
         name, target = standing.mitigation, standing.target
         if standing.until <= iso(now):
             news.append(events.MitigationLifted(mitigation=name, target=target, how="expired"))
-        elif standing.status == "requested" and key in written:
+        elif standing.status == "requested" and key in keys:
             news.append(events.MitigationApplied(mitigation=name, target=target, path=path))
             news += _incidents_mitigated(state, standing)
     return Decision(tuple(news))
@@ -179,15 +179,15 @@ def _incidents_mitigated(
     ]
 
 
-def not_told(state: SystemState, written: Collection[str], explanation: str) -> Decision:
-    """Record the failure of the mitigations ``written`` that were only requested."""
+def file_not_written(state: SystemState, keys: Collection[str], explanation: str) -> Decision:
+    """Record the failure of the mitigations of ``keys`` that were only requested."""
     return Decision(
         tuple(
             events.MitigationFailed(
                 mitigation=standing.mitigation, target=standing.target, explanation=explanation
             )
             for key, standing in state.mitigations.items()
-            if key in written and standing.status == "requested"
+            if key in keys and standing.status == "requested"
         )
     )
 

@@ -76,9 +76,9 @@ def raises(
         return False
     if raises_exposure(mode, target, current_kind=mode_kind, target_kind=kind):
         return True
-    found = observed.safe if observed is not None else None
-    return found is not None and raises_exposure(
-        found.mode, target, current_kind=found.pause_kind, target_kind=kind
+    reading = observed.safe if observed is not None else None
+    return reading is not None and raises_exposure(
+        reading.mode, target, current_kind=reading.pause_kind, target_kind=kind
     )
 
 

@@ -241,9 +241,9 @@ def present_phase(state: SystemState) -> PresentPhase:
     """
     phases = phases_of(state)
     if is_over(state) or state.phase is None:
-        told = "has not begun" if state.phase is None else f"is {state.phase.status}"
+        condition = "has not begun" if state.phase is None else f"is {state.phase.status}"
         raise Refused(
-            f"The rollout of {state.system} {told}: it is in no phase.",
+            f"The rollout of {state.system} {condition}: it is in no phase.",
             hint=f"rollout phase enter {state.system} {phases[0].name if phases else 'PHASE'}",
         )
     return state.phase
@@ -269,14 +269,14 @@ def _index(state: SystemState, name: str) -> int:
 def _goes_back(state: SystemState, name: str) -> bool:
     """Whether it is an earlier phase than the present one: less exposure, so nothing stands against it."""
     present = state.phase_name
-    known = [phase.name for phase in phases_of(state)]
-    return present in known and _index(state, name) < known.index(present)
+    names = [phase.name for phase in phases_of(state)]
+    return present in names and _index(state, name) < names.index(present)
 
 
 def _goes_forward(state: SystemState, name: str) -> bool:
     """Whether an earlier phase comes before it, and it is not entered again on the way back."""
-    known = [phase.name for phase in phases_of(state)]
-    return name in known[1:] and not _goes_back(state, name)
+    names = [phase.name for phase in phases_of(state)]
+    return name in names[1:] and not _goes_back(state, name)
 
 
 def _require_order(state: SystemState, name: str) -> None:

@@ -24,9 +24,9 @@ def last_stable(state: SystemState, in_place: str | None) -> str | None:
     ledger knows to be in force may be the very one to go back to.
     """
     candidates = [
-        (known.stable or 0, fingerprint)
-        for fingerprint, known in state.configs.items()
-        if known.is_stable and not (fingerprint == state.fingerprint == in_place)
+        (configuration.stable or 0, fingerprint)
+        for fingerprint, configuration in state.configs.items()
+        if configuration.is_stable and not (fingerprint == state.fingerprint == in_place)
     ]
     return max(candidates)[1] if candidates else None
 
@@ -48,15 +48,15 @@ def target(state: SystemState, selector: str, in_place: str | None) -> str:
                 hint=f"rollout config apply {state.system} {short(named)} --reason … puts it in force",
             )
         return named
-    found = last_stable(state, in_place)
-    if found is None:
+    stable = last_stable(state, in_place)
+    if stable is None:
         raise NothingStable(
             f"{state.system} has no stable configuration to go back to "
             f"(marked stable, not quarantined, and not the one in force).",
             hint=f"rollout config list {state.system}, then name one: "
             f"rollout rollback {state.system} --to FINGERPRINT --reason …",
         )
-    return found
+    return stable
 
 
 def unfinished(state: SystemState) -> tuple[str, RollbackOperation] | None:
@@ -79,11 +79,11 @@ def rests_on_stable_rollback(state: SystemState) -> bool:
     Pressing the button twice must neither bounce back to the bad one nor fall one further. That ends when
     somebody vouches for another one after the rollback: then that is the last stable one.
     """
-    known = state.configs.get(state.fingerprint or "")
+    configuration = state.configs.get(state.fingerprint or "")
     return (
         state.applied_cause == "rollback"
-        and known is not None
-        and known.is_stable
+        and configuration is not None
+        and configuration.is_stable
         and not any(
             other.is_stable
             and fingerprint != state.fingerprint

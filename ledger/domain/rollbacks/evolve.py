@@ -30,19 +30,19 @@ def _rollback_requested(state: SystemState, event: Recorded, data: Json) -> Syst
 
 @on("RollbackStepCompleted")
 def _rollback_step(state: SystemState, event: Recorded, data: Json) -> SystemState:
-    known = state.operations.get(str(event.operation))
-    if known is None:
+    operation = state.operations.get(str(event.operation))
+    if operation is None:
         return state
-    done = replace(known, steps=(*known.steps, data["step"]))
+    done = replace(operation, steps=(*operation.steps, data["step"]))
     return replace(state, operations=with_(state.operations, str(event.operation), done))
 
 
 @on("RollbackFailed")
 def _rollback_failed(state: SystemState, event: Recorded, data: Json) -> SystemState:
-    known = state.operations.get(str(event.operation))
-    if known is None:
+    operation = state.operations.get(str(event.operation))
+    if operation is None:
         return state
-    failed = replace(known, failed=data["explanation"])
+    failed = replace(operation, failed=data["explanation"])
     return replace(state, operations=with_(state.operations, str(event.operation), failed))
 
 

@@ -56,18 +56,20 @@ def amend(state: SystemState, amendment: Amendment) -> Decision:
         UnknownName: a configuration file to drop is not registered.
     """
     _require_one_meaning(amendment)
-    known = state.registration
-    actuators = _kept(known, amendment.drop)
+    registration = state.registration
+    actuators = _kept(registration, amendment.drop)
     for key in ("control_file", "http_admin", "mitigation_file", "confirm_timeout_ms"):
         if (named := getattr(amendment, key)) is not None:
             actuators[key] = named
     actuators["config_files"] = _files(actuators.get("config_files", []), amendment.config_files)
     if (code := _code(actuators.get("code"), amendment)) is not None:
         actuators["code"] = code
-    environment = amendment.environment or (known.environment if known is not None else None)
+    environment = amendment.environment or (
+        registration.environment if registration is not None else None
+    )
     description = amendment.description
     if description is None:
-        description = known.description if known is not None else ""
+        description = registration.description if registration is not None else ""
     return _recorded(
         state,
         {
@@ -110,14 +112,16 @@ def _require_one_meaning(amendment: Amendment) -> None:
         raise UsageError(f"{both[0]} is given a value and dropped.", hint="Say one of the two.")
 
 
-def _kept(known: Registration | None, drop: tuple[str, ...]) -> dict[str, Any]:
+def _kept(registration: Registration | None, drop: tuple[str, ...]) -> dict[str, Any]:
     """Return the actuators that are registered, without those that are dropped.
 
     Raises:
         UnknownName: a configuration file to drop is not registered.
     """
-    actuators: dict[str, Any] = known.actuators.to_json() if known is not None else {}
-    files: tuple[ConfigFile, ...] = known.actuators.config_files if known is not None else ()
+    actuators: dict[str, Any] = registration.actuators.to_json() if registration is not None else {}
+    files: tuple[ConfigFile, ...] = (
+        registration.actuators.config_files if registration is not None else ()
+    )
     names = [file.name for file in files]
     for word in drop:
         if not word.startswith(ONE_FILE):
@@ -136,18 +140,18 @@ def _kept(known: Registration | None, drop: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _files(
-    known: list[dict[str, Any]], named: tuple[events.ConfigFile, ...]
+    registered: list[dict[str, Any]], named: tuple[events.ConfigFile, ...]
 ) -> list[dict[str, Any]]:
-    """Return the known files, each where it was or with the place named for it, and the new ones."""
+    """Return the registered files, each where it was or with the place named for it, and the new ones."""
     anew = {file.name for file in named}
-    before = {file["name"] for file in known}
+    before = {file["name"] for file in registered}
     places = {file.name: file.payload() for file in named}
-    stay = [places[file["name"]] if file["name"] in anew else file for file in known]
+    stay = [places[file["name"]] if file["name"] in anew else file for file in registered]
     # A name that is given twice stays twice here: who checks the registration refuses it.
     return stay + [file.payload() for file in named if file.name not in before]
 
 
-def _code(known: dict[str, Any] | None, amendment: Amendment) -> dict[str, Any] | None:
+def _code(registered: dict[str, Any] | None, amendment: Amendment) -> dict[str, Any] | None:
     """Return the checkout, and how it is restarted.
 
     Raises:
@@ -158,7 +162,7 @@ def _code(known: dict[str, Any] | None, amendment: Amendment) -> dict[str, Any] 
         "restart": amendment.restart,
         "restart_timeout_ms": amendment.restart_timeout_ms,
     }
-    code = (known or {}) | {key: value for key, value in named.items() if value is not None}
+    code = (registered or {}) | {key: value for key, value in named.items() if value is not None}
     if code and "repository" not in code:
         raise UsageError("--restart goes with --code.", hint="--code FOLDER names the checkout")
     return code or None

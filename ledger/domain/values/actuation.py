@@ -93,8 +93,8 @@ class Observed:
     @property
     def safe(self) -> Reading | None:
         """The least exposed reading, the one to believe; ``None`` if no source can tell."""
-        told = [reading for reading in self.readings if reading.mode is not None]
-        return min(told, key=_reading_exposure, default=None)
+        answers = [reading for reading in self.readings if reading.mode is not None]
+        return min(answers, key=_reading_exposure, default=None)
 
     def tells(self, mode: Mode, pause_kind: PauseKind | None) -> bool:
         """Whether every source says so. One that can't tell says nothing of the kind (I8)."""
@@ -103,8 +103,10 @@ class Observed:
     @property
     def agrees(self) -> bool:
         """Whether all sources that can tell say the same."""
-        told = {_reading_exposure(reading) for reading in self.readings if reading.mode is not None}
-        return len(told) <= 1
+        exposures = {
+            _reading_exposure(reading) for reading in self.readings if reading.mode is not None
+        }
+        return len(exposures) <= 1
 
 
 @dataclass(frozen=True, slots=True)

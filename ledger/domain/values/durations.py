@@ -27,14 +27,14 @@ def parse_duration(text: str) -> timedelta:
     Raises:
         BadInput: it is not written like that, or is too long for a calendar.
     """
-    found = _WRITTEN.fullmatch(text)
+    written = _WRITTEN.fullmatch(text)
     if text == "0":
         return timedelta(0)
-    if not text or found is None:
+    if not text or written is None:
         raise BadInput(f"{text!r} is no duration.", hint="Write 90s, 10m, 24h, 7d or 1h30m.")
     try:
         return sum(
-            (int(count) * unit for count, unit in zip(found.groups(), _UNITS.values(), strict=True)
+            (int(count) * unit for count, unit in zip(written.groups(), _UNITS.values(), strict=True)
              if count),
             timedelta(0),
         )  # fmt: skip

@@ -141,16 +141,16 @@ def key_steps(key: str) -> list[str | int]:
     steps: list[str | int] = []
     at = 0
     while at < len(key):
-        found = _STEP.match(key, at)
-        if found is None or (found["bare"] and (found["dot"] is None) != (at == 0)):
+        match = _STEP.match(key, at)
+        if match is None or (match["bare"] and (match["dot"] is None) != (at == 0)):
             break
-        if found["bare"] is not None:
-            steps.append(found["bare"])
-        elif found["index"] is not None:
-            steps.append(int(found["index"]))
+        if match["bare"] is not None:
+            steps.append(match["bare"])
+        elif match["index"] is not None:
+            steps.append(int(match["index"]))
         else:
-            steps.append(str(json.loads(found["quoted"])))
-        at = found.end()
+            steps.append(str(json.loads(match["quoted"])))
+        at = match.end()
     if not steps or at < len(key):
         raise BadInput(
             f"{shortened(key)!r} is no key path", hint='write grid.levels[2].price, or a["b.c"].d'

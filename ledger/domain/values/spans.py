@@ -19,8 +19,8 @@ def _duration(value: Any) -> Any:
     try:
         return parse_duration(value)
     except BadInput as problem:
-        told = f"{problem.message.rstrip('.')}; write 90s, 10m, 24h, 7d or 1h30m"
-        raise ValueError(told) from None
+        message = f"{problem.message.rstrip('.')}; write 90s, 10m, 24h, 7d or 1h30m"
+        raise ValueError(message) from None
 
 
 Duration = Annotated[

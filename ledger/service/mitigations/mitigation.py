@@ -208,10 +208,14 @@ def tell(ledger: Ledger, system: str, origin: Origin) -> None:
         files.write_atomically(path, document(standing), create_folder=True)
     except LedgerError as problem:
         why = problem.message
-        ledger.decide(system, lambda state: mitigations.not_told(state, standing, why), origin)
+        ledger.decide(
+            system, lambda state: mitigations.file_not_written(state, standing, why), origin
+        )
         raise
     fail_points.reach("mitigate.after_act")
-    ledger.decide(system, lambda state: mitigations.told(state, standing, now, str(path)), origin)
+    ledger.decide(
+        system, lambda state: mitigations.file_written(state, standing, now, str(path)), origin
+    )
 
 
 def due(ledger: Ledger, state: SystemState) -> bool:

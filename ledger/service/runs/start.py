@@ -103,7 +103,7 @@ class RunStart(Operation[_View, _Work, RunResult]):
         """Return the record of a start here, in ``mode``, by this process."""
         host = socket.gethostname()
         return runs.start(
-            state, self.run_tag, self.command, found=mode, pid=os.getpid(), host=host, code=code
+            state, self.run_tag, self.command, at_start=mode, pid=os.getpid(), host=host, code=code
         )
 
     def secure(

@@ -78,13 +78,13 @@ def ask(
 
 def written(*keys: str) -> When:
     def when(state: SystemState, now: datetime) -> Decision:
-        return mitigations.told(state, keys, now, FILE)
+        return mitigations.file_written(state, keys, now, FILE)
 
     return when
 
 
 def failed(*keys: str) -> When:
-    return lambda state, _now: mitigations.not_told(state, keys, "disk full")
+    return lambda state, _now: mitigations.file_not_written(state, keys, "disk full")
 
 
 def lift(key: str = "calm", actor: Actor = ANN, reason: str | None = "over") -> When:

@@ -44,8 +44,8 @@ def seen(mode: Mode | None, kind: PauseKind | None = None) -> Reading:
 
 def begin(reading: Reading | None = None, code: str | None = None) -> When:
     def when(state: SystemState, _now: datetime) -> Decision:
-        found = runs.mode_at_start(state, reading)
-        return runs.start(state, "t1", COMMAND, found=found, pid=7, host="here", code=code)
+        at_start = runs.mode_at_start(state, reading)
+        return runs.start(state, "t1", COMMAND, at_start=at_start, pid=7, host="here", code=code)
 
     return when
 
