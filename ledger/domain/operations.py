@@ -26,7 +26,7 @@ class DecidedFields(TypedDict):
 
 
 class Decided(StatePart, frozen=True, kw_only=True):
-    """Who decided something, when and why."""
+    """A decision: who made it, when and why."""
 
     position: int
     at: str
@@ -38,7 +38,7 @@ class Decided(StatePart, frozen=True, kw_only=True):
 
 
 class Begun(Decided, frozen=True, kw_only=True):
-    """What every operation holds."""
+    """An operation in flight: what every kind holds."""
 
     kind: ClassVar[OperationKind]
     steps: tuple[int, ...] = written(())

@@ -64,7 +64,7 @@ def fire(
 
 
 def acknowledge(state: SystemState, alert: str) -> Decision:
-    """Say that somebody looks after an alert, and after its incident."""
+    """Acknowledge an alert, and the incident that was opened for it."""
     firing = _open_alert(state, alert)
     if firing.acknowledged_by:
         return Decision(skipped=f"{alert} was acknowledged already, by {firing.acknowledged_by}")
@@ -78,7 +78,7 @@ def acknowledge(state: SystemState, alert: str) -> Decision:
 
 
 def resolve(state: SystemState, alert: str) -> Decision:
-    """Say by hand that an alert is over."""
+    """Resolve an alert by hand."""
     require_registered(state)
     _open_alert(state, alert)
     return Decision((events.AlertResolved(alert=alert, how="manual"),))
@@ -146,7 +146,7 @@ def silence(
     actor: Actor,
     reason: str | None,
 ) -> Decision:
-    """Tell nobody of the alerts that ``matchers`` name, for a while.
+    """Silence the alerts that ``matchers`` name for a while: nobody is told of them.
 
     Raises:
         ReasonRequired: no person asks for it, or nobody says why.
@@ -171,7 +171,7 @@ def silence(
 
 
 def lift_silence(state: SystemState, silence: str) -> Decision:
-    """End a silence before its time.
+    """Lift a silence before its time.
 
     Raises:
         UnknownName: there is none of that name.

@@ -127,7 +127,7 @@ fires may be on its way still."""
 def _ended(
     state: SystemState, event: Recorded, alert: Alert, data: Json
 ) -> Mapping[str, EndedAlert]:
-    """Return what has ended with ``alert`` added: who was told that it fires has to hear of it."""
+    """Return the ended alerts with ``alert`` added: who was told that it fires has to hear of it."""
     if alert.rule is not None and alert.rule.action == "record":
         return state.ended
     ended = EndedAlert(
@@ -168,7 +168,7 @@ def _notified(state: SystemState, event: Recorded, data: Json) -> SystemState:
 def _with_told(
     before: Mapping[str, ChannelTold], event: Recorded, channel: str
 ) -> Mapping[str, ChannelTold]:
-    """Return what became of telling each channel, with the message to ``channel`` that ``event`` is of."""
+    """Return the deliveries by channel, with the message to ``channel`` that ``event`` is of."""
     last = before.get(channel)
     failures, times = (last.failures, last.times) if last is not None else (0, 0)
     ok = event.type == "NotificationDelivered"
@@ -182,7 +182,7 @@ def _with_told(
 
 
 def _told_of_end(ended: EndedAlert, event: Recorded, data: Json, *, firing: bool) -> EndedAlert:
-    """Return what has ended as it is after a message: that it fires, which came late; that it is over."""
+    """Return an ended alert after a message: that it fires, which came late; that it is over."""
     channel: str = data["channel"]
     delivered = event.type == "NotificationDelivered"
     if firing:

@@ -38,7 +38,7 @@ class FiredRule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class ChannelTold(msgspec.Struct, frozen=True):
-    """What became of the messages to one channel on one occasion."""
+    """The deliveries to one channel on one occasion."""
 
     ok: bool
     """Whether it took the last one."""
@@ -125,7 +125,7 @@ class Incident(msgspec.Struct, frozen=True):
 
 
 class Silence(msgspec.Struct, frozen=True):
-    """Of which alerts nobody is told for a while; it may have expired."""
+    """A silence: of which alerts nobody is told for a while; it may have expired."""
 
     matchers: Mapping[str, str]
     """``alert`` or a label -> its value."""
@@ -136,14 +136,14 @@ class Silence(msgspec.Struct, frozen=True):
 
 
 class RuleAction(msgspec.Struct, frozen=True):
-    """What a rule last did, and when: for cooldowns."""
+    """The last action of a rule, and when: for cooldowns."""
 
     action: ActionName
     at: str
 
 
 class EvaluationFailure(msgspec.Struct, frozen=True):
-    """Why a rule can't be evaluated, or a source not be read, and since when."""
+    """The failure to evaluate a rule, or to read a source: why, and since when."""
 
     explanation: str
     since: str

@@ -21,7 +21,7 @@ _WESTERNMOST: Final = timedelta(hours=12)
 
 
 def request(state: SystemState, subject: str, quorum: Quorum, name: str, now: datetime) -> Decision:
-    """Ask for the yes of those whom the plan names for ``subject``."""
+    """Request the approvals that the plan names for ``subject``."""
     require_registered(state)
     standing = open_request(state, subject, now)
     if standing is not None:
@@ -40,7 +40,7 @@ def request(state: SystemState, subject: str, quorum: Quorum, name: str, now: da
 def grant(
     state: SystemState, request_: str, role: str, actor: Actor, signed_on: date, now: datetime
 ) -> Decision:
-    """Say yes as ``role``.
+    """Approve a request as ``role``.
 
     Raises:
         UnknownName: there is no such request, or it asks for no such role.
@@ -69,14 +69,14 @@ def grant(
 
 
 def deny(state: SystemState, request_: str, role: str, actor: Actor, now: datetime) -> Decision:
-    """Say no as ``role``: the request is over. Raises as `grant` does, but for the asker: who asks may."""
+    """Deny a request as ``role``: it is over. Raises as `grant` does, but for the asker: who asks may."""
     _usable(state, request_, role, now)
     _require_a_person(actor)
     return Decision((events.ApprovalDenied(request=request_, role=role),))
 
 
 def missing(asked: ApprovalRequest) -> dict[str, int]:
-    """Return how many more of each role have to say yes."""
+    """Return how many approvals of each role are missing."""
     given = Counter(one.role for one in asked.granted)
     return {
         role: count - given.get(role, 0)
@@ -86,7 +86,7 @@ def missing(asked: ApprovalRequest) -> dict[str, int]:
 
 
 def stale(state: SystemState, asked: ApprovalRequest, now: datetime) -> NoLonger | None:
-    """Return why a request counts no more, or None."""
+    """Return why a request is stale, or None."""
     if asked.status != "open":
         return asked.status
     if asked.expires_at <= iso(now):
@@ -113,7 +113,7 @@ def open_request(state: SystemState, subject: str, now: datetime) -> str | None:
 def require_approvals(
     state: SystemState, subject: str, quorum: Quorum | None, now: datetime
 ) -> None:
-    """Raise unless all whom the plan names have said yes to this, as it is now.
+    """Raise unless all approvals that the plan names for this stand, as it is now.
 
     Raises:
         ApprovalNeeded: somebody has not, or what they said yes to was something else.
@@ -151,7 +151,7 @@ def _told(why: str | None) -> str:
 
 
 def _stale_ones(state: SystemState, subject: str, now: datetime) -> tuple[events.Event, ...]:
-    """Say of requests on ``subject`` that they went stale, where the log does not say so yet."""
+    """Record the requests on ``subject`` that went stale, where the log does not say so yet."""
     return tuple(
         events.ApprovalInvalidated(request=name, why=why)
         for name, asked in state.approvals.items()

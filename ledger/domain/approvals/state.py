@@ -14,7 +14,7 @@ RequestStatus = OneOf["open"] | NoLonger
 
 
 class Grant(msgspec.Struct, frozen=True):
-    """The yes of one person."""
+    """The approval of one person."""
 
     role: str
     id: str
@@ -25,7 +25,7 @@ class Grant(msgspec.Struct, frozen=True):
 
 
 class ApprovalRequest(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What others are asked to say yes to, and who has."""
+    """A request for approvals: its subject, and who has approved."""
 
     subject: str
     """phase:NAME or mode:NAME."""

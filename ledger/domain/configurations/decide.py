@@ -61,7 +61,7 @@ def made_otherwise(state: SystemState, fingerprint: str | None) -> str | None:
 
 
 def register(state: SystemState, registered: events.ConfigRegistered) -> Decision:
-    """Keep a snapshot under its fingerprint. The same bytes again are a no-op."""
+    """Register a snapshot under its fingerprint. The same bytes again are a no-op."""
     require_registered(state)
     configuration = state.configs.get(registered.fingerprint)
     if configuration is not None and registered.snapshot in configuration.snapshots:
@@ -72,7 +72,7 @@ def register(state: SystemState, registered: events.ConfigRegistered) -> Decisio
 
 
 def tag(state: SystemState, fingerprint: str, name: str) -> Decision:
-    """Give a fingerprint a human name. A tag never moves.
+    """Tag a fingerprint with a human name. A tag never moves.
 
     Raises:
         NameTaken: the tag names another fingerprint.
@@ -89,7 +89,7 @@ def tag(state: SystemState, fingerprint: str, name: str) -> Decision:
 
 
 def mark_stable(state: SystemState, fingerprint: str) -> Decision:
-    """Vouch for a fingerprint, so that --last-stable may go back to it."""
+    """Mark a fingerprint stable, so that --last-stable may go back to it."""
     configuration = state.configs[fingerprint]
     if configuration.is_stable:
         return Decision(skipped=f"{short(fingerprint)} is marked stable already")
@@ -97,7 +97,7 @@ def mark_stable(state: SystemState, fingerprint: str) -> Decision:
 
 
 def quarantine(state: SystemState, fingerprint: str) -> Decision:
-    """Keep --last-stable and apply away from a fingerprint."""
+    """Quarantine a fingerprint: --last-stable and apply keep away from it."""
     if state.configs[fingerprint].quarantined:
         return Decision(skipped=f"{short(fingerprint)} is in quarantine already")
     return Decision((events.FingerprintQuarantined(fingerprint=fingerprint),))
@@ -112,7 +112,7 @@ def request_apply(
     snapshot: str | None = None,
     phase: events.PhaseMove | None = None,
 ) -> Decision:
-    """Decide to write a configuration in place.
+    """Request that a configuration is written in place.
 
     ``in_place`` is the fingerprint of the files as they lie there now, if they could be read; ``snapshot``
     which of the fingerprint's to write (default: `snapshot_to_write`); ``phase`` is entered by it.

@@ -29,7 +29,7 @@ class PhaseMove(StatePart, frozen=True, kw_only=True):
 
 
 class ApplyIntent(StatePart, frozen=True, kw_only=True):
-    """What an apply was begun with: the data of ConfigApplyRequested."""
+    """The intent of an apply: the data of ConfigApplyRequested."""
 
     files: tuple[ConfigFile, ...]
     fingerprint: str
@@ -76,5 +76,5 @@ class Configuration(StatePart, frozen=True, kw_only=True):
 
     @property
     def files(self) -> tuple[SnapshotFile, ...]:
-        """Those of the last snapshot."""
+        """The files of the last snapshot."""
         return self.snapshots.get(self.last_snapshot or "", ())

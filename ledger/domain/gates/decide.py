@@ -234,7 +234,7 @@ def waive(
     reason: str | None,
     now: datetime,
 ) -> Decision:
-    """Let something of the plan pass for a while: by a person, for a reason, until a time.
+    """Waive a subject of the plan: by a person, for a reason, until a time.
 
     Raises:
         Refused: no person asks for it, or no reason is given, or it would last longer than ``longest``,
@@ -282,7 +282,7 @@ def require_go(state: SystemState, verdict: Verdict) -> None:
 
 
 def revoke(state: SystemState, waiver: str) -> Decision:
-    """End a waiver before its time."""
+    """Revoke a waiver before its time."""
     require_registered(state)
     if waiver not in state.waivers:
         raise UnknownName(

@@ -19,7 +19,7 @@ BLOCKING: Final = frozenset({"P0"})
 
 
 class Verdict(StrEnum):
-    """What a gate says."""
+    """The verdict of a gate."""
 
     GO = "GO"
     NO_GO = "NO_GO"

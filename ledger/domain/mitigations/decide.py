@@ -193,7 +193,7 @@ def file_not_written(state: SystemState, keys: Collection[str], explanation: str
 
 
 def lift(state: SystemState, key: str, *, actor: Actor, reason: str | None) -> Decision:
-    """End a mitigation before its time: it takes a protection away.
+    """Lift a mitigation before its time: that takes a protection away.
 
     Raises:
         ReasonRequired: nobody says why.

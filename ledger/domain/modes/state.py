@@ -7,7 +7,7 @@ from ledger.domain.values.modes import Mode, PauseKind
 
 
 class SwitchIntent(StatePart, frozen=True, kw_only=True):
-    """What a switch was begun with: the data of ModeSwitchRequested."""
+    """The intent of a switch: the data of ModeSwitchRequested."""
 
     actuators: tuple[str, ...] = written(())
     break_glass: str | None = None

@@ -30,7 +30,7 @@ def adopt(
     file: str,
     reason: str | None,
 ) -> Decision:
-    """Make what stands in ``file`` the plan of a system. It is for ``environment``.
+    """Adopt the plan that stands in ``file`` and is for ``environment``.
 
     Raises:
         BadInput: the system is in another environment.
@@ -186,7 +186,7 @@ def moved(state: SystemState, move: PhaseMove, begun: int) -> tuple[Event, ...]:
 
 
 def hold(state: SystemState) -> Decision:
-    """Stay in the present phase until somebody releases it."""
+    """Hold the present phase until somebody releases it."""
     present = present_phase(state)
     if present.status == "held":
         return Decision(skipped=f"{present.name} is held already, by {present.held_by}")
@@ -194,7 +194,7 @@ def hold(state: SystemState) -> Decision:
 
 
 def release(state: SystemState, actor: Actor) -> Decision:
-    """End a hold."""
+    """Release the present phase from its hold."""
     present = present_phase(state)
     require_no_rule(actor, "releasing a hold")
     if present.status != "held":
@@ -203,7 +203,7 @@ def release(state: SystemState, actor: Actor) -> Decision:
 
 
 def abort(state: SystemState) -> Decision:
-    """Give the rollout up where it is."""
+    """Abort the rollout in its present phase."""
     return Decision((events.PhaseAborted(phase=present_phase(state).name),))
 
 
@@ -222,7 +222,7 @@ def to_put_back(state: SystemState) -> str | None:
 
 
 def change_scope(state: SystemState, scope: Scope, actor: Actor) -> Decision:
-    """Say what the present phase covers from here on. A rule may only take something out (I9)."""
+    """Change the scope of the present phase. A rule may only take something out (I9)."""
     present = present_phase(state)
     before = dict(present.scope)
     if before == dict(scope):

@@ -12,7 +12,7 @@ from ledger.domain.state import SystemState
 
 
 class RolloutStatus(StrEnum):
-    """One word for where a rollout stands."""
+    """The status of a rollout, in one word."""
 
     PENDING = "Pending"
     """There is a plan, and no phase was entered."""

@@ -16,14 +16,14 @@ PhaseStatus = OneOf["progressing", "held", "aborted", "completed"]
 
 
 class Quorum(msgspec.Struct, frozen=True):
-    """How many people of which role have to say yes, and for how long that counts."""
+    """A quorum: how many people of which role have to approve, and for how long that counts."""
 
     expires_seconds: int
     roles: Mapping[str, int]
 
 
 class Guard(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a switch to a mode needs."""
+    """The guard of a mode: what a switch to it needs."""
 
     approvals: Quorum | None = None
     preflight_seconds: int | None = None

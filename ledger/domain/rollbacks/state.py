@@ -17,7 +17,7 @@ class CodeMove(StatePart, frozen=True, kw_only=True):
 
 
 class RollbackIntent(StatePart, frozen=True, kw_only=True):
-    """What a rollback was begun with: the data of RollbackRequested."""
+    """The intent of a rollback: the data of RollbackRequested."""
 
     code: CodeMove | None = None
     files: tuple[ConfigFile, ...]

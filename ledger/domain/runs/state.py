@@ -29,7 +29,7 @@ class SupervisedRun(StatePart, frozen=True, kw_only=True):
 
 
 class Watcher(StatePart, frozen=True, kw_only=True):
-    """Who watches."""
+    """The watch over a system: who watches, and since when."""
 
     host: str
     pid: int

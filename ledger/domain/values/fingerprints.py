@@ -60,7 +60,7 @@ class Change:
 
 
 def canonical(value: Value) -> bytes:
-    """The RFC 8785 form of a resolved value: one value, one sequence of bytes.
+    """Return the RFC 8785 form of a resolved value: one value, one sequence of bytes.
 
     Integers beyond ``SAFE_INTEGER_MAX``, which RFC 8785 can't carry, become
     ``{"$integer": "<digits>"}``. Raises `BadInput` for what has no canonical form.
@@ -77,17 +77,17 @@ def canonical(value: Value) -> bytes:
 
 
 def fingerprint_of(canonical_form: bytes) -> str:
-    """``sha256:<64 hex>`` of a canonical form."""
+    """Return the fingerprint of a canonical form: ``sha256:<64 hex>``."""
     return "sha256:" + hashlib.sha256(canonical_form).hexdigest()
 
 
 def fingerprint(value: Value) -> str:
-    """The fingerprint of a resolved value whose secrets were replaced by digests already."""
+    """Return the fingerprint of a resolved value whose secrets were replaced by digests already."""
     return fingerprint_of(canonical(value))
 
 
 def merge(values: Iterable[Value]) -> Value:
-    """Lay values over one another: mappings merge key by key, anything else replaces."""
+    """Merge values that lie over one another: mappings merge key by key, anything else replaces."""
     merged: Value = {}
     for number, value in enumerate(values):
         merged = value if number == 0 else _overlay(merged, value)
@@ -95,7 +95,7 @@ def merge(values: Iterable[Value]) -> Value:
 
 
 def flatten(value: Value) -> dict[str, str]:
-    """Every leaf of a value as key path -> canonical JSON text; an empty container is a leaf.
+    """Return every leaf of a value as key path -> canonical JSON text; an empty container is a leaf.
 
     The text tells types apart (``"0.5"`` in quotes is a string); integers show all digits.
     """
@@ -105,12 +105,12 @@ def flatten(value: Value) -> dict[str, str]:
 
 
 def diff(old: Value, new: Value) -> list[Change]:
-    """The leaves that differ, sorted by key path. Lists are compared by index."""
+    """Return the leaves that differ, sorted by key path. Lists are compared by index."""
     return diff_flat(flatten(old), flatten(new))
 
 
 def diff_flat(old: Mapping[str, str], new: Mapping[str, str]) -> list[Change]:
-    """`diff` for two configurations that are flat already."""
+    """Return what `diff` does for two configurations that are flat already."""
     return [
         Change(key, old.get(key), new.get(key))
         for key in sorted(old.keys() | new.keys())
@@ -119,14 +119,14 @@ def diff_flat(old: Mapping[str, str], new: Mapping[str, str]) -> list[Change]:
 
 
 def child_key(parent: str, name: str) -> str:
-    """The key path of a mapping's entry: ``parent.name``, or ``parent["na.me"]`` if need be."""
+    """Return the key path of a mapping's entry: ``parent.name``, or ``parent["na.me"]`` if need be."""
     if _BARE_KEY.fullmatch(name):
         return f"{parent}.{name}" if parent else name
     return f"{parent}[{json.dumps(name, ensure_ascii=False)}]"
 
 
 def key_path(path: Iterable[str | int]) -> str:
-    """The key path for mapping keys (str) and list indexes (int), outermost first."""
+    """Return the key path for mapping keys (str) and list indexes (int), outermost first."""
     key = ""
     for step in path:
         key = child_key(key, step) if isinstance(step, str) else f"{key}[{step}]"
@@ -134,7 +134,7 @@ def key_path(path: Iterable[str | int]) -> str:
 
 
 def key_steps(key: str) -> list[str | int]:
-    """The mapping keys and list indexes that a key path leads through: `key_path` the other way round.
+    """Return the mapping keys and list indexes that a key path leads through: `key_path` the other way round.
 
     Raises `BadInput` for what is no key path.
     """
@@ -159,7 +159,7 @@ def key_steps(key: str) -> list[str | int]:
 
 
 def shortened(key: str, characters_max: int = 120) -> str:
-    """A key path for a message: the middle of a very long one is left out."""
+    """Return a key path for a message: the middle of a very long one is left out."""
     if len(key) <= characters_max:
         return key
     half = characters_max // 2
@@ -167,7 +167,7 @@ def shortened(key: str, characters_max: int = 120) -> str:
 
 
 def tag_of(value: Value) -> str | None:
-    """The reserved key, if the value is a tagged one (a date, bytes, a large integer)."""
+    """Return the reserved key, if the value is a tagged one (a date, bytes, a large integer)."""
     if isinstance(value, dict) and len(value) == 1:
         (key,) = value
         return key if key in TAGS else None
@@ -175,7 +175,7 @@ def tag_of(value: Value) -> str | None:
 
 
 def number_text(number: float) -> str:
-    """A number as canonical JSON text; integral numbers of any size as plain digits."""
+    """Return a number as canonical JSON text; integral numbers of any size as plain digits."""
     if isinstance(number, int):
         return str(number)
     if number.is_integer() and abs(number) > SAFE_INTEGER_MAX:
@@ -184,7 +184,7 @@ def number_text(number: float) -> str:
 
 
 def leaf_text(value: Value) -> str:
-    """One leaf as canonical JSON text, without white space."""
+    """Return one leaf as canonical JSON text, without white space."""
     if value is None:
         return "null"
     if isinstance(value, bool):
