@@ -33,6 +33,7 @@ COMMANDS: Final = {
     "status": ("status", "Show the current state of a system, or of all."),
     "log": ("log", "Show what happened: who, when, what, why."),
     "show": ("log", "Show one event, whole."),
+    "correct": ("correct", "Say what is right where an event can't be read."),
     "at": ("at", "Show a system's state as of a moment."),
     "explain": ("explain", "Tell why a system is in the state it is in."),
     "config": ("config", "Keep, compare, apply and blame configurations."),

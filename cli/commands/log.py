@@ -17,6 +17,7 @@ from cli.completion import complete_fingerprint
 from cli.output import Output, printable, say
 from cli.overview import event_line, recorded_apart
 from ledger.domain.configurations.decide import resolve
+from ledger.domain.corrections.sound import sound
 from ledger.domain.errors import BadInput, IntegrityFailure, UnknownName
 from ledger.domain.events import catalogue
 from ledger.domain.log import canonical
@@ -247,6 +248,13 @@ def _hash_problem(runtime: Runtime, event: Recorded) -> str | None:
 
 
 def _record(event: Recorded, problem: str | None) -> dict[str, Any]:
+    whole = sound(event)
+    if whole is not event:
+        return {
+            **_record(whole, problem),
+            "type": event.type,
+            "body": event.body.decode(errors="replace"),
+        }
     envelope = {name: value for name, value in event.decoded.items() if name != "data"}
     return {
         "position": event.position,

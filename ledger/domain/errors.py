@@ -23,7 +23,8 @@
     │   └── ToldNothing               L401  exit 6   ... nor any to come: no way to the system
     ├── IntegrityFailure              L500  exit 7   the log is not what was recorded
     │   ├── InvariantViolated         L501  exit 7   our own bug: state that can't be
-    │   └── ArchiveDamaged            L502  exit 7   ... and an archive what was sealed (projections/archive)
+    │   ├── ArchiveDamaged            L502  exit 7   ... and an archive what was sealed (projections/archive)
+    │   └── UnreadEvents              L503  exit 7   the log holds what this program can't read
     ├── ApprovalNeeded                L600  exit 8   somebody has to say yes
     ├── Unreachable                   L700  exit 9   Postgres, an admin interface can't be reached
     │   ├── LedgerUnreachable         L701  exit 9
@@ -187,6 +188,12 @@ class IntegrityFailure(LedgerError):
 
     code = "L500"
     exit_code = 7
+
+
+class UnreadEvents(IntegrityFailure):
+    """The log holds what this program can't read, and nobody has answered it."""
+
+    code = "L503"
 
 
 class InvariantViolated(IntegrityFailure):

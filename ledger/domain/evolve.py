@@ -9,10 +9,12 @@ from msgspec.structs import replace
 from ledger.domain.alerts import evolve as alerts
 from ledger.domain.approvals import evolve as approvals
 from ledger.domain.configurations import evolve as configurations
+from ledger.domain.corrections import evolve as corrections
 from ledger.domain.drift import evolve as drift
 from ledger.domain.folding import APPLY
 from ledger.domain.gates import evolve as gates
 from ledger.domain.log.envelope import Recorded
+from ledger.domain.log.unreadable import POISON, explanation_of, require_known_version
 from ledger.domain.mitigations import evolve as mitigations
 from ledger.domain.modes import evolve as modes
 from ledger.domain.plans import evolve as plans
@@ -26,6 +28,7 @@ _CAPABILITIES = (
     alerts,
     approvals,
     configurations,
+    corrections,
     drift,
     gates,
     mitigations,
@@ -38,10 +41,17 @@ _CAPABILITIES = (
 
 
 def evolve(state: SystemState, event: Recorded) -> SystemState:
-    """Return ``state`` after ``event``. Types that this program does not know leave it as it is."""
+    """Return ``state`` after ``event``. Types that this program does not know leave it as it is.
+
+    One that can't be read is set aside, in `SystemState.unread`.
+    """
     apply = APPLY.get(event.type)
     if apply is not None:
-        state = apply(state, event, event.data)
+        try:
+            require_known_version(event)
+            state = apply(state, event, event.data)
+        except POISON as problem:
+            state = corrections.set_aside(state, event, explanation_of(problem))
     return replace(state, revision=event.revision, position=event.position)
 
 

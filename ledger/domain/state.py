@@ -24,6 +24,7 @@ from ledger.domain.alerts.state import (
 )
 from ledger.domain.approvals.state import ApprovalRequest
 from ledger.domain.configurations.state import Configuration
+from ledger.domain.corrections.state import UnreadEvent
 from ledger.domain.drift.state import Drift, DriftSubject
 from ledger.domain.gates.state import JudgedGate, JudgedPreflight, Waiver
 from ledger.domain.mitigations.state import StandingMitigation
@@ -114,6 +115,8 @@ class SystemState(msgspec.Struct, frozen=True):
     last_alert_at: Mapping[str, str] = msgspec.field(default_factory=dict[str, Any])
     """severity -> when an alert that bad, or worse, last fired or last ended."""
     last_crash_at: str | None = None
+    unread: Mapping[str, UnreadEvent] = msgspec.field(default_factory=dict[str, UnreadEvent])
+    """Events that this program can't read, by position; nobody has answered them."""
 
     @property
     def profile_fingerprint(self) -> str | None:
@@ -178,3 +181,12 @@ def decode(content: bytes | str) -> SystemState:
             id_: one for id_, one in in_flight.items() if one.get("kind") in KINDS
         }
         return msgspec.convert(data, SystemState)
+
+
+def is_whole(state: SystemState) -> bool:
+    """Tell whether everything in the state is of its type: an event may have said anything."""
+    try:
+        _DECODER.decode(encode(state))
+    except ValueError:
+        return False
+    return True

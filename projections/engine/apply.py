@@ -6,15 +6,14 @@ from collections.abc import Sequence
 
 from psycopg import errors
 
+from ledger.domain.corrections.sound import sound
 from ledger.domain.errors import InvariantViolated
 from ledger.domain.log.envelope import Recorded
+from ledger.domain.log.unreadable import POISON, readable, stand_in
 from projections.core import log
-from projections.core.base import Db, Part, Projection
+from projections.core.base import Db, Part, Projection, Step
 from projections.models.registry import PROJECTIONS
 from projections.models.system_state import STREAM_PREFIX, SystemStates
-
-_POISON = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
-"""What a body that is not what its type promises can lead to."""
 
 
 class Applier:
@@ -31,19 +30,25 @@ class Applier:
     def apply(self, db: Db, part: Part, events: Sequence[Recorded]) -> None:
         """Apply ``events``, those of ``part``, and write what came of them.
 
+        What stands in for an event that can't be read goes to those who take every type; an event that
+        only one projection can't take, since its data are not what its type promises, is nothing to that one.
+
         Raises:
-            InvariantViolated: a projection can't take an event; names both. Nothing may be committed.
+            InvariantViolated: a projection can't take a sound event; names both. Nothing may be committed.
         """
+        events = [readable(event) for event in events]
         self._prepare(db, [log.writable(event) for event in events])
         for event in events:
-            taker: Projection = self._states
-            try:
-                step = self._states.step(event)
-                takers = self._takers.get(event.type) or self._find_takers(event.type)
-                for taker in takers if step.after is not None else self._of_all_streams:
+            step = self._states.step(event)
+            takers = self._takers.get(event.type) or self._find_takers(event.type)
+            for taker in takers if step.after is not None else self._of_all_streams:
+                try:
                     taker.apply(step)
-            except _POISON as error:
-                raise poisoned(taker, event, error) from error
+                except POISON as error:
+                    if sound(event) is event:
+                        raise poisoned(taker, event, error) from error
+                    if taker.types is None:
+                        taker.apply(Step(stand_in(event, error), step.before, step.after))
         for projection in self._all:
             try:
                 projection.write(db, part)
@@ -77,13 +82,13 @@ class Applier:
             try:
                 if wanted:
                     projection.prepare(db, wanted)
-            except _POISON:
+            except POISON:
                 for event in wanted:  # once more, one by one, to find out which it was
                     try:
                         projection.prepare(db, [event])
-                    except _POISON as error:
-                        raise poisoned(projection, event, error) from error
-                raise
+                    except POISON as error:
+                        if sound(event) is event:
+                            raise poisoned(projection, event, error) from error
 
 
 def poisoned(projection: Projection, event: Recorded, error: Exception) -> InvariantViolated:

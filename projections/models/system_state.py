@@ -9,9 +9,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, ClassVar, Final
 
-from ledger.domain.evolve import evolve
+from ledger.domain.corrections.sound import sound
+from ledger.domain.evolve import evolve, fold
 from ledger.domain.log.envelope import Recorded
-from ledger.domain.state import SystemState, decode, encode
+from ledger.domain.log.ids import control_stream
+from ledger.domain.state import SystemState, decode, encode, is_whole
 from ledger.fold_version import fold_version
 from projections.core import log
 from projections.core.base import Db, Part, Projection, Step
@@ -127,11 +129,21 @@ class SystemStates(Projection):
         if not part.last:
             return
         changed = [live for live in self._live.values() if live.changed]
+        for live in changed:
+            if not is_whole(live.state):  # an event said something of another type than it promised
+                live.state = _folded_strictly(db, live.state)
         names = [live.state.system for live in changed]
         db.execute("DELETE FROM system_state WHERE system = ANY (%s)", (names,))
         self._states.stream(db, map(_present, changed))
         for live in changed:
             live.changed = False
+
+
+def _folded_strictly(db: Db, state: SystemState) -> SystemState:
+    """Return the state of all in its stream that is what its type promises, up to its revision."""
+    query = log.RECORDED + "WHERE stream = %s AND revision <= %s ORDER BY revision"
+    events = log.select(db, query, control_stream(state.system), state.revision)
+    return fold(map(sound, events), SystemState(state.system))
 
 
 def _present(live: _Live) -> tuple[Any, ...]:

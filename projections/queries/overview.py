@@ -109,6 +109,10 @@ def problems_of(state: SystemState) -> list[str]:
         for name, alert in state.alerts.items()
         if alert.severity == "critical"
     ]
+    problems += [
+        f"position {position} ({event.type}) can't be read: {event.explanation}"
+        for position, event in state.unread.items()
+    ]
     for subject, drift in state.drift.items():
         difference = changes_text(drift.to_json()["changes"]) or f"{drift.expected} → {drift.found}"
         problems.append(f"the {subject} in the world is not what the ledger has: {difference}")

@@ -205,6 +205,7 @@ _SENTENCES: Final[dict[str, str]] = {
     "LedgerCreated": "created the ledger {ledger_id}",
     "SecretKeyAdopted": "adopted the key {key_id} for digests of secrets",
     "EventCorrected": "corrected #{position}: {correction}",
+    "EventUnreadable": "recorded {type}, which can't be read: {explanation}",
     "HistoryImported": "imported {imported} of {records} records from {source} "
     "({already_known} known already<, {left_out} skipped>)",
     "BackupCreated": "backed the log up to #{position}, as {backup} ({bytes:,} bytes)",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import LiteralString
+from typing import Any, LiteralString
 
 import psycopg
 import pytest
@@ -14,6 +15,7 @@ from psycopg import sql
 
 from bench.generate import events as realistic_events
 from ledger.domain.errors import IntegrityFailure, InvariantViolated, OperationInProgress
+from ledger.domain.state import decode
 from ledger.store.connect import AUDITOR, PROJECTOR, WRITER, open_connection
 from ledger.store.postgres import PostgresStore
 from projections.engine import checkpoint, rebuild, runner
@@ -236,26 +238,45 @@ def test_a_hole_in_the_log_stops_it_and_is_named(dsn: str, store: PostgresStore)
         assert schemas(made) in (["readmodel"], ["readmodel", "readmodel_next"])
 
 
-@pytest.mark.parametrize(
-    ("data", "says"),
-    [
-        ({"severity": "critical"}, r"alerts can't apply position 2 \(AlertFired\)"),
-        (
-            {"alert": "a", "severity": None, "message": "m"},
-            "alerts can't write what positions 2 to 2 gave",
-        ),
-    ],
-    ids=["a key is missing", "a value is missing"],
-)
-def test_an_event_that_can_t_be_applied_is_named_with_its_projection(
-    data: dict[str, object], says: str, dsn: str, store: PostgresStore
+UNREADABLE: dict[str, dict[str, Any]] = {
+    "no JSON": {"body": b"oops"},
+    "no data": {"body": b"{}"},
+    "data are a list": {"body": b'{"actor":{"id":"a","kind":"human","name":"a"},"channel":"cli","data":[]}'},
+    "a newer version": {"schema_version": 99},
+    "a key is missing": {"body": happened("bot", "AlertFired", {"severity": "critical"}).body},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("event", UNREADABLE.values(), ids=UNREADABLE)
+def test_an_event_that_can_t_be_read_is_set_aside(
+    event: dict[str, Any], dsn: str, store: PostgresStore
 ) -> None:
-    """Loudly, and once: the position, the type and who could not take it; the model stays where it was."""
+    """I33, I7: whoever may append may append anything; it is shown as such, and the models go on."""
+    data = {"alert": "a", "severity": "critical", "message": "m"}
+    fired = replace(happened("bot", "AlertFired", data), **event)
+    with projector(dsn) as made:
+        store.append([REGISTERED, fired, happened("bot", "DriftCleared", {"subject": "mode"})])
+        made.catch_up()
+        assert checkpoint.standing(made.db).position == 3
+        rows = made.db.execute("SELECT position, sentence FROM readmodel.timeline").fetchall()
+        assert "recorded AlertFired, which can't be read" in dict(rows)[2]
+        row = made.db.execute("SELECT state FROM readmodel.system_state").fetchone()
+        assert row is not None
+        assert decode(row[0]).unread.keys() == {"2"}
+        assert made.db.execute("SELECT count(*) FROM readmodel.alert").fetchone() == (0,)
+        assert verify_finds_nothing(made)
+
+
+def test_what_can_t_be_written_is_named_with_its_projection(dsn: str, store: PostgresStore) -> None:
+    """Loudly, and once: the positions and who could not take them; the model stays where it was."""
     store.append([REGISTERED])
     with projector(dsn) as made:
         made.catch_up()
+        data = {"alert": "a", "severity": None, "message": "m"}
         store.append([happened("bot", "AlertFired", data)])
-        with pytest.raises(InvariantViolated, match=says):
+        with pytest.raises(
+            InvariantViolated, match="alerts can't write what positions 2 to 2 gave"
+        ):
             made.catch_up()
         assert checkpoint.standing(made.db).position == 1
 

@@ -26,6 +26,14 @@ UPCASTERS: Final[Mapping[tuple[str, int], Callable[[Payload], Payload]]] = {
 """(type, version) -> the payload one version on."""
 
 
+def newest_version(type_: str) -> int:
+    """Return the newest version of a type that this program knows."""
+    version = 1
+    while (type_, version) in UPCASTERS:
+        version += 1
+    return version
+
+
 def upcast(
     type_: str,
     version: int,

@@ -18,6 +18,7 @@ from ledger.domain.log.envelope import Recorded
 from ledger.domain.modes.state import SwitchIntent, Unconfirmed
 from ledger.domain.operations import SwitchOperation
 from ledger.domain.state import Json, SystemState
+from ledger.domain.values.modes import Mode, PauseKind
 from ledger.domain.values.moments import iso
 
 
@@ -33,14 +34,16 @@ def _mode_requested(state: SystemState, event: Recorded, data: Json) -> SystemSt
 
 @on("ModeSwitched")
 def _mode_switched(state: SystemState, event: Recorded, data: Json) -> SystemState:
+    kind = data.get("to_kind")
+    mode, pause_kind = Mode(data["to_mode"]), None if kind is None else PauseKind(kind)
     asked = who_asked(state, event)
     state = ended(state, event)
     if superseded(event, state.mode_since):
         return state
     return replace(
         state,
-        mode=data["to_mode"],
-        pause_kind=data.get("to_kind"),
+        mode=mode.value,
+        pause_kind=pause_kind.value if pause_kind is not None else None,
         mode_since=iso(event.occurred_at),
         # Who decided it, not who came by later and finished it after a crash.
         mode_by=asked.actor,

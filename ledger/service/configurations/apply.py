@@ -123,6 +123,10 @@ class Apply(Operation[InPlace, Contents, ApplyResult]):
             override_quarantine=self.override_quarantine,
         )
 
+    def may_raise(self, state: SystemState, view: InPlace) -> bool:
+        """Yes: what a configuration exposes is not known."""
+        return True
+
     def secure(
         self, ledger: Ledger, state: SystemState, view: InPlace, intent: Decision, origin: Origin
     ) -> Contents:

@@ -14,6 +14,7 @@ from typing import ClassVar, Generic, TypeAlias, TypeVar
 from uuid import UUID
 
 from ledger import fail_points
+from ledger.domain.corrections import decide as corrections
 from ledger.domain.decision import Decision
 from ledger.domain.log.ids import uuid7
 from ledger.domain.state import SystemState
@@ -49,6 +50,10 @@ class Operation(ABC, Generic[View, Work, Result]):
     @abstractmethod
     def decide(self, ledger: Ledger, state: SystemState, view: View) -> Decision:
         """Return the intent, or why there is nothing to do. Called again where somebody was faster."""
+
+    @abstractmethod
+    def may_raise(self, state: SystemState, view: View) -> bool:
+        """Tell whether exposure may rise by it: what is not known to lower it may."""
 
     @abstractmethod
     def secure(
@@ -91,15 +96,20 @@ def begin(
     """Observe, decide, secure, append the intent, perform. The caller holds the locks, or is a pause."""
     state = ledger.load(system)
     view = operation.observe(ledger, state, origin)
-    preview = operation.decide(ledger, state, view)
+
+    def decide(state: SystemState) -> Decision:
+        decision = operation.decide(ledger, state, view)
+        if decision.events and operation.may_raise(state, view):
+            corrections.require_read(state)
+        return decision
+
+    preview = decide(state)
     if preview.skipped is not None:
         return operation.skipped(state, view, preview.skipped)
     id_ = uuid7()
     origin = within(origin, id_)
     work = operation.secure(ledger, state, view, preview, origin)
-    state, decision = ledger.recorder.decide(
-        system, lambda state: operation.decide(ledger, state, view), origin
-    )
+    state, decision = ledger.recorder.decide(system, decide, origin)
     if decision.skipped is not None:
         return operation.skipped(state, view, decision.skipped)
     operation.refuse(state, decision)

@@ -11,12 +11,12 @@ from uuid import UUID
 from ledger.domain.clock import Clock
 from ledger.domain.decision import Decision
 from ledger.domain.errors import BadInput, EventIdReused, StaleRevision
-from ledger.domain.evolve import evolve
+from ledger.domain.evolve import evolve, fold
 from ledger.domain.log import canonical
 from ledger.domain.log.envelope import Appended, NewEvent, Recorded
 from ledger.domain.log.event import Event
 from ledger.domain.log.ids import Actor, Channel, control_stream, uuid7
-from ledger.domain.state import SystemState
+from ledger.domain.state import SystemState, is_whole
 from ledger.domain.values.shapes import is_list, is_mapping
 from ledger.store.base import EventStore
 
@@ -204,9 +204,19 @@ class Recorder:
             state, chain = evolve(state, event), event.chain
             if count % TOLD_EVERY_EVENTS == 0:
                 self.tell_folding(state.system, count)
-        if chain is not None and self.memory is not None:
+        if chain is None:
+            return state
+        if not is_whole(state):
+            state = self._fold_strictly(state.system)
+        if self.memory is not None:
             self.memory.keep(Folded(state, chain))
         return state
+
+    def _fold_strictly(self, system: str) -> SystemState:
+        """Return the state of all that is what its type promises; the rest is set aside."""
+        from ledger.domain.corrections.sound import sound  # builds every model of the catalogue
+
+        return fold(map(sound, self.store.read_stream(control_stream(system))), SystemState(system))
 
     def decide(
         self,

@@ -70,6 +70,10 @@ class Mitigate(Operation["str | None", None, MitigationResult]):
             now=ledger.recorder.clock.now(),
         )
 
+    def may_raise(self, state: SystemState, view: str | None) -> bool:
+        """No: it only lowers."""
+        return False
+
     def secure(
         self,
         ledger: Ledger,
@@ -113,6 +117,10 @@ class Lift(Operation[None, None, None]):
     def decide(self, ledger: Ledger, state: SystemState, view: None) -> Decision:
         """Return the end of the mitigation, or its refusal."""
         return mitigations.lift(state, self.key, actor=self.origin.actor, reason=self.origin.reason)
+
+    def may_raise(self, state: SystemState, view: None) -> bool:
+        """Yes: what it held back comes again."""
+        return True
 
     def secure(
         self, ledger: Ledger, state: SystemState, view: None, intent: Decision, origin: Origin

@@ -105,6 +105,10 @@ class Switch(Operation["_View", World, SwitchResult]):
             now=ledger.recorder.clock.now(),
         )
 
+    def may_raise(self, state: SystemState, view: _View) -> bool:
+        """As the modes have it."""
+        return modes.raises(state, self.target, self.kind, view[1])
+
     def secure(
         self, ledger: Ledger, state: SystemState, view: _View, intent: Decision, origin: Origin
     ) -> World:

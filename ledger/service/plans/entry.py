@@ -178,6 +178,10 @@ class _Entry(Operation[World, Contents, Decision | None]):
             phase=phases.move_of(entered),
         )
 
+    def may_raise(self, state: SystemState, view: World) -> bool:
+        """Yes: a phase lets more in."""
+        return True
+
     def secure(
         self, ledger: Ledger, state: SystemState, view: World, intent: Decision, origin: Origin
     ) -> Contents:

@@ -143,6 +143,10 @@ class Rollback(Operation[_View, Contents, ApplyResult]):
             return intent
         return Decision((*self.first(state).events, *intent.events))
 
+    def may_raise(self, state: SystemState, view: _View) -> bool:
+        """No: it is the way back."""
+        return False
+
     def secure(
         self, ledger: Ledger, state: SystemState, view: _View, intent: Decision, origin: Origin
     ) -> Contents:

@@ -25,7 +25,7 @@ from ledger.domain.runs import decide as runs
 from ledger.domain.runs.decide import HALTED, ModeAtStart
 from ledger.domain.state import SystemState
 from ledger.domain.values.actuation import NotCarried, Reading
-from ledger.domain.values.modes import PauseKind
+from ledger.domain.values.modes import Mode, PauseKind
 from ledger.service import offline
 from ledger.service.core.actuators import World, world_of
 from ledger.service.core.operation import Operation, begin
@@ -105,6 +105,10 @@ class RunStart(Operation[_View, _Work, RunResult]):
         return runs.start(
             state, self.run_tag, self.command, at_start=mode, pid=os.getpid(), host=host, code=code
         )
+
+    def may_raise(self, state: SystemState, view: _View) -> bool:
+        """Yes, where the mode is real."""
+        return state.mode == Mode.REAL.value
 
     def secure(
         self, ledger: Ledger, state: SystemState, view: _View, intent: Decision, origin: Origin
