@@ -122,8 +122,8 @@ class ControlFile:
             return {}, [f"{self.path} was no readable JSON, and was replaced as a whole"]
         if not isinstance(keys, dict):
             return {}, [f"{self.path} held no JSON object, and was replaced as a whole"]
-        known = cast("dict[str, object]", keys)
-        return {key: value for key, value in known.items() if key not in _OUR_KEYS}, []
+        present = cast("dict[str, object]", keys)
+        return {key: value for key, value in present.items() if key not in _OUR_KEYS}, []
 
 
 def _encoded(content: dict[str, object]) -> bytes:

@@ -163,5 +163,5 @@ def flags(state: SystemState, alert: str, now: datetime) -> list[str]:
     if firing.acted == "failed" and firing.rule is not None:
         words.append(f"its rule failed to {firing.rule.action}")
     return words + [
-        f"{name} could not be told" for name, told in firing.told.items() if not told.ok
+        f"{name} could not be told" for name, notice in firing.told.items() if not notice.ok
     ]

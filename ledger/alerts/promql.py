@@ -216,8 +216,8 @@ class _Compiler:
         )  # fmt: skip
 
         def run(moment: Moment) -> Vector:
-            found = inner(moment)
-            present = not isinstance(found, dict) or any(e.holds for e in found.values())
+            measured = inner(moment)
+            present = not isinstance(measured, dict) or any(e.holds for e in measured.values())
             return {labels: Element(1.0, not present)}
 
         return run

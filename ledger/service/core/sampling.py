@@ -9,7 +9,7 @@ from itertools import groupby
 from typing import Final
 
 from ledger.domain.events import MetricsRecorded, Sample
-from ledger.domain.log.envelope import NewEvent
+from ledger.domain.log.envelope import NewEvent, Recorded
 from ledger.domain.log.ids import metrics_stream
 from ledger.domain.values.moments import shifted
 from ledger.metrics.sources import Measured
@@ -86,10 +86,7 @@ def read_samples(
     first = store.first_revision_since(stream, shifted(since, -CLOCKS_APART))
     for event in store.read_stream(stream, first - 1):
         if since <= event.occurred_at <= until:
-            for sample in event.data["samples"]:
-                yield Measured(
-                    sample["metric"], sample.get("labels", {}), sample["value"], event.occurred_at
-                )
+            yield from _measured_in(event)
 
 
 def read_after(
@@ -105,11 +102,13 @@ def read_after(
     samples: list[Measured] = []
     for event in store.read_stream(stream, revision):
         revision = event.revision
-        samples += [
-            Measured(one["metric"], one.get("labels", {}), one["value"], event.occurred_at)
-            for one in event.data["samples"]
-        ]
+        samples += _measured_in(event)
     return samples, revision
+
+
+def _measured_in(event: Recorded) -> Iterator[Measured]:
+    for one in event.data["samples"]:
+        yield Measured(one["metric"], one.get("labels", {}), one["value"], event.occurred_at)
 
 
 def newest(

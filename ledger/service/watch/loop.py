@@ -40,8 +40,8 @@ from ledger.service.core.recorder import Origin
 from ledger.service.core.session import Ledger
 from ledger.service.watch import read_offsets
 from ledger.service.watch.heartbeat import beat
-from ledger.service.watch.reconciliation import Caretaker
-from ledger.service.watch.store_and_forward import Lifeline
+from ledger.service.watch.reconciliation import Reconciler
+from ledger.service.watch.store_and_forward import StoreAndForward
 
 READERS_MAX: Final = 8
 FINISH_SECONDS: Final = 10.0
@@ -85,14 +85,14 @@ class Watch:
     ) -> None:
         self._ledger = ledger
         self._clock = ledger.recorder.clock
-        self._line = Lifeline(ledger, state, origin, say)
+        self._line = StoreAndForward(ledger, state, origin, say)
         self._base = base
         self._say = say
         self._notifier = Notifier(base)
         self._series = SeriesStore()
         self._last = last
         self._tried: dict[str, float] = {}
-        self._caretaker = Caretaker(ledger, self._line)
+        self._reconciler = Reconciler(ledger, self._line)
         self.go_by(plan)
 
     def go_by(self, plan: Plan) -> None:
@@ -175,7 +175,7 @@ class Watch:
         self._notify(now)
         lines += self._act(now)
         if self._line.problem is None:
-            lines += self._caretaker.look_after(now)
+            lines += self._reconciler.look_after(now)
         self._last = now
         beat(
             self._ledger.home,

@@ -17,16 +17,16 @@ from ledger.domain.errors import (
 from ledger.service import recovery
 from ledger.service.core.session import Ledger
 from ledger.service.mitigations import mitigation
-from ledger.service.watch.store_and_forward import Lifeline
+from ledger.service.watch.store_and_forward import StoreAndForward
 
 WAIT_SECONDS: Final = 0.1
 """A round must not wait for whoever is at work."""
 
 
-class Caretaker:
+class Reconciler:
     """Looks after one system, for as long as the ledger answers."""
 
-    def __init__(self, ledger: Ledger, line: Lifeline) -> None:
+    def __init__(self, ledger: Ledger, line: StoreAndForward) -> None:
         self._ledger = ledger
         self._line = line
         self._seen_files: object = None

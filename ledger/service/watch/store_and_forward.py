@@ -27,7 +27,7 @@ def lease_of(system: str) -> str:
     return f"watch:{system}"
 
 
-class Lifeline:
+class StoreAndForward:
     """One system's state, and the way into the log, for whoever must go on while the ledger is away."""
 
     def __init__(
