@@ -41,20 +41,20 @@ COMMANDS: Final = {
     "switch": ("modes", "Switch a system's mode."),
     "pause": ("modes", "Pause a system. Works without Postgres too."),
     "resume": ("modes", "Bring a paused system back to mock."),
-    "rollback": ("rollback", "Go back to a prior configuration, byte for byte."),
+    "rollback": ("rollback", "Roll a system back to a prior configuration, byte for byte."),
     "recover": ("recover", "Finish or give up what was begun; tell what to resume from."),
     "drift": ("recover", "Compare the world with the ledger, key by key."),
     "watch": ("watch", "Watch over a system by its plan: evaluate, act, record."),
     "run": ("run", "Run a program under supervision: checks, countdown, record, report."),
     "preflight": ("preflight", "Run the plan's checks, and record the verdict."),
     "phase": ("phase", "Enter, advance, hold and abort the plan's phases."),
-    "gate": ("gate", "Evaluate exit gates; waive, break the glass."),
-    "approve": ("approve", "Ask for approvals, give and deny them."),
-    "profile": ("profile", "Read, adopt and show rollout plans."),
-    "rules": ("rules", "Check alert rules."),
+    "gate": ("gate", "Evaluate exit gates of phases; waive, break the glass."),
+    "approve": ("approve", "Request, grant, deny and list approvals."),
+    "profile": ("profile", "Check, adopt and show rollout plans."),
+    "rules": ("rules", "Check, test, convert and replay alert rules."),
     "alert": ("alert", "Raise, list, acknowledge and resolve alerts."),
     "incident": ("incident", "Open, list, note, close and export incidents."),
-    "mitigation": ("mitigation", "Put mitigations in force, list and lift them."),
+    "mitigation": ("mitigation", "List, apply and lift mitigations."),
     "metrics": ("metrics", "Record measured values."),
     "report": ("report", "Write reports, derived from the ledger."),
     "stats": ("stats", "Show time in mode, time to restore, change failures, rollbacks."),
@@ -63,7 +63,7 @@ COMMANDS: Final = {
     "verify": ("verify", "Recompute the hash chain and name the first bad position."),
     "checkpoint": ("verify", "Write the log's position, hash and time, to keep elsewhere."),
     "export": ("export", "Write the log to files: the archive, and for other programs."),
-    "backup": ("backup", "Make, try, restore and prune backups of the ledger."),
+    "backup": ("backup", "Create, verify, restore and prune backups of the ledger."),
     "server": ("server", "Look after the embedded PostgreSQL: is it up, stop it."),
     "import": ("import_", "Bring in a past: change logs, git history, audit files."),
 }
@@ -220,8 +220,8 @@ def _foreseen(error: Exception) -> tuple[str, str | None, int] | None:
             return f"What it prints can't be written: {fault}.", hint, 1
     if isinstance(error, RuntimeError) and str(error) == "Query interrupted":
         return "Interrupted.", None, 130  # DuckDB's own answer to Ctrl-C
-    told = _from_the_database(error)
-    return (told.message, told.hint, told.exit_code) if told is not None else None
+    foreseen = _from_the_database(error)
+    return (foreseen.message, foreseen.hint, foreseen.exit_code) if foreseen is not None else None
 
 
 def _from_the_database(error: Exception) -> LedgerError | None:

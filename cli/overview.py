@@ -78,7 +78,7 @@ def state_text(state: SystemState, *, as_of: str) -> str:
         else "none known"
     )
     lines.append(_line("config", named + applied))
-    stable = [fingerprint for fingerprint, known in state.configs.items() if known.is_stable]
+    stable = [fingerprint for fingerprint, kept in state.configs.items() if kept.is_stable]
     lines.append(_line("stable", ", ".join(map(short, stable)) or "none"))
     for name, alert in state.alerts.items():
         lines.append(
@@ -131,8 +131,9 @@ def _mode(seen: Json, now: datetime) -> str:
     if seen["mode"] is None:
         return mode
     since = datetime.fromisoformat(seen["mode_since"])
-    told = f", since {shown(since)} ({ago(since, now)}), by {seen['mode_by']}{_because(seen['mode_reason'])}"
-    return f"{styled('● ' + mode, _COLOURS.get(seen['mode']), bold=True)}{told}"
+    mark = styled("● " + mode, _COLOURS.get(seen["mode"]), bold=True)
+    why = _because(seen["mode_reason"])
+    return f"{mark}, since {shown(since)} ({ago(since, now)}), by {seen['mode_by']}{why}"
 
 
 def _named(config: Json) -> str:

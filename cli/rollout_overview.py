@@ -60,9 +60,9 @@ def _phase(profile: PlanInForce, phase: PresentPhase, now: datetime) -> str:
     held = f", held by {phase.held_by}" if phase.status == "held" else ""
     limits = ", ".join(f"{key} ≤ {value}" for key, value in phase.limits.items())
     scope = "; ".join(f"{key}: {', '.join(values)}" for key, values in phase.scope.items())
-    told = "; ".join(filter(None, (limits, scope)))
+    bounds = "; ".join(filter(None, (limits, scope)))
     over = f", {phase.status}" if phase.is_over else ""
-    return f"{phase.name} {_span(lasted)}{bar}{held}{over}" + (f"  ({told})" if told else "")
+    return f"{phase.name} {_span(lasted)}{bar}{held}{over}" + (f"  ({bounds})" if bounds else "")
 
 
 def _path(state: SystemState, profile: PlanInForce) -> str:
@@ -78,23 +78,25 @@ def _path(state: SystemState, profile: PlanInForce) -> str:
 def _gates(state: SystemState, now: datetime, judged_with: str) -> Iterator[tuple[str, str]]:
     gate = state.gates.get(state.phase_name or "")
     if gate is not None:
-        told = " ".join(
+        counts = " ".join(
             f"{mark} {gate.counts.get(result, 0)}"
             for result, mark in (("pass", "✔"), ("fail", "✖"), ("inconclusive", "?"))
         )
-        yield "gate", f"{_verdict(state, gate, now)}  {told}"
+        yield "gate", f"{_verdict(state, gate, now)}  {counts}"
     if state.preflight is not None:
         last = state.preflight
-        told = f", {judged_with}" if judged_with else ""
-        yield "preflight", f"{_verdict(state, last, now)}{told}{failed_in_words(last)}"
+        departed = f", {judged_with}" if judged_with else ""
+        yield "preflight", f"{_verdict(state, last, now)}{departed}{failed_in_words(last)}"
     for name, waiver in standing_waivers(state, now).items():
         until = shown(_moment(waiver.until))
         yield "waiver", f"! {name}: {waiver.subject} until {until} by {waiver.by}: {waiver.reason}"
     for name, asked in _last_of_each(state.approvals).items():
         lacking = ", ".join(f"{n} × {role}" for role, n in missing(asked).items())
         why = stale(state, asked, now)
-        told = why.replace("_", " ") if why else (f"missing {lacking}" if lacking else "approved")
-        yield "approval", f"{name} {asked.subject}: {told}"
+        standing = (
+            why.replace("_", " ") if why else (f"missing {lacking}" if lacking else "approved")
+        )
+        yield "approval", f"{name} {asked.subject}: {standing}"
 
 
 def _verdict(state: SystemState, last: Judged, now: datetime) -> str:
@@ -125,12 +127,10 @@ def _alerts(state: SystemState, now: datetime) -> Iterator[tuple[str, str]]:
 
 
 def _others(state: SystemState, now: datetime, sign: Sign) -> Iterator[tuple[str, str]]:
-    for known in state.mitigations.values():
-        target = f" of {known.target}" if known.target else ""
-        yield (
-            "mitigation",
-            f"↓ {known.mitigation}{target}, {known.status}, until {shown(_moment(known.until))}",
-        )
+    for each in state.mitigations.values():
+        target = f" of {each.target}" if each.target else ""
+        until = shown(_moment(each.until))
+        yield "mitigation", f"↓ {each.mitigation}{target}, {each.status}, until {until}"
     for name, silence in state.silences.items():
         if silence.until > iso(now):
             what = ", ".join(f"{key}={value}" for key, value in silence.matchers.items())

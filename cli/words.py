@@ -61,8 +61,8 @@ def explained(error: click.UsageError, program: str = "rollout") -> click.UsageE
     word = _unknown_word(error.message)
     if word is None:
         return error
-    known = group.list_commands(error.ctx)
-    meant = _meant(word, known, error.ctx.command_path or program, top=error.ctx.parent is None)
+    commands = group.list_commands(error.ctx)
+    meant = _meant(word, commands, error.ctx.command_path or program, top=error.ctx.parent is None)
     return click.UsageError(f"No such command {word!r}. {meant}", error.ctx) if meant else error
 
 
@@ -71,7 +71,7 @@ def _unknown_word(message: str) -> str | None:
     return words[1] if message.startswith("No such command") and len(words) > 2 else None
 
 
-def _meant(word: str, known: Sequence[str], path: str, *, top: bool) -> str | None:
+def _meant(word: str, commands: Sequence[str], path: str, *, top: bool) -> str | None:
     lowered = word.lower()
     if lowered in _REMOVING:
         return (
@@ -80,7 +80,7 @@ def _meant(word: str, known: Sequence[str], path: str, *, top: bool) -> str | No
     if top and lowered in ELSEWHERE:
         return f"Did you mean: rollout {ELSEWHERE[lowered]}?"
     here = _IN_A_GROUP.get(lowered, "")
-    if not top and here in known:
+    if not top and here in commands:
         return f"Did you mean: {path} {here}?"
-    near = difflib.get_close_matches(lowered, known, n=1)
+    near = difflib.get_close_matches(lowered, commands, n=1)
     return f"Did you mean: {path} {near[0]}?" if near else None

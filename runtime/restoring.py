@@ -51,7 +51,7 @@ def _refuse_where_it_is_used(runtime: Runtime, source: Source) -> None:
     if dsn is None or source.last < 1:
         return
     with closing(PostgresStore(dsn)) as store:
-        found = store.schema_revision()
-    if found == migrate.HEAD:
+        revision = store.schema_revision()
+    if revision == migrate.HEAD:
         with closing(Restorer(dsn)) as restorer:
             restorer.check(source.last, source.chain)

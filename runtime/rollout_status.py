@@ -47,7 +47,7 @@ def rollout_record(
         "approvals": state.approvals,
         "pending_alerts": state.pending,
         "no_data": dict(state.no_data),
-        "mitigations": {key: known.to_json() for key, known in state.mitigations.items()},
+        "mitigations": {key: mitigation.to_json() for key, mitigation in state.mitigations.items()},
         "silences": {k: s for k, s in state.silences.items() if s.until > iso(now)},
         "failing": state.failing,
         "run": state.run.to_json() if state.run else None,

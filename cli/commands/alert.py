@@ -61,7 +61,7 @@ def raise_(call: Call, name: str, severity: str, message: str, labels: tuple[str
 @options.any_system
 @click.option("--all", "everything", is_flag=True, help="Resolved ones too.")
 def list_(call: Call, system: str | None, everything: bool) -> None:
-    """List what is open: alerts that fire, that are pending, that have no data, that can't be evaluated.
+    """List open alerts: those that fire, that are pending, that have no data, that can't be evaluated.
 
     The flags say who looks after one, and what keeps people from being told: silenced, inhibited.
 
@@ -92,7 +92,7 @@ def _open_for(row: Mapping[str, Any]) -> str:
 @decision_command("ack", alert)
 @click.argument("name", shell_complete=complete_alert)
 def ack(call: Call, name: str) -> None:
-    """Say that you look after an alert, and after its incident.
+    """Acknowledge an alert, and its incident: you look after them.
 
     Example:
       rollout alert ack bot HIGH_REJECT_RATE --reason "looking"
@@ -103,7 +103,7 @@ def ack(call: Call, name: str) -> None:
 @decision_command("resolve", alert)
 @click.argument("name", shell_complete=complete_alert)
 def resolve(call: Call, name: str) -> None:
-    """Say by hand that an alert is over.
+    """Resolve an alert by hand: it is over.
 
     Example:
       rollout alert resolve bot HIGH_REJECT_RATE --reason "rejects are back to normal"

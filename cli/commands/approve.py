@@ -16,13 +16,13 @@ from ledger.domain.state import SystemState
 
 @click.group()
 def approve() -> None:
-    """Ask for approvals, give them, deny them."""
+    """Request, grant, deny and list approvals."""
 
 
 @decision_command("request", approve)
 @click.argument("subject", metavar="phase:NAME|mode:NAME", shell_complete=complete_approval)
 def request(call: Call, subject: str) -> None:
-    """Ask those whom the plan names to say yes to SUBJECT, with the configuration and the plan as they are.
+    """Request approval of SUBJECT, with the configuration and the plan as they are.
 
     Example:
       rollout approve request polyarb-x phase:micro_live --reason "7 days without CRITICAL"
@@ -60,7 +60,7 @@ def _quorum(state: SystemState, subject: str) -> Quorum:
 @click.option("--role", required=True, help="The role in which you say yes.")
 @click.option("--signed-on", metavar="DATE", help="The date you put to it. Default: today (UTC).")
 def grant(call: Call, name: str, role: str, signed_on: str | None) -> None:
-    """Say yes. Nobody approves what they asked for themselves.
+    """Grant an approval: say yes. Nobody approves what they asked for themselves.
 
     Example:
       rollout approve grant polyarb-x A-12 --role ops_lead --signed-on 2026-02-01
@@ -85,7 +85,7 @@ def grant(call: Call, name: str, role: str, signed_on: str | None) -> None:
 @click.argument("name", metavar="REQUEST", shell_complete=complete_request)
 @click.option("--role", required=True, help="The role in which you say no.")
 def deny(call: Call, name: str, role: str) -> None:
-    """Say no: the request is over.
+    """Deny an approval: say no, and the request is over.
 
     Example:
       rollout approve deny polyarb-x A-12 --role ops_lead --reason "the backup was never tried"
@@ -96,7 +96,7 @@ def deny(call: Call, name: str, role: str) -> None:
 
 @system_command("list", approve)
 def list_(call: Call) -> None:
-    """List the requests, who said yes, and who is still missing.
+    """List the requests for approval, who said yes, and who is still missing.
 
     Example:
       rollout approve list polyarb-x

@@ -63,7 +63,7 @@ _keys = options.stack(
 
 @click.group()
 def backup() -> None:
-    """Make, try, restore and prune backups of the ledger."""
+    """Create, verify, restore and prune backups of the ledger."""
 
 
 @command("create", backup)
@@ -84,7 +84,7 @@ def create(
     passphrase_file: Path | None,
     order_lines: int,
 ) -> None:
-    """Copy the log and the bytes that it names into a new backup; go on with one that was interrupted.
+    """Create a backup: the log and the bytes that it names; go on with one that was interrupted.
 
     It holds all events, configurations, plans and order activity, and says what the read models were.
 

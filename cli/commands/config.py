@@ -198,7 +198,7 @@ def show_changes(changes: tuple[Change, ...], output: Output, title: str) -> Non
 def apply_(
     call: Call, fingerprint: str, override_quarantine: bool, yes: bool, dry_run: bool
 ) -> None:
-    """Write a kept configuration in place, verify it, and record that it is in force.
+    """Apply a kept configuration: write it in place, verify it, record it.
 
     Example:
       rollout config apply bot v2.0-prod --reason "go-live, phase 2" --yes
@@ -281,7 +281,7 @@ def show_applied(result: ApplyResult, output: Output) -> None:
 @system_command("verify", config)
 @click.argument("fingerprint", required=False, shell_complete=complete_fingerprint)
 def verify(call: Call, fingerprint: str | None) -> None:
-    """Check that the kept bytes of a configuration (or of all) still give its fingerprint.
+    """Verify that a configuration's kept bytes (or those of all) give its fingerprint.
 
     Example:
       rollout config verify bot

@@ -23,7 +23,7 @@ name_argument = click.argument(
 @name_argument
 @click.argument("tag")
 def tag_(call: Call, fingerprint: str, tag: str) -> None:
-    """Give a configuration a human name. A tag never moves.
+    """Tag a configuration with a human name. A tag never moves.
 
     Example:
       rollout config tag bot 3f9c1a2 v2.0-prod
@@ -40,7 +40,7 @@ def tag_(call: Call, fingerprint: str, tag: str) -> None:
 @decision_command("stable")
 @name_argument
 def stable_(call: Call, fingerprint: str) -> None:
-    """Vouch for a configuration: rollback --last-stable may go back to it.
+    """Mark a configuration as stable: rollback --last-stable may go back to it.
 
     Example:
       rollout config stable bot v2.0-prod --reason "seven days without a critical alert"
@@ -51,7 +51,7 @@ def stable_(call: Call, fingerprint: str) -> None:
 @decision_command("quarantine")
 @name_argument
 def quarantine_(call: Call, fingerprint: str) -> None:
-    """Keep rollback --last-stable and config apply away from a configuration.
+    """Quarantine a configuration: rollback --last-stable and apply keep away from it.
 
     Example:
       rollout config quarantine bot 3f9c1a2 --reason "reject rate tripled"
@@ -60,20 +60,21 @@ def quarantine_(call: Call, fingerprint: str) -> None:
 
 
 def _mark(call: Call, name: str, rule: Callable[[SystemState, str], Decision], said: str) -> None:
-    found: list[str] = []
+    fingerprint = ""
 
     def decide(state: SystemState) -> Decision:
-        found[:] = [configurations.resolve(state, name)]
-        return rule(state, found[0])
+        nonlocal fingerprint
+        fingerprint = configurations.resolve(state, name)
+        return rule(state, fingerprint)
 
     ledger = call.ledger
     state, decision = ledger.recorder.decide(call.system, decide, call.origin)
-    if found and decision.events:  # so that a rollback to it works while Postgres is away
-        for file in state.configs[found[0]].files:
+    if decision.events:  # so that a rollback to it works while Postgres is away
+        for file in state.configs[fingerprint].files:
             ledger.blob(file.sha256)
-        ledger.blob(found[0].removeprefix("sha256:"))
+        ledger.blob(fingerprint.removeprefix("sha256:"))
     if decision.skipped is not None:
         call.skip(decision.skipped)
         return
-    record = {"system": call.system, "outcome": "recorded", "fingerprint": found[0]}
-    call.output.record(record, f"{short(found[0])} {said}")
+    record = {"system": call.system, "outcome": "recorded", "fingerprint": fingerprint}
+    call.output.record(record, f"{short(fingerprint)} {said}")

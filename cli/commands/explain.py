@@ -21,21 +21,21 @@ def explain(call: Call) -> None:
     """
     _ = call.ledger  # appends what this machine did without the ledger
     now = call.now()
-    told = model.explain(call.readmodel, call.system, now)
-    call.output.record(told, _prose(told, now))
+    account = model.explain(call.readmodel, call.system, now)
+    call.output.record(account, _prose(account, now))
 
 
-def _prose(told: Json, now: datetime) -> str:
-    paragraphs = [[styled(told["state"], None, bold=True)]]
-    if told["mode_because"]:
-        paragraphs.append(["How it came to that:", *_events(told["mode_because"], now)])
-    paragraphs.append([told["config"], *_events(told["config_because"], now)])
-    if told["open"]:
-        paragraphs.append(["Not settled:", *(f"  - {sentence}" for sentence in told["open"])])
+def _prose(account: Json, now: datetime) -> str:
+    paragraphs = [[styled(account["state"], None, bold=True)]]
+    if account["mode_because"]:
+        paragraphs.append(["How it came to that:", *_events(account["mode_because"], now)])
+    paragraphs.append([account["config"], *_events(account["config_because"], now)])
+    if account["open"]:
+        paragraphs.append(["Not settled:", *(f"  - {sentence}" for sentence in account["open"])])
     else:
         paragraphs.append(["Nothing is open: no alert, no incident, no drift, nothing unfinished."])
-    if told["next"]:
-        paragraphs.append(["What leads back to real:", *(f"  {step}" for step in told["next"])])
+    if account["next"]:
+        paragraphs.append(["What leads back to real:", *(f"  {step}" for step in account["next"])])
     return "\n\n".join("\n".join(lines) for lines in paragraphs)
 
 

@@ -24,12 +24,12 @@ COLUMNS = ["criterion", "result", "measured", "threshold", "samples", "observed"
 
 @click.group()
 def gate() -> None:
-    """Exit gates of phases, and waivers."""
+    """Evaluate exit gates of phases; waive, and revoke waivers."""
 
 
 @decision_command("eval", gate)
 def eval_(call: Call) -> None:
-    """Put the exit gate of the present phase to what was recorded.
+    """Evaluate the exit gate of the present phase on what was recorded.
 
     Exit code 0: GO (or WAIVED), 3: NO_GO, 4: INCONCLUSIVE: something is missing, and the table says what.
     A phase without criteria has no gate: what it may be left by is told, or, with 4, that there is nothing.
@@ -37,11 +37,11 @@ def eval_(call: Call) -> None:
     Example:
       rollout gate eval ofi-cvd
     """
-    found = evaluation.evaluate(call.ledger, call.system, call.origin)
-    if isinstance(found, Decision):
-        call.skip(found.skipped or "")
+    outcome = evaluation.evaluate(call.ledger, call.system, call.origin)
+    if isinstance(outcome, Decision):
+        call.skip(outcome.skipped or "")
         return
-    evaluated, position = found
+    evaluated, position = outcome
     data = evaluated.payload()
     rows = [
         {"criterion": one["name"], **one, "observed": evaluation.observed_text(one)}
@@ -97,7 +97,7 @@ def show(call: Call) -> None:
 @click.option("--break-glass", is_flag=True,
               help="For mode:… and phase:…: go ahead without their gates and approvals.")  # fmt: skip
 def waive(call: Call, subject: str, until: str, break_glass: bool, yes: bool) -> None:
-    """Let SUBJECT pass for a while. You take it on yourself, and it is shown wherever the verdict is.
+    """Waive SUBJECT for a while. You take it on yourself, and it is shown wherever the verdict is.
 
     The plan says how long that may be: 7 days, unless it says otherwise (waivers: longest).
 
@@ -126,7 +126,7 @@ def _until(text: str, now: datetime) -> datetime:
 @decision_command("revoke", gate)
 @click.argument("name", metavar="WAIVER", shell_complete=complete_waiver)
 def revoke(call: Call, name: str) -> None:
-    """End a waiver before its time.
+    """Revoke a waiver before its time.
 
     Example:
       rollout gate revoke okx W-17 --reason "the run came in"

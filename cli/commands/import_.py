@@ -169,7 +169,7 @@ def risk_events(call: Call, file: Path, timezone: str, skip_bad: bool, dry_run: 
 @click.argument("source", type=click.Path(path_type=Path))
 @options.checkpoint("export")
 def ledger(call: Call, source: Path, checkpoint_file: Path | None) -> None:
-    """Read a whole ledger back: an archive (a folder), or a file of JSON lines that `export` wrote.
+    """Import a whole ledger: an archive (a folder), or a file of JSON lines that `export` wrote.
 
     Goes into an empty ledger, which must not have been used, and continues the same chain: the same
     positions, times, bytes and hashes. Repeat it where it was interrupted. Nothing is recorded by it.

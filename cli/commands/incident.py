@@ -93,7 +93,7 @@ def note_(call: Call, name: str, note: str) -> None:
 @decision_command("ack", incident)
 @_incident
 def ack(call: Call, name: str) -> None:
-    """Take an incident on.
+    """Acknowledge an incident: you look after it.
 
     Example:
       rollout incident ack bot INC-20260203234200-12 --reason looking
@@ -104,7 +104,7 @@ def ack(call: Call, name: str) -> None:
 @decision_command("resolve", incident)
 @_incident
 def resolve(call: Call, name: str) -> None:
-    """Say that what was wrong is right again.
+    """Resolve an incident: what was wrong is right again.
 
     Example:
       rollout incident resolve bot INC-20260203234200-12 --reason "rejects are back to normal"
@@ -115,7 +115,7 @@ def resolve(call: Call, name: str) -> None:
 @decision_command("close", incident)
 @_incident
 def close(call: Call, name: str) -> None:
-    """Say that nothing is left to do about a resolved incident.
+    """Close a resolved incident: nothing is left to do about it.
 
     Example:
       rollout incident close bot INC-20260203234200-12 --reason "exchange has fixed it"

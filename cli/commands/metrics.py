@@ -76,8 +76,8 @@ def _sample(text: str, labels: Mapping[str, str], now: datetime) -> Measured:
     try:
         return checked(Measured(name, labels, value, now))
     except ValueError as error:
-        told = f"{value!r} is no number" if isinstance(error, ValidationError) else str(error)
-        raise BadInput(f"{text!r}: {told}.", hint="Give it as NAME=0.12") from None
+        problem = f"{value!r} is no number" if isinstance(error, ValidationError) else str(error)
+        raise BadInput(f"{text!r}: {problem}.", hint="Give it as NAME=0.12") from None
 
 
 def _lines(
@@ -91,13 +91,13 @@ def _lines(
         try:
             samples.append(checked(measured_of(json.loads(line), now, labels)))
         except (ValueError, KeyError, TypeError) as error:
-            told = f"{file.name}, line {number} is no sample: {error}"
+            problem = f"{file.name}, line {number} is no sample: {error}"
             if not skip_bad:
                 raise BadInput(
-                    f"{told}. Nothing was recorded.",
+                    f"{problem}. Nothing was recorded.",
                     hint='{"metric": "ece", "value": 0.08}; or --skip-bad leaves such lines out',
                 ) from None
-            say(f"left out: {told}", colour="yellow")
+            say(f"left out: {problem}", colour="yellow")
     return samples
 
 

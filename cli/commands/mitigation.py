@@ -15,7 +15,7 @@ from ledger.service.mitigations import mitigation as mitigating
 
 @click.group()
 def mitigation() -> None:
-    """What is less than a pause: list, put in force and lift the plan's mitigations."""
+    """List, apply and lift the plan's mitigations: what is less than a pause."""
 
 
 @system_command("list", mitigation)
@@ -37,18 +37,18 @@ def list_(call: Call) -> None:
     rows = [
         {
             "mitigation": key,
-            "kind": known.kind,
-            "status": "in force" if known.status == "applied" else known.status,
-            "until": known.until,
-            "value": known.value,
-            "factor": known.factor,
-            "alert": known.alert,
-            "by": known.by,
+            "kind": mitigation.kind,
+            "status": "in force" if mitigation.status == "applied" else mitigation.status,
+            "until": mitigation.until,
+            "value": mitigation.value,
+            "factor": mitigation.factor,
+            "alert": mitigation.alert,
+            "by": mitigation.by,
         }
-        for key, known in state.mitigations.items()
+        for key, mitigation in state.mitigations.items()
     ]
     plan = plan_in_force.plan_of(ledger, state) if state.profile is not None else None
-    used = {known.mitigation for known in state.mitigations.values()}
+    used = {one.mitigation for one in state.mitigations.values()}
     for name, spec in (plan.profile.mitigations if plan is not None else {}).items():
         if name not in used:
             rows.append({"mitigation": name, "kind": spec.kind, "status": "ready"})
@@ -63,7 +63,7 @@ def list_(call: Call) -> None:
     help="What the mitigation's target names: slice=tokyo. Repeatable.",
 )  # fmt: skip
 def apply(call: Call, name: str, labels: tuple[str, ...]) -> None:
-    """Put a mitigation of the plan in force by hand. It ends by itself, as the plan says.
+    """Apply a mitigation of the plan by hand. It ends by itself, as the plan says.
 
     Example:
       rollout mitigation apply bot down-weight-slice --label slice=tokyo --reason "odd fills"
@@ -74,17 +74,19 @@ def apply(call: Call, name: str, labels: tuple[str, ...]) -> None:
     origin = call.origin
     result = mitigating.apply(ledger, plan, call.system, name, given, None, origin)
     call.runtime.catch_up()
-    told = result.explanation
+    explanation = result.explanation
     if result.outcome == "skipped":
-        call.skip(told)
+        call.skip(explanation)
         return
-    call.output.record({"system": call.system, "outcome": "applied", "mitigation": told}, told)
+    call.output.record(
+        {"system": call.system, "outcome": "applied", "mitigation": explanation}, explanation
+    )
 
 
 @decision_command("lift", mitigation)
 @click.argument("name", nargs=-1, required=True, metavar="NAME [TARGET]")
 def lift(call: Call, name: tuple[str, ...]) -> None:
-    """End a mitigation before its time. Needs a reason: it takes a protection away.
+    """Lift a mitigation before its time. Needs a reason: it takes a protection away.
 
     Example:
       rollout mitigation lift bot down-weight-slice tokyo --reason "the feed was the cause, and is back"

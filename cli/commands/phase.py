@@ -23,7 +23,7 @@ from ledger.service.plans import phases as phasing
 
 @click.group()
 def phase() -> None:
-    """The phases of the plan: enter, advance, hold, abort."""
+    """Enter, advance, hold and abort the phases of the plan."""
 
 
 @system_command("list", phase)
@@ -76,7 +76,7 @@ def enter(call: Call, name: str, yes: bool, dry_run: bool) -> None:
 
 @decision_command("advance", phase, asks=True, previews=True)
 def advance(call: Call, yes: bool, dry_run: bool) -> None:
-    """Leave the present phase forward: needs a GO of its gate, and what the next one wants on entry.
+    """Advance to the next phase. Needs a GO of the present gate, and what the next phase wants on entry.
 
     Where the next phase has an overlay, its keys are set in the configuration files in the same operation.
 
@@ -103,28 +103,28 @@ def _would_append(decision: Decision) -> dict[str, Any]:
 
 def _preview(call: Call, name: str | None) -> None:
     """Show what entering a phase would change, write and append."""
-    found = phasing.preview(call.ledger, call.system, name, call.actor)
-    if found.decision.skipped is not None:
-        call.skip(found.decision.skipped)
+    preview = phasing.preview(call.ledger, call.system, name, call.actor)
+    if preview.decision.skipped is not None:
+        call.skip(preview.decision.skipped)
         return
     if call.output.format != "table":
-        changed = [change.model_dump(exclude_none=True) for change in found.changes]
-        would = _would_append(found.decision)
-        call.output.record({**would, "changes": changed, "files": list(found.files)})
+        changed = [change.model_dump(exclude_none=True) for change in preview.changes]
+        would = _would_append(preview.decision)
+        call.output.record({**would, "changes": changed, "files": list(preview.files)})
         return
-    if found.changes:
-        show_changes(found.changes, call.output, "the phase's overlay")
+    if preview.changes:
+        show_changes(preview.changes, call.output, "the phase's overlay")
     say("would do, and change nothing now:")
-    for path in found.files:
+    for path in preview.files:
         say(f"  set those keys in {path}, and leave the rest of it as it is")
-    applied = ["ConfigRegistered", "ConfigApplyRequested", "ConfigApplied"] if found.files else []
-    names = [*applied, *(event.type for event in found.decision.events)]
+    applied = ["ConfigRegistered", "ConfigApplyRequested", "ConfigApplied"] if preview.files else []
+    names = [*applied, *(event.type for event in preview.decision.events)]
     say(f"would append: {', '.join(names)}")
 
 
 @decision_command("hold", phase)
 def hold(call: Call) -> None:
-    """Stay in the present phase until somebody releases it.
+    """Hold the rollout in the present phase until somebody releases it.
 
     Example:
       rollout phase hold polyarb-x --reason "waiting for the exchange's maintenance"
@@ -134,7 +134,7 @@ def hold(call: Call) -> None:
 
 @decision_command("release", phase)
 def release(call: Call) -> None:
-    """End a hold.
+    """Release a rollout that is held.
 
     Example:
       rollout phase release polyarb-x --reason "maintenance is over"
@@ -144,7 +144,7 @@ def release(call: Call) -> None:
 
 @decision_command("abort", phase, previews=True)
 def abort(call: Call, dry_run: bool) -> None:
-    """Give the rollout up where it is.
+    """Abort the rollout where it is.
 
     What the phase's overlay took the place of is put back, where an earlier phase ran on it and nobody has
     put anything else in force since. Nothing else is touched: pause what runs, or roll it back.
@@ -171,7 +171,7 @@ def abort(call: Call, dry_run: bool) -> None:
 @decision_command("scope", phase, asks=True)
 @click.argument("scope", nargs=-1, required=True, metavar="KEY=VALUE,VALUE…")
 def scope_(call: Call, scope: tuple[str, ...], yes: bool) -> None:
-    """Say what the present phase covers from here on.
+    """Set the scope of the present phase from here on.
 
     Example:
       rollout phase scope ofi-cvd symbols=BTCUSDT,ETHUSDT,ADAUSDT --reason "as approved on Friday"
@@ -185,13 +185,13 @@ def scope_(call: Call, scope: tuple[str, ...], yes: bool) -> None:
 
 
 def _scope(texts: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
-    found: dict[str, tuple[str, ...]] = {}
+    scope: dict[str, tuple[str, ...]] = {}
     for text in texts:
         key, separator, values = text.partition("=")
         if not separator or not key:
             raise BadInput(f"{text!r} is not KEY=VALUE,VALUE.", hint="symbols=BTCUSDT,ETHUSDT")
-        found[key] = tuple(value for value in values.split(",") if value)
-    return found
+        scope[key] = tuple(value for value in values.split(",") if value)
+    return scope
 
 
 def _over(state: SystemState, given: phases.Scope) -> dict[str, tuple[str, ...]]:

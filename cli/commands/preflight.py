@@ -27,7 +27,7 @@ COLUMNS: Final = ("check", "priority", "category", "result", "measured", "thresh
 
 @click.group()
 def preflight() -> None:
-    """The checks of the plan, before something goes live."""
+    """Run the plan's checks before something goes live, and show what they said."""
 
 
 @decision_command("run", preflight)

@@ -21,7 +21,7 @@ file_type = click.Path(path_type=Path)
 
 @click.group()
 def profile() -> None:
-    """Rollout plans: read, adopted, shown."""
+    """Check, adopt and show rollout plans."""
 
 
 @decision_command("adopt", profile)
@@ -32,7 +32,7 @@ def profile() -> None:
     help="Reach the system as FILE says, where it is registered otherwise.",
 )
 def adopt(call: Call, file: Path, register: bool) -> None:
-    """Make FILE the rollout plan of SYSTEM. What changed is recorded, key by key.
+    """Adopt FILE as the rollout plan of SYSTEM. What changed is recorded, key by key.
 
     A system that the ledger does not know yet is registered with the environment and the actuators of FILE.
 
@@ -84,7 +84,7 @@ def show(call: Call) -> None:
 @options.files
 @options.output
 def check(files: tuple[Path, ...], output: Output) -> None:
-    """Read profiles and the rule files beside them; needs no ledger.
+    """Check profiles and the rule files beside them; needs no ledger.
 
     \b
     Example:

@@ -54,7 +54,7 @@ def rebuild(call: Call) -> None:
 
 @command("verify", projections)
 def verify(call: Call) -> None:
-    """Hold the live read models against a fresh fold of the log; incidents.json too.
+    """Verify the live read models against a fresh fold of the log; incidents.json too.
 
     Exit code 7, and the first rows that differ, when they are not identical.
 
@@ -62,13 +62,13 @@ def verify(call: Call) -> None:
       rollout projections verify
     """
     call.runtime.catch_up()
-    found = run(call.runtime.projector)
+    verdict = run(call.runtime.projector)
     path = call.runtime.settings.home / "incidents.json"
-    same_file = path.is_file() and path.read_bytes() == found.incidents_json
+    same_file = path.is_file() and path.read_bytes() == verdict.incidents_json
     record: dict[str, Any] = {
-        "outcome": "different" if found.differences or not same_file else "identical",
-        "position": found.position,
-        "tables": found.tables,
+        "outcome": "different" if verdict.differences or not same_file else "identical",
+        "position": verdict.position,
+        "tables": verdict.tables,
         "incidents_json": "identical" if same_file else "different",
         "differences": [
             {
@@ -77,19 +77,19 @@ def verify(call: Call) -> None:
                 "only_live": each.only_live,
                 "only_fresh": each.only_fresh,
             }
-            for each in found.differences
+            for each in verdict.differences
         ],
     }
-    text = f"{record['outcome']}: {found.tables} tables and incidents.json, up to #{found.position}"
+    text = f"{record['outcome']}: {verdict.tables} tables and incidents.json, up to #{verdict.position}"
     call.output.record(record, text)
     if record["outcome"] == "identical":
         return
-    for each in found.differences:
+    for each in verdict.differences:
         for where, rows in (("live only", each.only_live), ("fresh only", each.only_fresh)):
             for row in rows:
                 text = ", ".join(f"{name}={value}" for name, value in row.items())
                 say(f"{each.table}, {where}: {text[:ROW_SHOWN_MAX]}")
-    names = [f"readmodel.{each.table}" for each in found.differences]
+    names = [f"readmodel.{each.table}" for each in verdict.differences]
     names += [] if same_file else [str(path)]
     raise IntegrityFailure(
         f"What the log gives is not what stands in {', '.join(names)}.",

@@ -51,14 +51,14 @@ def recover(call: Call, system: str | None, base: Path) -> None:
                 raise
             rows.append({"system": name, "spooled": count, "problems": [problem.message]})
             continue
-        told = _told_people(ledger, result.state, call.origin, base.absolute())
+        notified = _notify_people(ledger, result.state, call.origin, base.absolute())
         mode = f"{result.mode}/{result.pause_kind}" if result.pause_kind else result.mode
         rows.append(
             {
                 "system": name,
                 "resume_mode": mode,
                 "resume_fingerprint": result.fingerprint,
-                "completed": [*result.completed, *told],
+                "completed": [*result.completed, *notified],
                 "abandoned": list(result.abandoned),
                 "spooled": count,
                 "drift": {subject: drift.to_json() for subject, drift in result.drift.items()},
@@ -75,7 +75,7 @@ def recover(call: Call, system: str | None, base: Path) -> None:
         call.exit(3)
 
 
-def _told_people(ledger: Ledger, state: SystemState, origin: Origin, base: Path) -> list[str]:
+def _notify_people(ledger: Ledger, state: SystemState, origin: Origin, base: Path) -> list[str]:
     """Send what a watch that died did not send; one that lives does that itself."""
     if state.profile is None or not (state.alerts or state.ended):
         return []

@@ -63,7 +63,7 @@ class _Rollback(click.Group):
 
 @click.group(cls=_Rollback, subcommand_metavar="SYSTEM [OPTIONS] | status|resume|abandon SYSTEM")
 def rollback() -> None:
-    """Go back to a prior configuration, byte for byte.
+    """Roll a system back to a prior configuration, byte for byte.
 
     \b
     Example:
@@ -99,7 +99,7 @@ def to(
     full: bool,
     dry_run: bool,
 ) -> None:
-    """Go back to a prior configuration, byte for byte. Never asks: it is what one does in trouble.
+    """Roll SYSTEM back to a prior configuration, byte for byte. Never asks: it is what one does in trouble.
 
     Quarantines the configuration that is left, so that a second rollback does not bounce back to it.
 
@@ -223,7 +223,7 @@ def status(call: Call) -> None:
 
 @decision_command("resume", rollback)
 def resume(call: Call) -> None:
-    """Finish a rollback that was begun.
+    """Resume a rollback that was begun, and finish it.
 
     Example:
       rollout rollback resume bot
@@ -248,7 +248,7 @@ def resume(call: Call) -> None:
 
 @decision_command("abandon", rollback)
 def abandon(call: Call) -> None:
-    """Give up a rollback that was begun; files that were written stay as they are.
+    """Abandon a rollback that was begun; files that were written stay as they are.
 
     Example:
       rollout rollback abandon bot --reason "fixed by hand"

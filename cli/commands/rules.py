@@ -27,14 +27,14 @@ from runtime.times import parse_time
 
 @click.group()
 def rules() -> None:
-    """Alert rules: Prometheus rule files, with what the ledger does about them."""
+    """Check, test, convert and replay alert rules: Prometheus rule files, with an action each."""
 
 
 @rules.command("check")
 @options.files
 @options.output
 def check(files: tuple[Path, ...], output: Output) -> None:
-    """Read rule files, and list their rules; needs no ledger.
+    """Check rule files, and list their rules; needs no ledger.
 
     \b
     Example:
@@ -87,7 +87,7 @@ def test(files: tuple[Path, ...], output: Output) -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Default: stdout.")
 def convert(file: Path, out: Path | None) -> None:
-    """Make a rule file of another kind (id, query, cooldown_seconds, actions) into one of ours.
+    """Convert a rule file of another kind (id, query, cooldown_seconds, actions) into one of ours.
 
     What can't be carried over is told.
 
@@ -118,7 +118,7 @@ def convert(file: Path, out: Path | None) -> None:
 def replay(
     call: Call, since: str, until: str | None, files: tuple[Path, ...], every: str | None
 ) -> None:
-    """Tell what rules would have done with the metrics that were recorded. Records nothing.
+    """Replay rules over the metrics that were recorded: what would they have done? Records nothing.
 
     They apply in the mode and the phase that the system was in at each moment.
 

@@ -167,8 +167,8 @@ def _backup_point(ledger: Ledger, out: Path) -> None:
     point = recording.point(ledger.recorder.store)
     running.write_out(out, {"backup_point.json": running.as_json(point)})
     verified = point["verified_backup"]
-    told = f"the last verified backup is {verified}" if verified else "no backup was verified yet"
-    say(f"backup point: #{point['position']}; {told}")
+    last = f"the last verified backup is {verified}" if verified else "no backup was verified yet"
+    say(f"backup point: #{point['position']}; {last}")
 
 
 def _show_risk(ledger: Ledger, state: SystemState) -> None:

@@ -25,7 +25,7 @@ from ledger.service.core.plan_in_force import plan_of
 def silence(
     call: Call, name: str | None, matches: tuple[str, ...], span: str, hold_actions: bool
 ) -> None:
-    """Tell nobody of an alert for a while. Needs a person and a reason, and ends by itself.
+    """Silence an alert for a while: nobody is told of it. Needs a person and a reason, and ends by itself.
 
     Example:
       rollout alert silence bot LatencyHigh --for 2h --reason "exchange maintenance"
@@ -47,11 +47,11 @@ def _note_if_unknown(call: Call, name: str) -> None:
     """Say so where nothing is called ``name`` yet: a mistyped silence would keep nothing quiet."""
     state = call.state()
     keys = (*state.alerts, *state.pending)
-    known = {*keys, *(key.partition("{")[0] for key in keys)}
+    names = {*keys, *(key.partition("{")[0] for key in keys)}
     if state.profile is not None:
-        known |= {rule.name for rule in rules_of(plan_of(call.ledger, state))}
-    if name not in known and not name.startswith("NoData("):
-        wanted = did_you_mean(name, sorted(known))
+        names |= {rule.name for rule in rules_of(plan_of(call.ledger, state))}
+    if name not in names and not name.startswith("NoData("):
+        wanted = did_you_mean(name, sorted(names))
         say(
             f"note: {call.system} has no rule and no alert {name!r} now"
             + (f"; {wanted}" if wanted else "")

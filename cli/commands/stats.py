@@ -46,25 +46,25 @@ def stats(call: Call, system: str | None, since: str | None, until: str | None) 
         _ = call.ledger.load(system)  # a name that is none is told, with the nearest one
     bring_up(call.runtime)
     with questioner(call.runtime, TIMEOUT_SECONDS) as (asked, head):
-        found = statistics(asked, system=system, since=begin, until=end, now=now)
+        systems = statistics(asked, system=system, since=begin, until=end, now=now)
     if call.output.format == "json":
-        call.output.record(_document(call.runtime, head, found))
+        call.output.record(_document(call.runtime, head, systems))
     elif call.output.format == "jsonl":
-        call.output.rows([_record(each) for each in found])
+        call.output.rows([_record(each) for each in systems])
     elif call.output.format == "csv":
-        call.output.rows([row for each in found for row in _rows(each)], CSV_COLUMNS)
+        call.output.rows([row for each in systems for row in _rows(each)], CSV_COLUMNS)
     else:
-        call.output.rows([_shown(row) for each in found for row in _rows(each)], COLUMNS)
+        call.output.rows([_shown(row) for each in systems for row in _rows(each)], COLUMNS)
         say(f"as of position {head.position:,}; — is a number that can't be derived")
 
 
-def _document(runtime: Runtime, head: Head, found: list[Statistics]) -> dict[str, Any]:
+def _document(runtime: Runtime, head: Head, systems: list[Statistics]) -> dict[str, Any]:
     return {
         "position": head.position,
         "chain": head.chain.hex(),
         "generated_at": iso(runtime.clock.now()),
         "generated_by": runtime.settings.actor.as_record(),
-        "systems": [_record(each) for each in found],
+        "systems": [_record(each) for each in systems],
     }
 
 

@@ -54,14 +54,14 @@ def status(
     if watch:
         collecting.stay()
     _ = runtime.ledger  # appends what this machine did without the ledger
-    found, shown = _show(runtime, system, output, None, watching=watch)
+    overviews, shown = _show(runtime, system, output, None, watching=watch)
     with suppress(KeyboardInterrupt):  # watching has no other end, so nobody need be told of it
         while watch:
             runtime.clock.sleep(LOOK_AGAIN_SECONDS)
-            found, shown = _show(runtime, system, output, shown, watching=True)
+            overviews, shown = _show(runtime, system, output, shown, watching=True)
     if watch:
         context.exit(INTERRUPTED)
-    context.exit(DEGRADED if any(row["health"] == "degraded" for row in found) else 0)
+    context.exit(DEGRADED if any(row["health"] == "degraded" for row in overviews) else 0)
 
 
 def _show(
@@ -71,7 +71,7 @@ def _show(
     db = runtime.readmodel
     text = ""
     if system is None:
-        found = overview.overviews(db)
+        overviews = overview.overviews(db)
     else:
         from cli.rollout_overview import rollout_lines
         from runtime.rollout_status import judged_with, rollout_record, sign_of
@@ -80,26 +80,28 @@ def _show(
         seen = overview.overview(db, system, now)
         sign = sign_of(runtime, state, now)
         judged = judged_with(runtime, state)
-        found = [{**seen, "rollout": rollout_record(state, now, sign, judged)}]
+        overviews = [{**seen, "rollout": rollout_record(state, now, sign, judged)}]
         text = overview_text(seen, now, rollout_lines(state, now, sign, judged))
     # On a screen the ages have to go on; a file of JSON lines shall hold changes only.
-    shown = (found, text) if output.format == "table" and sys.stdout.isatty() else found
+    shown = (overviews, text) if output.format == "table" and sys.stdout.isatty() else overviews
     if shown == before:
-        return found, shown
+        return overviews, shown
     if watching and output.format == "table" and sys.stdout.isatty():
         click.echo(_CLEAR, nl=False)
     if system:
         lines = Output("jsonl") if watching and output.format == "json" else output
-        lines.record(found[0], text)
+        lines.record(overviews[0], text)
     else:
         columns = ["system", "health", "mode", "since", "config", "alerts", "incidents", "why"]
         if output.format == "table":
-            rows = [_row(row) for row in found]
-            told = [name for name in columns if name == "system" or any(row[name] for row in rows)]
-            output.rows(rows, told)
+            rows = [_row(row) for row in overviews]
+            filled = [
+                name for name in columns if name == "system" or any(row[name] for row in rows)
+            ]
+            output.rows(rows, filled)
         else:
-            output.rows(found, columns)
-    return found, shown
+            output.rows(overviews, columns)
+    return overviews, shown
 
 
 def _row(row: dict[str, Any]) -> dict[str, Any]:

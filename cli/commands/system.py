@@ -122,8 +122,8 @@ def add(
     if dropped:
         human += f"; dropped: {', '.join(dropped)}"
     record = {"system": name, "outcome": outcome, "position": state.position}
-    told = {"dropped": list(dropped), "explanation": decision.skipped or ""}
-    call.output.record(record | told, human)
+    rest = {"dropped": list(dropped), "explanation": decision.skipped or ""}
+    call.output.record(record | rest, human)
 
 
 def _config_files(given: tuple[str, ...]) -> tuple[ConfigFile, ...]:

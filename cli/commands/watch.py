@@ -89,15 +89,15 @@ def _check(runtime: Runtime, system: str, output: Output) -> None:
     silent = silent_for(last, now, allowed)
     watched = last is not None and silent is None
     record = {"system": system, "watched": watched, "last": last, "silent_seconds": silent}
-    told = "is watched" if watched else "is NOT watched"
+    state_of_watch = "is watched" if watched else "is NOT watched"
     when = f"{last:%Y-%m-%d %H:%M:%SZ}" if last is not None else "no time"
-    output.record(record, f"{system} {told}; the last sign of life was at {when}")
+    output.record(record, f"{system} {state_of_watch}; the last sign of life was at {when}")
     click.get_current_context().exit(0 if watched else SILENT)
 
 
 def _watch(runtime: Runtime, watching: Watch, output: Output, *, once: bool) -> None:
     ended = _Ended()
-    told: object = None
+    problems: object = None
     for lacking in _unreachable(watching):
         _say(f"warning: {lacking}: nobody is told by it")
     if not once:
@@ -105,7 +105,7 @@ def _watch(runtime: Runtime, watching: Watch, output: Output, *, once: bool) -> 
         _say(f"watching over {watching.system}, a look every {every}; Ctrl-C ends it")
     while True:
         done = watching.round()
-        told = _tell(done, output, told)
+        problems = _tell(done, output, problems)
         if once or ended.why is not None:
             break
         if _wait(runtime, done.at + watching.plan.profile.watch.interval, ended):
