@@ -11,15 +11,15 @@ import click
 from cli import options
 from cli.call import Call, command, decision_command
 from cli.output import Output, colours_wanted, say
-from ledger.domain.errors import Conflict, LedgerError, TimedOut, ToldNothing, Unreachable
+from ledger.domain.errors import Conflict, TimedOut, ToldNothing, Unreachable
 from ledger.domain.modes import decide as modes
 from ledger.domain.values.modes import Mode, PauseKind, full_kind
-from ledger.service import offline
 from ledger.service.modes import switch as switching
 from ledger.service.modes.switch import SwitchResult
+from runtime.pausing import pause_at_once
 
 if TYPE_CHECKING:
-    from ledger.domain.systems.events import Actuators
+    pass
 
 KINDS = [kind.value.replace("_", "-") for kind in PauseKind]
 kind_option = click.option(
@@ -55,7 +55,7 @@ def switch(call: Call, target: str, kind: str | None, yes: bool, dry_run: bool) 
     if dry_run:
         _show_plan(call, mode, pause_kind)
     elif pause_kind is not None:
-        _finish(_pause(call, pause_kind, None), call.output)
+        _finish(pause_at_once(call.runtime, call.system, pause_kind, call.origin), call.output)
     else:
         _switch(call, mode, yes=yes)
 
@@ -90,7 +90,12 @@ def pause(call: Call, kind: str | None, control_file: str | None, http_admin: st
 
         path = str(Path(control_file).absolute()) if control_file else None
         by_hand = Actuators(control_file=path, http_admin=http_admin)
-    _finish(_pause(call, _kind(kind) or PauseKind.HALT, by_hand), call.output)
+    _finish(
+        pause_at_once(
+            call.runtime, call.system, _kind(kind) or PauseKind.HALT, call.origin, by_hand
+        ),
+        call.output,
+    )
 
 
 @decision_command("resume", asks=True)
@@ -121,15 +126,6 @@ def _switch(call: Call, mode: Mode, *, yes: bool) -> None:
         said_yes = call.actor
     result = switching.switch(ledger, call.system, mode, None, call.origin, said_yes=said_yes)
     _finish(result, call.output)
-
-
-def _pause(call: Call, kind: PauseKind, by_hand: Actuators | None) -> SwitchResult:
-    away: LedgerError | None = None
-    try:
-        ledger = call.runtime.ledger_for_pause
-    except Exception as problem:  # noqa: BLE001 - whatever is wrong with the ledger stops no pause (I33)
-        ledger, away = call.runtime.offline_ledger, offline.unusable(problem)
-    return offline.pause(ledger, call.system, kind, call.origin, by_hand=by_hand, away=away)
 
 
 def _show_plan(call: Call, mode: Mode, kind: PauseKind | None) -> None:

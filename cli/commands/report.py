@@ -12,29 +12,22 @@ import click
 from cli import options
 from cli.call import Call, system_command
 from cli.output import counted
-from ledger.domain.state import SystemState
 from ledger.domain.values.modes import Mode
 from ledger.folders import check_free
-from ledger.profiles.phases import Phase
-from ledger.profiles.plan import Plan
 from ledger.profiles.rule_sets import rules_of
 from ledger.service.alerts import actions
 from ledger.service.core.plan_in_force import plan_of
-from ledger.service.gates import evaluation
 from ledger.service.imports.times import zone_named
 from projections.core.base import Db
-from projections.queries import as_of
 from projections.reports import canary as model, daily as daily_sheet, monitoring_sheet
-from projections.reports.canary import Judged
 from projections.reports.diagnosis import limits_of
 from projections.reports.happened import Progress
 from projections.reports.period import day_of
 from projections.reports.sheet import Sheet, file_names
-from projections.reports.window import window_of
 from projections.reports.words import Words, words_in
 from runtime import reports
+from runtime.canary import judged_canary
 from runtime.reports import Asked, Made, asked_of_run, made_of, one_moment
-from runtime.wiring import Runtime
 
 F = TypeVar("F", bound=Callable[..., Any])
 REPORTS: Final = Path("reports")
@@ -91,7 +84,7 @@ def canary(call: Call, run_tag: str | None, out: Path, words: Words, replace: bo
         progress(done, model.STEPS + 1)
 
     with one_moment(call.runtime) as db:
-        judged = _judged(call.runtime, db, state, run_tag, now)
+        judged = judged_canary(call.runtime, db, state, run_tag, now)
         made = model.collect(db, judged, now=now, by=call.actor.name)
     step()
     files = model.files(made, words, step)
@@ -103,34 +96,6 @@ def canary(call: Call, run_tag: str | None, out: Path, words: Words, replace: bo
     human = f"{made.verdict}: {words(f'canary.verdict.{made.verdict}')}"
     report = Made(made.provenance, files)
     _write(call, report, words, out, replaced=replace, facts=facts, human=human)
-
-
-def _judged(
-    runtime: Runtime, db: Db, today: SystemState, run_tag: str | None, now: datetime
-) -> Judged:
-    """Put the gate of then to the evidence of then."""
-    window = window_of(db, today, run_tag, now)
-    then = today
-    if window.ended:
-        then = as_of.state_at(db, today.system, as_of.Moment(time=window.until))
-    plan = plan_of(runtime.ledger, then) if then.profile is not None else None
-    phase, in_phase = _phase(plan, then)
-    criteria = (
-        evaluation.judged(runtime.ledger, then, phase, window.since, window.until)
-        if phase is not None
-        else ()
-    )
-    return Judged(window, then, today, plan, phase, in_phase, criteria)
-
-
-def _phase(plan: Plan | None, then: SystemState) -> tuple[Phase | None, bool]:
-    """Return the phase that the system was in, or else the first with criteria; and which of the two."""
-    if plan is None:
-        return None, False
-    present = plan.profile.phase(then.phase.name) if then.phase is not None else None
-    if present is not None:
-        return present, True
-    return next((phase for phase in plan.profile.phases if phase.success), None), False
 
 
 @system_command("daily", report)

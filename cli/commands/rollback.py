@@ -12,18 +12,17 @@ from cli.commands.config import show_applied, show_plan
 from cli.completion import complete_fingerprint, complete_system
 from cli.output import say
 from ledger.domain.configurations.decide import short
-from ledger.domain.errors import LedgerError, LedgerUnreachable, Refused, UsageError
+from ledger.domain.errors import Refused, UsageError
 from ledger.domain.rollbacks import decide as rollbacks
 from ledger.domain.rollbacks.decide import LAST_STABLE, unfinished
 from ledger.domain.rollbacks.state import RollbackIntent
-from ledger.service import offline
 from ledger.service.recovery import recover
 from ledger.service.rollbacks import rollback as rolling_back
 from ledger.service.rollbacks.checkout import full_rollback
+from runtime.rolling_back import roll_back
 
 if TYPE_CHECKING:
-    from ledger.service.configurations.apply import ApplyResult
-    from ledger.service.core.recorder import Origin
+    pass
 
 
 _SYSTEM = click.Argument(["system"])
@@ -117,37 +116,11 @@ def to(
         show_rollback(call, selector, code)
         return
     call.require_reason("A rollback needs a reason.", 'Say why: --reason "…"')
-    origin = call.origin
-    try:
-        result = rolling_back.rollback(call.ledger, call.system, selector, origin, code=code)
-    except LedgerUnreachable as problem:
-        if code is not None:
-            problem.hint = (
-                "Without --code the configuration alone goes back, also without the ledger."
-            )
-            raise
-        say("the ledger is away; going by what this machine remembers", colour="yellow")
-        result = _by_memory(call, selector, origin, problem)
-    except Exception as problem:
-        # An event that can't be read keeps nobody from the last stable configuration (I33).
-        if selector != LAST_STABLE or code is not None or not _is_unforeseen(problem):
-            raise
-        away = offline.unusable(problem)
-        say(f"warning: without the ledger: {away.message}")
-        result = _by_memory(call, selector, origin, away)
+    result = roll_back(call.runtime, call.system, selector, call.origin, code=code)
     show_applied(result, call.output)
 
 
 to.hidden = True  # people type: rollback SYSTEM
-
-
-def _by_memory(call: Call, selector: str, origin: Origin, away: LedgerError) -> ApplyResult:
-    return offline.rollback(call.runtime.offline_ledger, call.system, selector, origin, away)
-
-
-def _is_unforeseen(problem: Exception) -> bool:
-    """Tell whether the ledger failed as nobody foresaw, rather than gave an answer of a class of its own."""
-    return type(problem) is LedgerError or not isinstance(problem, (LedgerError, OSError))
 
 
 def _where_to(
