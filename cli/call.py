@@ -14,22 +14,22 @@ import click
 
 from cli import options
 from cli.output import Output
+from ledger.domain.decision import Decision
 from ledger.domain.errors import ReasonRequired, Refused
+from ledger.domain.log.ids import Actor
+from ledger.domain.state import SystemState
+from ledger.service.core.recorder import Origin
+from ledger.service.core.session import Ledger
 from runtime.times import parse_time
 from runtime.wiring import Runtime
 
 if TYPE_CHECKING:
-    from ledger.domain.decision import Decision
-    from ledger.domain.log.ids import Actor
-    from ledger.domain.state import SystemState
-    from ledger.service.core.recorder import Origin
-    from ledger.service.core.session import Ledger
     from projections.core.base import Db
 
 Form: TypeAlias = Callable[[Callable[..., Any]], click.Command]
 Options: TypeAlias = tuple[Callable[[Any], Any], ...]
 
-pass_runtime = click.make_pass_decorator(Runtime)
+_pass_runtime = click.make_pass_decorator(Runtime)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +156,7 @@ def pass_call(function: Callable[..., Any]) -> Callable[..., Any]:
     takes_any = any(each.kind is each.VAR_KEYWORD for each in parameters.values())
     wanted = parameters.keys()
 
-    @pass_runtime
+    @_pass_runtime
     @wraps(function)
     def called(runtime: Runtime, **given: Any) -> Any:
         output, reason = given.pop("output", Output()), given.pop("reason", None)

@@ -8,20 +8,17 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import click
 import orjson
+from click.shell_completion import CompletionItem
 
+from ledger.domain.state import SystemState
 from ledger.service.core.local_cache import LocalMemory, memory_at
 from ledger.store.dsn import place_of
 
-if TYPE_CHECKING:
-    from click.shell_completion import CompletionItem
-
-    from ledger.domain.state import SystemState
-
-    Completer: TypeAlias = Callable[[click.Context, click.Parameter, str], list[str]]
+Completer: TypeAlias = Callable[[click.Context, click.Parameter, str], list[str]]
 
 
 def _memory(context: click.Context) -> LocalMemory:
@@ -61,18 +58,12 @@ def complete_fingerprint(
     context: click.Context, _parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
     """Return the tags and fingerprints of the system on the command line."""
-    from click.shell_completion import CompletionItem
-
     state = _state(context)
     if state is None:
         return []
     tags = [CompletionItem(tag, help=short[7:19]) for tag, short in sorted(state.tags.items())]
     prints = [CompletionItem(name[7:19]) for name in state.configs]
     return [item for item in tags + prints if item.value.startswith(incomplete)]
-
-
-def _phases(state: SystemState) -> list[str]:
-    return [phase.name for phase in state.profile.phases] if state.profile is not None else []
 
 
 def _approved(state: SystemState) -> list[str]:
@@ -105,7 +96,11 @@ def _plan(context: click.Context) -> dict[str, Any]:
 
 
 complete_system = completer(lambda context: _memory(context).systems())
-complete_phase = _of_state(_phases)
+complete_phase = _of_state(
+    lambda state: (
+        [phase.name for phase in state.profile.phases] if state.profile is not None else []
+    )
+)
 complete_approval = _of_state(_approved)
 """What the plan wants approvals of: phase:NAME, mode:NAME."""
 complete_request = _of_state(

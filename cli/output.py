@@ -43,7 +43,9 @@ class Output:
     def record(self, record: Row, human: str | None = None) -> None:
         """Print one record: as ``human`` text (or key/value lines) for people, whole for programs."""
         if self.format == "table":
-            click.echo(printable(human, styled=True) if human is not None else _pairs(record))
+            click.echo(
+                printable(human, styled=True) if human is not None else "\n".join(_lines(record))
+            )
         elif self.format == "csv":
             _csv([record], None)
         else:
@@ -99,10 +101,6 @@ def colours_wanted(stream: Any = None) -> bool:
     if os.environ.get("NO_COLOR"):
         return False
     return bool((stream or sys.stdout).isatty())
-
-
-def _pairs(record: Row) -> str:
-    return "\n".join(_lines(record))
 
 
 def _lines(record: Row) -> Iterator[str]:

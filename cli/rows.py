@@ -8,20 +8,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final, TextIO, cast
+from pathlib import Path
+from typing import Any, Final, TextIO, cast
 from uuid import UUID
 
 import orjson
 
 from cli.output import Output, say
 from ledger.domain.errors import BadInput
+from projections.audit.ask import Answer, Parameters, Questioner
+from projections.audit.log_reader import Head
 from runtime.replica import standing
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from projections.audit.ask import Answer, Parameters, Questioner
-    from projections.audit.log_reader import Head
 
 TABLE_ROWS_MAX: Final = 1000
 _INTEGER_64: Final = range(-(2**63), 2**63)
@@ -38,7 +35,6 @@ def answer(
     parquet: Path | None = None,
 ) -> None:
     """Ask one or several statements, all checked before the first is run; write what comes of it."""
-
     statements = asked.statements(text)
     wanted = {name for statement in statements for name in statement.named_parameters}
     for name in parameters.keys() - wanted:

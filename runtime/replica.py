@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ledger.domain.errors import LedgerUnreachable, OperationInProgress
 from ledger.store.home import ensure_home
 from projections.audit import replica, shut_in
 from projections.audit.ask import Questioner
+from projections.audit.log_reader import Head
 from projections.audit.replica import replica_path
 from projections.audit.sync import sync
 from runtime.wiring import Runtime
-
-if TYPE_CHECKING:
-    from projections.audit.log_reader import Head
 
 
 def bring_up(runtime: Runtime, *, rebuild: bool = False, no_sync: bool = False) -> bool:
@@ -28,7 +25,6 @@ def bring_up(runtime: Runtime, *, rebuild: bool = False, no_sync: bool = False) 
         IntegrityFailure: the replica and the log disagree.
         LedgerUnreachable, OperationInProgress: and there is no replica, or a rebuild was asked for.
     """
-
     home = runtime.settings.home
     if no_sync:
         return False
@@ -55,7 +51,6 @@ def questioner(
     runtime: Runtime, timeout_seconds: float, *, may_write: Path | None = None
 ) -> Generator[tuple[Questioner, Head]]:
     """Open the replica to ask it; with it comes the last event that it holds."""
-
     path = replica.replica_path(runtime.settings.home)
     with shut_in.open_for_reading(path, may_write=may_write, clock=runtime.clock) as connection:
         with replica.told(path):

@@ -22,7 +22,6 @@ def restored(runtime: Runtime, source: Source, checkpoint_file: Path | None) -> 
         IntegrityFailure: it is not what was recorded.
         Refused: the ledger is not empty, or the source is none to restore from.
     """
-
     against = checkpoint.read(checkpoint_file) if checkpoint_file is not None else None
     _refuse_where_it_is_used(runtime, source)
     inspect(source, against, runtime.progress("recomputing"))
@@ -45,7 +44,6 @@ def restored(runtime: Runtime, source: Source, checkpoint_file: Path | None) -> 
 
 def _refuse_where_it_is_used(runtime: Runtime, source: Source) -> None:
     """Refuse before the long work, where that can be seen without making anything."""
-
     settings = runtime.settings
     dsn = settings.dsn or EmbeddedPostgres(settings.home).find()
     if dsn is None or source.last < 1:

@@ -233,7 +233,7 @@ class Runtime:
             return self.ledger_without_draining
 
     def _tell(self, warning: str) -> None:
-        """Warn the person at the terminal. Whether that can be heard stops no pause."""
+        """Warn whoever looks. Whether that can be heard stops no pause."""
         with suppress(OSError) if self._hurried else nullcontext():
             self.say(f"warning: {warning}")
 

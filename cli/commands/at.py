@@ -28,7 +28,7 @@ def at(call: Call, when: str, clock: str) -> None:
     moment = _moment(when, clock, call.runtime)
     _ = call.ledger  # appends what this machine did without the ledger
     state = state_at(call.readmodel, call.system, moment)
-    as_of = f"#{moment.position}" if moment.position is not None else f"{_time(moment)} ({clock})"
+    as_of = f"{shown(moment.time)} ({clock})" if moment.time else f"#{moment.position}"
     record = {
         "system": call.system,
         "as_of": {
@@ -47,7 +47,3 @@ def _moment(when: str, clock: str, runtime: Runtime) -> Moment:
         return Moment(position=int(digits))
     time = parse_time(when, runtime.clock.now())
     return Moment(time=time, clock="recorded" if clock == "recorded" else "occurred")
-
-
-def _time(moment: Moment) -> str:
-    return shown(moment.time) if moment.time is not None else ""

@@ -29,7 +29,6 @@ from projections.archive.verify import verify
 from runtime.restoring import restored
 from runtime.wiring import Runtime
 
-_PROGRESS_EVERY_SECONDS = 5.0
 _LISTED_MAX = 20
 
 file_type = click.Path(path_type=Path)
@@ -177,17 +176,13 @@ def ledger(call: Call, source: Path, checkpoint_file: Path | None) -> None:
     Example:
       ROLLOUT_HOME=/srv/new-home rollout import ledger /mnt/archive
     """
-    log = _archive(call.runtime, source) if source.is_dir() else _file(source)
+    log = _archive(call.runtime, source) if source.is_dir() else exports.read(source)
     outcome = restored(call.runtime, log, checkpoint_file)
     record = {
         "source": str(source), "outcome": outcome, "last": log.last, "events": log.last,
         "chain": log.chain.hex(),
     }  # fmt: skip
     call.output.record(record, f"{source}: {outcome}, {log.last:,} events\nchain {log.chain.hex()}")
-
-
-def _file(path: Path) -> Source:
-    return exports.read(path)
 
 
 def _archive(runtime: Runtime, path: Path) -> Source:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -17,9 +16,6 @@ from ledger.domain.values.modes import Mode, PauseKind, full_kind
 from ledger.service.modes import switch as switching
 from ledger.service.modes.switch import SwitchResult
 from runtime.pausing import pause_at_once
-
-if TYPE_CHECKING:
-    pass
 
 KINDS = [kind.value.replace("_", "-") for kind in PauseKind]
 kind_option = click.option(

@@ -16,7 +16,6 @@ from ledger.domain.configurations.decide import short
 from ledger.domain.decision import Decision
 from ledger.domain.errors import BadInput
 from ledger.domain.plans import decide as phases
-from ledger.domain.state import SystemState
 from ledger.domain.values.durations import duration_text
 from ledger.service.plans import phases as phasing
 
@@ -179,7 +178,9 @@ def scope_(call: Call, scope: tuple[str, ...], yes: bool) -> None:
     given = _scope(scope)
     call.require_yes(f"the scope of {call.system} changes", yes=yes)
     call.decide(
-        lambda state: phases.change_scope(state, _over(state, given), call.actor),
+        lambda state: phases.change_scope(
+            state, {**phases.present_phase(state).scope, **given}, call.actor
+        ),
         f"{call.system} covers {'; '.join(scope)}",
     )
 
@@ -192,7 +193,3 @@ def _scope(texts: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
             raise BadInput(f"{text!r} is not KEY=VALUE,VALUE.", hint="symbols=BTCUSDT,ETHUSDT")
         scope[key] = tuple(value for value in values.split(",") if value)
     return scope
-
-
-def _over(state: SystemState, given: phases.Scope) -> dict[str, tuple[str, ...]]:
-    return {**phases.present_phase(state).scope, **given}

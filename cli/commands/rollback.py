@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 from click.shell_completion import CompletionItem
 
@@ -20,10 +18,6 @@ from ledger.service.recovery import recover
 from ledger.service.rollbacks import rollback as rolling_back
 from ledger.service.rollbacks.checkout import full_rollback
 from runtime.rolling_back import roll_back
-
-if TYPE_CHECKING:
-    pass
-
 
 _SYSTEM = click.Argument(["system"])
 

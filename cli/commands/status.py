@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import sys
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import click
 
 from cli import collecting, options
-from cli.call import pass_runtime
-from cli.completion import complete_system
+from cli.call import Call, command
 from cli.output import Output
 from cli.overview import overview_text
 from projections.queries import overview
 from projections.words.sentences import mode_text, short
 from runtime.wiring import Runtime
-
-if TYPE_CHECKING:
-    pass
 
 DEGRADED: Final = 3
 INTERRUPTED: Final = 130
@@ -26,26 +22,17 @@ LOOK_AGAIN_SECONDS: Final = 1.0
 _CLEAR: Final = "\x1b[H\x1b[2J\x1b[3J"
 
 
-@click.command()
-@click.argument("system", required=False, shell_complete=complete_system)
+@command("status")
+@options.any_system
 @click.option(
-    "-w",
-    "--watch",
-    is_flag=True,
-    help="Keep looking; show it again whenever it changes. Ctrl-C ends.",
-)
-@options.output
-@pass_runtime
-@click.pass_context
-def status(
-    context: click.Context, runtime: Runtime, system: str | None, watch: bool, output: Output
-) -> None:
+    "-w", "--watch", is_flag=True, help="Keep looking; show it again whenever it changes. Ctrl-C ends."
+)  # fmt: skip
+def status(call: Call, system: str | None, watch: bool) -> None:
     """Show the current state of a system, or of all.
 
     Exit code 3 when something is degraded: an open critical alert, drift, an operation that was begun
     and not ended, a switch that was not confirmed.
 
-    \b
     Example:
       rollout status bot
       rollout status bot -w
@@ -53,15 +40,15 @@ def status(
     """
     if watch:
         collecting.stay()
-    _ = runtime.ledger  # appends what this machine did without the ledger
-    overviews, shown = _show(runtime, system, output, None, watching=watch)
+    _ = call.ledger  # appends what this machine did without the ledger
+    overviews, shown = _show(call.runtime, system, call.output, None, watching=watch)
     with suppress(KeyboardInterrupt):  # watching has no other end, so nobody need be told of it
         while watch:
-            runtime.clock.sleep(LOOK_AGAIN_SECONDS)
-            overviews, shown = _show(runtime, system, output, shown, watching=True)
+            call.runtime.clock.sleep(LOOK_AGAIN_SECONDS)
+            overviews, shown = _show(call.runtime, system, call.output, shown, watching=True)
     if watch:
-        context.exit(INTERRUPTED)
-    context.exit(DEGRADED if any(row["health"] == "degraded" for row in overviews) else 0)
+        call.exit(INTERRUPTED)
+    call.exit(DEGRADED if any(row["health"] == "degraded" for row in overviews) else 0)
 
 
 def _show(
