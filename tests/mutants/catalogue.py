@@ -196,7 +196,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         ALERTS, "it is over at once, though it was to keep firing",
-        "if not keep or (clear_since and self._look.at - _moment(clear_since) >= keep):",
+        "if not keep or (clear_since and self._look.at - from_iso(clear_since) >= keep):",
         "if not keep or clear_since or self._look.at:", _ALERTS,
     ),
     Mutant(
