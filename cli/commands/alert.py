@@ -73,9 +73,10 @@ def list_(call: Call, system: str | None, everything: bool) -> None:
     rows = open_alerts(call.readmodel, call.now(), system)
     if everything:
         ended = alerts_model.list_alerts(call.readmodel, system, only_open=False)
-        rows = [
-            {**row, "flags": list[str]()} for row in ended if row["status"] == "resolved"
-        ] + rows
+        over: list[dict[str, Any]] = [
+            {**row, "flags": []} for row in ended if row["status"] == "resolved"
+        ]
+        rows = over + rows
     for_people = call.output.format == "table"
     columns = ["system", "alert", "severity", "status", "open" if for_people else "open_seconds", "flags",
                "message", "since", "fired_by", "position"]  # fmt: skip

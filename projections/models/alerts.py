@@ -3,11 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from datetime import datetime
+from typing import ClassVar, Literal, TypedDict, cast
 
 from ledger.domain.log.envelope import Recorded
 from projections.core.base import Db, Projection, Step, system_of
 from projections.core.rows import Kept, Row, select
+
+
+class Firing(TypedDict):
+    """One firing of an alert."""
+
+    system: str
+    alert: str
+    severity: str
+    status: Literal["firing", "acknowledged", "resolved"]
+    message: str
+    fired_at: datetime
+    since: datetime
+    fired_by: str
+    acknowledged_at: datetime | None
+    acknowledged_by: str | None
+    resolved_at: datetime | None
+    resolved_by: str | None
+    how: str | None
+    reason: str | None
+    resolution: str | None
+    labels: dict[str, str]
+    firings: int
+    position: int
 
 
 class Alerts(Projection):
@@ -90,11 +114,8 @@ class Alerts(Projection):
 
 def list_alerts(
     db: Db, system: str | None = None, *, only_open: bool = True, limit: int | None = None
-) -> list[Row]:
-    """Return the newest ``limit`` firings, the newest last; all of them where ``only_open`` is off.
-
-    ``status`` is firing, acknowledged or resolved.
-    """
+) -> list[Firing]:
+    """Return the newest ``limit`` firings, the newest last; all of them where ``only_open`` is off."""
     query = """
         SELECT system, alert, severity,
                CASE WHEN resolved_at IS NOT NULL THEN 'resolved'
@@ -107,4 +128,4 @@ def list_alerts(
             ORDER BY position DESC LIMIT %(limit)s
     """
     values = {"system": system, "only_open": only_open, "limit": limit}
-    return select(db, query, values)[::-1]
+    return cast("list[Firing]", select(db, query, values)[::-1])

@@ -3,10 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from datetime import datetime
+from typing import ClassVar, TypedDict, cast
 
 from projections.core.base import Db, Projection, Step
-from projections.core.rows import Added, Row, select
+from projections.core.rows import Added, select
+
+
+class Change(TypedDict):
+    """What became of a key; values are canonical JSON text, None where there was none."""
+
+    key: str
+    old: str | None
+    new: str | None
+
+
+class _Application(TypedDict):
+    position: int
+    fingerprint: str
+    cause: str
+    actor_id: str
+    actor: str
+    actor_kind: str
+    channel: str
+    reason: str | None
+    occurred_at: datetime
+    recorded_at: datetime
+    backfilled: bool
+
+
+class KeyInForce(_Application):
+    """A key with its value, and the configuration that set it."""
+
+    key: str
+    value: str
+    tags: list[str]
+
+
+class KeyChanged(_Application, Change):
+    """A change of a key, and the configuration that made it."""
+
+    previous: str | None
+    late: bool
 
 
 class ConfigChanges(Projection):
@@ -77,12 +115,8 @@ class ConfigChanges(Projection):
             )
 
 
-def blame(db: Db, system: str, key: str | None = None) -> list[Row]:
-    """Return every key in force (under ``key``): its value, and who set it when, why, in which fingerprint.
-
-    Each row: key, value, and of the change that set it position, fingerprint, tags, cause, actor_id,
-    actor, actor_kind, channel, reason, occurred_at, recorded_at, backfilled.
-    """
+def blame(db: Db, system: str, key: str | None = None) -> list[KeyInForce]:
+    """Return every key in force (under ``key``): its value, and who set it when, why and in which one."""
     query = """
         SELECT c.key, c.new AS value, c.position, a.fingerprint, coalesce(v.tags, '{}') AS tags, a.cause,
                a.actor_id, a.actor, a.actor_kind, a.channel, a.reason, a.occurred_at, a.recorded_at,
@@ -101,15 +135,11 @@ def blame(db: Db, system: str, key: str | None = None) -> list[Row]:
             WHERE c.new IS NOT NULL
             ORDER BY c.key COLLATE "C"
     """
-    return select(db, query, {"system": system, "key": _part(key)})
+    return cast("list[KeyInForce]", select(db, query, {"system": system, "key": _part(key)}))
 
 
-def history(db: Db, system: str, key: str) -> list[Row]:
-    """Return every change of ``key``, or of a key below it, oldest first.
-
-    Each row: key, old, new, position, fingerprint, previous, cause, actor_id, actor, actor_kind,
-    channel, reason, occurred_at, recorded_at, backfilled, late.
-    """
+def history(db: Db, system: str, key: str) -> list[KeyChanged]:
+    """Return every change of ``key``, or of a key below it, oldest first."""
     query = """
         SELECT c.key, c.old, c.new, c.position, a.fingerprint, a.previous, a.cause, a.actor_id, a.actor,
                a.actor_kind, a.channel, a.reason, a.occurred_at, a.recorded_at, a.backfilled, a.late
@@ -119,20 +149,18 @@ def history(db: Db, system: str, key: str) -> list[Row]:
                 OR starts_with(c.key, %(key)s || '.') OR starts_with(c.key, %(key)s || '['))
             ORDER BY a.occurred_at, c.position, c.key COLLATE "C"
     """
-    return select(db, query, {"system": system, "key": _part(key)})
+    return cast("list[KeyChanged]", select(db, query, {"system": system, "key": _part(key)}))
 
 
-def changes_at(
-    db: Db, positions: Sequence[int], key: str | None
-) -> dict[int, list[dict[str, Any]]]:
-    """Return, by position, what ``positions`` changed of ``key`` or below it: key, old, new."""
+def changes_at(db: Db, positions: Sequence[int], key: str | None) -> dict[int, list[Change]]:
+    """Return, by position, what ``positions`` changed of ``key`` or below it."""
     query = """
         SELECT position, key, old, new FROM readmodel.config_change
             WHERE position = ANY (%(positions)s) AND (%(key)s::text IS NULL OR key = %(key)s
                 OR starts_with(key, %(key)s || '.') OR starts_with(key, %(key)s || '['))
             ORDER BY position, key COLLATE "C"
     """
-    by_position: dict[int, list[dict[str, Any]]] = {}
+    by_position: dict[int, list[Change]] = {}
     values = {"positions": list(positions), "key": _part(key)}
     for position, name, old, new in db.execute(query, values):
         by_position.setdefault(position, []).append({"key": name, "old": old, "new": new})

@@ -2,10 +2,37 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from datetime import datetime
+from typing import ClassVar, TypedDict, cast
 
 from projections.core.base import Db, Projection, Step
-from projections.core.rows import Added, Row, select
+from projections.core.rows import Added, select
+
+
+class ModeChange(TypedDict):
+    """One confirmed switch."""
+
+    position: int
+    system: str
+    mode: str
+    kind: str | None
+    since: datetime
+    recorded_at: datetime
+    actor_id: str
+    actor: str
+    actor_kind: str
+    channel: str
+    reason: str | None
+    carried_by: str
+    operation: str | None
+    fingerprint: str | None
+    late: bool
+
+
+class Stretch(ModeChange):
+    """The time in a mode, from its switch to the next."""
+
+    until: datetime | None
 
 
 class ModeChanges(Projection):
@@ -61,7 +88,7 @@ class ModeChanges(Projection):
         )  # fmt: skip
 
 
-def intervals(db: Db, system: str) -> list[Row]:
+def intervals(db: Db, system: str) -> list[Stretch]:
     """Return the stretches of time by mode, oldest first; ``until`` is None for the present one.
 
     What was recorded live stands in the order in which it was decided: where a clock was set back in between,
@@ -75,13 +102,14 @@ def intervals(db: Db, system: str) -> list[Row]:
             ) AS ordered
             ORDER BY began, position
     """
-    return [{**row, "since": row["began"]} for row in select(db, query, (system,))]
+    rows = [{**row, "since": row["began"]} for row in select(db, query, (system,))]
+    return cast("list[Stretch]", rows)
 
 
-def present(db: Db, system: str) -> Row | None:
+def present(db: Db, system: str) -> ModeChange | None:
     """Return the switch to the present mode, or None when there was none."""
     query = (
         "SELECT * FROM readmodel.mode_change WHERE system = %s AND NOT late "
         "ORDER BY position DESC LIMIT 1"
     )
-    return next(iter(select(db, query, (system,))), None)
+    return next(iter(cast("list[ModeChange]", select(db, query, (system,)))), None)
