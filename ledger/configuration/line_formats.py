@@ -23,6 +23,13 @@ _BEFORE_VALUE: Final = re.compile(
 )
 _QUOTED: Final = re.compile(r"""'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*\"""", re.DOTALL)
 _ENV_COMMENT: Final = re.compile(r"#[^\r\n]*")
+_CONTINUED: Final = r"\\(?:\r\n|\r|\n)"
+"""A backslash that ends a line: it goes on behind the next one's white space."""
+_SPACE: Final = rf"(?:[ \t\f]|{_CONTINUED})*"
+_PROPERTY: Final = re.compile(
+    rf"{_SPACE}(?P<key>(?:{_CONTINUED}{_SPACE}|\\[^\r\n]|\\\Z|[^=: \t\f\r\n\\])*){_SPACE}(?:[=:]{_SPACE})?"
+)
+"""The key of a property; its value begins behind the match."""
 _PROPERTIES_COMMENT: Final = re.compile(r"[ \t\f]*([#!][^\r\n]*)")
 
 
@@ -162,40 +169,10 @@ def _properties(source: Source) -> _Lines:
 
 
 def _property(key: str, value: str, text: str, at: int) -> _Entry:
-    begun, start = _separated(text)
+    place = _PROPERTY.match(text)
+    begun, start = (place.start("key"), place.end()) if place else (0, 0)
     end = len(text.rstrip("\r\n")) if text.endswith(("\r", "\n")) else len(text)
     return _Entry(key, value, at + begun, (at + start, at + max(start, end)))
-
-
-def _separated(text: str) -> tuple[int, int]:
-    """Return where the key of a property begins, and where its value does."""
-    at = begun = _after_space(text, 0)
-    while at < len(text) and text[at] not in "=: \t\f\r\n":
-        if _continues(text, at):
-            at = _after_space(text, at)
-        else:
-            at += 2 if text[at] == "\\" else 1
-    at = _after_space(text, at)
-    if text[at : at + 1] in {"=", ":"}:
-        at = _after_space(text, at + 1)
-    return begun, min(at, len(text))
-
-
-def _continues(text: str, at: int) -> bool:
-    """Tell whether a backslash ends the line, which goes on behind the next one's white space."""
-    return text[at] == "\\" and text[at + 1 : at + 2] in {"\r", "\n"}
-
-
-def _after_space(text: str, at: int) -> int:
-    """Return where white space ends; lines that are continued have none between them."""
-    while at < len(text):
-        if text[at] in " \t\f":
-            at += 1
-        elif _continues(text, at):
-            at += 3 if text[at + 1 : at + 3] == "\r\n" else 2
-        else:
-            break
-    return at
 
 
 # --- writing ------------------------------------------------------------------------------------
