@@ -20,7 +20,6 @@ from ledger.domain.log.ids import Actor
 from ledger.domain.state import SystemState
 from ledger.service.core.recorder import Origin
 from ledger.service.core.session import Ledger
-from runtime.times import parse_time
 from runtime.wiring import Runtime
 
 if TYPE_CHECKING:
@@ -72,6 +71,8 @@ class Call:
         Raises:
             BadInput: it means none.
         """
+        from runtime.times import parse_time  # a pause names no time
+
         return parse_time(text, self.now()) if text else None
 
     def state(self) -> SystemState:

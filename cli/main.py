@@ -7,7 +7,6 @@ import os
 import sys
 import threading
 from contextlib import suppress
-from difflib import get_close_matches
 from importlib import import_module
 from keyword import iskeyword
 from pathlib import Path
@@ -113,7 +112,9 @@ def _nearest_system(context: click.Context, name: str) -> str | None:
         systems: list[str] = context.obj.systems()
     except Exception:  # noqa: BLE001 -- a courtesy; whatever keeps it from being paid, the error is told
         return None
-    return next(iter(get_close_matches(name, systems, n=1)), None)
+    from cli.words import nearest
+
+    return nearest(name, systems)
 
 
 class _Home(click.Path):

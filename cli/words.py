@@ -82,5 +82,10 @@ def _meant(word: str, commands: Sequence[str], path: str, *, top: bool) -> str |
     here = _IN_A_GROUP.get(lowered, "")
     if not top and here in commands:
         return f"Did you mean: {path} {here}?"
-    near = difflib.get_close_matches(lowered, commands, n=1)
-    return f"Did you mean: {path} {near[0]}?" if near else None
+    near = nearest(lowered, commands)
+    return f"Did you mean: {path} {near}?" if near else None
+
+
+def nearest(word: str, words: Sequence[str]) -> str | None:
+    """Return the one of ``words`` that is most like ``word``, if one is."""
+    return next(iter(difflib.get_close_matches(word, words, n=1)), None)

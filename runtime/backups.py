@@ -49,7 +49,6 @@ def passphrase_of(path: Path | None) -> str | None:
     Raises:
         BadInput: it is too short, or there is no such file.
     """
-
     if path is not None:
         return sealing.passphrase_in(path)
     given = os.environ.get(PASSPHRASE)
@@ -71,7 +70,6 @@ def made(
         BadInput: one of the ``recipients`` is none. Otherwise as `creating.create`.
         LedgerUnreachable: the ledger was restored in part only.
     """
-
     seal = sealing.seal_for(recipients, passphrase, creating.resumable_key(folder))
     runtime.store.require_whole()
     _ = runtime.ledger  # appends what this machine did without the ledger
@@ -93,13 +91,11 @@ def made(
 
 def opener_of(identity: Path | None, passphrase_file: Path | None) -> Opener:
     """Return what decrypts. Raises as `sealing.opener_of` does."""
-
     return sealing.opener_of(identity, passphrase_of(passphrase_file))
 
 
 def has_ledger(runtime: Runtime) -> bool:
     """Tell whether there is a ledger at hand, without making one."""
-
     home = runtime.settings.home
     if runtime.settings.dsn is None and not EmbeddedPostgres(home).files.data.exists():
         return False
@@ -110,15 +106,14 @@ def has_ledger(runtime: Runtime) -> bool:
 
 def verified_at(runtime: Runtime) -> dict[str, str] | None:
     """Return when each backup was last verified; None where there is no ledger to ask."""
-
     try:
         if not has_ledger(runtime):
             return None
-        known = recording.verified(runtime.store)
+        verifications = recording.verified(runtime.store)
     except LedgerError as problem:
         runtime.say(f"warning: {problem.message}")
         return None
-    return {each["backup"]: iso(each["verified_at"]) for each in known}
+    return {each["backup"]: iso(each["verified_at"]) for each in verifications}
 
 
 @contextmanager
@@ -130,7 +125,6 @@ def scratch_dsn(runtime: Runtime, *, embedded: bool) -> Generator[str]:
     Raises:
         LedgerUnreachable: it can't be reached, or not be started.
     """
-
     if not embedded or runtime.settings.dsn is None:
         runtime.makes_ledger = True  # the server, that is: a scratch database is not the ledger
         yield runtime.dsn
@@ -146,7 +140,6 @@ def scratch_dsn(runtime: Runtime, *, embedded: bool) -> Generator[str]:
 
 def read_models(runtime: Runtime, dsn: str) -> tuple[int, Sequence[TableDigest]]:
     """Build the read models of the ledger at ``dsn``; return their position, and what is in them."""
-
     connect = partial(open_connection, dsn, role=PROJECTOR)
     with closing(Projector(connect, runtime.clock, report=runtime.say)) as projector:
         projector.catch_up()

@@ -27,7 +27,6 @@ from ledger.service.offline import drain, unusable
 from ledger.store import migrate
 from ledger.store.connect import AUDITOR, PROJECTOR, open_connection
 from ledger.store.dsn import place_of
-from ledger.store.memory import MemoryStore
 from ledger.store.postgres import PostgresStore
 from runtime.front import Front, Progress
 from runtime.settings import Settings
@@ -240,11 +239,9 @@ class Runtime:
     @cached_property
     def offline_ledger(self) -> Ledger:
         """The same without a database: for what still works while Postgres is away."""
-        recorder = Recorder(
-            store=MemoryStore(self.clock),
-            clock=self.clock,
-            redact=self._redact,
-        )
+        from ledger.store.memory import MemoryStore
+
+        recorder = Recorder(store=MemoryStore(self.clock), clock=self.clock, redact=self._redact)
         return self._ledger_over(recorder, memory_at(self.settings.home, self._place))
 
     @property

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from difflib import get_close_matches
 from fnmatch import fnmatch
 from typing import Any, Final
 from uuid import UUID
@@ -16,6 +15,7 @@ from cli.call import Call, command
 from cli.completion import complete_fingerprint
 from cli.output import Output, printable, say
 from cli.overview import event_line, recorded_apart
+from cli.words import nearest
 from ledger.domain.configurations.decide import resolve
 from ledger.domain.corrections.sound import sound
 from ledger.domain.errors import BadInput, IntegrityFailure, UnknownName
@@ -125,8 +125,8 @@ def _require_a_type(given: str | None) -> None:
     types = sorted(catalogue())
     if any(fnmatch(name.lower(), given.lower()) for name in types):
         return
-    near = get_close_matches(given.strip("*"), types, n=1)
-    hint = f"Did you mean {near[0]}? " if near else ""
+    near = nearest(given.strip("*"), types)
+    hint = f"Did you mean {near}? " if near else ""
     raise BadInput(
         f"--type {given}: there is no such type of event.",
         hint=f"{hint}Alert* stands for several; docs/reference/events.md lists them.",
