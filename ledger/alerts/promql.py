@@ -18,7 +18,7 @@ import promql_parser as parser
 
 from ledger.alerts import windows
 from ledger.alerts.numbers import AGGREGATIONS, ARITHMETIC, OF_EACH
-from ledger.alerts.series import NOT_HELD, Labels, SeriesStore, matcher
+from ledger.alerts.series import NOT_HELD, SeriesStore, matcher
 from ledger.alerts.vectors import (
     COMPARISONS,
     SETS,
@@ -27,6 +27,7 @@ from ledger.alerts.vectors import (
     aggregated,
     arithmetic,
     as_vector,
+    by_key,
     comparison,
     grouping,
     join,
@@ -230,13 +231,10 @@ class _Compiler:
         self._no_names(node.modifier)
         key = grouping(node.modifier)
 
-        def run(moment: Moment) -> Vector:
-            groups: dict[Labels, list[Element]] = {}
-            for labels, element in as_vector(inner(moment)).items():
-                groups.setdefault(key(labels), []).append(element)
-            return {labels: aggregated(function, members) for labels, members in groups.items()}
-
-        return run
+        return lambda moment: {
+            labels: aggregated(function, members)
+            for labels, members in by_key(as_vector(inner(moment)), key).items()
+        }
 
     def _no_names(self, modifier: Any) -> None:
         if modifier is not None and "__name__" in modifier.labels:

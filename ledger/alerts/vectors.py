@@ -87,23 +87,19 @@ def merged(elements: Iterable[tuple[Labels, Labels, Element]], problem: str | No
 
 def grouping(modifier: Any) -> Key:
     """Return what gives the labels that an aggregation keeps."""
-    if modifier is None:
-        return lambda _: ()
-    names = frozenset(modifier.labels)
-    if str(modifier.type).endswith(".By"):
-        return lambda labels: tuple(pair for pair in labels if pair[0] in names)
-    return lambda labels: tuple(pair for pair in labels if pair[0] not in names)
+    return _of_names(modifier, ".By") if modifier is not None else lambda _: ()
 
 
 def matching(modifier: Any) -> Key:
     """Return what gives the labels by which two vectors are matched."""
     matching = modifier.matching if modifier is not None else None
-    if matching is None:
-        return lambda labels: labels
-    names = frozenset(matching.labels)
-    if str(matching.type).endswith(".Include"):
-        return lambda labels: tuple(pair for pair in labels if pair[0] in names)
-    return lambda labels: tuple(pair for pair in labels if pair[0] not in names)
+    return _of_names(matching, ".Include") if matching is not None else lambda labels: labels
+
+
+def _of_names(modifier: Any, including: str) -> Key:
+    """Return what gives the labels that a modifier names; all others, where its type is another one."""
+    names, inside = frozenset(modifier.labels), str(modifier.type).endswith(including)
+    return lambda labels: tuple(pair for pair in labels if (pair[0] in names) is inside)
 
 
 def _known(one: Element, two: Element) -> bool:
@@ -176,7 +172,8 @@ def aggregated(function: Callable[[Sequence[float]], float], members: Iterable[E
     return Element(function(values) if values else 0.0, bool(values), is_known)
 
 
-def _by_key(vector: Vector, key: Key) -> dict[Labels, list[Element]]:
+def by_key(vector: Vector, key: Key) -> dict[Labels, list[Element]]:
+    """Return the elements of each group that ``key`` makes of their labels."""
     groups: dict[Labels, list[Element]] = {}
     for labels, element in vector.items():
         groups.setdefault(key(labels), []).append(element)
@@ -185,7 +182,7 @@ def _by_key(vector: Vector, key: Key) -> dict[Labels, list[Element]]:
 
 def _and(left: Vector, right: Vector, key: Key) -> Vector:
     """What is known to be false on the left is false; what has no partner is unknown."""
-    partners = _by_key(right, key)
+    partners = by_key(right, key)
     made: Vector = {}
     for labels, element in left.items():
         others = partners.get(key(labels))
@@ -214,7 +211,7 @@ def _or(left: Vector, right: Vector, key: Key) -> Vector:
 
 
 def _unless(left: Vector, right: Vector, key: Key) -> Vector:
-    partners = _by_key(right, key)
+    partners = by_key(right, key)
     return {
         labels: e._replace(
             holds=e.holds and not any(o.holds for o in partners.get(key(labels), []))
