@@ -132,6 +132,11 @@ MUTANTS: Final = (
         "agrees = observed is None or observed.tells(target, kind)", "agrees = True", _DOMAIN,
     ),
     Mutant(
+        MODES, "a rule softens a pause that somebody put there by hand",
+        "if reading is None or reading.mode is not Mode.PAUSED:",
+        "if reading is None or reading.mode is Mode.PAUSED:", _DOMAIN,
+    ),
+    Mutant(
         MODES, "a pause that came meanwhile is overruled",
         "if safer_since(state, begun.position, target, kind) is not None:",
         "if safer_since(state, begun.position, target, kind) is None and begun.overtaken:", _DOMAIN,
@@ -228,6 +233,14 @@ MUTANTS: Final = (
     Mutant(
         ALERTS, "an incident that was opened twice stays twice",
         "if alert in first:", "if name in first:", _DOMAIN,
+    ),
+    Mutant(
+        ALERTS, "a rule overrides a person",
+        "if state.human_position > alert.position > 0:", "if 0 > alert.position > 0:", _DOMAIN,
+    ),
+    Mutant(
+        ALERTS, "a mitigation that was refused is asked for again and again",
+        '(alert.acted == "failed" and rule.action != "mitigate")', '(alert.acted == "failed")', _DOMAIN,
     ),
     # --- plans: the next may take guards away (I9, I11) ---
     Mutant(

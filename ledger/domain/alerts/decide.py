@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from ledger.domain import events
+from ledger.domain.alerts.naming import rule_of
 from ledger.domain.alerts.state import Alert, Incident, IncidentStatus
 from ledger.domain.decision import Decision, require_reason, require_registered
 from ledger.domain.errors import BadInput, ReasonRequired, Refused, UnknownName
@@ -212,6 +213,37 @@ def twin_incidents(state: SystemState) -> Decision:
             twins.append(events.IncidentResolved(incident=name, resolution=resolution))
         first.setdefault(alert, name)
     return Decision(tuple(twins))
+
+
+def awaits_action(alert: Alert) -> bool:
+    """Tell whether the rule of an alert acts, and nobody has acted for it with success.
+
+    A pause or a rollback that failed is tried again. A mitigation is not: what refused it once refuses it for
+    ever.
+    """
+    rule = alert.rule
+    if rule is None or not rule.acts:
+        return False
+    return alert.acted is None or (alert.acted == "failed" and rule.action != "mitigate")
+
+
+def why_not_to_act(
+    state: SystemState, alert: Alert, cooldown: timedelta, now: datetime
+) -> str | None:
+    """Return why the rule of an alert does not act now; None: it does.
+
+    No rule overrides a person who has decided on the mode or the configuration since it fired (I9).
+    """
+    if state.human_position > alert.position > 0:
+        return "a person has decided since it fired"
+    last = state.rule_actions.get(rule_of(alert))
+    if last is None or not cooldown:
+        return None
+    acted = datetime.fromisoformat(last.at)
+    over = acted + cooldown
+    if not acted <= now < over:  # acted in the future: a clock was set back, and tells nothing
+        return None
+    return f"it acted at {last.at}, and cools down until {iso(over)}"
 
 
 def unclosed_incident(state: SystemState, name: str) -> Incident:

@@ -17,7 +17,7 @@ from ledger.domain.log.ids import Actor
 from ledger.domain.modes.state import SwitchIntent
 from ledger.domain.operations import SwitchOperation
 from ledger.domain.state import SystemState, operation_of
-from ledger.domain.values.actuation import Observed
+from ledger.domain.values.actuation import Observed, Reading
 from ledger.domain.values.modes import (
     Mode,
     PauseKind,
@@ -163,6 +163,15 @@ def refusal(state: SystemState, target: Mode) -> TransitionRefused:
     return TransitionRefused(
         f"{state.system} {before}: it can't be switched straight to {target}.",
         hint=f"rollout switch {state.system} --to mock --reason …, watch it, then switch to real",
+    )
+
+
+def no_softer(kind: PauseKind, reading: Reading | None) -> PauseKind:
+    """Return ``kind``, or the graver kind of pause that stands in the world by ``reading`` (I9)."""
+    if reading is None or reading.mode is not Mode.PAUSED:
+        return kind
+    return min(
+        kind, reading.pause_kind or PauseKind.HALT, key=lambda one: exposure(Mode.PAUSED, one)
     )
 
 

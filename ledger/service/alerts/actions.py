@@ -11,8 +11,8 @@ from ledger.alerts.muting import silenced_by
 from ledger.alerts.rules import AlertRule, owner
 from ledger.alerts.series import SeriesStore
 from ledger.domain import events
-from ledger.domain.alerts.naming import rule_of
-from ledger.domain.alerts.state import ActionName, ActionOutcome, Alert, FiredRule
+from ledger.domain.alerts import decide as alerts
+from ledger.domain.alerts.state import ActionName, ActionOutcome, FiredRule
 from ledger.domain.errors import Conflict, LedgerError, LedgerUnreachable
 from ledger.domain.log.ids import Actor, ActorKind, Channel
 from ledger.domain.modes import decide as modes
@@ -20,7 +20,6 @@ from ledger.domain.rollbacks.decide import LAST_STABLE, went_back_since
 from ledger.domain.state import SystemState
 from ledger.domain.systems.state import Actuators
 from ledger.domain.values.modes import Mode, PauseKind, exposure
-from ledger.domain.values.moments import iso
 from ledger.profiles.plan import Plan
 from ledger.service import offline
 from ledger.service.core.actuators import world_of
@@ -40,16 +39,8 @@ def due(state: SystemState, now: datetime) -> list[str]:
     return [
         key
         for key, alert in state.alerts.items()
-        if alert.rule is not None
-        and alert.rule.acts
-        and (alert.acted is None or _try_again(alert, alert.rule))
-        and silenced_by(state, key, now, actions=True) is None
+        if alerts.awaits_action(alert) and silenced_by(state, key, now, actions=True) is None
     ]
-
-
-def _try_again(alert: Alert, rule: FiredRule) -> bool:
-    """Try a pause again that failed. A mitigation is not: what refused it once refuses it for ever."""
-    return alert.acted == "failed" and rule.action != "mitigate"
 
 
 def act(
@@ -83,12 +74,11 @@ def act(
             alert=key, action=action, outcome=outcome, explanation=explanation
         )
 
-    if state.human_position > alert.position > 0:
-        return [told(rule.action, "skipped", "a person has decided since it fired")]
-    name = rule_of(alert)
-    cooling = _cooling(owner(rules.values(), alert), state, name, now)
-    if cooling is not None:
-        return [told(rule.action, "skipped", cooling)]
+    alert_rule = owner(rules.values(), alert)
+    cooldown = alert_rule.cooldown if alert_rule is not None else timedelta(0)
+    why_not = alerts.why_not_to_act(state, alert, cooldown, now)
+    if why_not is not None:
+        return [told(rule.action, "skipped", why_not)]
     try:
         if rule.action == "pause":
             return [told("pause", *_pause(ledger, state, rule.argument, origin, away))]
@@ -105,17 +95,6 @@ def act(
         if isinstance(problem, LedgerUnreachable) and rule.action == "mitigate":
             return []  # without the ledger there is no mitigation: when it is back
         return [told(rule.action, "failed", problem.message)]
-
-
-def _cooling(rule: AlertRule | None, state: SystemState, name: str, now: datetime) -> str | None:
-    last = state.rule_actions.get(name)
-    if rule is None or not rule.cooldown or last is None:
-        return None
-    acted = datetime.fromisoformat(last.at)
-    over = acted + rule.cooldown
-    if not acted <= now < over:  # acted in the future: a clock was set back, and tells nothing
-        return None
-    return f"it acted at {last.at}, and cools down until {iso(over)}"
 
 
 def _pause(
@@ -163,11 +142,7 @@ def _no_softer_than_stands(ledger: Ledger, state: SystemState, kind: PauseKind) 
         return kind
     world = world_of(Actuators(control_file=path), ledger.recorder.clock)
     reading = world.modes.observe().safe if world.modes is not None else None
-    if reading is None or reading.mode is not Mode.PAUSED:
-        return kind
-    return min(
-        kind, reading.pause_kind or PauseKind.HALT, key=lambda one: exposure(Mode.PAUSED, one)
-    )
+    return modes.no_softer(kind, reading)
 
 
 def _roll_back(

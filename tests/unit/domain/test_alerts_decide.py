@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
+import pytest
+
 from ledger.domain import events
 from ledger.domain.alerts import decide as alerts
+from ledger.domain.alerts.events import Rule
 from ledger.domain.alerts.state import IncidentStatus
 from ledger.domain.decision import Decision
 from ledger.domain.errors import BadInput, ReasonRequired, Refused, UnknownName, UnknownSystem
@@ -17,6 +20,7 @@ from ledger.domain.values.moments import iso
 from tests.support.fakes import FrozenClock
 from tests.support.tables import (
     ANN,
+    OPERATION,
     REGISTERED,
     RULE,
     SERVICE,
@@ -99,6 +103,68 @@ def expired(state: SystemState, now: datetime) -> Decision:
 
 def twins(state: SystemState, _now: datetime) -> Decision:
     return alerts.twin_incidents(state)
+
+
+RULED = events.AlertFired.model_validate(
+    {
+        "alert": "Slow", "severity": "critical", "message": "m",
+        "rule": Rule(name="Slow", expr="x > 1", action="pause", argument="halt"),
+    }
+)  # fmt: skip
+MITIGATED = RULED.model_copy(
+    update={"rule": Rule(name="Slow", expr="x > 1", action="mitigate", argument="calm")}
+)
+TOLD_ONLY = RULED.model_copy(update={"rule": Rule(name="Slow", expr="x > 1", action="notify")})
+
+
+def acted(outcome: str = "done", action: str = "pause") -> Event:
+    return events.AlertActionTaken.model_validate(
+        {"alert": "Slow", "action": action, "outcome": outcome}
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "awaits"),
+    [
+        ((RULED,), True),
+        ((RULED, acted()), False),
+        ((RULED, acted("skipped")), False),
+        ((RULED, acted("failed")), True),
+        ((MITIGATED, acted("failed", "mitigate")), False),
+        ((MITIGATED,), True),
+        ((TOLD_ONLY,), False),
+    ],
+)
+def test_whether_a_rule_has_to_act(given: tuple[Event, ...], awaits: bool) -> None:
+    """I9: once an alert, again where it failed; and not at all where the rule only tells."""
+    state, _ = fold((REGISTERED, *given))
+    assert alerts.awaits_action(state.alerts["Slow"]) is awaits
+
+
+BY_HAND = events.ModeSwitchRequested(to_mode="real", actuators=())
+AGAIN = (RULED, acted(), events.AlertResolved(alert="Slow", how="condition_cleared"), RULED)
+
+
+@pytest.mark.parametrize(
+    ("given", "later_seconds", "why"),
+    [
+        ((RULED,), 0, None),
+        ((RULED, BY_HAND), 0, "a person has decided since it fired"),
+        ((BY_HAND, RULED), 0, None),
+        (AGAIN, 0, "cools down until"),
+        (AGAIN, 57, "cools down until"),
+        (AGAIN, 58, None),
+        (AGAIN, -3, None),
+    ],
+)
+def test_why_a_rule_does_not_act(
+    given: tuple[Event, ...], later_seconds: int, why: str | None
+) -> None:
+    """I9: never against a person, and not again and again; a clock that was set back tells nothing."""
+    state, now = fold((REGISTERED, *(Told(one, operation=OPERATION) for one in given)))
+    minute, at = timedelta(minutes=1), now + timedelta(seconds=later_seconds)
+    why_not = alerts.why_not_to_act(state, state.alerts["Slow"], minute, at)
+    assert (why_not is None) if why is None else (why_not is not None and why in why_not)
 
 
 TWO_SILENCES = (REGISTERED, silenced("S-2", 3), silenced("S-3", 4))

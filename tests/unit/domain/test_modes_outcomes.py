@@ -114,6 +114,22 @@ def seen(mode: Mode | None, kind: PauseKind | None = None, *more: Reading) -> Ob
     return Observed((Reading("control_file", mode, kind, None if mode else "no file"), *more))
 
 
+@pytest.mark.parametrize(
+    ("reading", "kind"),
+    [
+        (None, HALT),
+        (Reading("control_file", Mode.REAL), HALT),
+        (Reading("control_file", None, None, "no file"), HALT),
+        (Reading("control_file", Mode.PAUSED, DRAIN), DRAIN),
+        (Reading("control_file", Mode.PAUSED, PauseKind.REDUCE_ONLY), HALT),
+        (Reading("control_file", Mode.PAUSED), HALT),
+    ],
+)
+def test_a_rule_never_softens_a_pause(reading: Reading | None, kind: PauseKind) -> None:
+    """I9: whoever put a graver one there by hand meant it."""
+    assert modes.no_softer(HALT, reading) is kind
+
+
 OTHERWISE = Reading("http_admin", Mode.MOCK)
 LATER = Told(switched("mock"), operation=SECOND)
 OVERTAKEN = (*REAL, asked("paused", "halt"), asked("mock", operation=SECOND), LATER)
