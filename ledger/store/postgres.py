@@ -24,6 +24,12 @@ COLUMNS: Final = (
     "position, revision, schema_version, event_id, occurred_at, recorded_at, stream, type, "
     "body, body_hash, chain"
 )
+BOUNDED: Final = COLUMNS.replace(
+    "occurred_at, recorded_at",
+    "greatest(least(occurred_at, '9999-01-01Z'), '0002-01-01Z'),"
+    " greatest(least(recorded_at, '9999-01-01Z'), '0002-01-01Z')",
+)
+"""The same where a row holds a time that no calendar of Python has: infinity, before Christ, year 12000."""
 PAGE_ROWS: Final = 2000
 RECONNECTS_MAX: Final = 3
 BLOBS_AT_ONCE: Final = 500
@@ -114,14 +120,10 @@ class PostgresStore:
         No transaction stays open between two pages: a caller that appended while it reads, and then
         left early, would roll its own event back.
         """
-        query = _q(
-            f"SELECT {COLUMNS} FROM ledger.event WHERE {condition} AND {key} > %s "  # noqa: S608 -- constants
-            f"ORDER BY {key} LIMIT {PAGE_ROWS}"
-        )
+        condition = f"{condition} AND {key} > %s ORDER BY {key} LIMIT {PAGE_ROWS}"
         *fixed, after = arguments
         while True:
-            bound = (*fixed, after)
-            rows = self._run(lambda c: c.execute(query, bound, binary=True).fetchall())  # noqa: B023 -- run at once
+            rows = self._rows(condition, (*fixed, after))
             for row in rows:
                 yield Recorded(*row)
             if len(rows) < PAGE_ROWS:
@@ -152,9 +154,23 @@ class PostgresStore:
 
     def get(self, key: int | UUID) -> Recorded | None:
         """See `EventStore.get`."""
-        by = "event_id" if isinstance(key, UUID) else "position"
-        row = self._one(f"SELECT {COLUMNS} FROM ledger.event WHERE {by} = %s", (key,))  # noqa: S608 -- of two names
-        return Recorded(*row) if row is not None else None
+        rows = self._rows(f"{'event_id' if isinstance(key, UUID) else 'position'} = %s", (key,))
+        return Recorded(*rows[0]) if rows else None
+
+    def _rows(self, condition: str, bound: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+        """Return the events that meet ``condition``, whatever times they hold."""
+
+        def select(columns: str, connection: Connection[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+            query = _q(f"SELECT {columns} FROM ledger.event WHERE {condition}")  # noqa: S608 -- constants
+            return connection.execute(query, bound, binary=True).fetchall()
+
+        def work(connection: Connection[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+            try:
+                return select(COLUMNS, connection)
+            except psycopg.DataError:
+                return select(BOUNDED, connection)
+
+        return self._run(work)
 
     def known(self, event_ids: Sequence[UUID]) -> set[UUID]:
         """See `EventStore.known`."""

@@ -7,6 +7,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final, LiteralString
 
+from psycopg import errors
+
 from ledger.domain.errors import IntegrityFailure
 from ledger.domain.log.envelope import Recorded
 from projections.core.base import IN_PART, MERELY_OBSERVED, Db, Part
@@ -15,6 +17,11 @@ from projections.core.base import IN_PART, MERELY_OBSERVED, Db, Part
 RECORDED: Final[LiteralString] = (
     "SELECT position, revision, schema_version, event_id, occurred_at, recorded_at, stream, type, "
     "body, ''::bytea, ''::bytea FROM ledger.event "
+)
+BOUNDED: Final = RECORDED.replace(
+    "occurred_at, recorded_at",
+    "greatest(least(occurred_at, '9999-01-01Z'), '0002-01-01Z'),"
+    " greatest(least(recorded_at, '9999-01-01Z'), '0002-01-01Z')",
 )
 _NUL: Final = b"\\u0000"
 
@@ -56,7 +63,11 @@ def read(db: Db, part: Part) -> list[Recorded]:
 def select(db: Db, query: LiteralString, *values: object) -> list[Recorded]:
     """Return the events that ``query``, which starts with `RECORDED`, finds."""
     with db.cursor(binary=True) as cursor:
-        return [Recorded(*row) for row in cursor.execute(query, values)]
+        try:
+            return [Recorded(*row) for row in cursor.execute(query, values)]
+        except errors.DataError:  # a row holds a time that no calendar of Python has
+            bounded = BOUNDED + query.removeprefix(RECORDED)
+            return [Recorded(*row) for row in cursor.execute(bounded.encode(), values)]
 
 
 def writable(event: Recorded) -> Recorded:

@@ -11,6 +11,7 @@ import pytest
 from tests.support.commands import Rollout
 
 BODY = '{"actor":{"id":"x","kind":"service","name":"x"},"channel":"cli","data":%s,"system":"bot"}'
+SOUND = ("ModeSwitched", 1, BODY % '{"to_mode":"real","carried_by":"nothing"}')
 POISON = {
     "no JSON": ("ModeSwitched", 1, "oops \x1b[31m"),
     "no data": ("ModeSwitched", 1, "{}"),
@@ -23,18 +24,25 @@ POISON = {
 }
 
 
-def append(bot: Rollout, type_: str, version: int, body: str) -> int:
+TIMES = ["infinity", "-infinity", "0044-03-15 12:00 BC", "12000-01-01", "0001-01-01", "9999-12-31"]
+
+
+def append(bot: Rollout, type_: str, version: int, body: str, at: str = "now") -> int:
     """Append as a writer may, past the program; return the position."""
     with psycopg.connect(str(bot.dsn), autocommit=True) as writer:
         row = writer.execute(
-            'SELECT "position" FROM ledger.append(gen_random_uuid(), %s, null, %s, %s, now(), %s)',
-            ("system:bot", type_, version, body.encode()),
+            'SELECT "position" FROM ledger.append(gen_random_uuid(), %s, null, %s, %s, %s, %s)',
+            ("system:bot", type_, version, at, body.encode()),
         ).fetchone()
     assert row is not None
     return int(row[0])
 
 
-@pytest.mark.parametrize("event", POISON.values(), ids=POISON)
+@pytest.mark.parametrize(
+    "event",
+    [*POISON.values(), *((*SOUND, time) for time in TIMES)],
+    ids=[*POISON, *TIMES],
+)
 def test_what_can_t_be_read_blocks_what_raises_until_a_person_has_answered(
     bot: Rollout, tmp_path: Path, event: tuple[str, int, str]
 ) -> None:
@@ -52,6 +60,8 @@ def test_what_can_t_be_read_blocks_what_raises_until_a_person_has_answered(
     bot("rollback", "bot", "--to", "good", "--reason", "back")
     assert "levels: 5" in (tmp_path / "config.yaml").read_text()
     bot("recover", "bot")
+    bot("verify")
+    bot("sql", "SELECT count(*) FROM events")
     bot("correct", "bot", str(position), "It was a test.", ROLLOUT_ACTOR="rule:x", exits=3)
     bot("correct", "bot", str(position), "It was a test.")
     bot("resume", "bot", "--reason", "answered", "--yes")

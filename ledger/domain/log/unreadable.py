@@ -20,15 +20,25 @@ POISON: Final = (LookupError, TypeError, ValueError, AttributeError, ArithmeticE
 STAND_IN: Final = "EventUnreadable"
 """The type of what read models are given in the place of such an event. It is never recorded."""
 EXPLANATION_MAX: Final = 200
+FIRST_YEAR: Final = 3
+LAST_YEAR: Final = 9998
+"""Of a time that can be reckoned from; the store draws what lies beyond the calendar to its ends."""
 _NOBODY: Final = {"id": "unknown", "name": "unknown", "kind": "service"}
 
 
+def in_calendar(event: Recorded) -> bool:
+    """Tell whether the event happened at a time that can be reckoned from."""
+    return FIRST_YEAR <= event.occurred_at.year < LAST_YEAR
+
+
 def require_known_version(event: Recorded) -> None:
-    """Raise unless this program knows the version of the event's type.
+    """Raise unless this program knows the version of the event's type, and its time is one.
 
     Raises:
-        ValueError: a newer program has recorded it.
+        ValueError: a newer program has recorded it, or it happened at no time of the calendar.
     """
+    if event.type != STAND_IN and not in_calendar(event):
+        raise ValueError("its time is out of bounds")
     if event.schema_version > 1 and event.schema_version > newest_version(event.type):
         raise ValueError(f"version {event.schema_version} is newer than this program")
 
