@@ -10,7 +10,7 @@ from contextlib import suppress
 from importlib import import_module
 from keyword import iskeyword
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import click
 
@@ -236,7 +236,7 @@ def _from_the_database(error: Exception) -> LedgerError | None:
     return translated(error) if isinstance(error, psycopg.Error) else None
 
 
-def _fail(message: str, hint: str | None, code: int) -> Any:
+def _fail(message: str, hint: str | None, code: int) -> NoReturn:
     _tell(message, hint)
     sys.exit(code)
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypedDict
 
 import msgspec
 
+from ledger.domain.alerts.state import EvaluationFailure, PendingAlert, Silence
+from ledger.domain.approvals.state import ApprovalRequest
+from ledger.domain.gates.state import JudgedGate, Waiver
 from ledger.domain.gates.verdicts import standing_waivers
 from ledger.domain.plans.rollout_status import rollout_status
+from ledger.domain.plans.state import PresentPhase
 from ledger.domain.state import SystemState
 from ledger.domain.values.moments import iso
 from ledger.service.core.plan_in_force import plan_of
@@ -26,9 +31,30 @@ class Sign:
     silent_seconds: int | None
 
 
+class RolloutRecord(TypedDict):
+    """Where a rollout stands."""
+
+    status: str | None
+    profile: str | None
+    phase: PresentPhase | None
+    preflight: Mapping[str, Any] | None
+    """What was judged, and by what it departed from the plan."""
+    gates: Mapping[str, JudgedGate]
+    waivers: Mapping[str, Waiver]
+    approvals: Mapping[str, ApprovalRequest]
+    pending_alerts: Mapping[str, PendingAlert]
+    no_data: Mapping[str, str]
+    mitigations: Mapping[str, Mapping[str, Any]]
+    silences: Mapping[str, Silence]
+    failing: Mapping[str, EvaluationFailure]
+    run: Mapping[str, Any] | None
+    watch: Mapping[str, Any] | None
+    """Who watches, when that one last showed, and for how long too long it has not."""
+
+
 def rollout_record(
     state: SystemState, now: datetime, sign: Sign, judged_with: str = ""
-) -> dict[str, Any]:
+) -> RolloutRecord:
     """Return where the rollout stands, for programs."""
     status = rollout_status(state, now)
     watch = {
