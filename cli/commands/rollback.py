@@ -134,13 +134,7 @@ def _where_to(
         raise UsageError(
             "Say where to: --last-stable, --to FINGERPRINT|TAG|#N, --code REF, or --full."
         )
-    in_force = call.state().fingerprint
-    if in_force is None:
-        raise Refused(
-            f"{call.system} has no configuration in force that could stay.",
-            hint=f"rollout config put {call.system} FILE… --in-force",
-        )
-    return in_force, code
+    return rollbacks.staying(call.state()), code
 
 
 def show_rollback(call: Call, selector: str, code: str | None) -> None:

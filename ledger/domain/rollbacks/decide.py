@@ -112,6 +112,20 @@ def destination(state: SystemState, selector: str, in_place: str | None) -> str:
     return target(state, selector, in_place)
 
 
+def staying(state: SystemState) -> str:
+    """Return the fingerprint that a rollback of the code alone ends on: the one in force.
+
+    Raises:
+        Refused: none is.
+    """
+    if state.fingerprint is None:
+        raise Refused(
+            f"{state.system} has no configuration in force that could stay.",
+            hint=f"rollout config put {state.system} FILE… --in-force",
+        )
+    return state.fingerprint
+
+
 def request(
     state: SystemState,
     selector: str,

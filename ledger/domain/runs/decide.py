@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from ledger.domain import events
 from ledger.domain.decision import Decision, require_registered
+from ledger.domain.errors import Refused
 from ledger.domain.modes import decide as modes
 from ledger.domain.state import SystemState
 from ledger.domain.values.actuation import Reading
@@ -50,6 +51,21 @@ def mode_at_start(state: SystemState, reading: Reading | None) -> ModeAtStart:
     if exposure(reading.mode, reading.pause_kind) < exposure(mode, kind):
         return ModeAtStart(reading.mode, reading.pause_kind, in_place=True)
     return ModeAtStart(mode, kind, in_place=False)
+
+
+def require_agreement(configured: Mapping[str, str], environ: Mapping[str, str]) -> None:
+    """Raise where somebody has set a variable to something else than the configuration in force says.
+
+    Raises:
+        Refused: it says which. Values are not told: they may be secrets.
+    """
+    other = [name for name in configured if environ.get(name, configured[name]) != configured[name]]
+    if other:
+        names = ", ".join(sorted(other))
+        raise Refused(
+            f"The configuration in force says something else of {names} than is set here: nothing started.",
+            hint=f"unset {' '.join(sorted(other))}; or put the configuration that you mean in force first",
+        )
 
 
 def start(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from ledger.domain.errors import BadInput, Refused
+from ledger.domain.errors import BadInput
 from ledger.domain.state import SystemState
 from ledger.service.core.actuators import World, world_of
 from ledger.service.core.session import Ledger
@@ -70,21 +70,6 @@ def _variables(world: World, name: str) -> dict[str, str]:
     if not isinstance(value, dict):
         raise BadInput(f"{name} has no variables.")
     return {key: text for key, text in value.items() if isinstance(text, str)}
-
-
-def require_agreement(configured: Mapping[str, str], environ: Mapping[str, str]) -> None:
-    """Raise where somebody has set a variable to something else than the configuration in force says.
-
-    Raises:
-        Refused: it says which. Values are not told: they may be secrets.
-    """
-    other = [name for name in configured if environ.get(name, configured[name]) != configured[name]]
-    if other:
-        names = ", ".join(sorted(other))
-        raise Refused(
-            f"The configuration in force says something else of {names} than is set here: nothing started.",
-            hint=f"unset {' '.join(sorted(other))}; or put the configuration that you mean in force first",
-        )
 
 
 def whole(

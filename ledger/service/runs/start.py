@@ -90,7 +90,7 @@ class RunStart(Operation[_View, _Work, RunResult]):
     def observe(self, ledger: Ledger, state: SystemState, origin: Origin) -> _View:
         """Ask the world for its mode, and the configuration in force for its variables."""
         configured = environment.of_configuration(ledger, state)
-        environment.require_agreement(configured, os.environ)
+        runs.require_agreement(configured, os.environ)
         world = world_of(state.actuators, ledger.recorder.clock)
         reading = world.modes.observe().safe if world.modes is not None else None
         return _View(world, reading, configured, ledger.code_commit(state))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+import pytest
+
 from ledger.domain import events
 from ledger.domain.alerts.decide import incident_name
 from ledger.domain.decision import Decision
@@ -19,6 +21,7 @@ from ledger.domain.rollbacks.decide import (
     LAST_STABLE,
     completed,
     request,
+    staying,
     step_count,
     unfinished,
     went_back_since,
@@ -319,6 +322,13 @@ def test_what_is_unfinished_is_known_by_its_operation() -> None:
     named = unfinished(fold((*STORY, OPEN))[0])
     assert named is not None
     assert (named[0], named[1].intent.to_fingerprint) == (str(OPERATION), TWO)
+
+
+def test_the_code_alone_goes_back_under_the_configuration_in_force() -> None:
+    """I10: and there has to be one."""
+    assert staying(fold((REGISTERED, kept(TWO), applied(TWO)))[0]) == TWO
+    with pytest.raises(Refused, match="no configuration in force that could stay"):
+        staying(fold((REGISTERED,))[0])
 
 
 def test_how_many_steps_it_has() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from ledger.domain import events
 from ledger.domain.decision import Decision
-from ledger.domain.errors import UnknownSystem
+from ledger.domain.errors import Refused, UnknownSystem
 from ledger.domain.log.event import Event
 from ledger.domain.runs import decide as runs
 from ledger.domain.state import SystemState
@@ -141,6 +141,15 @@ def test_only_a_mode_that_is_more_exposed_than_recorded_is_replaced(
     """I9: a start never raises what stands in the world."""
     state, _ = fold((REGISTERED, switched(recorded)))
     assert runs.mode_at_start(state, reading).in_place is in_place
+
+
+def test_a_variable_that_somebody_has_set_otherwise_starts_nothing() -> None:
+    """I6: which one is told, what it holds is not; one that is not set, or set the same, is none."""
+    configured = {"SIZE": "5", "KEY": "hunter2"}
+    runs.require_agreement(configured, {"SIZE": "5", "HOME": "/root"})
+    with pytest.raises(Refused, match="something else of KEY, SIZE than") as caught:
+        runs.require_agreement(configured, {"SIZE": "6", "KEY": ""})
+    assert "hunter2" not in caught.value.message + str(caught.value.hint)
 
 
 def test_a_run_is_no_operation_in_flight() -> None:
