@@ -29,7 +29,7 @@ from projections.archive.layout import (
     Range,
     SealedFile,
 )
-from projections.audit.log_reader import BATCH_EVENTS, Copied, LogReader
+from projections.audit.log_reader import BATCH_EVENTS, LogReader
 from projections.audit.staging import load, prepare_staging, take_loaded
 from projections.audit.texts import sql as audit_sql
 
@@ -80,13 +80,10 @@ class RangeWriter:
             closing(self._log.copy(after, up_to, scratch)) as copied,
         ):
             for piece in copied:
-                self._load(piece)
+                load(self._connection, piece)
+                take_loaded(self._connection)
                 previous = self._seal_one(piece.rows, previous, scratch)
                 yield previous
-
-    def _load(self, piece: Copied) -> None:
-        load(self._connection, piece)
-        take_loaded(self._connection)
 
     def _seal_one(self, rows: int, previous: Range | None, scratch: Path) -> Range:
         after = previous.manifest.last if previous else 0

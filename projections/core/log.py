@@ -38,7 +38,7 @@ def recorded_at(db: Db, position: int) -> datetime:
         "SELECT recorded_at FROM ledger.event WHERE position = %s", (position,)
     ).fetchone()
     if row is None:
-        raise _missing(position)
+        raise missing(position)
     moment: datetime = row[0]
     return moment
 
@@ -55,7 +55,7 @@ def read(db: Db, part: Part) -> list[Recorded]:
             (part.after, part.up_to),
         ).fetchone()
         if counted is None or counted[0] != part.up_to - part.after:
-            raise _missing(_first_hole(db, part.after, part.up_to))
+            raise missing(_first_hole(db, part.after, part.up_to))
     query = RECORDED + "WHERE " + IN_PART + " AND type <> ALL (%s) ORDER BY position"
     return select(db, query, *part.values, list(MERELY_OBSERVED))
 
@@ -92,7 +92,8 @@ def _first_hole(db: Db, after: int, up_to: int) -> int:
     return row[0] if row is not None else after + 1
 
 
-def _missing(position: int) -> IntegrityFailure:
+def missing(position: int) -> IntegrityFailure:
+    """Return the error for a hole: it is corruption, and never to be waited for."""
     return IntegrityFailure(
         f"Position {position} is missing from the log.",
         hint="Run: rollout verify",

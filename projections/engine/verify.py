@@ -47,7 +47,7 @@ def verify(projector: Projector) -> Verification:
         OperationInProgress: another process is rebuilding or verifying.
     """
     _ = projector.catch_up()
-    with projector.alone(), projector.built(FRESH, _live_position) as position:
+    with projector.alone(), projector.built(FRESH, checkpoint.reached_in) as position:
         compared = [
             Difference(
                 projection.name,
@@ -61,10 +61,6 @@ def verify(projector: Projector) -> Verification:
         projector.db.execute("DROP SCHEMA readmodel_verify CASCADE")
     differences = [each for each in compared if each.only_live or each.only_fresh]
     return Verification(position, len(compared), differences, content)
-
-
-def _live_position(db: Db) -> int:
-    return checkpoint.standing(db).position
 
 
 def _only_in(db: Db, here: str, there: str, table: str) -> list[Row]:

@@ -10,12 +10,13 @@ from itertools import islice
 from operator import attrgetter
 from typing import Any, Final
 
-from ledger.domain.errors import BadInput, IntegrityFailure, SchemaMissing
+from ledger.domain.errors import BadInput, SchemaMissing
 from ledger.domain.log import canonical
 from ledger.domain.log.envelope import Recorded
 from ledger.domain.log.ids import control_stream, metrics_stream, orders_stream
 from ledger.store.base import EventStore
 from ledger.store.checkpoint import ledger_id
+from projections.core.log import missing
 
 PAGE_EVENTS: Final = 2000
 
@@ -73,7 +74,7 @@ class Source:
         """Return the chain value at a position that there is, or at 0."""
         event = self.store.get(position) if position else None
         if event is None and position:
-            raise _hole(position)
+            raise missing(position)
         return event.chain if event is not None else canonical.GENESIS
 
     def events(self, system: str | None, first: int, last: int) -> Iterator[list[Recorded]]:
@@ -98,7 +99,7 @@ class Source:
             yield event
             expected = event.position + 1
         if expected <= last:
-            raise _hole(expected)
+            raise missing(expected)
 
     def blobs(self, names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
         """Yield those of ``names`` (SHA-256 in hex) that the ledger keeps, with their bytes."""
@@ -117,9 +118,3 @@ def said(event: Recorded) -> Mapping[str, Any]:
     except (ValueError, KeyError, TypeError, AttributeError):
         return {}
     return body if isinstance(body.get("actor"), dict) else {}
-
-
-def _hole(position: int) -> IntegrityFailure:
-    return IntegrityFailure(
-        f"Position {position} is missing from the log.", hint="Run: rollout verify"
-    )

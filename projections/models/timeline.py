@@ -114,13 +114,14 @@ _CONDITIONS: Final[dict[str, LiteralString]] = {
 
 
 def _conditions(wanted: Filter) -> tuple[list[sql.Composable], dict[str, Any]]:
+    digits = wanted.fingerprint
     values: dict[str, Any] = {
         "after": wanted.after,
         "system": wanted.system,
         "actor": wanted.actor,
         "key": wanted.key,
         "type": like(wanted.type).replace("*", "%") if wanted.type else None,
-        "fingerprint": _fingerprint_pattern(wanted.fingerprint),
+        "fingerprint": f"sha256:{like(digits.removeprefix('sha256:'))}%" if digits else None,
         "text": f"%{like(wanted.text)}%" if wanted.text else None,
         "since": wanted.since,
         "until": wanted.until,
@@ -133,10 +134,6 @@ def _conditions(wanted: Filter) -> tuple[list[sql.Composable], dict[str, Any]]:
     if wanted.until is not None:
         conditions.append(sql.SQL("{} <= %(until)s").format(clock))
     return conditions, values
-
-
-def _fingerprint_pattern(digits: str | None) -> str | None:
-    return f"sha256:{like(digits.removeprefix('sha256:'))}%" if digits else None
 
 
 def like(text: str) -> str:

@@ -75,9 +75,7 @@ def is_simulated(fields: Fields) -> bool:
 
 def says_paused(fields: Fields) -> bool:
     """Return whether the record itself says that the system was paused."""
-    if _value(fields, "mode") == PAUSED:
-        return True
-    return any(_value(fields, key) == PAUSED for key in REASON_KEYS)
+    return any(_value(fields, key) == PAUSED for key in ("mode", *REASON_KEYS))
 
 
 def number(fields: Fields, keys: Sequence[str]) -> Decimal | None:

@@ -85,7 +85,8 @@ def time_series(
     for axis in axes:
         _decorate(axis, bands, marks, since, until)
     for axis, (metric, lines) in zip(axes[1:], charts, strict=True):
-        _limits(axis, [limit for limit in limits if limit.metric == metric])
+        for limit in _first_of_each([limit for limit in limits if limit.metric == metric]):
+            axis.axhline(float(limit.value), color=LIMIT_COLOUR, linewidth=1, linestyle="--")
         # Highest last, so that the legend has them in the order in which they lie in the chart.
         for number, line in enumerate(sorted(lines, key=lambda line: -line.numbers[-1][1])):
             times, values = _thinned(line)
@@ -204,11 +205,6 @@ def _mode_names(axis: Any, bands: Sequence[Band], since: datetime, until: dateti
             axis.text(first + (last - first) / 2, 0.5, band.mode, fontsize=7, color="#1c2530",
                       ha="center", va="center", transform=axis.get_xaxis_transform(),
                       bbox={"facecolor": "#ffffffd0", "linewidth": 0, "pad": 1})  # fmt: skip
-
-
-def _limits(axis: Any, limits: list[Limit]) -> None:
-    for limit in _first_of_each(limits):
-        axis.axhline(float(limit.value), color=LIMIT_COLOUR, linewidth=1, linestyle="--")
 
 
 def _first_of_each(limits: list[Limit]) -> list[Limit]:

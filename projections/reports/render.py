@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from projections.reports.figures import Figure
 from projections.reports.words import Words
 
 if TYPE_CHECKING:
@@ -59,7 +58,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    filters: dict[str, Any] = {"md": markdown, "moment": moment, "figure": _figure}
+    filters: dict[str, Any] = {"md": markdown, "moment": moment}
     made.filters.update(filters)
     return made
 
@@ -73,7 +72,3 @@ def markdown(value: object) -> str:
 def moment(text: str | None) -> str:
     """Return an ISO 8601 time as people read it, to the second: ``2025-10-22 04:27:00Z``."""
     return f"{text[:10]} {text[11:19]}Z" if text else "—"
-
-
-def _figure(value: Figure, words: Words) -> str:
-    return value.text(words)

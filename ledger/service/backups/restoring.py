@@ -62,8 +62,11 @@ def inspect(source: Source, checkpoint: Checkpoint | None, tell: Progress) -> No
                 f"{source.name}: position {position} is not what was recorded; nothing was changed.",
                 hint="Use another backup or export.",
             )
-        if checkpoint is not None and position == checkpoint.position != 0:
-            _require_log_of(checkpoint, chain, source)
+        if checkpoint is not None and position == checkpoint.position and chain != checkpoint.chain:
+            raise IntegrityFailure(
+                f"{source.name}: at position {position} it is not the log of the checkpoint.",
+                hint="Use another backup; nothing was changed.",
+            )
         if position % EVENTS_AT_ONCE == 0 or position == source.last:
             tell(position, source.last)
     if position != source.last or chain != source.chain:
@@ -75,14 +78,6 @@ def inspect(source: Source, checkpoint: Checkpoint | None, tell: Progress) -> No
         raise Refused(
             f"{source.name} ends at position {source.last}, and the checkpoint is of {checkpoint.position}.",
             hint="Use a newer backup, or an older checkpoint.",
-        )
-
-
-def _require_log_of(checkpoint: Checkpoint, chain: bytes, source: Source) -> None:
-    if chain != checkpoint.chain:
-        raise IntegrityFailure(
-            f"{source.name}: at position {checkpoint.position} it is not the log of the checkpoint.",
-            hint="Use another backup; nothing was changed.",
         )
 
 

@@ -110,7 +110,10 @@ class _Planner:
 
     def events_of(self, step: Step, *, known: bool) -> list[NewEvent]:
         """Return what to append for ``step``: nothing, if it is in the log already."""
-        self._catch_up(step.at)
+        applied = self.past.applied
+        while self._seen < len(applied) and applied[self._seen][0] <= step.at:
+            self.current = applied[self._seen][1]
+            self._seen += 1
         if known:
             if not self._compared:  # One will do: all of them were read in the same way.
                 store, key = self.ledger.recorder.store, main_id(self.source, step)
@@ -139,12 +142,6 @@ class _Planner:
         if note is not None and note not in self.told.notes:
             self.told.notes.append(note)
         return snapshot.fingerprint == self.current
-
-    def _catch_up(self, at: datetime) -> None:
-        applied = self.past.applied
-        while self._seen < len(applied) and applied[self._seen][0] <= at:
-            self.current = applied[self._seen][1]
-            self._seen += 1
 
     def _registered(
         self, step: Step, snapshot: Snapshot, role: str, actor: Actor, source: str

@@ -34,6 +34,7 @@ _HEX: Final = 12
 _PROGRESS_EVERY: Final = 500
 _LFS_POINTER: Final = b"version https://git-lfs.github.com/spec/"
 _TREES_KEPT: Final = 4096
+_UNREADABLE: Final = (KeyError, OSError, zlib.error, ValueError, AssertionError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,14 +207,7 @@ class History:
 
         try:
             return self._repo[id_]
-        except (
-            KeyError,
-            OSError,
-            zlib.error,
-            ValueError,
-            AssertionError,
-            ObjectFormatException,
-        ) as error:
+        except (*_UNREADABLE, ObjectFormatException) as error:
             raise FileNotRead(
                 f"{self._root}: object {id_[:_HEX].decode()} is missing or damaged ({type(error).__name__}).",
                 hint="git fsck tells more; a partial clone has to fetch everything first.",
