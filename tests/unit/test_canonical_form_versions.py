@@ -10,6 +10,8 @@ import pytest
 
 from ledger.domain import events
 from ledger.domain.decision import Decision
+from ledger.domain.errors import GateClosed
+from ledger.domain.gates import decide as gates
 from ledger.domain.log.canonical import encode
 from ledger.domain.log.envelope import NewEvent
 from ledger.domain.log.ids import Actor, ActorKind, Channel, control_stream, uuid7
@@ -23,6 +25,7 @@ from ledger.service.core.recorder import Origin, Recorder
 from ledger.service.core.session import Ledger
 from ledger.store.memory import MemoryStore
 from tests.support.fakes import FrozenClock
+from tests.support.tables import ONE, REGISTERED, TWO, applied, fold, kept, preflight, snapshot_of
 
 ORIGIN = Origin(Actor("ann@desk", "Ann", ActorKind.HUMAN), Channel.CLI, "as agreed")
 SAID = "was made by version 1 of the canonical form, and this program makes version 2"
@@ -161,3 +164,16 @@ def test_that_kept_bytes_give_an_old_fingerprint_is_not_claimed(
     assert (registration.verify_kept(desk.ledger, desk.state, old), desk.said()) == (None, False)
     release()
     assert (registration.verify_kept(desk.ledger, desk.state, old), desk.said()) == (None, True)
+
+
+def test_a_go_for_another_fingerprint_is_told_with_both_versions() -> None:
+    """What was judged under another version's fingerprint is asked for again, and not called changed."""
+    put_again = events.ConfigRegistered(
+        fingerprint=TWO, snapshot=snapshot_of(TWO), files=(), canonical_form=2
+    )
+    story = (REGISTERED, kept(ONE), applied(ONE), preflight("GO"), put_again, applied(TWO))
+    state, now = fold(story)
+    with pytest.raises(
+        GateClosed, match="of version 1 of the canonical form, the one in force of version 2"
+    ):
+        gates.require_preflight(state, "real", 3600, now)

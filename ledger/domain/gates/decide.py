@@ -43,7 +43,8 @@ def require_preflight(state: SystemState, what: str, max_age_seconds: int, now: 
         raise GateClosed(message, hint=f"rollout preflight show {state.system} has all; then {run}")
     if last.fingerprint != state.fingerprint:
         raise GateClosed(
-            f"{what} needs a GO for the configuration in force, and the last preflight was made for another.",
+            f"{what} needs a GO for the configuration in force, and the last preflight was made for "
+            f"another{_otherwise_made(state, last.fingerprint)}.",
             hint=run,
         )
     if last.profile != state.profile_fingerprint:
@@ -52,6 +53,17 @@ def require_preflight(state: SystemState, what: str, max_age_seconds: int, now: 
             hint=run,
         )
     _require_fresh(what, "preflight", last, max_age_seconds, now, run)
+
+
+def _otherwise_made(state: SystemState, fingerprint: str | None) -> str:
+    """Say so where two versions of the canonical form made a fingerprint and the one in force."""
+    one, other = state.configs.get(fingerprint or ""), state.configs.get(state.fingerprint or "")
+    if one is None or other is None or one.canonical_form == other.canonical_form:
+        return ""
+    return (
+        f", by its fingerprint: that is of version {one.canonical_form} of the canonical form, the one in "
+        f"force of version {other.canonical_form}, and they may say the same"
+    )
 
 
 def failed_in_words(preflight: JudgedPreflight) -> str:
@@ -95,7 +107,8 @@ def require_gate(
         raise GateClosed(f"The exit gate of {name} says NO_GO.", hint=evaluate)
     if last.fingerprint != state.fingerprint:
         raise GateClosed(
-            f"The exit gate of {name} judged another configuration than the one in force.",
+            f"The exit gate of {name} judged another configuration than the one in force"
+            f"{_otherwise_made(state, last.fingerprint)}.",
             hint=evaluate,
         )
     if last.profile != state.profile_fingerprint:
