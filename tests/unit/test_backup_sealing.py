@@ -15,22 +15,27 @@ WORDS = "correct horse battery staple"
 OTHER = "another four words here"
 
 
-@pytest.fixture
-def identity(tmp_path: Path) -> tuple[str, Path]:
+@pytest.fixture(scope="module")
+def identity(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
     """A recipient, and the file with its identity."""
     age: Any = import_module("pyrage")
     key = age.x25519.Identity.generate()
-    path = tmp_path / "key.txt"
+    path = tmp_path_factory.mktemp("keys") / "key.txt"
     path.write_text(f"# made today\n{key}\n")
     return str(key.to_public()), path
 
 
+@pytest.fixture(scope="module")
+def seal(identity: tuple[str, Path]) -> Seal:
+    """A seal to the recipient and under the passphrase: to stretch one takes a second."""
+    return seal_for([identity[0]], WORDS)
+
+
 def test_a_recipient_needs_no_passphrase_and_a_passphrase_no_identity(
-    identity: tuple[str, Path],
+    identity: tuple[str, Path], seal: Seal
 ) -> None:
     """Each of them opens it alone; an old passphrase in the environment does not lock the identity out."""
-    recipient, path = identity
-    seal = seal_for([recipient], WORDS)
+    _, path = identity
     closed = seal.close(b"the log")
     assert b"the log" not in closed
     for opener in (opener_of(path, None), opener_of(None, WORDS), opener_of(path, OTHER)):
@@ -39,18 +44,20 @@ def test_a_recipient_needs_no_passphrase_and_a_passphrase_no_identity(
         opener_of(None, OTHER).with_key(seal.key, "one")
 
 
-def test_an_interrupted_backup_goes_on_under_its_own_key() -> None:
+def test_an_interrupted_backup_goes_on_under_its_own_key(
+    identity: tuple[str, Path], seal: Seal
+) -> None:
     """The same passphrase finds the key that was made before; another one begins anew."""
-    first = seal_for([], WORDS)
-    assert seal_for([], WORDS, first.key).recipients == first.recipients
-    assert seal_for([], OTHER, first.key).recipients != first.recipients
-    assert seal_for([], WORDS, b"spoilt").recipients != first.recipients
+    recipient, _ = identity
+    assert seal_for([recipient], WORDS, seal.key).recipients == seal.recipients
+    assert seal_for([recipient], OTHER, seal.key).recipients != seal.recipients
+    assert seal_for([recipient], WORDS, b"spoilt").recipients != seal.recipients
 
 
-def test_nothing_shows_a_key(identity: tuple[str, Path]) -> None:
+def test_nothing_shows_a_key(identity: tuple[str, Path], seal: Seal) -> None:
     """I6: neither what closes nor what opens says in its repr what it knows."""
     _, path = identity
     secret = path.read_text().splitlines()[1]
-    shown = repr(opener_of(path, WORDS)) + repr(seal_for([], WORDS)) + repr(Seal())
+    shown = repr(opener_of(path, WORDS)) + repr(seal) + repr(Seal())
     assert secret not in shown
     assert "battery" not in shown
