@@ -9,7 +9,6 @@ from typing import Any, LiteralString
 
 import pytest
 from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict
 
 from ledger.domain.errors import BadInput, LedgerUnreachable, SchemaMissing
 from ledger.store import checkpoint as checkpoints, verify as verification
@@ -35,7 +34,7 @@ def engine(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="module")
 def sixty(postgres_server: PostgresServer) -> Iterator[str]:
-    """The name of a database to clone: a log of sixty events of three streams, as they were appended."""
+    """A log of sixty events of three streams, as they were appended, and a copy of it in ``public.kept``."""
     with postgres_server.new_database(postgres_server.template()) as dsn:
         store = PostgresStore(dsn)
         created = an_event("ledger", type_="LedgerCreated", ledger_id="mine", program_version="1")
@@ -43,21 +42,24 @@ def sixty(postgres_server: PostgresServer) -> Iterator[str]:
         for number in range(1, COUNT):
             store.append([an_event(f"system:{number % 3}", note=str(number))])
         store.close()
-        yield str(conninfo_to_dict(dsn)["dbname"])
+        tamper(dsn, "CREATE TABLE public.kept AS SELECT * FROM ledger.event")
+        yield dsn
 
 
 @pytest.fixture(params=["one stretch", "two stretches"])
 def log(
-    request: pytest.FixtureRequest,
-    postgres_server: PostgresServer,
-    sixty: str,
-    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest, sixty: str, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[str]:
-    """The log of sixty; as a short log is verified, and as a long one is."""
+    """The log of sixty, put back afterwards; as a short log is verified, and as a long one is."""
     if request.param == "two stretches":
         monkeypatch.setattr(verification, "WORTH_A_PROCESS", 10)
-    with postgres_server.new_database(sixty) as dsn:
-        yield dsn
+    yield sixty
+    put_back(sixty)
+
+
+def put_back(dsn: str) -> None:
+    """Make the log of sixty what it was."""
+    tamper(dsn, "TRUNCATE ledger.event", "INSERT INTO ledger.event SELECT * FROM public.kept")
 
 
 def found(dsn: str, engine: str, **options: Any) -> tuple[int, str] | None:
@@ -130,17 +132,11 @@ def test_a_changed_byte_in_any_column(log: str, engine: str, position: int) -> N
     """I3: whatever column it is in, it is found where it is."""
     for name, (change, kind) in CHANGES.items():
         with unguarded(log) as connection:
-            connection.execute("CREATE TABLE public.kept AS SELECT * FROM ledger.event")
             connection.execute(f"UPDATE ledger.event SET {change} WHERE position = %s", [position])
         # The hash of the last event has no successor that would tell it from what it stands for.
         expected = "columns" if kind == "chain" and position == COUNT else kind
         assert found(log, engine) == (position, expected), name
-        tamper(
-            log,
-            "TRUNCATE ledger.event",
-            "INSERT INTO ledger.event SELECT * FROM public.kept",
-            "DROP TABLE public.kept",
-        )
+        put_back(log)
     assert found(log, engine) is None
 
 
