@@ -28,19 +28,15 @@ def sentence(type_: str, data: Data) -> str:
     return template.format_map(words)
 
 
-class _Words:
-    """The names that a sentence may use, looked up in an event's data."""
+class _Words(dict[str, Any]):
+    """An event's data, with the words that are made of them."""
 
-    def __init__(self, data: Data) -> None:
-        self._data = data
-
-    def __getitem__(self, name: str) -> Any:
-        word = _WORDS.get(name)
-        return self._data[name] if word is None else word(self._data)
+    def __missing__(self, name: str) -> Any:
+        return _WORDS[name](self)
 
     def has(self, name: str) -> bool:
         """Tell whether there is something to say under the name."""
-        return bool(self[name] if name in _WORDS else self._data.get(name))
+        return bool(self[name] if name in _WORDS else self.get(name))
 
 
 def short(fingerprint: str | None) -> str:
@@ -146,22 +142,22 @@ _HOW_RESOLVED: Final = {
     "expired": "it expired",
 }
 _ACTED: Final = {
-    "done": "acted on {alert} by {action}",
-    "skipped": "did nothing about {alert} ({action})",
-    "failed": "could not act on {alert} by {action}",
+    "done": "acted on {alert_name} by {action}",
+    "skipped": "did nothing about {alert_name} ({action})",
+    "failed": "could not act on {alert_name} by {action}",
 }
 
 _WORDS: Final[dict[str, Callable[[Data], Any]]] = {
     "acted": lambda data: _ACTED[data["outcome"]].format_map(_Words(data)),
     "advanced": _advanced,
-    "alert": lambda data: _alert(data["alert"]),
+    "alert_name": lambda data: _alert(data["alert"]),
     "alert_that_fires": lambda data: _alert(data["by"]),
     "carried": _carried,
     "changed": lambda data: len(data.get("changes") or ()),
     "config": lambda data: short(data["fingerprint"]),
     "config_after": lambda data: short(data["to_fingerprint"]),
     "config_before": lambda data: short(data.get("from_fingerprint")),
-    "criteria": lambda data: _counted(data["criteria"]),
+    "criteria_counted": lambda data: _counted(data["criteria"]),
     "difference": lambda data: (
         changes_text(data["changes"])
         if data.get("changes")
@@ -169,20 +165,20 @@ _WORDS: Final[dict[str, Callable[[Data], Any]]] = {
     ),
     "done": lambda data: _STEP_DONE[data["outcome"]],
     "file_names": lambda data: ", ".join(file["name"] for file in data["files"]),
-    "finished": lambda data: len(data["completed"]),
-    "given_up": lambda data: len(data["abandoned"]),
+    "number_completed": lambda data: len(data["completed"]),
+    "number_abandoned": lambda data: len(data["abandoned"]),
     "how_ended": lambda data: data.get("signal") or f"exit {data.get('exit_code')}",
     "how_lifted": lambda data: data["how"].replace("_", " "),
     "how_resolved": lambda data: _HOW_RESOLVED.get(data["how"], data["how"]),
     "in_force": _in_force,
     "left_out": lambda data: len(data.get("skipped") or ()),
-    "limits": lambda data: ", ".join(
+    "first_limits": lambda data: ", ".join(
         f"{key} {value}" for key, value in list(data["limits"].items())[:LIMITS_SHOWN]
     ),
     "measure": lambda data: (
         data["mitigation"] + (f" of {data['target']}" if data.get("target") else "")
     ),
-    "mode": lambda data: mode_text(data["to_mode"], data.get("to_kind")),
+    "wanted_mode": lambda data: mode_text(data["to_mode"], data.get("to_kind")),
     "mode_before": lambda data: mode_text(data.get("from_mode")),
     "moved": _moved,
     "no_more": lambda data: "; given up" if data.get("given_up") else "",
@@ -190,7 +186,7 @@ _WORDS: Final[dict[str, Callable[[Data], Any]]] = {
     "number_of_files": lambda data: len(data["files"]),
     "number_of_samples": lambda data: len(data["samples"]),
     "put_in_force": lambda data: CAUSES.get(data["cause"], data["cause"]),
-    "results": lambda data: _counted(data["results"]),
+    "results_counted": lambda data: _counted(data["results"]),
     "scope_after": lambda data: _scope(data["after"]),
     "scope_before": lambda data: _scope(data["before"]),
     "signatures": lambda data: ", ".join(f"{n} × {role}" for role, n in data["roles"].items()),
@@ -215,9 +211,9 @@ _SENTENCES: Final[dict[str, str]] = {
     # Systems and modes
     "SystemRegistered": "registered the system ({environment})",
     "SystemChanged": "changed the system's registration ({environment})",
-    "StateRecovered": "recovered the system: {finished} finished, {given_up} given up"
+    "StateRecovered": "recovered the system: {number_completed} finished, {number_abandoned} given up"
     "<, {spooled} events from the spool>",
-    "ModeSwitchRequested": "asked for {mode}<, the glass broken by {break_glass}>",
+    "ModeSwitchRequested": "asked for {wanted_mode}<, the glass broken by {break_glass}>",
     "ModeSwitched": "{moved}, {carried}",
     "ModeSwitchRejected": "was refused {mode_before} → {to_mode}: {explanation}",
     "ModeSwitchUnconfirmed": "{not_switched}: {explanation}",
@@ -240,14 +236,14 @@ _SENTENCES: Final[dict[str, str]] = {
     "DriftCleared": "found the {subject} as the ledger has it again",
     # Plans, gates and approvals
     "ProfileAdopted": "adopted the plan {profile} ({config})<: {changed} keys changed>",
-    "PhaseEntered": "entered the phase {phase}< ({limits})><, the glass broken by {break_glass}>",
+    "PhaseEntered": "entered the phase {phase}< ({first_limits})><, the glass broken by {break_glass}>",
     "PhaseHeld": "held the phase {phase}",
     "PhaseReleased": "released the phase {phase}",
     "PhaseAdvanced": "{advanced}",
     "PhaseAborted": "gave the rollout up in {phase}",
     "ScopeChanged": "changed the scope of {phase}: {scope_before} → {scope_after}",
-    "PreflightCompleted": "ran the preflight: {verdict} ({results})",
-    "GateEvaluated": "evaluated the exit gate of {phase}: {verdict} ({criteria})",
+    "PreflightCompleted": "ran the preflight: {verdict} ({results_counted})",
+    "GateEvaluated": "evaluated the exit gate of {phase}: {verdict} ({criteria_counted})",
     "GateWaived": "{waiving} {waived} until {until} ({waiver})",
     "WaiverRevoked": "revoked the waiver {waiver}",
     "ApprovalRequested": "asked for approval of {subject} by {signatures} ({request})",
@@ -255,21 +251,21 @@ _SENTENCES: Final[dict[str, str]] = {
     "ApprovalDenied": "denied {request} as {role}",
     "ApprovalInvalidated": "found that {request} counts no more ({why_no_more})",
     # Alerts, incidents and mitigations
-    "AlertPending": "found the condition of {alert} to hold, since {active_since}",
-    "AlertFired": "raised the {severity} alert {alert}: {message}",
-    "AlertAcknowledged": "acknowledged the alert {alert}",
-    "AlertResolved": "resolved the alert {alert} ({how_resolved})",
-    "AlertClearingBegun": "saw the condition of {alert} end",
-    "AlertClearingCancelled": "saw the condition of {alert} return",
-    "NoDataDetected": "has had no data for {alert} since {since}",
-    "DataReturned": "has data for {alert} again, after {frozen_seconds} s",
+    "AlertPending": "found the condition of {alert_name} to hold, since {active_since}",
+    "AlertFired": "raised the {severity} alert {alert_name}: {message}",
+    "AlertAcknowledged": "acknowledged the alert {alert_name}",
+    "AlertResolved": "resolved the alert {alert_name} ({how_resolved})",
+    "AlertClearingBegun": "saw the condition of {alert_name} end",
+    "AlertClearingCancelled": "saw the condition of {alert_name} return",
+    "NoDataDetected": "has had no data for {alert_name} since {since}",
+    "DataReturned": "has data for {alert_name} again, after {frozen_seconds} s",
     "EvaluationFailed": "could not evaluate {rule}: {explanation}",
     "EvaluationRecovered": "can evaluate {rule} again",
     "AlertActionTaken": "{acted}<: {explanation}>",
     "AlertSilenced": "silenced {silenced} until {until} ({silence})",
     "SilenceLifted": "lifted the silence {silence} ({how})",
-    "AlertInhibited": "tells nobody of {alert} while {alert_that_fires} fires",
-    "InhibitionLifted": "tells of {alert} again",
+    "AlertInhibited": "tells nobody of {alert_name} while {alert_that_fires} fires",
+    "InhibitionLifted": "tells of {alert_name} again",
     "NotificationDelivered": "told {channel}: {subject}",
     "NotificationFailed": "could not tell {channel} that {subject}: {explanation}{no_more}",
     "IncidentOpened": "opened the {severity} incident {incident}: {title}",
