@@ -3,7 +3,8 @@
 A kind of operation says what it looks at, what it decides, what it makes sure of, and how it acts; the order
 of these is here, and so is the rule that nothing is touched before the intent is in the log (I5). What a
 crash leaves between two of them is finished by the kind's `Finish`, which `ledger.service.recovery` calls
-(I12).
+(I12). It is given the state with the intent in it and the actuators, and nothing of the process that began:
+so whoever reaches the actuators could perform what was decided elsewhere.
 """
 
 from __future__ import annotations
