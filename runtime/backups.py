@@ -17,8 +17,8 @@ from ledger.service.backups import creating, recording, sealing
 from ledger.service.backups.creating import Made
 from ledger.service.backups.sealing import Opener
 from ledger.service.core.recorder import Origin
-from ledger.store.connect import PROJECTOR, open_connection
 from ledger.store.embedded import EmbeddedPostgres, ServerState
+from ledger.store.guards import open_read_models
 from ledger.store.postgres import PostgresStore
 from projections.backups.digests import digests
 from projections.engine.runner import Projector
@@ -140,7 +140,7 @@ def scratch_dsn(runtime: Runtime, *, embedded: bool) -> Generator[str]:
 
 def read_models(runtime: Runtime, dsn: str) -> tuple[int, Sequence[TableDigest]]:
     """Build the read models of the ledger at ``dsn``; return their position, and what is in them."""
-    connect = partial(open_connection, dsn, role=PROJECTOR)
+    connect = partial(open_read_models, dsn)
     with closing(Projector(connect, runtime.clock, report=runtime.say)) as projector:
         projector.catch_up()
         return digests(projector.db)

@@ -25,8 +25,9 @@ from ledger.service.core.recorder import Origin, Recorder
 from ledger.service.core.session import Finished, Ledger
 from ledger.service.offline import drain, unusable
 from ledger.store import migrate
-from ledger.store.connect import AUDITOR, PROJECTOR, open_connection
+from ledger.store.connect import AUDITOR
 from ledger.store.dsn import place_of
+from ledger.store.guards import open_read_models, require_plain_read_models
 from ledger.store.postgres import PostgresStore
 from runtime.front import Front, Progress
 from runtime.settings import Settings
@@ -264,9 +265,7 @@ class Runtime:
         from projections.engine.runner import Projector
 
         # A partial, since a rebuild sends it to a second process.
-        return Projector(
-            partial(open_connection, self.store_dsn, role=PROJECTOR), self.clock, report=self.say
-        )
+        return Projector(partial(open_read_models, self.store_dsn), self.clock, report=self.say)
 
     @property
     def store_dsn(self) -> str:
@@ -320,6 +319,7 @@ class Runtime:
         from projections.engine import checkpoint
 
         db = self.store.connection
+        require_plain_read_models(db)
         stands = checkpoint.standing(db)
         if stands.problem is not None:
             raise RightMissing(

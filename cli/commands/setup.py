@@ -11,11 +11,12 @@ from click.shell_completion import get_completion_class
 
 from cli.call import Call, command
 from cli.output import say
-from ledger.domain.errors import LedgerError
+from ledger.domain.errors import IntegrityFailure, LedgerError
 from ledger.service.configurations.registration import adopted_key, require_key
 from ledger.service.core.creation import PROGRAM_VERSION, create_ledger
 from ledger.store import migrate
 from ledger.store.dsn import redact
+from ledger.store.guards import UNGUARDED, missing_guards
 from ledger.store.postgres import PostgresStore
 from runtime.wiring import Runtime
 
@@ -66,6 +67,7 @@ def doctor(call: Call) -> None:
         "head": lambda: call.runtime.store.head().position,
         "restore": lambda: call.runtime.store.require_whole(),  # noqa: PLW0108 -- as above
         "waiting_in_spool": lambda: len(call.runtime.ledger_without_draining.spool.read().records),
+        "guards": lambda: _guards(call.runtime),
         "roles": lambda: _roles(call.runtime),
         "secret_key": lambda: _secret_key(call.runtime),
     }
@@ -80,6 +82,19 @@ def doctor(call: Call) -> None:
     if failed is not None:
         raise failed
     say("everything that is needed works")
+
+
+def _guards(runtime: Runtime) -> str:
+    """Return that what guards the log stands.
+
+    Raises:
+        IntegrityFailure: it does not, all of it.
+    """
+    if missing := missing_guards(runtime.store.connection):
+        raise IntegrityFailure(
+            f"The ledger is not guarded as it was made to be: {'; '.join(missing)}.", hint=UNGUARDED
+        )
+    return "in place"
 
 
 def _roles(runtime: Runtime) -> str:

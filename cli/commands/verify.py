@@ -13,6 +13,8 @@ from cli.call import Call, command
 from cli.output import Output, counted, say
 from ledger.domain.errors import IntegrityFailure, UsageError
 from ledger.store import checkpoint as checkpoints, verify as verification
+from ledger.store.connect import open_connection
+from ledger.store.guards import UNGUARDED, missing_guards
 from ledger.store.postgres import PostgresStore
 from projections.archive.verify import Report, verify as recompute_archive
 from runtime.verification import by_duckdb, for_reading
@@ -102,6 +104,13 @@ def verify(
         raise IntegrityFailure(
             f"The first bad position is {problem.position} ({problem.kind}). {problem.sentence}",
             hint="Keep the database as it is, as evidence, and restore from a backup that verifies.",
+        )
+    with open_connection(dsn, role=role) as connection:
+        missing = missing_guards(connection)
+    if missing:
+        raise IntegrityFailure(
+            f"The log is as it was recorded, and is not guarded any more: {'; '.join(missing)}.",
+            hint=UNGUARDED,
         )
     call.output.record(record, _said(report.first, report.last, report.chain, report.blobs))
     if report.to_come is not None:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from psycopg import errors
 
-from ledger.domain.corrections.sound import sound
 from ledger.domain.errors import InvariantViolated
 from ledger.domain.log.envelope import Recorded
 from ledger.domain.log.unreadable import POISON, readable, stand_in
@@ -45,7 +44,7 @@ class Applier:
                 try:
                     taker.apply(step)
                 except POISON as error:
-                    if sound(event) is event:
+                    if _is_sound(event):
                         raise poisoned(taker, event, error) from error
                     if taker.types is None:
                         taker.apply(Step(stand_in(event, error), step.before, step.after))
@@ -87,8 +86,14 @@ class Applier:
                     try:
                         projection.prepare(db, [event])
                     except POISON as error:
-                        if sound(event) is event:
+                        if _is_sound(event):
                             raise poisoned(projection, event, error) from error
+
+
+def _is_sound(event: Recorded) -> bool:
+    from ledger.domain.corrections.sound import sound  # loads a model for every type of event
+
+    return sound(event) is event
 
 
 def poisoned(projection: Projection, event: Recorded, error: Exception) -> InvariantViolated:

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, ClassVar, Final
 
-from ledger.domain.corrections.sound import sound
 from ledger.domain.evolve import evolve, fold
 from ledger.domain.log.envelope import Recorded
 from ledger.domain.log.ids import control_stream
@@ -141,6 +140,8 @@ class SystemStates(Projection):
 
 def _folded_strictly(db: Db, state: SystemState) -> SystemState:
     """Return the state of all in its stream that is what its type promises, up to its revision."""
+    from ledger.domain.corrections.sound import sound  # loads a model for every type of event
+
     query = log.RECORDED + "WHERE stream = %s AND revision <= %s ORDER BY revision"
     events = log.select(db, query, control_stream(state.system), state.revision)
     return fold(map(sound, events), SystemState(state.system))

@@ -14,6 +14,7 @@ from psycopg.abc import Query
 
 from ledger.store.append import Appender
 from ledger.store.connect import AUDITOR, OWNER, PROJECTOR, WRITER, open_connection
+from ledger.store.guards import missing_guards
 from ledger.store.postgres import PostgresStore
 from tests.support.builders import an_event
 
@@ -305,3 +306,10 @@ def test_every_function_pins_its_search_path(dsn: str) -> None:
     assert {"append", "put_blob", "leaf", "refuse_mutation"} <= {row[0] for row in rows}
     for name, settings, parsed_when_made in rows:
         assert parsed_when_made or "search_path=pg_catalog, pg_temp" in (settings or []), name
+
+
+def test_a_fresh_ledger_is_guarded(dsn: str) -> None:
+    """I32: what `doctor` and `verify` look at is as the migrations made it, whoever looks."""
+    for role in (WRITER, AUDITOR, PROJECTOR):
+        with open_connection(dsn, role=role) as connection:
+            assert missing_guards(connection) == []
