@@ -98,7 +98,7 @@ def test_one_home_two_ledgers(
     bot: Rollout, tmp_path: Path, embedded_server: PostgresServer
 ) -> None:
     """I5: staging's bot is not production's; neither the memory nor the spool takes one for the other."""
-    with embedded_server.new_database(embedded_server.template()) as other_dsn:
+    with embedded_server.fresh_ledger() as other_dsn:
         staging = Rollout(bot.home, other_dsn)
         staging("system", "add", "bot", "--control-file", tmp_path / "staging.json")
         staging("switch", "bot", "--to", "mock", "--reason", "r", "--yes")

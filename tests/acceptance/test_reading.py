@@ -28,7 +28,7 @@ def night(
 ) -> Iterator[Rollout]:
     """A night of one bot: rehearsed, live, scaled up, in trouble, rolled back, paused. Only read from."""
     folder = tmp_path_factory.mktemp("night")
-    with embedded_server.new_database(embedded_server.template()) as dsn:
+    with embedded_server.fresh_ledger() as dsn:
         rollout = Rollout(folder / "home", dsn)
         (folder / "config.yaml").write_text(GOOD)
         (folder / "bad.yaml").write_text(BAD)

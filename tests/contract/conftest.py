@@ -20,7 +20,7 @@ def store(request: pytest.FixtureRequest) -> Iterator[EventStore]:
         yield MemoryStore(FrozenClock())
         return
     server = server_named(request.param)
-    with server.new_database(server.template()) as conninfo:
+    with server.fresh_ledger() as conninfo:
         postgres = PostgresStore(conninfo)
         yield postgres
         postgres.close()

@@ -26,7 +26,7 @@ def at(count: float) -> object:
 def day(embedded_server: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a home whose replica holds a day."""
     folder = tmp_path_factory.mktemp("home")
-    with embedded_server.new_database(embedded_server.template()) as dsn:
+    with embedded_server.fresh_ledger() as dsn:
         store = PostgresStore(dsn)
         store.append(a_day())
         store.close()

@@ -44,7 +44,7 @@ def home(embedded_server: object, tmp_path_factory: pytest.TempPathFactory) -> P
 
     assert isinstance(embedded_server, PostgresServer)
     folder = tmp_path_factory.mktemp("home")
-    with embedded_server.new_database(embedded_server.template()) as dsn:
+    with embedded_server.fresh_ledger() as dsn:
         store = PostgresStore(dsn)
         store.append(a_day())
         store.close()

@@ -68,7 +68,7 @@ def past(
 ) -> Iterator[tuple[str, Path]]:
     """Yield a log that holds it, and a home with the replica."""
     folder = tmp_path_factory.mktemp("home")
-    with embedded_server.new_database(embedded_server.template()) as dsn:
+    with embedded_server.fresh_ledger() as dsn:
         store = PostgresStore(dsn)
         store.append(a_past())
         store.close()

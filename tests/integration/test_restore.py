@@ -45,7 +45,7 @@ def original(dsn: str) -> list[Recorded]:
 @pytest.fixture
 def target(postgres_server: PostgresServer) -> Iterator[str]:
     """An empty ledger on the same server."""
-    with postgres_server.new_database(postgres_server.template()) as conninfo:
+    with postgres_server.fresh_ledger() as conninfo:
         yield conninfo
 
 

@@ -66,7 +66,7 @@ def day(embedded_server: PostgresServer, tmp_path_factory: pytest.TempPathFactor
         ),
         happened("fourth", "FingerprintQuarantined", {"fingerprint": GREEN}, at=minutes(8)),
     ]  # fmt: skip
-    with embedded_server.new_database(embedded_server.template()) as dsn:
+    with embedded_server.fresh_ledger() as dsn:
         store = PostgresStore(dsn)
         store.append([*a_day(), *more])
         store.close()

@@ -35,7 +35,7 @@ def engine(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="module")
 def sixty(postgres_server: PostgresServer) -> Iterator[str]:
     """A log of sixty events of three streams, as they were appended, and a copy of it in ``public.kept``."""
-    with postgres_server.new_database(postgres_server.template()) as dsn:
+    with postgres_server.fresh_ledger() as dsn:
         store = PostgresStore(dsn)
         created = an_event("ledger", type_="LedgerCreated", ledger_id="mine", program_version="1")
         store.append([created])

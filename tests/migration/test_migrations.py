@@ -258,5 +258,5 @@ def test_an_ordinary_database_owner_can_migrate(postgres_server: PostgresServer)
     """No superuser is needed: owning the database and being in the ledger's roles is enough."""
     with ordinary_owner(postgres_server, member=True) as conninfo:
         migrate.upgrade(conninfo)
-        with postgres_server.new_database(postgres_server.template()) as other:
+        with postgres_server.fresh_ledger() as other:
             assert [row[0] for row in objects(conninfo)] == [row[0] for row in objects(other)]

@@ -25,6 +25,7 @@ from psycopg.conninfo import make_conninfo
 
 from ledger.domain.errors import LedgerError
 from ledger.store.embedded import EmbeddedPostgres
+from tests.support.clean_databases import CleanDatabases
 from tests.support.programs import HOW_TO_GET_THEM, PG15, PG15_PROGRAMS, is_here, postgres_servers
 
 RUN_FOLDER = "ROLLOUT_TEST_FOLDER"
@@ -58,13 +59,24 @@ class PostgresServer:
         return make_conninfo(self.admin_dsn, dbname=name)
 
     @contextlib.contextmanager
+    def fresh_ledger(self) -> Iterator[str]:
+        """Yield the conninfo of a superuser for a database with a fresh ledger, for as long as the block."""
+        name = self._clean.lend()
+        try:
+            yield self.database(name)
+        finally:
+            self._clean.take_back(name)
+
+    @cached_property
+    def _clean(self) -> CleanDatabases:
+        return CleanDatabases(self.admin_dsn, self.template())
+
+    @contextlib.contextmanager
     def new_database(self, template: str = "template1") -> Iterator[str]:
         """Yield the conninfo of a database that lives as long as the block."""
         name = f"test_{uuid.uuid4().hex[:12]}"
         # As files, not through the WAL: a quarter of the work, and there is no crash to survive.
         self._do("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY", name, template)
-        if template == TEMPLATE:
-            self._do("GRANT CREATE ON DATABASE {} TO ledger_projector", name)
         try:
             yield self.database(name)
         finally:
@@ -166,7 +178,7 @@ def embedded_server() -> PostgresServer:
 @pytest.fixture
 def dsn(postgres_server: PostgresServer) -> Iterator[str]:
     """A superuser's conninfo of a fresh, migrated database; once for each server."""
-    with postgres_server.new_database(postgres_server.template()) as conninfo:
+    with postgres_server.fresh_ledger() as conninfo:
         yield conninfo
 
 
@@ -180,7 +192,7 @@ def empty_dsn(postgres_server: PostgresServer) -> Iterator[str]:
 @pytest.fixture
 def embedded_dsn(embedded_server: PostgresServer) -> Iterator[str]:
     """As ``dsn``, on the embedded server only."""
-    with embedded_server.new_database(embedded_server.template()) as conninfo:
+    with embedded_server.fresh_ledger() as conninfo:
         yield conninfo
 
 
