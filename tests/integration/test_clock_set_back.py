@@ -96,9 +96,9 @@ def test_stays_in_a_mode_follow_each_other(past: tuple[str, Path]) -> None:
         == [row["mode"] for row in live]
         == ["mock", "paused", "mock", "real"]
     )
-    for found in (rows, live):
-        assert all(one["until"] == next_["since"] for one, next_ in pairwise(found))
-        assert all(one["until"] >= one["since"] for one in found[:-1])
+    for stays in (rows, list[dict[str, Any]](map(dict, live))):
+        assert all(one["until"] == next_["since"] for one, next_ in pairwise(stays))
+        assert all(one["until"] >= one["since"] for one in stays[:-1])
     assert [row["seconds"] for row in rows] == [48 * 3600, 0, 12 * 3600, None]
     assert rows[2]["occurred_at"] == hours(36).replace(tzinfo=None)
 
