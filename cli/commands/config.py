@@ -154,7 +154,7 @@ def show(call: Call, fingerprint: str, file_name: str | None) -> None:
             )
         click.echo(call.ledger.blob(files[file_name]), nl=False)
         return
-    value = orjson.loads(call.ledger.blob(full.removeprefix("sha256:")))
+    value = orjson.loads(call.ledger.blob(full))
     if call.output.format in {"json", "jsonl"}:
         call.output.record({"fingerprint": full, **state.configs[full].to_json(), "value": value})
         return

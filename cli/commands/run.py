@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Final
 
 import click
-import orjson
 
 from cli import collecting, options
 from cli.call import Call, pass_call
@@ -17,7 +16,6 @@ from cli.output import say
 from ledger.domain.errors import LedgerError, LedgerUnreachable
 from ledger.domain.gates import decide as gates
 from ledger.domain.state import SystemState
-from ledger.domain.values.fingerprints import flatten
 from ledger.service import recovery
 from ledger.service.backups import recording
 from ledger.service.configurations import snapshots
@@ -175,9 +173,7 @@ def _show_risk(ledger: Ledger, state: SystemState) -> None:
     """Show what the phase limits, and what the configuration says of it."""
     if state.phase is None or not state.phase.limits:
         return
-    said: dict[str, str] = {}
-    if state.fingerprint is not None:
-        said = flatten(orjson.loads(ledger.blob(state.fingerprint.removeprefix("sha256:"))))
+    said = ledger.configuration(state.fingerprint) if state.fingerprint is not None else {}
     say(f"risk parameters of {state.phase.name}:")
     for key, limit in state.phase.limits.items():
         say(f"  {key} = {said.get(key, 'not set')} (limit {limit})")

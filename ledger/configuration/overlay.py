@@ -12,12 +12,13 @@ import re
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, Final, cast
 
 from ledger.configuration import loader, places, room
 from ledger.configuration.source import TEXTS_ONLY, Source, decode, format_of
 from ledger.domain.errors import BadInput
 from ledger.domain.values.fingerprints import (
+    Plain,
     Value,
     canonical,
     flatten,
@@ -26,8 +27,6 @@ from ledger.domain.values.fingerprints import (
     shortened,
 )
 from ledger.domain.values.shapes import is_list, is_tuple
-
-Plain: TypeAlias = "str | int | float | bool | None"
 
 _PLAIN_KEY: Final = re.compile(r"[A-Za-z_][\w-]*")
 _NOT_PLAIN: Final = frozenset("y n yes no on off true false null".split())
@@ -87,17 +86,6 @@ def text_keys(files: Sequence[tuple[str, bytes]]) -> frozenset[str]:
         keys = flatten(loader.parse(source)).keys()
         text_only = text_only | keys if source.format in TEXTS_ONLY else text_only - keys
     return frozenset(text_only)
-
-
-def says(said: str | None, wanted: Plain, *, is_text: bool) -> bool:
-    """Tell whether a key that says ``said`` (canonical JSON text) says what is wanted.
-
-    Where it can only say a text, 5 is said by "5".
-    """
-    if said == leaf_text(wanted):
-        return True
-    plain = wanted is not None and not isinstance(wanted, str)
-    return is_text and plain and said == leaf_text(leaf_text(wanted))
 
 
 def _where(values: Sequence[Value], steps: Sequence[str | int]) -> int:

@@ -15,12 +15,13 @@ from pydantic.json_schema import GenerateJsonSchema
 from ledger.alerts.muting import Inhibition
 from ledger.configuration.strict import Misfit, Strict
 from ledger.domain.values.durations import duration_text
+from ledger.domain.values.fingerprints import Plain
 from ledger.domain.values.spans import Duration
 from ledger.domain.values.spelling import did_you_mean
 from ledger.metrics.specs import MetricSource
 from ledger.notify.specs import Address, Channel
 from ledger.preflight.specs import Checks
-from ledger.profiles.parts import Name, Plain
+from ledger.profiles.parts import Name
 from ledger.profiles.phases import Guard, Kill, Phase
 
 HALF_HOUR = timedelta(minutes=30)

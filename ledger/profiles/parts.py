@@ -7,6 +7,5 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$", max_length=100)]
-Plain = str | int | float | bool | None
 Severity = Literal["critical", "warning", "info"]
 PauseKindName = Literal["halt", "reduce_only", "drain"]

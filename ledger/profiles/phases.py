@@ -8,8 +8,9 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from ledger.configuration.strict import Strict
+from ledger.domain.values.fingerprints import Plain
 from ledger.domain.values.spans import Duration
-from ledger.profiles.parts import Name, PauseKindName, Plain, Severity
+from ledger.profiles.parts import Name, PauseKindName, Severity
 
 WEEK = timedelta(days=7)
 

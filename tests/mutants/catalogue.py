@@ -251,6 +251,27 @@ MUTANTS: Final = (
         PLANS, "a plan for another environment is adopted",
         "if state.environment != environment:", "if not state.environment:", _DOMAIN,
     ),
+    Mutant(
+        PLANS, "a number that is not one is within its limit",
+        "return None if math.isnan(number) else number", "return number", _DOMAIN,
+    ),
+    Mutant(
+        PLANS, "what is above a limit only in quotes passes",
+        """number = float(str(text).strip('"')) if""", "number = float(str(text)) if", _DOMAIN,
+    ),
+    Mutant(
+        PLANS, "an overlay is laid over files that can't be told",
+        "if in_place is None or in_place != state.fingerprint:",
+        "if in_place and in_place != state.fingerprint:", _DOMAIN,
+    ),
+    Mutant(
+        PLANS, "a phase is entered after somebody went on meanwhile",
+        "if (following.name if following else None) != name:", "if following is None and name:", _DOMAIN,
+    ),
+    Mutant(
+        PLANS, "an abort puts back what nobody asked for any more",
+        "if to_put_back(state) != before:", "if not before:", _DOMAIN,
+    ),
     # --- mitigations: a rule never raises the exposure (I9) ---
     Mutant(
         MITIGATIONS, "an override towards the riskier side is carried out",

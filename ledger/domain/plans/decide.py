@@ -10,7 +10,7 @@ from ledger.domain.approvals.decide import require_approvals
 from ledger.domain.configurations.decide import short
 from ledger.domain.configurations.state import PhaseMove
 from ledger.domain.decision import Decision, require_no_rule, require_reason, require_registered
-from ledger.domain.errors import BadInput, Refused, UnknownName
+from ledger.domain.errors import BadInput, Refused, StaleRevision, UnknownName
 from ledger.domain.gates.decide import require_gate, require_preflight
 from ledger.domain.gates.verdicts import waiver_for
 from ledger.domain.log.event import Event
@@ -207,6 +207,19 @@ def abort(state: SystemState) -> Decision:
     return Decision((events.PhaseAborted(phase=present_phase(state).name),))
 
 
+def abort_from(state: SystemState, before: str) -> Decision:
+    """Abort the rollout, for the configuration ``before`` to be put back.
+
+    Raises:
+        StaleRevision: by now aborting puts back something else, or nothing (`to_put_back`).
+    """
+    if to_put_back(state) != before:
+        raise StaleRevision(
+            f"Somebody has put something else in force in {state.system} meanwhile."
+        )
+    return abort(state)
+
+
 def to_put_back(state: SystemState) -> str | None:
     """Return the configuration that aborting the present phase puts back; None: what is in force stays.
 
@@ -260,6 +273,20 @@ def next_phase(state: SystemState) -> PlannedPhase | None:
     present = state.phase_name
     at = names.index(present) + 1 if present in names else 0
     return phases_of(state)[at] if at < len(names) else None
+
+
+def require_next(state: SystemState, name: str | None) -> None:
+    """Raise unless ``name`` is the phase after the present one still; None: the present one is the last.
+
+    Raises:
+        StaleRevision: the rollout went on since that was looked up.
+    """
+    following = next_phase(state)
+    if (following.name if following else None) != name:
+        raise StaleRevision(
+            f"The rollout of {state.system} went on meanwhile.",
+            hint=f"rollout phase list {state.system}",
+        )
 
 
 def _index(state: SystemState, name: str) -> int:

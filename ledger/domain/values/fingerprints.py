@@ -21,6 +21,7 @@ import rfc8785
 from ledger.domain.errors import BadInput
 
 Value: TypeAlias = "bool | int | float | str | list[Value] | dict[str, Value] | None"
+Plain: TypeAlias = str | int | float | bool | None
 
 CANONICAL_FORM = 1
 """The version of the rules that lead from files to a canonical form; each registration records it.

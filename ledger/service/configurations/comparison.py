@@ -74,7 +74,7 @@ def canonical_form(ledger: Ledger, state: SystemState, fingerprint: str) -> byte
         or not configuration.files
         or not configurations.made_otherwise(state, fingerprint)
     ):
-        return ledger.blob(fingerprint.removeprefix("sha256:"))
+        return ledger.blob(fingerprint)
     return canonical_of_redacted(
         (file.name, ledger.blob(file.sha256)) for file in configuration.files
     )

@@ -19,5 +19,5 @@ def plan_of(ledger: Ledger, state: SystemState) -> Plan:
             f"{state.system} has no rollout plan.",
             hint=f"rollout profile adopt {state.system} FILE",
         )
-    content = ledger.blob(state.profile.fingerprint.removeprefix("sha256:"))
+    content = ledger.blob(state.profile.fingerprint)
     return from_content(content, f"the plan {state.profile.name}")

@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import orjson
+
 from ledger import files
 from ledger.domain.errors import LedgerError, OperationInProgress, UnknownName
 from ledger.domain.state import SystemState
+from ledger.domain.values.fingerprints import flatten
 from ledger.service.core.local_cache import LocalMemory
 from ledger.service.core.recorder import Origin, Recorder
 from ledger.store.spool import Spool
@@ -85,11 +88,12 @@ class Ledger:
         return sha256
 
     def blob(self, sha256: str) -> bytes:
-        """Return the bytes of a hash, from the ledger or, failing that, from this machine.
+        """Return the bytes of a hash or a fingerprint, from the ledger or, failing that, from this machine.
 
         Raises:
             UnknownName: neither has them.
         """
+        sha256 = sha256.removeprefix("sha256:")
         kept = self.memory.blob(sha256)
         if kept is not None:
             return kept
@@ -100,6 +104,10 @@ class Ledger:
             )
         self.memory.keep_blob(sha256, content)
         return content
+
+    def configuration(self, fingerprint: str) -> dict[str, str]:
+        """Return what a configuration says, flat: key -> canonical JSON text. Raises as `blob` does."""
+        return flatten(orjson.loads(self.blob(fingerprint)))
 
     def code_commit(self, state: SystemState) -> str | None:
         """Return where the system's code stands; None where there is no checkout, or it can't be told."""

@@ -93,7 +93,7 @@ def departures(ledger: Ledger, position: int) -> dict[str, tuple[str, str | None
     event = ledger.recorder.store.get(position)
     if event is None or event.data.get("profile") is None:
         return {}
-    content = ledger.blob(event.data["profile"].removeprefix("sha256:"))
+    content = ledger.blob(event.data["profile"])
     # Not through the model: a plan of another version is no reason to tell nothing.
     planned: dict[str, Any] = orjson.loads(content)["profile"].get("params", {})
     said = {name: None if value is None else str(value) for name, value in planned.items()}
@@ -169,7 +169,7 @@ def context_of(
 def _in_force(ledger: Ledger, state: SystemState) -> Any:
     if state.fingerprint is None:
         return None
-    return orjson.loads(ledger.blob(state.fingerprint.removeprefix("sha256:")))
+    return orjson.loads(ledger.blob(state.fingerprint))
 
 
 def _in_place(ledger: Ledger, state: SystemState) -> Any:

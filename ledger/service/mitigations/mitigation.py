@@ -19,7 +19,6 @@ from ledger.domain.mitigations.decide import PlannedMitigation
 from ledger.domain.mitigations.state import StandingMitigation
 from ledger.domain.operations import MitigateOperation
 from ledger.domain.state import SystemState, operation_of
-from ledger.domain.values.fingerprints import flatten
 from ledger.profiles.plan import Plan
 from ledger.service.core.actuators import World
 from ledger.service.core.operation import Operation, carry_out
@@ -55,8 +54,7 @@ class Mitigate(Operation["str | None", None, MitigationResult]):
         """Return the value of its key in the configuration in force, if it has a key."""
         if self.planned.kind not in {"lock", "override"} or state.fingerprint is None:
             return None
-        content = ledger.blob(state.fingerprint.removeprefix("sha256:"))
-        return flatten(orjson.loads(content)).get(self.planned.template)
+        return ledger.configuration(state.fingerprint).get(self.planned.template)
 
     def decide(self, ledger: Ledger, state: SystemState, view: str | None) -> Decision:
         """Return the request; see `mitigations.request` for the rules."""

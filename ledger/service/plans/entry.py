@@ -6,7 +6,7 @@ So neither is ever the case without the other, wherever a crash comes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 from uuid import UUID
@@ -14,15 +14,15 @@ from uuid import UUID
 import orjson
 
 from ledger import fail_points
-from ledger.configuration.overlay import overlaid as lay_over, says, text_keys
+from ledger.configuration.overlay import overlaid as lay_over, text_keys
 from ledger.configuration.snapshot import Snapshot, snapshot_under
 from ledger.configuration.source import TEXTS_ONLY, format_of
 from ledger.domain import events
 from ledger.domain.configurations import decide as configurations
 from ledger.domain.configurations.decide import short
 from ledger.domain.decision import Decision, require_no_rule
-from ledger.domain.errors import BadInput, DriftFound
-from ledger.domain.plans import decide as phases
+from ledger.domain.errors import BadInput
+from ledger.domain.plans import configuration, decide as phases
 from ledger.domain.state import SystemState
 from ledger.domain.values.fingerprints import flatten
 from ledger.profiles.phases import Phase
@@ -42,6 +42,8 @@ class Overlaid:
 
     snapshot: Snapshot
     contents: dict[str, bytes]
+    said: Mapping[str, str]
+    """What it says, flat: key -> canonical JSON text."""
     changes: tuple[events.Change, ...]
     paths: tuple[str, ...]
     """Of the files that it writes."""
@@ -59,20 +61,14 @@ def overlaid(ledger: Ledger, state: SystemState, phase: Phase) -> Overlaid | Non
     world = _world(ledger, state)
     if world.configs is None or state.fingerprint is None:
         return None
-    said = flatten(orjson.loads(ledger.blob(state.fingerprint.removeprefix("sha256:"))))
+    said = ledger.configuration(state.fingerprint)
     texts = texts_in_force(ledger, state)
     files = [file.name for file in state.configs[state.fingerprint].snapshots[str(state.snapshot)]]
     wanted = _chosen(ledger, state, phase, files)
-    if wanted == files and all(
-        says(said.get(key), value, is_text=key in texts) for key, value in phase.overlay.items()
-    ):
+    if wanted == files and configuration.is_laid_over(phase, said, texts):
         return None
-    if comparison.in_place(ledger, state, world) != state.fingerprint:
-        raise DriftFound(
-            f"{phase.name} sets keys of the configuration, and the files of {state.system} were changed by "
-            "hand.",
-            hint=f"rollout drift {state.system} shows how: keep it or put it back first",
-        )
+    in_place = comparison.in_place(ledger, state, world)
+    configuration.require_as_recorded(state, phase, in_place)
     standing = world.configs.read()
     missing = [name for name in wanted if name not in standing]
     if missing:
@@ -87,7 +83,7 @@ def overlaid(ledger: Ledger, state: SystemState, phase: Phase) -> Overlaid | Non
     now = flatten(orjson.loads(snapshot.canonical))
     changed = [name for name, content in contents.items() if content != standing[name]]
     paths = tuple(str(world.config_files[name]) for name in changed)
-    return Overlaid(snapshot, contents, comparison.changes_of(said, now), paths, texts)
+    return Overlaid(snapshot, contents, now, comparison.changes_of(said, now), paths, texts)
 
 
 def _chosen(ledger: Ledger, state: SystemState, phase: Phase, files: Sequence[str]) -> list[str]:
@@ -122,13 +118,11 @@ def enter(
     phase: Phase,
     decide: Callable[[SystemState], Decision],
     origin: Origin,
-    require: Callable[[Overlaid], None],
 ) -> Decision:
     """Put the configuration of ``phase`` in place and enter it, as ``decide`` says on the state of then.
 
-    ``require`` raises unless the phase allows the configuration.
-
     Raises:
+        GateClosed: the phase does not allow the configuration.
         Refused: it is in quarantine, or a rule asks (I9).
         FileNotWritten, IntegrityFailure: it is not in place; the phase was not entered.
     """
@@ -139,7 +133,7 @@ def enter(
         wanted, decided = overlaid(ledger, state, phase), decide(state)
         if not decided.events or wanted is None:
             return ledger.decide(system, decide, origin)
-        require(wanted)
+        configuration.require_allowed(system, phase, wanted.said, wanted.texts)
         save_unknown(ledger, state, _world(ledger, state), origin)
         _keep(ledger, state, phase, wanted.snapshot, origin)
         fail_points.reach("phase.after_register")

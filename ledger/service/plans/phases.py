@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
-import orjson
-
-from ledger.configuration.overlay import says
 from ledger.domain import events
 from ledger.domain.configurations.decide import short
 from ledger.domain.decision import Decision
-from ledger.domain.errors import GateClosed, LedgerError, LedgerUnreachable, StaleRevision
+from ledger.domain.errors import LedgerError, LedgerUnreachable
 from ledger.domain.log.ids import Actor
-from ledger.domain.plans import decide as phases
+from ledger.domain.plans import configuration, decide as phases
 from ledger.domain.state import SystemState
-from ledger.domain.values.fingerprints import flatten, leaf_text
+from ledger.domain.values.fingerprints import leaf_text
 from ledger.profiles.phases import Phase
 from ledger.service.configurations.apply import ApplyResult
 from ledger.service.core.plan_in_force import plan_of
@@ -60,9 +56,7 @@ def abort(ledger: Ledger, system: str, origin: Origin) -> tuple[Decision, ApplyR
 
     def first(state: SystemState) -> Decision:
         nonlocal decided
-        if phases.to_put_back(state) != before:
-            raise StaleRevision(f"Somebody has put something else in force in {system} meanwhile.")
-        decided = phases.abort(state)
+        decided = phases.abort_from(state, before)
         return decided
 
     try:
@@ -101,7 +95,7 @@ def preview(ledger: Ledger, system: str, name: str | None, actor: Actor) -> Prev
         if decided.events:
             _require_configuration(ledger, state, phase)
         return Preview(decided)
-    _require_allowed(system, phase, wanted.snapshot.canonical, wanted.texts)
+    configuration.require_allowed(system, phase, wanted.said, wanted.texts)
     return Preview(decided, wanted.changes, wanted.paths)
 
 
@@ -122,12 +116,7 @@ def _step(
     def decide(state: SystemState) -> Decision:
         limits, scope = _limits(phase), _scope(phase)
         if forward:
-            following = phases.next_phase(state)
-            if (following.name if following else None) != name:
-                raise StaleRevision(
-                    f"The rollout of {state.system} went on meanwhile.",
-                    hint=f"rollout phase list {state.system}",
-                )
+            phases.require_next(state, name)
             return phases.advance(state, actor, now, limits=limits, scope=scope)
         return phases.enter(state, str(name), actor, now, limits=limits, scope=scope)
 
@@ -145,10 +134,7 @@ def _go(ledger: Ledger, system: str, name: str | None, origin: Origin) -> Decisi
         )
     phase, decide = _step(ledger, state, name, origin.actor)
     if phase is not None and decide(state).events and entry.overlaid(ledger, state, phase):
-        return entry.enter(
-            ledger, system, phase, decide, origin,
-            lambda overlaid: _require_allowed(system, phase, overlaid.snapshot.canonical, overlaid.texts),
-        )  # fmt: skip
+        return entry.enter(ledger, system, phase, decide, origin)
 
     def decide_on_what_is_in_force(state: SystemState) -> Decision:
         decided = decide(state)
@@ -178,60 +164,10 @@ def _scope(phase: Phase | None) -> dict[str, tuple[str, ...]]:
     return dict(phase.scope) if phase is not None else {}
 
 
-def breaches(phase: Phase, configuration: Any, texts: Collection[str] = frozenset()) -> list[str]:
-    """Return, as sentences, where a configuration says something else than a phase allows.
-
-    A number under ``exposure`` is the most that the key may say; anything else, and all of ``overlay``,
-    has to stand there as it is. A key that is not there can't be told to be within its limit (I8).
-    ``texts`` are the keys of files that have nothing but texts (``.env``): 5 is "5" there.
-    """
-    said = flatten(configuration)
-    sentences = [
-        f"{key} is {said.get(key, 'not set')}, and this phase has {leaf_text(wanted)}"
-        for key, wanted in phase.overlay.items()
-        if not says(said.get(key), wanted, is_text=key in texts)
-    ]
-    for key, most in phase.exposure.items():
-        value = _number(said.get(key))
-        if isinstance(most, int | float) and not isinstance(most, bool):
-            if value is None:
-                sentences.append(
-                    f"{key} is {said.get(key, 'not set')}, and has to be at most {most}"
-                )
-            elif value > most:
-                sentences.append(f"{key} is {said[key]}, more than the {most} of this phase")
-        elif not says(said.get(key), most, is_text=key in texts):
-            sentences.append(
-                f"{key} is {said.get(key, 'not set')}, and this phase has {leaf_text(most)}"
-            )
-    return sentences
-
-
-def _number(text: str | None) -> float | None:
-    """Return a number that a configuration says, be it in quotes (bots write decimals so) or not."""
-    try:
-        return float(str(text).strip('"')) if text is not None else None
-    except ValueError:
-        return None
-
-
 def _require_configuration(ledger: Ledger, state: SystemState, phase: Phase | None) -> None:
-    if phase is None or not (phase.exposure or phase.overlay):
-        return
-    if state.fingerprint is None:
-        raise GateClosed(
-            f"{phase.name} has limits, and {state.system} has no configuration in force.",
-            hint=f"rollout config put {state.system} FILE… --in-force",
-        )
-    canonical = ledger.blob(state.fingerprint.removeprefix("sha256:"))
-    _require_allowed(state.system, phase, canonical, entry.texts_in_force(ledger, state))
-
-
-def _require_allowed(system: str, phase: Phase, canonical: bytes, texts: Collection[str]) -> None:
-    configuration: Mapping[str, Any] = orjson.loads(canonical)
-    problems = breaches(phase, configuration, texts)
-    if problems:
-        raise GateClosed(
-            f"The configuration is not that of {phase.name}: {'; '.join(problems)}.",
-            hint=f"rollout config put {system} FILE…, then rollout config apply {system} FINGERPRINT",
+    fingerprint = configuration.in_force_for(state, phase)
+    if phase is not None and fingerprint is not None:
+        said = ledger.configuration(fingerprint)
+        configuration.require_allowed(
+            state.system, phase, said, entry.texts_in_force(ledger, state)
         )
