@@ -253,11 +253,11 @@ MUTANTS: Final = (
     ),
     Mutant(
         PLANS, "a number that is not one is within its limit",
-        "return None if math.isnan(number) else number", "return number", _DOMAIN,
+        "return None if math.isnan(said) else said", "return said", _DOMAIN,
     ),
     Mutant(
         PLANS, "what is above a limit only in quotes passes",
-        """number = float(str(text).strip('"')) if""", "number = float(str(text)) if", _DOMAIN,
+        """said = float(str(text).strip('"')) if""", "said = float(str(text)) if", _DOMAIN,
     ),
     Mutant(
         PLANS, "an overlay is laid over files that can't be told",

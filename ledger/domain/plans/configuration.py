@@ -127,7 +127,7 @@ def require_as_recorded(state: SystemState, phase: Asking, in_place: str | None)
 def _number(text: str | None) -> float | None:
     """Return a number that a configuration says, be it in quotes (bots write decimals so) or not."""
     try:
-        number = float(str(text).strip('"')) if text is not None else math.nan
+        said = float(str(text).strip('"')) if text is not None else math.nan
     except ValueError:
         return None
-    return None if math.isnan(number) else number
+    return None if math.isnan(said) else said
