@@ -15,8 +15,8 @@ from pydantic import AfterValidator, Field
 from ledger.alerts.series import matcher
 from ledger.configuration.strict import Strict
 from ledger.domain import events
+from ledger.domain.alerts.silencing import labels_of, silenced_by
 from ledger.domain.state import SystemState
-from ledger.domain.values.moments import iso
 
 _MATCHER: Final = re.compile(r'\s*(\w+)\s*(=~|!~|!=|=)\s*(?:"(.*)"|([^\s{}!=~,"\']*))\s*')
 
@@ -75,17 +75,6 @@ def _all(matchers: Sequence[str]) -> Any:
     return matcher(_parsed(text) for text in matchers)
 
 
-def labels_of(state: SystemState, alert: str) -> dict[str, str]:
-    """Return what matchers are put to: the labels of an alert that fires or is pending, and what it is."""
-    unresolved = state.alerts.get(alert) or state.pending.get(alert)
-    if unresolved is None:
-        return {"alertname": alert, "severity": "", "system": state.system}
-    return {
-        **unresolved.labels, "alertname": unresolved.rule_name or alert,
-        "severity": unresolved.severity, "system": state.system,
-    }  # fmt: skip
-
-
 def inhibitions(state: SystemState, rules: Sequence[Inhibition]) -> tuple[events.Event, ...]:
     """Return which alerts begin to be inhibited by ``rules``, and which no longer are.
 
@@ -124,22 +113,6 @@ def inhibited_by(state: SystemState, alert: str) -> str | None:
     firing = state.alerts.get(alert)
     by = firing.inhibited_by if firing is not None else None
     return by if by in state.alerts else None
-
-
-def silenced_by(
-    state: SystemState, alert: str, now: datetime, *, actions: bool = False
-) -> str | None:
-    """Return the silence that ``alert`` is under at ``now``; with ``actions``: one that holds those too."""
-    labels = labels_of(state, alert)
-    for name, silence in state.silences.items():
-        if silence.until <= iso(now) or (actions and not silence.holds_actions):
-            continue
-        if all(
-            value in ({alert, labels["alertname"]} if label == "alert" else {labels.get(label)})
-            for label, value in silence.matchers.items()
-        ):
-            return name
-    return None
 
 
 def flags(state: SystemState, alert: str, now: datetime) -> list[str]:

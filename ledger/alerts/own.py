@@ -8,10 +8,12 @@ from typing import Final
 from ledger.alerts.judge import NO_DATA_ALERT
 from ledger.alerts.rules import AlertRule, owner
 from ledger.domain import events
+from ledger.domain.alerts.naming import rule_of
 from ledger.domain.alerts.state import Alert, PendingAlert
 from ledger.domain.state import SystemState
 
 ACTION_FAILED: Final = "ActionFailed"
+STILL_FIRING: Final = "StillFiring"
 EVALUATION_FAILED: Final = "EvaluationFailed"
 
 
@@ -34,6 +36,30 @@ def answered(
     return tuple(decided)
 
 
+def fires_on(
+    state: SystemState, alert: str, taken: Sequence[events.AlertActionTaken]
+) -> tuple[events.Event, ...]:
+    """Return what to record of an alert that fires on after its rule has acted, and what was done then.
+
+    It is told again, and louder: as critical, unless the system is paused and nothing is at stake.
+    """
+    before = state.alerts[alert]
+    severity = before.severity if state.mode == "paused" else "critical"
+    acted = state.rule_actions.get(rule_of(before))
+    message = f"{alert} is firing since {before.since[:19]}Z, and nothing was done about it"
+    if acted is not None and acted.at >= before.since:
+        message = f"{alert} is firing still, after the {acted.action} at {acted.at[:19]}Z"
+    if taken:
+        message += f"; now: {taken[-1].action} {taken[-1].outcome}: {taken[-1].explanation}"
+    raised = _raised(state, still_firing(alert), severity, message)
+    return (*answered(state, taken), *raised)
+
+
+def still_firing(alert: str) -> str:
+    """Return the name of the alert that says that ``alert`` fires on after its rule has acted."""
+    return f"{STILL_FIRING}({alert})"
+
+
 def _again(state: SystemState, taken: events.AlertActionTaken) -> list[events.Event]:
     """Return the action for the alert's incident, where that was mitigated before by another one."""
     return [
@@ -43,19 +69,26 @@ def _again(state: SystemState, taken: events.AlertActionTaken) -> list[events.Ev
     ]
 
 
-def moot(state: SystemState) -> tuple[events.Event, ...]:
-    """Return the end of alerts on actions that failed, where what was to be acted upon is over."""
+def moot(state: SystemState, over: Collection[str] = ()) -> tuple[events.Event, ...]:
+    """Return the end of alerts on actions that failed or did not help, where their cause is over.
+
+    ``over`` are the alerts that end just now.
+    """
     return tuple(
         event
         for name in state.alerts
-        if acted_upon(name) not in state.alerts
+        if acted_upon(name) not in state.alerts or acted_upon(name) in over
         for event in _over(state, name)
+        if name not in over
     )
 
 
 def acted_upon(name: str) -> str:
-    """Return the alert whose action failed, of an alert that says so; of any other one itself."""
-    return name[len(ACTION_FAILED) + 1 : -1] if name.startswith(f"{ACTION_FAILED}(") else name
+    """Return the alert whose action failed or did not help, of one that says so; of any other itself."""
+    for kind in (ACTION_FAILED, STILL_FIRING):
+        if name.startswith(f"{kind}("):
+            return name[len(kind) + 1 : -1]
+    return name
 
 
 def blind(state: SystemState, rule: str, why: str) -> list[events.Event]:

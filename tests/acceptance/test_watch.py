@@ -52,6 +52,33 @@ def test_a_rollback_that_finds_nothing_to_go_back_to_pauses(desk: Desk) -> None:
     assert any("there is nothing to go back to: paused/halt" in row["sentence"] for row in told)
 
 
+def test_what_helps_nothing_is_followed_by_what_does(desk: Desk) -> None:
+    """I9, I31: told again and louder, and paused; no switch to real before its cause is gone."""
+    rules = desk.folder / "rules" / "slo.yaml"
+    rules.write_text(RULES.replace("for: 2m", "for: 0s").replace("30m", "10m"))
+    desk("profile", "adopt", "bot", desk.folder / "plan.yaml")
+    desk.stats(ece=0.2, latency=100)
+    desk.once()
+    assert (desk.config(), desk.mode()) == ("size: 1\n", "real")
+    desk.once(590)
+    assert desk.mode() == "real"
+    desk.once(20)
+    assert desk.mode() == "paused"
+    alerts = desk("alert", "list", "bot", "-o", "json").json
+    louder = next(one for one in alerts if one["alert"] == "StillFiring(EceHigh)")
+    assert louder["severity"] == "critical"
+    assert "after the rollback at" in louder["message"]
+    desk.once()
+    assert "StillFiring(EceHigh)" in (desk.folder / "told.jsonl").read_text()
+    assert desk.happened("AlertActionTaken") == ["AlertActionTaken"] * 2
+    desk("switch", "bot", "--to", "mock")
+    assert "EceHigh of bot is firing" in desk("switch", "bot", "--to", "real", exits=3).err
+    desk.stats(ece=0.05, latency=100)
+    desk.once()
+    assert desk("alert", "list", "bot", "-o", "json").json == []
+    desk("switch", "bot", "--to", "real")
+
+
 RECORDED = """
 groups:
   - name: slo

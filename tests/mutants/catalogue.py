@@ -128,6 +128,19 @@ MUTANTS: Final = (
         'require_no_rule(said_yes, f"switching {state.system} to {target}")', "pass", _DOMAIN,
     ),
     Mutant(
+        MODES, "a switch leads to real while the cause of a pause persists",
+        "    if alert is not None:\n        raise Refused(",
+        "    if alert is None:\n        raise Refused(", _DOMAIN,
+    ),
+    Mutant(
+        MODES, "a rollback that became a pause keeps nobody from real",
+        'if alert.rule.action != "pause" and not paused:', 'if alert.rule.action != "pause":', _DOMAIN,
+    ),
+    Mutant(
+        MODES, "a phase that is run in mock goes real",
+        'one.name == name and one.mode == "mock"', 'one.name == name and one.mode == "real"', _DOMAIN,
+    ),
+    Mutant(
         MODES, "what the ledger says is done, whatever the world says",
         "agrees = observed is None or observed.tells(target, kind)", "agrees = True", _DOMAIN,
     ),
@@ -241,6 +254,15 @@ MUTANTS: Final = (
     Mutant(
         ALERTS, "a mitigation that was refused is asked for again and again",
         '(alert.acted == "failed" and rule.action != "mitigate")', '(alert.acted == "failed")', _DOMAIN,
+    ),
+    Mutant(
+        ALERTS, "what did not help is left at that",
+        'rule.action in {"pause", "rollback"}\n        and state.mode',
+        'rule.action in {"pause"}\n        and state.mode', _DOMAIN,
+    ),
+    Mutant(
+        ALERTS, "a pause follows against a person",
+        "and not state.human_position > alert.position > 0", "and state.human_position >= 0", _DOMAIN,
     ),
     # --- plans: the next may take guards away (I9, I11) ---
     Mutant(

@@ -8,7 +8,8 @@ import pytest
 from msgspec.structs import replace
 from pydantic import ValidationError
 
-from ledger.alerts.muting import Inhibition, flags, inhibited_by, inhibitions, silenced_by
+from ledger.alerts.muting import Inhibition, flags, inhibited_by, inhibitions
+from ledger.domain.alerts.silencing import silenced_by
 from ledger.domain.alerts.state import (
     Alert,
     ChannelTold,

@@ -8,6 +8,7 @@ from typing import Final
 
 from ledger.domain import events
 from ledger.domain.alerts.naming import rule_of
+from ledger.domain.alerts.silencing import silenced_by
 from ledger.domain.alerts.state import Alert, Incident, IncidentStatus
 from ledger.domain.decision import Decision, require_reason, require_registered
 from ledger.domain.errors import BadInput, ReasonRequired, Refused, UnknownName
@@ -244,6 +245,55 @@ def why_not_to_act(
     if not acted <= now < over:  # acted in the future: a clock was set back, and tells nothing
         return None
     return f"it acted at {last.at}, and cools down until {iso(over)}"
+
+
+def fires_on(state: SystemState, alert: Alert, settles: timedelta, now: datetime) -> bool:
+    """Tell whether an alert fires though its rule has acted, ``settles`` ago: that did not help.
+
+    So it is where its rule did not act because it cooled down, or because another had gone back for all.
+    """
+    rule = alert.rule
+    if rule is None or not rule.acts or alert.clear_since is not None:
+        return False
+    if alert.acted != "done" and not (alert.acted == "skipped" and has_to_pause(state, alert)):
+        return False
+    begun = datetime.fromisoformat(alert.since)
+    last = state.rule_actions.get(rule_of(alert))
+    acted = datetime.fromisoformat(last.at) if last is not None else begun
+    return (acted if acted + settles > begun else begun) + settles <= now
+
+
+def has_to_pause(state: SystemState, alert: Alert) -> bool:
+    """Tell whether an alert that fires on after its rule has acted is followed by a pause.
+
+    A mitigation is not: it was to soften something, and what comes then the plan says. Nor what a person has
+    decided on since (I9).
+    """
+    rule = alert.rule
+    return (
+        rule is not None
+        and rule.action in {"pause", "rollback"}
+        and state.mode != "paused"
+        and not state.human_position > alert.position > 0
+    )
+
+
+def keeps_from_real(state: SystemState, now: datetime) -> str | None:
+    """Return a critical alert that fires and whose rule pauses, or has paused for it.
+
+    Meanwhile nobody switches to real. Where its condition has ended, or a person holds the actions on it
+    for a while, it keeps nobody.
+    """
+    for key, alert in state.alerts.items():
+        if alert.severity != "critical" or alert.rule is None or alert.clear_since is not None:
+            continue
+        acted = state.rule_actions.get(rule_of(alert))
+        paused = acted is not None and acted.action == "pause" and acted.at >= alert.since
+        if alert.rule.action != "pause" and not paused:
+            continue
+        if silenced_by(state, key, now, actions=True) is None:
+            return key
+    return None
 
 
 def unclosed_incident(state: SystemState, name: str) -> Incident:

@@ -9,9 +9,9 @@ from typing import Literal, TypeAlias
 from uuid import UUID
 
 from ledger.domain import events
-from ledger.domain.alerts.decide import mitigated_by
+from ledger.domain.alerts.decide import keeps_from_real, mitigated_by
 from ledger.domain.decision import Decision, require_no_rule, require_registered
-from ledger.domain.errors import StaleRevision, TransitionRefused
+from ledger.domain.errors import Refused, StaleRevision, TransitionRefused
 from ledger.domain.log.event import Event
 from ledger.domain.log.ids import Actor
 from ledger.domain.modes.state import SwitchIntent
@@ -101,6 +101,7 @@ def request(
     Raises:
         StaleRevision: it raises exposure, and nobody has said yes to that.
         Refused: it raises exposure, and a rule said yes (I9).
+        Refused: to real, in a phase that is run in mock, or while a rule's pause has its cause.
         GateClosed, Inconclusive, ApprovalNeeded: the plan guards the mode, and what it wants is not there.
     """
     require_registered(state)
@@ -140,9 +141,6 @@ def _require_yes(state: SystemState, target: Mode, said_yes: Actor | None) -> No
 
 def _require_guard(state: SystemState, target: Mode, now: datetime) -> str | None:
     """Raise unless what the plan wants before ``target`` is there; return the waiver that stands for it."""
-    guard = state.profile.guards.get(target.value) if state.profile is not None else None
-    if guard is None:
-        return None
     # Here and not above: a pause needs none of it.
     from ledger.domain.approvals.decide import require_approvals
     from ledger.domain.gates.decide import require_preflight
@@ -151,10 +149,34 @@ def _require_guard(state: SystemState, target: Mode, now: datetime) -> str | Non
     glass = waiver_for(state, f"break-glass:mode:{target}", now)
     if glass is not None:
         return glass
+    if target is Mode.REAL:
+        _require_nothing_against_real(state, now)
+    guard = state.profile.guards.get(target.value) if state.profile is not None else None
+    if guard is None:
+        return None
     if guard.preflight_seconds is not None:
         require_preflight(state, f"The mode {target}", guard.preflight_seconds, now)
     require_approvals(state, f"mode:{target}", guard.approvals, now)
     return None
+
+
+def _require_nothing_against_real(state: SystemState, now: datetime) -> None:
+    """Raise where the phase is run in mock at most, or the cause of a pause by a rule persists."""
+    if state.phase is not None and not state.phase.is_over and state.profile is not None:
+        name = state.phase.name
+        if any(one.name == name and one.mode == "mock" for one in state.profile.phases):
+            raise Refused(
+                f"{state.system} is in the phase {name}, which the plan has run in mock.",
+                hint=f"rollout phase advance {state.system} leads on",
+            )
+    alert = keeps_from_real(state, now)
+    if alert is not None:
+        raise Refused(
+            f"The critical alert {alert} of {state.system} is firing, and its rule pauses.",
+            hint="Mend its cause, and let the watch see that; or hold what rules do about it: "
+            f"rollout alert silence {state.system} {alert.partition('{')[0]} --for 1h --hold-actions "
+            "--reason …",
+        )
 
 
 def refusal(state: SystemState, target: Mode) -> TransitionRefused:

@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from ledger.alerts import own
-from ledger.alerts.muting import silenced_by
 from ledger.alerts.rules import AlertRule, owner
 from ledger.alerts.series import SeriesStore
 from ledger.domain import events
 from ledger.domain.alerts import decide as alerts
+from ledger.domain.alerts.silencing import silenced_by
 from ledger.domain.alerts.state import ActionName, ActionOutcome, FiredRule
 from ledger.domain.errors import Conflict, LedgerError, LedgerUnreachable
 from ledger.domain.log.ids import Actor, ActorKind, Channel
@@ -28,6 +28,8 @@ from ledger.service.core.session import Ledger
 from ledger.service.mitigations import mitigation
 from ledger.service.rollbacks import rollback
 
+SETTLES: Final = timedelta(minutes=15)
+"""How long a rule without a cooldown is given to show that what it did has helped."""
 OPEN_SECONDS: Final = "rollout_alert_open_seconds"
 """A series of our own: by severity, for how long the oldest alert has been open."""
 MODE: Final = "rollout_mode"
@@ -41,6 +43,57 @@ def due(state: SystemState, now: datetime) -> list[str]:
         for key, alert in state.alerts.items()
         if alerts.awaits_action(alert) and silenced_by(state, key, now, actions=True) is None
     ]
+
+
+def fires_on(state: SystemState, rules: Mapping[str, AlertRule], now: datetime) -> list[str]:
+    """Return the alerts that fire though their rule has acted; each until that has been told.
+
+    A rule's cooldown is how long its action is given; without one that is `SETTLES`, or as far as it looks
+    back, where that is longer.
+    """
+    unhelped: list[str] = []
+    for key, alert in state.alerts.items():
+        rule = owner(rules.values(), alert)
+        if rule is None or own.still_firing(key) in state.alerts:
+            continue
+        if silenced_by(state, key, now, actions=True) is not None:
+            continue
+        reach = timedelta(seconds=rule.expression.reach_seconds)
+        taken_on = alert.acknowledged_by is not None and not alerts.has_to_pause(state, alert)
+        settles = rule.cooldown or max(SETTLES, reach)
+        if not taken_on and alerts.fires_on(state, alert, settles, now):
+            unhelped.append(key)
+    return unhelped
+
+
+def escalate(
+    ledger: Ledger, state: SystemState, key: str, away: LedgerError | None
+) -> tuple[events.Event, ...]:
+    """Pause for an alert that fires on, where that is left to do; return what to record of it.
+
+    Nothing, where somebody is at work on the system: then it is tried again.
+    """
+    alert = state.alerts[key]
+    taken: list[events.AlertActionTaken] = []
+    if alert.rule is not None and alerts.has_to_pause(state, alert):
+        origin = _origin(alert.rule, f"{key} is firing still: {alert.message}")
+        try:
+            outcome, explanation = _pause(ledger, state, "halt", origin, away)
+        except Conflict:
+            return ()
+        except LedgerError as problem:
+            outcome, explanation = "failed", problem.message
+        taken = [
+            events.AlertActionTaken(
+                alert=key, action="pause", outcome=outcome, explanation=explanation
+            )
+        ]
+    return own.fires_on(state, key, taken)
+
+
+def _origin(rule: FiredRule, reason: str) -> Origin:
+    actor = Actor(id=f"rule:{rule.name}", name=rule.name, kind=ActorKind.RULE)
+    return Origin(actor=actor, channel=Channel.SCHEDULER, reason=reason)
 
 
 def act(
@@ -61,11 +114,7 @@ def act(
     if rule is None:
         return []  # raised by hand: `due` has none of those
     now = ledger.recorder.clock.now()
-    origin = Origin(
-        actor=Actor(id=f"rule:{rule.name}", name=rule.name, kind=ActorKind.RULE),
-        channel=Channel.SCHEDULER,
-        reason=f"{key} is firing: {alert.message}",
-    )
+    origin = _origin(rule, f"{key} is firing: {alert.message}")
 
     def told(
         action: ActionName, outcome: ActionOutcome, explanation: str

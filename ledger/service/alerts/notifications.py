@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from ledger import fail_points
-from ledger.alerts.muting import inhibited_by, silenced_by
+from ledger.alerts.muting import inhibited_by
 from ledger.alerts.rules import AlertRule, owner
 from ledger.clock import SystemClock
 from ledger.domain import events
+from ledger.domain.alerts.silencing import silenced_by
 from ledger.domain.alerts.state import Alert, ChannelTold, EndedAlert
 from ledger.domain.decision import Decision
 from ledger.domain.state import SystemState

@@ -264,7 +264,8 @@ class Watch:
         happened += _recordings(self._recordings, recorded, state)
         others = {rule.key for rule in self._recordings} | set(map(source_name, self._sources))
         happened += own.forgotten(state, self._rules, others)
-        happened += [*self._end_of_silence(state, now), *own.moot(state)]
+        over = {event.alert for event in happened if isinstance(event, events.AlertResolved)}
+        happened += [*self._end_of_silence(state, now), *own.moot(state, over)]
         return _ended_once(happened)
 
     def _judge(
@@ -299,12 +300,21 @@ class Watch:
             lines += [_told(event) for event in taken]
             answer = Decision(own.answered(self._line.state, taken))
             self._line.append(lambda _, answer=answer: answer)
-            if self._line.problem is not None and any(one.outcome == "done" for one in taken):
-                self._imagine_paused(taken)
+            self._imagine_paused(taken)
+        for key in actions.fires_on(self._line.state, self._by_key, now):
+            escalated = actions.escalate(self._ledger, self._line.state, key, self._line.problem)
+            lines += [_told(event) for event in escalated]
+            self._line.append(lambda _, events=escalated: Decision(events))
+            self._imagine_paused(escalated)
         return lines
 
-    def _imagine_paused(self, taken: Sequence[events.AlertActionTaken]) -> None:
-        if any(one.action == "pause" for one in taken):
+    def _imagine_paused(self, taken: Sequence[events.Event]) -> None:
+        """Take a system for paused that was paused without the ledger."""
+        if self._line.problem is not None and any(
+            isinstance(one, events.AlertActionTaken)
+            and (one.action, one.outcome) == ("pause", "done")
+            for one in taken
+        ):
             remembered = self._ledger.memory.recall(self.system)
             kind = remembered.pause_kind if remembered is not None else None
             self._line.state = replace(self._line.state, mode="paused", pause_kind=kind or "halt")

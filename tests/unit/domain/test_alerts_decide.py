@@ -30,6 +30,7 @@ from tests.support.tables import (
     Told,
     When,
     fold,
+    switched,
     table,
 )
 
@@ -165,6 +166,40 @@ def test_why_a_rule_does_not_act(
     minute, at = timedelta(minutes=1), now + timedelta(seconds=later_seconds)
     why_not = alerts.why_not_to_act(state, state.alerts["Slow"], minute, at)
     assert (why_not is None) if why is None else (why_not is not None and why in why_not)
+
+
+ROLLED = RULED.model_copy(update={"rule": Rule(name="Slow", expr="x > 1", action="rollback")})
+LIVE, HALTED = switched("real"), switched("paused", "halt")
+ENDING_SOON = events.AlertClearingBegun(alert="Slow", clear_since="2025-11-20T03:00:00.000000Z")
+
+
+@pytest.mark.parametrize(
+    ("given", "later_seconds", "fires_on", "has_to_pause"),
+    [
+        ((LIVE, ROLLED, acted(action="rollback")), 60, True, True),
+        ((LIVE, ROLLED, acted(action="rollback")), 59, False, True),
+        ((LIVE, ROLLED, acted(action="rollback"), ENDING_SOON), 90, False, True),
+        ((LIVE, ROLLED, acted(action="rollback"), BY_HAND), 90, True, False),
+        ((LIVE, ROLLED, acted("skipped", "rollback")), 90, True, True),
+        ((LIVE, ROLLED, acted("skipped", "rollback"), BY_HAND), 90, False, False),
+        ((LIVE, ROLLED, acted("failed", "rollback")), 90, False, True),
+        ((LIVE, ROLLED), 90, False, True),
+        ((LIVE, RULED, acted(), HALTED), 90, True, False),
+        ((HALTED, RULED, acted("skipped")), 90, False, False),
+        ((LIVE, MITIGATED, acted(action="mitigate")), 90, True, False),
+        ((LIVE, TOLD_ONLY, acted(action="notify")), 90, False, False),
+        ((LIVE, *AGAIN, acted("skipped")), 56, False, True),
+        ((LIVE, *AGAIN, acted("skipped")), 57, True, True),
+    ],
+)
+def test_what_did_not_help_is_followed_by_a_pause(
+    given: tuple[Event, ...], later_seconds: int, fires_on: bool, has_to_pause: bool
+) -> None:
+    """I9: an alert that fires a minute after its rule has acted; never against a person."""
+    state, now = fold((REGISTERED, *(Told(one, operation=OPERATION) for one in given)))
+    alert, at = state.alerts["Slow"], now + timedelta(seconds=later_seconds)
+    assert alerts.fires_on(state, alert, timedelta(minutes=1), at) is fires_on
+    assert alerts.has_to_pause(state, alert) is has_to_pause
 
 
 TWO_SILENCES = (REGISTERED, silenced("S-2", 3), silenced("S-3", 4))

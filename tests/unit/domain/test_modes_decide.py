@@ -403,3 +403,63 @@ def test_what_is_refused_raises_nothing() -> None:
     assert not raises(halted, Mode.REAL, None, None)
     assert raises(halted, Mode.MOCK, None, None)
     assert "straight to real" in refusal(halted, Mode.REAL).message
+
+
+def fires(severity: str = "critical", action: str = "pause") -> Event:
+    return events.AlertFired.model_validate(
+        {"alert": "Rejects", "severity": severity, "message": "m",
+         "rule": {"name": "Rejects", "expr": "x > 1", "action": action}}
+    )  # fmt: skip
+
+
+def held(until: str, *, holds_actions: bool = True) -> Event:
+    return events.AlertSilenced(
+        silence="S-1", matchers={"alert": "Rejects"}, until=until, holds_actions=holds_actions
+    )
+
+
+PAUSED_INSTEAD = events.AlertActionTaken(alert="Rejects", action="pause", outcome="done")
+ENDED = events.AlertResolved(alert="Rejects", how="condition_cleared")
+ENDING = events.AlertClearingBegun(alert="Rejects", clear_since=PAST)
+FIRING = Refuses(Refused, "The critical alert Rejects of bot is firing, and its rule pauses.")
+LIVE = asked("real", before="mock")
+SHADOW = adopted(events.PlannedPhase(name="shadow", mode="mock"), events.PlannedPhase(name="live"))
+
+
+def entered(phase: str) -> Event:
+    return events.PhaseEntered(phase=phase)
+
+
+CAUSES = [
+    Case("its cause persists", (*MOCK, fires()), to(Mode.REAL), FIRING),
+    Case("to mock all the same", (REGISTERED, fires()), to(Mode.MOCK), asked("mock")),
+    Case("a warning keeps nobody", (*MOCK, fires("warning")), to(Mode.REAL), LIVE),
+    Case("nor what only tells", (*MOCK, fires(action="notify")), to(Mode.REAL), LIVE),
+    Case("nor a rollback", (*MOCK, fires(action="rollback")), to(Mode.REAL), LIVE),
+    Case("a rollback that became a pause", (*MOCK, fires(action="rollback"), PAUSED_INSTEAD),
+         to(Mode.REAL), FIRING),
+    Case("one of an earlier firing",
+         (*MOCK, fires(action="rollback"), PAUSED_INSTEAD, ENDED, fires(action="rollback")),
+         to(Mode.REAL), LIVE),
+    Case("its cause is gone", (*MOCK, fires(), ENDED), to(Mode.REAL), LIVE),
+    Case("and it fires a while longer", (*MOCK, fires(), ENDING), to(Mode.REAL), LIVE),
+    Case("a person holds what rules do", (*MOCK, fires(), held(FAR)), to(Mode.REAL), LIVE),
+    Case("and did", (*MOCK, fires(), held(PAST)), to(Mode.REAL), FIRING),
+    Case("and holds only the telling", (*MOCK, fires(), held(FAR, holds_actions=False)),
+         to(Mode.REAL), FIRING),
+    Case("the glass is broken",
+         (*MOCK, fires(), waived("break-glass:mode:real", FAR, break_glass=True)),
+         to(Mode.REAL), asked("real", before="mock", glass="W-1")),
+    Case("a phase that is run in mock", (*MOCK, SHADOW, entered("shadow")), to(Mode.REAL),
+         Refuses(Refused, "bot is in the phase shadow, which the plan has run in mock.")),
+    Case("one that says nothing of it", (*MOCK, SHADOW, entered("live")), to(Mode.REAL), LIVE),
+    Case("one that was aborted",
+         (*MOCK, SHADOW, entered("shadow"), events.PhaseAborted(phase="shadow")),
+         to(Mode.REAL), LIVE),
+]  # fmt: skip
+
+
+@table(CAUSES)
+def test_real_waits_until_the_cause_of_a_pause_is_gone(case: Case) -> None:
+    """I9, I31: and for the phase that the plan runs in real; a person who says so goes on all the same."""
+    case.holds()
