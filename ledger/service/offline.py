@@ -269,7 +269,7 @@ def rollback(
 
     with ledger.alone_here(system, "rollback"):
         state = remembered(ledger, system, None, unreachable)
-        world = apply.require_files(world_of(state.actuators, ledger.recorder.clock), system)
+        world = apply.world_with_files(ledger, state)
         if selector.startswith("#"):
             raise LedgerUnreachable(
                 f"{unreachable.message} And {selector} can't be looked up without it.",

@@ -12,6 +12,7 @@ RULES = {
     "gates",
     "modes",
     "rollbacks",
+    "configurations",
     "alerts",
     "drift",
     "mitigations",

@@ -52,6 +52,7 @@ def found_in(mutant: Mutant, root: Path = ROOT) -> Path:
 
 GATES, MODES, ROLLBACKS, ALERTS, REDACTION = "gates", "modes", "rollbacks", "alerts", "redaction"
 MITIGATIONS, RUNS, PLANS, DRIFT = "mitigations", "runs", "plans", "drift"
+CONFIGURATIONS = "configurations"
 _DOMAIN: Final = "tests/unit/domain"
 _ALERTS: Final = (
     "tests/unit/test_judge.py tests/unit/test_judge_tables.py tests/unit/test_muting.py"
@@ -202,6 +203,29 @@ MUTANTS: Final = (
         ROLLBACKS, "nobody looks into a rollback where an incident was resolved before",
         'if any(incident.status != "resolved" for incident in state.incidents.values()):',
         "if state.incidents:", _DOMAIN,
+    ),
+    Mutant(
+        ROLLBACKS, "the code goes forward to a commit that never ran",
+        "if not (wanted in state.codes or is_behind or wanted == fallback):",
+        "if not (wanted in state.codes or is_behind or fallback):", _DOMAIN,
+    ),
+    # --- configurations: a crash leaves nothing half done (I12) ---
+    Mutant(
+        CONFIGURATIONS, "an apply that was half done is given up",
+        "return LeftApply(is_completed=any(done)", "return LeftApply(is_completed=all(done)", _DOMAIN,
+    ),
+    Mutant(
+        CONFIGURATIONS, "an apply is completed over a later decision",
+        "    if begun.overtaken:\n        return LeftApply", "    if begun.failed:\n        return LeftApply",
+        _DOMAIN,
+    ),
+    Mutant(
+        CONFIGURATIONS, "half of a phase that was decided against is recorded as all of it",
+        "LeftApply(is_completed=all(done), why=why)", "LeftApply(is_completed=any(done), why=why)", _DOMAIN,
+    ),
+    Mutant(
+        CONFIGURATIONS, "a file that stays as it is says that an apply was begun",
+        "if name in changed]", "if name in in_place]", _DOMAIN,
     ),
     # --- alerts: what is not seen holds, and the clock of `for` is kept (I8, I14) ---
     Mutant(

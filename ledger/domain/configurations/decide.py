@@ -1,12 +1,16 @@
-"""Keeping, naming and vouching for configurations."""
+"""Keeping, naming, vouching for and applying configurations."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from ledger.domain import events
+from ledger.domain.configurations.state import ApplyIntent
 from ledger.domain.decision import Decision, require_registered
 from ledger.domain.errors import AmbiguousName, NameTaken, Refused, UnknownName
+from ledger.domain.operations import ApplyOperation
 from ledger.domain.state import SystemState
 from ledger.domain.values import fingerprints
 
@@ -182,3 +186,60 @@ def targets(state: SystemState, snapshot: str, fingerprint: str) -> tuple[events
             hint=f"rollout system add {state.system} --config-file {missing[0]}=PATH … says where it lies",
         )
     return tuple(events.ConfigFile(name=name, path=places[name]) for name in names)
+
+
+def require_files(state: SystemState) -> None:
+    """Raise unless the system has configuration files that can be written.
+
+    Raises:
+        Refused: it was registered without any.
+    """
+    if not state.actuators.config_files:
+        raise Refused(
+            f"{state.system} has no configuration files that could be written.",
+            hint=f"rollout system add {state.system} --config-file [NAME=]PATH … registers them",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class LeftApply:
+    """What becomes of an apply that a crash left."""
+
+    is_completed: bool
+    """Whether it is; else it is given up."""
+    why: str = ""
+
+
+def finish_apply(
+    state: SystemState,
+    begun: ApplyOperation,
+    in_place: Mapping[str, bool],
+    *,
+    still_wanted: bool,
+    problem: str | None = None,
+) -> LeftApply:
+    """Decide on an apply that a crash left: complete what was partly done, give up what was not begun.
+
+    ``in_place`` tells of each file whether its new bytes stand there; ``problem``, why those can't be had.
+    Where somebody has decided against its phase since, it is recorded only if all of it is in place already.
+    """
+    if begun.overtaken:
+        return LeftApply(is_completed=False, why="begun, and somebody has decided otherwise since")
+    if problem is not None:
+        return LeftApply(is_completed=False, why=f"begun, and can't be completed: {problem}")
+    changed = changed_files(state, begun.intent)
+    done = [is_new for name, is_new in in_place.items() if name in changed]
+    if in_place and not still_wanted:
+        why = "begun, and its phase was decided against since"
+        return LeftApply(is_completed=all(done), why=why)
+    return LeftApply(is_completed=any(done), why="begun, and nothing was written")
+
+
+def changed_files(state: SystemState, intent: ApplyIntent) -> set[str]:
+    """Return the files that an apply writes anew: one that stays as it is can't tell whether it was begun."""
+    new = state.configs[intent.fingerprint].snapshots[intent.snapshot]
+    before = state.configs.get(state.fingerprint or "")
+    old = before.snapshots.get(state.snapshot or "", ()) if before is not None else ()
+    stays = {file.name: file for file in old}
+    names = {file.name for file in new}
+    return {file.name for file in new if file != stays.get(file.name)} or names

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TypeVar
 
 from ledger.domain import events
 from ledger.domain.alerts.decide import incident_name, mitigated_by
@@ -13,8 +14,12 @@ from ledger.domain.log.event import Event
 from ledger.domain.operations import RollbackOperation
 from ledger.domain.rollbacks.state import RollbackIntent
 from ledger.domain.state import SystemState
+from ledger.domain.values.fingerprints import shortened
 
 LAST_STABLE = "--last-stable"
+COMMIT_SHOWN = 12
+
+T = TypeVar("T")
 
 
 def last_stable(state: SystemState, in_place: str | None) -> str | None:
@@ -124,6 +129,60 @@ def staying(state: SystemState) -> str:
             hint=f"rollout config put {state.system} FILE… --in-force",
         )
     return state.fingerprint
+
+
+def require_full_rollback(
+    state: SystemState, full: tuple[str | None, str] | None
+) -> tuple[str | None, str]:
+    """Return the configuration and the code of the plan's full rollback.
+
+    Raises:
+        Refused: the plan names none.
+    """
+    if full is None:
+        raise Refused(
+            f"The plan of {state.system} names no full rollback.",
+            hint="actuators: {code: {repository: …, fallback: v2.0.0, config: TAG}}, then adopt it again",
+        )
+    return full
+
+
+def require_checkout(state: SystemState, checkout: T | None) -> T:
+    """Return what checks the system's code out.
+
+    Raises:
+        Refused: the system was registered without a checkout.
+    """
+    if checkout is None:
+        raise Refused(
+            f"{state.system} has no code checkout.",
+            hint=f"rollout system add {state.system} --code FOLDER … registers it",
+        )
+    return checkout
+
+
+def require_code_target(
+    state: SystemState,
+    ref: str,
+    *,
+    wanted: str,
+    standing: str,
+    is_behind: bool,
+    fallback: str | None,
+) -> None:
+    """Raise unless the code may go back from the commit ``standing`` to ``wanted``, which ``ref`` names.
+
+    ``is_behind`` says that it is in the history of what stands; ``fallback`` is the plan's.
+
+    Raises:
+        Refused: the system was never recorded to run it, and it is none of these either.
+    """
+    if not (wanted in state.codes or is_behind or wanted == fallback):
+        raise Refused(
+            f"{shortened(ref)} ({wanted[:COMMIT_SHOWN]}) is no way back: {state.system} was never recorded "
+            f"to run it, and it is not in the history of {standing[:COMMIT_SHOWN]}.",
+            hint="Check it out yourself; or name it in the plan: actuators: {code: {fallback: …}}",
+        )
 
 
 def request(

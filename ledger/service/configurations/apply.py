@@ -18,7 +18,6 @@ from ledger.domain.errors import (
     IntegrityFailure,
     LedgerError,
     LedgerUnreachable,
-    Refused,
     UnknownName,
 )
 from ledger.domain.log.event import Event
@@ -67,7 +66,7 @@ def plan(
     """
     state = ledger.load(system)
     fingerprint = configurations.resolve(state, name)
-    world = require_files(world_of(state.actuators, ledger.recorder.clock), system)
+    world = world_with_files(ledger, state)
     decision = configurations.request_apply(
         state,
         fingerprint,
@@ -111,7 +110,7 @@ class Apply(Operation[InPlace, Contents, ApplyResult]):
 
     def observe(self, ledger: Ledger, state: SystemState, origin: Origin) -> InPlace:
         """Read the files that are in place."""
-        world = require_files(world_of(state.actuators, ledger.recorder.clock), state.system)
+        world = world_with_files(ledger, state)
         return InPlace(world, in_place(ledger, state, world))
 
     def decide(self, ledger: Ledger, state: SystemState, view: InPlace) -> Decision:
@@ -256,18 +255,14 @@ def require_in_place(
         )
 
 
-def require_files(world: World, system: str) -> World:
-    """Return ``world`` if it has configuration files.
+def world_with_files(ledger: Ledger, state: SystemState) -> World:
+    """Return the system's actuators, of which one writes its configuration files.
 
     Raises:
         Refused: the system was registered without any.
     """
-    if world.configs is None:
-        raise Refused(
-            f"{system} has no configuration files that could be written.",
-            hint=f"rollout system add {system} --config-file [NAME=]PATH … registers them",
-        )
-    return world
+    configurations.require_files(state)
+    return world_of(state.actuators, ledger.recorder.clock)
 
 
 def restored(
@@ -298,42 +293,29 @@ def restored(
 def finish(
     ledger: Ledger, world: World, state: SystemState, operation: UUID, origin: Origin
 ) -> tuple[bool, str]:
-    """Give an apply up of which nothing was written; complete one that was partly done.
-
-    One that somebody has decided against since is recorded if all of it is in place, and else given up.
-    """
+    """Complete or give up an apply that a crash left, as `configurations.finish_apply` decides."""
     begun = operation_of(state, operation, ApplyOperation)
     fingerprint = begun.intent.fingerprint
     contents: dict[str, bytes] = {}
-    why = "begun, and nothing was written"
-    if begun.overtaken:
-        why = "begun, and somebody has decided otherwise since"
-    else:
+    unfit: str | None = None
+    if not begun.overtaken:
         try:
             contents = restored(ledger, state, fingerprint, begun.intent.snapshot, world)
         except LedgerUnreachable:
             raise
         except LedgerError as problem:
-            why = f"begun, and can't be completed: {problem.message}"
+            unfit = problem.message
     standing = world.configs.read() if world.configs is not None else {}
-    changed = _changed_by(state, begun.intent)
-    written = [standing.get(name) == contents[name] for name in contents if name in changed]
-    done = any(written)
-    if contents and not still_wanted(state, operation):
-        done, why = all(written), "begun, and its phase was decided against since"
-    if done:
+    left = configurations.finish_apply(
+        state,
+        begun,
+        {name: standing.get(name) == content for name, content in contents.items()},
+        still_wanted=still_wanted(state, operation),
+        problem=unfit,
+    )
+    if left.is_completed:
         complete_apply(ledger, world, state, operation, contents, origin)
         return True, f"{short(fingerprint)} is in place"
-    failed = events.ConfigApplyFailed(fingerprint=fingerprint, explanation=f"{why}; given up")
+    failed = events.ConfigApplyFailed(fingerprint=fingerprint, explanation=f"{left.why}; given up")
     ledger.recorder.end(state.system, operation, lambda _: [failed], origin)
-    return False, f"{short(fingerprint)} was {why}"
-
-
-def _changed_by(state: SystemState, intent: ApplyIntent) -> set[str]:
-    """Return the files that an apply writes anew: one that stays as it is can't tell whether it was begun."""
-    new = state.configs[intent.fingerprint].snapshots[intent.snapshot]
-    before = state.configs.get(state.fingerprint or "")
-    old = before.snapshots.get(state.snapshot or "", ()) if before is not None else ()
-    stays = {file.name: file for file in old}
-    names = {file.name for file in new}
-    return {file.name for file in new if file != stays.get(file.name)} or names
+    return False, f"{short(fingerprint)} was {left.why}"

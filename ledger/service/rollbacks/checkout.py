@@ -10,18 +10,16 @@ import msgspec
 from ledger.actuators.restart import restart as run_restart
 from ledger.domain import events
 from ledger.domain.decision import require_no_rule
-from ledger.domain.errors import LedgerError, Refused
+from ledger.domain.errors import LedgerError, LedgerUnreachable
 from ledger.domain.log.ids import Actor
+from ledger.domain.rollbacks import decide as rollbacks
 from ledger.domain.rollbacks.state import CodeMove
 from ledger.domain.state import SystemState
 from ledger.domain.systems.state import CodePlace
-from ledger.domain.values.fingerprints import shortened
 from ledger.ports import CodeActuator
 from ledger.service.core.actuators import World, world_of
 from ledger.service.core.plan_in_force import plan_of
 from ledger.service.core.session import Ledger
-
-COMMIT_SHOWN = 12
 
 
 def move_to(
@@ -37,19 +35,17 @@ def move_to(
     """
     require_no_rule(actor, "another version of the code")
     world = world_of(state.actuators, ledger.recorder.clock)
-    checkout = require_checkout(world, state.system, written)
+    checkout = require_checkout(world, state, written)
     standing = checkout.observe().commit
     wanted = checkout.resolve(ref)
-    if not (
-        wanted in state.codes
-        or checkout.is_ancestor(wanted, standing)
-        or wanted == _fallback(ledger, state, checkout)
-    ):
-        raise Refused(
-            f"{shortened(ref)} ({wanted[:COMMIT_SHOWN]}) is no way back: {state.system} was never recorded "
-            f"to run it, and it is not in the history of {standing[:COMMIT_SHOWN]}.",
-            hint="Check it out yourself; or name it in the plan: actuators: {code: {fallback: …}}",
-        )
+    rollbacks.require_code_target(
+        state,
+        ref,
+        wanted=wanted,
+        standing=standing,
+        is_behind=checkout.is_ancestor(wanted, standing),
+        fallback=_fallback(ledger, state, checkout),
+    )
     checkout.require_clean(wanted)
     return events.CodeMove(
         place=_as_recorded(world.code_place),
@@ -66,17 +62,13 @@ def full_rollback(ledger: Ledger, state: SystemState) -> tuple[str | None, str]:
         Refused: the plan names none.
     """
     code = plan_of(ledger, state).profile.actuators.code
-    if code is None:
-        raise Refused(
-            f"The plan of {state.system} names no full rollback.",
-            hint="actuators: {code: {repository: …, fallback: v2.0.0, config: TAG}}, then adopt it again",
-        )
-    return code.config, code.fallback
+    full = (code.config, code.fallback) if code is not None else None
+    return rollbacks.require_full_rollback(state, full)
 
 
-def check_out(world: World, system: str, move: CodeMove, written: Collection[str]) -> bool:
+def check_out(world: World, state: SystemState, move: CodeMove, written: Collection[str]) -> bool:
     """Put the code where a rollback wants it; return whether it was elsewhere."""
-    return require_checkout(world, system, written).check_out(move.to_commit)
+    return require_checkout(world, state, written).check_out(move.to_commit)
 
 
 def restart(ledger: Ledger, system: str, place: CodePlace) -> None:
@@ -93,27 +85,24 @@ def restart(ledger: Ledger, system: str, place: CodePlace) -> None:
     )
 
 
-def require_checkout(world: World, system: str, written: Collection[str]) -> CodeActuator:
+def require_checkout(world: World, state: SystemState, written: Collection[str]) -> CodeActuator:
     """Return what checks the code out.
 
     Raises:
         Refused: the system was registered without a checkout.
     """
-    checkout = world.code(written)
-    if checkout is None:
-        raise Refused(
-            f"{system} has no code checkout.",
-            hint=f"rollout system add {system} --code FOLDER … registers it",
-        )
-    return checkout
+    return rollbacks.require_checkout(state, world.code(written))
 
 
 def _fallback(ledger: Ledger, state: SystemState, checkout: CodeActuator) -> str | None:
+    """Return the commit that the plan falls back to; None where it names none that is there."""
     if state.profile is None:
         return None
-    code = plan_of(ledger, state).profile.actuators.code
     try:
+        code = plan_of(ledger, state).profile.actuators.code
         return checkout.resolve(code.fallback) if code is not None else None
+    except LedgerUnreachable:
+        raise
     except LedgerError:
         return None
 

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from ledger import fail_points
 from ledger.domain import events
-from ledger.domain.configurations.decide import short, snapshot_to_write
+from ledger.domain.configurations.decide import require_files, short, snapshot_to_write
 from ledger.domain.decision import Decision
 from ledger.domain.errors import LedgerError, LedgerUnreachable, UnknownName, UsageError
 from ledger.domain.evolve import fold
@@ -23,14 +23,14 @@ from ledger.domain.state import SystemState, operation_of
 from ledger.service.configurations.apply import (
     ApplyResult,
     Contents,
-    require_files,
     require_in_place,
     restored,
+    world_with_files,
 )
 from ledger.service.configurations.comparison import changes_to_what_stands, in_place, names_of
 from ledger.service.configurations.registration import applied
 from ledger.service.configurations.snapshots import save_unknown
-from ledger.service.core.actuators import World, world_of
+from ledger.service.core.actuators import World
 from ledger.service.core.operation import Operation, carry_out
 from ledger.service.core.recorder import Origin
 from ledger.service.core.session import Ledger
@@ -73,7 +73,7 @@ def plan(
 ) -> tuple[Decision, tuple[events.Change, ...]]:
     """Return what a rollback would do, and the diff it would make; touches nothing."""
     state = ledger.load(system)
-    world = require_files(world_of(state.actuators, ledger.recorder.clock), system)
+    world = world_with_files(ledger, state)
     selector = selector_of(ledger, system, selector)
     standing = in_place(ledger, state, world)
     move = _move(ledger, state, selector, standing, code, actor)
@@ -130,7 +130,7 @@ class Rollback(Operation[_View, Contents, ApplyResult]):
 
     def observe(self, ledger: Ledger, state: SystemState, origin: Origin) -> _View:
         """Read the files in place, and where the code stands; refuse what would fail."""
-        world = require_files(world_of(state.actuators, ledger.recorder.clock), state.system)
+        world = world_with_files(ledger, state)
         selector = selector_of(ledger, state.system, self.selector)
         standing = in_place(ledger, state, world)
         move = _move(ledger, state, selector, standing, self.code, origin.actor)
@@ -203,7 +203,7 @@ def complete(
     """
     begun = operation_of(state, operation, RollbackOperation)
     intent = begun.intent
-    steps = _steps(ledger, world, state.system, intent, contents)
+    steps = _steps(ledger, world, state, intent, contents)
     written: list[str] = []
     for number, step in enumerate(steps, start=1):
         if number in begun.steps and step.once:
@@ -244,11 +244,16 @@ class _Step:
 
 
 def _steps(
-    ledger: Ledger, world: World, system: str, intent: RollbackIntent, contents: Mapping[str, bytes]
+    ledger: Ledger,
+    world: World,
+    state: SystemState,
+    intent: RollbackIntent,
+    contents: Mapping[str, bytes],
 ) -> list[_Step]:
     """Return what a rollback consists of, in order: the code, the files, the restart."""
     # Where files are written now: the system may have been registered with another path since the intent.
-    places = require_files(world, system).config_files
+    require_files(state)
+    places = world.config_files
     steps = [
         _Step(name, str(places[name]), partial(_write, world, name, content), "rollback.after_file")
         for name, content in contents.items()
@@ -259,10 +264,10 @@ def _steps(
     written = [file.name for file in intent.files]
 
     def check_out() -> StepOutcome:
-        return "checked_out" if checkout.check_out(world, system, code, written) else "already"
+        return "checked_out" if checkout.check_out(world, state, code, written) else "already"
 
     def restart() -> StepOutcome:
-        checkout.restart(ledger, system, place)
+        checkout.restart(ledger, state.system, place)
         return "restarted"
 
     steps.insert(0, _Step("code", place.repository, check_out, "code.after_checkout"))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
+
+import pytest
 
 from ledger.domain import events
 from ledger.domain.configurations import decide as configurations
@@ -16,15 +19,19 @@ from ledger.domain.errors import (
     UnknownSystem,
 )
 from ledger.domain.log.event import Event
-from ledger.domain.state import SystemState
+from ledger.domain.operations import ApplyOperation
+from ledger.domain.state import SystemState, operation_of
 from tests.support.tables import (
     ONE,
+    OPERATION,
     PLACE,
     REGISTERED,
+    THREE,
     TWO,
     Case,
     Refuses,
     Skips,
+    Told,
     When,
     applied,
     fold,
@@ -195,6 +202,90 @@ def test_keeping_naming_and_vouching(case: Case) -> None:
 def test_applying(case: Case) -> None:
     """I10, I31: what lies in place counts, not only what the ledger says; nothing out of quarantine."""
     case.holds()
+
+
+BEGUN = (*RUNS, Told(requested(TWO, ONE)[0], operation=OPERATION))
+OVERTAKEN = (*BEGUN, applied(ONE, "declared"))
+
+
+def left(
+    *new: bool, problem: str | None = None, given: Sequence[Event | Told] = BEGUN
+) -> configurations.LeftApply:
+    """What becomes of `BEGUN`, where its one file has its new bytes or not."""
+    state, _ = fold(given)
+    begun = operation_of(state, OPERATION, ApplyOperation)
+    in_place = dict(zip((PLACE.name,), new, strict=False))
+    return configurations.finish_apply(state, begun, in_place, still_wanted=True, problem=problem)
+
+
+def given_up(why: str) -> configurations.LeftApply:
+    return configurations.LeftApply(is_completed=False, why=why)
+
+
+def test_what_a_crash_left_of_an_apply_is_completed_or_given_up() -> None:
+    """I12, I34: what was partly done is; not what was not begun, nor what was decided against since."""
+    assert left(True).is_completed
+    assert left(False) == given_up("begun, and nothing was written")
+    assert left(problem="a secret is gone") == given_up(
+        "begun, and can't be completed: a secret is gone"
+    )
+    overtaken, _ = fold(OVERTAKEN)
+    assert operation_of(overtaken, OPERATION, ApplyOperation).overtaken
+    assert left(True, given=OVERTAKEN) == given_up(
+        "begun, and somebody has decided otherwise since"
+    )
+
+
+TWO_FILES = events.ConfigRegistered(
+    fingerprint=THREE, snapshot=snapshot_of(THREE), canonical_form=1,
+    files=tuple(
+        events.SnapshotFile(name=name, sha256=digit * 64, size=1) for name, digit in (("a", "e"), ("b", "f"))
+    ),
+)  # fmt: skip
+TWO_FILES_REQUESTED = events.ConfigApplyRequested(
+    fingerprint=THREE, snapshot=snapshot_of(THREE), files=()
+)
+
+
+def finished(*new: bool, wanted: bool, given: Sequence[Event | Told]) -> configurations.LeftApply:
+    """What becomes of an apply of `TWO_FILES`, of which a and b are in place or not."""
+    state, _ = fold((*given, Told(TWO_FILES_REQUESTED, operation=OPERATION)))
+    begun = operation_of(state, OPERATION, ApplyOperation)
+    in_place = dict(zip("ab", new, strict=False))
+    return configurations.finish_apply(state, begun, in_place, still_wanted=wanted)
+
+
+def test_an_apply_whose_phase_was_decided_against_is_recorded_only_where_all_of_it_stands() -> None:
+    """I34: the world has it then; a part of it is given up, and shows as drift."""
+    given = (*KEPT, TWO_FILES)
+    for a, b in ((True, True), (True, False), (False, False)):
+        assert finished(a, b, wanted=False, given=given).is_completed is (a and b)
+        assert finished(a, b, wanted=True, given=given).is_completed is (a or b)
+    against = finished(True, False, wanted=False, given=given)
+    assert against == given_up("begun, and its phase was decided against since")
+    assert not finished(wanted=False, given=given).is_completed
+
+
+def test_a_file_that_stays_as_it_is_does_not_tell_whether_an_apply_was_begun() -> None:
+    """I12: unless none of them changes."""
+    first = events.ConfigRegistered(
+        fingerprint=TWO, snapshot="c" * 64, canonical_form=1, files=(TWO_FILES.files[0],)
+    )
+    given = (REGISTERED, first, TWO_FILES, applied(TWO, snapshot="c" * 64))
+    assert finished(True, False, wanted=True, given=given) == given_up(
+        "begun, and nothing was written"
+    )
+    assert finished(True, True, wanted=True, given=given).is_completed
+    again = (REGISTERED, TWO_FILES, applied(THREE))
+    assert finished(True, True, wanted=True, given=again).is_completed
+
+
+def test_only_a_system_with_configuration_files_has_some_written() -> None:
+    """I8: what can't be written is refused before anything is touched."""
+    configurations.require_files(fold((REGISTERED,))[0])
+    bare = events.SystemRegistered(environment="production", actuators=events.Actuators())
+    with pytest.raises(Refused, match="bot has no configuration files that could be written"):
+        configurations.require_files(fold((bare,))[0])
 
 
 def meant(name: str) -> str | type[LedgerError]:

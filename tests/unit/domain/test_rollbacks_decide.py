@@ -21,6 +21,9 @@ from ledger.domain.rollbacks.decide import (
     LAST_STABLE,
     completed,
     request,
+    require_checkout,
+    require_code_target,
+    require_full_rollback,
     staying,
     step_count,
     unfinished,
@@ -329,6 +332,51 @@ def test_the_code_alone_goes_back_under_the_configuration_in_force() -> None:
     assert staying(fold((REGISTERED, kept(TWO), applied(TWO)))[0]) == TWO
     with pytest.raises(Refused, match="no configuration in force that could stay"):
         staying(fold((REGISTERED,))[0])
+
+
+def goes_back(wanted: str, *, behind: bool = False, fallback: str | None = None) -> When:
+    def when(state: SystemState, _now: datetime) -> Decision:
+        require_code_target(
+            state, "v1.9", wanted=wanted, standing="a" * 40, is_behind=behind, fallback=fallback
+        )
+        return Decision()
+
+    return when
+
+
+RAN = (
+    REGISTERED,
+    kept(ONE),
+    events.ConfigApplied(
+        fingerprint=ONE, snapshot=snapshot_of(ONE), cause="apply", changes=(), code="d" * 40
+    ),
+)
+CODE_TARGETS = [
+    Case("it ran", RAN, goes_back("d" * 40), ()),
+    Case("it is in the history", RAN, goes_back("b" * 40, behind=True), ()),
+    Case("it is the plan's fallback", RAN, goes_back("b" * 40, fallback="b" * 40), ()),
+    Case("the plan has another fallback", RAN, goes_back("b" * 40, fallback="c" * 40),
+         Refuses(Refused, "v1.9 (bbbbbbbbbbbb) is no way back: bot was never recorded to run it")),
+    Case("none of these", (REGISTERED,), goes_back("d" * 40),
+         Refuses(Refused, "and it is not in the history of aaaaaaaaaaaa.")),
+]  # fmt: skip
+
+
+@table(CODE_TARGETS)
+def test_which_commit_the_code_may_go_back_to(case: Case) -> None:
+    """I10: one that ran, one it comes from, or the one that the plan names; nothing new."""
+    case.holds()
+
+
+def test_a_full_rollback_needs_a_plan_and_a_checkout() -> None:
+    """I10: nothing is taken for a way back that nobody has named."""
+    state, _ = fold((REGISTERED,))
+    assert require_full_rollback(state, (None, "v2.0.0")) == (None, "v2.0.0")
+    assert require_checkout(state, "/srv/bot") == "/srv/bot"
+    with pytest.raises(Refused, match="The plan of bot names no full rollback"):
+        require_full_rollback(state, None)
+    with pytest.raises(Refused, match="bot has no code checkout"):
+        require_checkout(state, None)
 
 
 def test_how_many_steps_it_has() -> None:
