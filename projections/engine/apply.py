@@ -8,7 +8,7 @@ from psycopg import errors
 
 from ledger.domain.errors import InvariantViolated
 from ledger.domain.log.envelope import Recorded
-from ledger.domain.log.unreadable import POISON, readable, stand_in
+from ledger.domain.log.unreadable import POISON, stand_in
 from projections.core import log
 from projections.core.base import Db, Part, Projection, Step
 from projections.models.registry import PROJECTIONS
@@ -35,11 +35,11 @@ class Applier:
         Raises:
             InvariantViolated: a projection can't take a sound event; names both. Nothing may be committed.
         """
-        events = [readable(event) for event in events]
         self._prepare(db, [log.writable(event) for event in events])
         for event in events:
             step = self._states.step(event)
-            takers = self._takers.get(event.type) or self._find_takers(event.type)
+            type_ = step.event.type
+            takers = self._takers.get(type_) or self._find_takers(type_)
             for taker in takers if step.after is not None else self._of_all_streams:
                 try:
                     taker.apply(step)

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Final
 from ledger.domain.evolve import evolve, fold
 from ledger.domain.log.envelope import Recorded
 from ledger.domain.log.ids import control_stream
+from ledger.domain.log.unreadable import POISON, require_known_version, stand_in
 from ledger.domain.state import SystemState, decode, encode, is_whole
 from ledger.fold_version import fold_version
 from projections.core import log
@@ -96,7 +97,7 @@ class SystemStates(Projection):
     def step(self, event: Recorded) -> Step:
         """Fold one event in, and return it with the states before and after."""
         if not event.stream.startswith(STREAM_PREFIX):
-            return Step(log.writable(event), None, None)
+            return _step(event, None, None)
         system = event.stream.removeprefix(STREAM_PREFIX)
         live = self._live.get(system)
         if live is None:
@@ -117,7 +118,7 @@ class SystemStates(Projection):
                 )
             )  # fmt: skip
             live.block_occurred_min = None
-        return Step(log.writable(event), before, after)
+        return _step(event, before, after)
 
     def apply(self, step: Step) -> None:
         """Nothing: `step` has done it."""
@@ -136,6 +137,15 @@ class SystemStates(Projection):
         self._states.stream(db, map(_present, changed))
         for live in changed:
             live.changed = False
+
+
+def _step(event: Recorded, before: SystemState | None, after: SystemState | None) -> Step:
+    """Return the step of an event, or of what stands in for it where it can't be read."""
+    try:
+        require_known_version(event)
+        return Step(log.writable(event), before, after)
+    except POISON as problem:
+        return Step(stand_in(event, problem), before, after)
 
 
 def _folded_strictly(db: Db, state: SystemState) -> SystemState:
