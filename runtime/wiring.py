@@ -25,10 +25,10 @@ from ledger.service.core.recorder import Origin, Recorder
 from ledger.service.core.session import Finished, Ledger
 from ledger.service.offline import drain, unusable
 from ledger.store import migrate
-from ledger.store.connect import AUDITOR
+from ledger.store.connect import AUDITOR, WRITER
 from ledger.store.dsn import place_of
 from ledger.store.guards import open_read_models, require_plain_read_models
-from ledger.store.postgres import PostgresStore
+from ledger.store.postgres import ANSWER_SECONDS, PostgresStore
 from runtime.front import Front, Progress
 from runtime.settings import Settings
 
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 TIMEOUT_SECONDS: Final = 10
 PAUSE_TIMEOUT_SECONDS: Final = 2
+WATCH_TIMEOUT_SECONDS: Final = 4
 # Up to eleven words that are short, or of small letters only: no secret looks like that (a mnemonic has
 # twelve), and a pause need not load what would find one.
 HARMLESS: Final = re.compile(
@@ -54,6 +55,7 @@ class Runtime:
         self.front = front
         self.clock = clock_of(os.environ)
         self._timeout_seconds = TIMEOUT_SECONDS
+        self._answer_seconds = ANSWER_SECONDS
         self.makes_ledger = False
         """The command may make the embedded ledger where there is none: it is where one begins."""
 
@@ -96,7 +98,7 @@ class Runtime:
         Raises:
             LedgerUnreachable, SchemaMissing, SchemaNewer: it can't be used, and what to do.
         """
-        store = PostgresStore(self.dsn, timeout_seconds=self._timeout_seconds)
+        store = self._opened()
         if self.settings.dsn is None:
             self._ensure_embedded_schema(store)
             return store
@@ -105,14 +107,22 @@ class Runtime:
         except RightMissing:
             if self._hurried:
                 raise  # a pause that can't be recorded in the ledger is recorded here
-            store = PostgresStore(self.dsn, role=AUDITOR, timeout_seconds=self._timeout_seconds)
+            store = self._opened(AUDITOR)
             revision = store.schema_revision()
         migrate.check(revision)
         return store
 
+    def _opened(self, role: str = WRITER) -> PostgresStore:
+        return PostgresStore(
+            self.dsn,
+            role=role,
+            timeout_seconds=self._timeout_seconds,
+            answer_seconds=self._answer_seconds,
+        )
+
     @property
     def _hurried(self) -> bool:
-        return self._timeout_seconds < TIMEOUT_SECONDS
+        return self._timeout_seconds <= PAUSE_TIMEOUT_SECONDS
 
     def _ensure_embedded_schema(self, store: PostgresStore) -> None:
         """The embedded ledger is the user's own: migrated, and where one begins made, without ado."""
@@ -209,9 +219,13 @@ class Runtime:
         Raises:
             LedgerUnreachable: the embedded server can't be started.
         """
-        store = PostgresStore(self.dsn, timeout_seconds=self._timeout_seconds)
+        store = self._opened()
         memory = memory_at(self.settings.home, self._place)
         return self._ledger_over(self.recorder_for(store, memory), memory)
+
+    def wait_briefly(self) -> None:
+        """Give up on a server that hangs after seconds: for a watch, which has to act all the same."""
+        self._timeout_seconds = self._answer_seconds = WATCH_TIMEOUT_SECONDS
 
     @property
     def ledger_for_pause(self) -> Ledger:

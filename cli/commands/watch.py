@@ -56,6 +56,7 @@ def watch(call: Call, base: Path, once: bool, check: bool) -> None:
     actor = Actor(f"watch@{socket.gethostname()}", "watch", ActorKind.SERVICE)
     origin = Origin(actor, Channel.SCHEDULER)
     away: LedgerUnreachable | None = None
+    call.runtime.wait_briefly()
     try:
         ledger = call.ledger
         alone = ledger.recorder.store.try_lock(lease_of(call.system))

@@ -26,6 +26,7 @@ class _Call:
     name: bytes
     query: bytes
     types: Sequence[int]
+    in_one_call: bool
     count: int = 0
     formats: list[int] = field(init=False)
 
@@ -51,6 +52,9 @@ class _Call:
         if self.count == 2:
             pgconn.send_prepare(self.name, self.query, self.types)
             _result(connection)
+        if not self.in_one_call:
+            pgconn.send_query_prepared(self.name, values, self.formats, _BINARY)
+            return bytes(_result(connection).get_value(0, 0) or b"")
         # One call into libpq: to wait in Python cost a tenth of a lone append's time. An interrupt is then
         # told after the answer, which is the better moment: it is known what became of the event.
         result = pgconn.exec_prepared(
@@ -78,19 +82,22 @@ class Appender:
     event that took longer than what the database does with it.
     """
 
-    def __init__(self, connection: Connection[Any]) -> None:
+    def __init__(self, connection: Connection[Any], *, in_one_call: bool = True) -> None:
+        """``in_one_call``: faster, and a server that hangs is waited for as long as it hangs."""
         self._connection = connection
         # uuid, text, bigint, text, integer, timestamptz, bytea
         self._one = _Call(
             b"ledger_append_one",
             b"SELECT ledger.append($1, $2, $3, $4, $5, $6, $7)",
             (2950, 25, 20, 25, 23, 1184, 17),
+            in_one_call,
         )
         # arrays of the same, boolean
         self._batch = _Call(
             b"ledger_append",
             b"SELECT ledger.append($1, $2, $3, $4, $5, $6, $7, $8)",
             (2951, 1009, 1016, 1009, 1007, 1185, 1001, 16),
+            in_one_call,
         )
 
     def append(self, events: Sequence[NewEvent], *, all_or_nothing: bool = False) -> list[Appended]:

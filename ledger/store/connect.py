@@ -6,13 +6,16 @@ import os
 import socket
 import threading
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import psycopg
-from psycopg import Connection
+from psycopg import Connection, errors as pg_errors
+from psycopg.abc import PQGen
 
 from ledger.domain.errors import LedgerUnreachable, RightMissing, SchemaMissing
 from ledger.store.dsn import scrub
+
+Result = TypeVar("Result")
 
 WRITER: Final = "ledger_writer"
 AUDITOR: Final = "ledger_auditor"
@@ -38,12 +41,42 @@ _HURRIED_TIMEOUT_SECONDS: Final = 2
 _HURRIED_LIFE_SECONDS: Final = 4.0
 
 
+class NoAnswer(psycopg.OperationalError):
+    """The server took a statement, and said nothing for too long: it hangs, or its disk does."""
+
+
+class _Impatient(Connection[tuple[Any, ...]]):
+    """A connection that is closed when the server does not answer a statement in time.
+
+    A server that was stopped, or whose machine is gone, keeps none of the timeouts that it was given.
+    """
+
+    answer_seconds: float | None = None
+
+    def wait(
+        self, gen: PQGen[Result], interval: float = 0.1, timeout: float | None = None
+    ) -> Result:
+        if timeout is not None or self.answer_seconds is None:
+            return super().wait(gen, interval, timeout)
+        try:
+            return super().wait(gen, interval, self.answer_seconds)
+        except pg_errors._WaitTimeout:  # type: ignore[reportPrivateUsage] -- it has no other name
+            self.pgconn.finish()
+            raise NoAnswer(f"it said nothing for {self.answer_seconds:g} seconds") from None
+
+
 def open_connection(
-    dsn: str, *, role: str | None = WRITER, timeout_seconds: int = 10
+    dsn: str,
+    *,
+    role: str | None = WRITER,
+    timeout_seconds: int = 10,
+    answer_seconds: float | None = None,
 ) -> Connection[tuple[Any, ...]]:
     """Open an autocommit connection to ``dsn`` that acts as ``role``, whatever login it came by.
 
     With a timeout of two seconds or less, statements and locks get little more than that too.
+    ``answer_seconds`` is how long a statement may take (default: as long as it takes); then `NoAnswer` is
+    raised, and the connection is closed.
 
     Raises:
         LedgerUnreachable: nobody answers, or the login is refused. The message holds no password.
@@ -52,7 +85,7 @@ def open_connection(
     settings = _HURRIED if timeout_seconds <= _HURRIED_TIMEOUT_SECONDS else _PATIENT
     options = settings if role is None else f"{settings} -c role={role}"
     try:
-        connection = psycopg.connect(
+        connection = _Impatient.connect(
             dsn,
             autocommit=True,
             connect_timeout=timeout_seconds,
@@ -86,6 +119,7 @@ def open_connection(
             f"The DSN can't be read: {scrub(str(error), dsn).strip()}",
             hint="Give it as postgresql://user@host:5432/name or as host=… dbname=…",
         ) from None
+    connection.answer_seconds = answer_seconds
     if settings is _HURRIED:
         _cut_after(connection, _HURRIED_LIFE_SECONDS)
     return connection

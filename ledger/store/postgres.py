@@ -16,7 +16,7 @@ from ledger.domain.log import canonical
 from ledger.domain.log.envelope import Appended, NewEvent, Recorded
 from ledger.store.append import Appender
 from ledger.store.base import Head, checked
-from ledger.store.connect import open_connection
+from ledger.store.connect import NoAnswer, open_connection
 
 T = TypeVar("T")
 
@@ -32,6 +32,8 @@ BOUNDED: Final = COLUMNS.replace(
 """The same where a row holds a time that no calendar of Python has: infinity, before Christ, year 12000."""
 PAGE_ROWS: Final = 2000
 RECONNECTS_MAX: Final = 3
+ANSWER_SECONDS: Final = 60.0
+"""How long a statement may take. What a store asks is short: a server that takes longer hangs."""
 BLOBS_AT_ONCE: Final = 500
 RESTORING: Final = "LR006"
 BLOB_BYTES_AT_ONCE: Final = 8 * 2**20
@@ -43,10 +45,18 @@ class PostgresStore:
     Not for use by several threads at once; `ledger.store.group_commit` is.
     """
 
-    def __init__(self, dsn: str, *, role: str = "ledger_writer", timeout_seconds: int = 10) -> None:
+    def __init__(
+        self,
+        dsn: str,
+        *,
+        role: str = "ledger_writer",
+        timeout_seconds: int = 10,
+        answer_seconds: float = ANSWER_SECONDS,
+    ) -> None:
         self._dsn = dsn
         self._role = role
         self._timeout_seconds = timeout_seconds
+        self._answer_seconds = answer_seconds
         self._connection: Connection[tuple[Any, ...]] | None = None
         self._appender: Appender | None = None
 
@@ -55,7 +65,10 @@ class PostgresStore:
         """The connection, opened if it is not open."""
         if self._connection is None or self._connection.closed:
             self._connection = open_connection(
-                self._dsn, role=self._role, timeout_seconds=self._timeout_seconds
+                self._dsn,
+                role=self._role,
+                timeout_seconds=self._timeout_seconds,
+                answer_seconds=self._answer_seconds,
             )
             self._appender = None
         return self._connection
@@ -74,9 +87,9 @@ class PostgresStore:
             try:
                 return work(self.connection)
             except psycopg.Error as error:
-                # Anything else (a timeout, a full disk) would only happen again.
+                # Anything else (a timeout, a server that hangs, a full disk) would only happen again.
                 lost = self._connection is not None and self._connection.closed
-                if not lost or attempt == RECONNECTS_MAX:
+                if not lost or isinstance(error, NoAnswer) or attempt == RECONNECTS_MAX:
                     raise translated(error) from error
         raise AssertionError  # the loop returns or raises
 
@@ -90,7 +103,8 @@ class PostgresStore:
 
     def _appender_of(self, connection: Connection[tuple[Any, ...]]) -> Appender:
         if self._appender is None:
-            self._appender = Appender(connection)
+            in_one_call = self._answer_seconds >= ANSWER_SECONDS
+            self._appender = Appender(connection, in_one_call=in_one_call)
         return self._appender
 
     def head(self) -> Head:
@@ -308,6 +322,10 @@ def translated(error: psycopg.Error) -> LedgerError:
     if isinstance(error, pg_errors.QueryCanceled):
         return LedgerUnreachable(
             "Postgres did not answer in time.", hint="Try again; nothing is recorded twice."
+        )
+    if isinstance(error, NoAnswer):
+        return LedgerUnreachable(
+            f"Postgres hangs: {error}.", hint="Look at its machine; nothing is recorded twice."
         )
     if isinstance(error, psycopg.OperationalError):
         return LedgerUnreachable(

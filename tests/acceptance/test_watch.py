@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import signal
+import time
 from pathlib import Path
 
 import pytest
 
 from tests.support.commands import KILLED, Rollout
-from tests.support.outages import away
+from tests.support.outages import away, frozen
 from tests.support.watched import RULES, Desk
 
 
@@ -298,3 +299,26 @@ def test_it_goes_on_without_the_ledger(desk: Desk) -> None:
     paused = [r for r in desk.rollout.log("bot", "ModeSwitched") if "paused" in r["sentence"]]
     assert len(paused) == 1
     desk("verify")
+
+
+@pytest.mark.as_root
+def test_it_goes_on_while_the_server_hangs(tmp_path: Path, home: Path) -> None:
+    """A4, I33: the server is stopped; the rule pauses in seconds, and SIGTERM ends the watch."""
+    desk = Desk(tmp_path, Rollout(home, None))
+    with desk.watched() as process:
+        assert desk.round(process)
+        with frozen(home):
+            desk.stats(ece=0.05, latency=600)
+            began = time.monotonic()
+            desk.advance(15)
+            while desk.mode() != "paused":
+                assert time.monotonic() - began < 20
+                time.sleep(0.05)
+            assert desk.round(process)
+        assert desk.round(process, 60)  # and the lease is its own again
+        desk.until(lambda: "AlertActionTaken" in desk.happened())
+        with frozen(home):
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(20) == 0
+    desk("recover", "bot")
+    assert desk.happened("WatchStarted", "WatchStopped") == ["WatchStarted", "WatchStopped"]

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from itertools import pairwise
 from typing import LiteralString, TypeVar
 from uuid import UUID
@@ -170,6 +170,23 @@ def test_a_reader_never_skips_what_commits_late(dsn: str) -> None:
     ids = assert_dense_and_chained(dsn)
     assert seen == ids
     assert set(ids) == {event_id for done in results for event_id in done}
+
+
+@pytest.mark.parametrize("appended_before", [0, 1, 2])
+def test_a_server_that_says_nothing_is_given_up_on(dsn: str, appended_before: int) -> None:
+    """I5: no time-out of the server's helps where that hangs; and nothing is asked a second time."""
+    store = PostgresStore(dsn, answer_seconds=0.4)
+    for _ in range(appended_before):  # an append is sent in another way each time
+        store.append([an_event()])
+    with closing(store), psycopg.connect(dsn) as stuck:
+        stuck.execute("LOCK TABLE ledger.event IN ACCESS EXCLUSIVE MODE")
+        for ask in (lambda: store.append([an_event()]), store.head):
+            began = time.monotonic()
+            with pytest.raises(LedgerUnreachable, match="said nothing for"):
+                ask()
+            assert time.monotonic() - began < 4
+        stuck.rollback()
+        assert store.head().position >= appended_before
 
 
 @pytest.mark.parametrize("level", ["REPEATABLE READ", "SERIALIZABLE"])

@@ -21,6 +21,10 @@ from ledger.service.core.session import Ledger
 AWAY_SECONDS: Final = 5.0
 """How long the ledger is left alone after it did not answer: a round must not wait for it each time."""
 
+LEASE_RETRY_SECONDS: Final = 1.0
+OWN_LEASE_SECONDS: Final = 45.0
+"""For how long after an outage the lease may still be held by the connection that was lost."""
+
 
 def lease_of(system: str) -> str:
     """Return the name of the lock that whoever watches over a system holds."""
@@ -42,6 +46,8 @@ class StoreAndForward:
         self._clock = ledger.recorder.clock
         self._say = say
         self._try_again = 0.0
+        self._lease_until: float | None = None
+        """Until when the lease may be this watch's own of before, where that is in question."""
         self._read_to: int | None = None
         """Up to which revision of the recorded metrics this watch has read them."""
 
@@ -56,11 +62,14 @@ class StoreAndForward:
             return
         try:
             alone = self.ledger.recorder.store.try_lock(lease_of(self.system))
+            if not alone and self._may_be_own_lease():
+                self._try_again = self._clock.monotonic() + LEASE_RETRY_SECONDS
+                return
             if alone and self.problem is not None:
                 count = offline.drain(self.ledger).total()
                 self._say(f"the ledger is back; {count} events were appended")
             self.state = self.ledger.load(self.system)
-            self.problem = None
+            self.problem = self._lease_until = None
         except (LedgerError, OSError) as problem:
             self.lost(problem)
             return
@@ -70,6 +79,17 @@ class StoreAndForward:
                 f"Somebody else watches over {self.system} by now.",
                 hint=f"rollout log {self.system} --type WatchStarted says who",
             )
+
+    def _may_be_own_lease(self) -> bool:
+        """Tell whether the lease may be held by the connection that was lost.
+
+        A server that hung, or whose network did, notices only when it goes on, or half a minute later.
+        """
+        if self.problem is None:
+            return False
+        now = self._clock.monotonic()
+        self._lease_until = self._lease_until or now + OWN_LEASE_SECONDS
+        return now < self._lease_until
 
     def lost(self, problem: LedgerError | OSError) -> None:
         """Go on without the ledger, for a while: whatever is wrong with it must not end the watch."""
