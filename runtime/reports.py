@@ -12,11 +12,17 @@ from pathlib import Path
 from ledger.domain.errors import RightMissing
 from ledger.domain.events import ReportGenerated
 from ledger.domain.log.ids import control_stream
+from ledger.domain.values.modes import Mode
 from ledger.folders import write_folder
+from ledger.profiles.rule_sets import rules_of
+from ledger.service.alerts import actions
+from ledger.service.core.plan_in_force import plan_of
 from projections.core.base import Db
 from projections.core.period import Period
-from projections.reports import stop as report
+from projections.reports import daily, monitoring_sheet, stop as report
+from projections.reports.diagnosis import Limits
 from projections.reports.happened import Progress, first_position
+from projections.reports.period import Day
 from projections.reports.provenance import Provenance, provenance
 from projections.reports.sheet import Sheet
 from projections.reports.words import Words, words_in
@@ -56,6 +62,38 @@ def asked_of_run(runtime: Runtime, system: str, run_tag: str | None, now: dateti
         return report.sheet(db, system, run, period, progress)
 
     return Asked(report.REPORT, system, period, make, run.tag)
+
+
+def asked_of_day(system: str, day: Day, limits: Limits, now: datetime) -> Asked:
+    """Return the daily report of a day; of one that is not over, of what has passed of it."""
+    period = daily.period_of(day, now)
+
+    def make(db: Db, progress: Progress) -> Sheet:
+        return daily.sheet(db, system, day, limits, period, progress)
+
+    return Asked(daily.REPORT, system, period, make)
+
+
+def asked_of_now(runtime: Runtime, system: str, now: datetime) -> Asked:
+    """Return the monitoring report: the plan's rules and conditions, and how they stand now.
+
+    Raises:
+        UnknownName: there is no such system.
+    """
+    state, period = runtime.ledger.load(system), monitoring_sheet.period_of(now)
+    plan = plan_of(runtime.ledger, state) if state.profile is not None else None
+    rules = rules_of(plan) if plan is not None else ()
+    ages = actions.open_seconds(state, now)
+    own = {
+        actions.OPEN_SECONDS: [((("severity", name),), age) for name, age in ages.items()],
+        actions.MODE: [((("mode", mode),), float(state.mode == mode)) for mode in Mode],
+    }
+    watched = monitoring_sheet.Watched(state, plan, rules, own, now)
+
+    def make(db: Db, _progress: Progress) -> Sheet:
+        return monitoring_sheet.sheet(db, watched, period)
+
+    return Asked(monitoring_sheet.REPORT, system, period, make)
 
 
 def write_stop_report(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import click
 
@@ -16,15 +16,10 @@ from cli.output import counted, say
 from ledger.domain import events
 from ledger.service.backups import creating, opening, pruning, recording, verifying
 from ledger.service.backups.metadata import NAME, Metadata
-from ledger.service.core.plan_in_force import plan_of
-from ledger.store.checkpoint import ledger_id
 from ledger.store.embedded import default_home
 from ledger.store.scratch import scratch_database
 from runtime import backups
 from runtime.restoring import restored
-from runtime.wiring import Runtime
-
-KEEP_DAYS: Final = 7
 
 dir_option = click.option(
     "--dir", "folder", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
@@ -246,7 +241,7 @@ def restore(
 @command("prune", backup)
 @click.option(
     "--keep-days", type=options.NumberRange(0, 36_500), metavar="DAYS",
-    help=f"Keep what is younger. Default: what the adopted plans say, else {KEEP_DAYS}.",
+    help=f"Keep what is younger. Default: what the adopted plans say, else {pruning.KEEP_DAYS}.",
 )  # fmt: skip
 @dir_option
 @options.dry_run
@@ -259,22 +254,8 @@ def prune(call: Call, keep_days: float | None, folder: Path | None, dry_run: boo
       rollout backup prune --keep-days 7
     """
     folder = backups.folder_of(call.runtime, folder)
-    ledger, now = call.ledger, call.now()
-    systems = call.runtime.store.systems()
-    keep = timedelta(days=keep_days) if keep_days is not None else _retention(call.runtime, systems)
-    judged = pruning.judge(
-        opening.listed(folder),
-        ledger_id(call.runtime.store),
-        [each["backup"] for each in recording.verified(call.runtime.store)],
-        pruning.evidence(ledger, systems, now),
-        now,
-        keep,
-    )
-    if not dry_run:
-        pruning.sweep(folder)
-        for each in judged:
-            if each.kept is None:
-                pruning.remove(folder / each.entry.name)
+    keep = timedelta(days=keep_days) if keep_days is not None else None
+    judged = pruning.prune(call.ledger, folder, call.now(), keep, dry_run=dry_run)
     for each in judged:
         if each.protected:
             say(f"kept {each.entry.name}: {each.kept}")
@@ -289,16 +270,6 @@ def prune(call: Call, keep_days: float | None, folder: Path | None, dry_run: boo
         for each in judged
     ]
     call.output.rows(rows, ["backup", "outcome", "why"])
-
-
-def _retention(runtime: Runtime, systems: list[str]) -> timedelta:
-    states = [runtime.ledger.recorder.load(system) for system in systems]
-    said = [
-        plan_of(runtime.ledger, state).profile.retention.backups
-        for state in states
-        if state.profile is not None
-    ]
-    return max(said, default=timedelta(days=KEEP_DAYS))
 
 
 def _row(path: Path, metadata: Metadata) -> dict[str, Any]:

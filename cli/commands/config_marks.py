@@ -13,6 +13,7 @@ from ledger.domain.configurations.decide import short
 from ledger.domain.decision import Decision
 from ledger.domain.log.ids import check_tag_name
 from ledger.domain.state import SystemState
+from ledger.service.configurations import marks
 
 name_argument = click.argument(
     "fingerprint", metavar="FINGERPRINT|TAG", shell_complete=complete_fingerprint
@@ -60,19 +61,7 @@ def quarantine_(call: Call, fingerprint: str) -> None:
 
 
 def _mark(call: Call, name: str, rule: Callable[[SystemState, str], Decision], said: str) -> None:
-    fingerprint = ""
-
-    def decide(state: SystemState) -> Decision:
-        nonlocal fingerprint
-        fingerprint = configurations.resolve(state, name)
-        return rule(state, fingerprint)
-
-    ledger = call.ledger
-    state, decision = ledger.recorder.decide(call.system, decide, call.origin)
-    if decision.events:  # so that a rollback to it works while Postgres is away
-        for file in state.configs[fingerprint].files:
-            ledger.blob(file.sha256)
-        ledger.blob(fingerprint.removeprefix("sha256:"))
+    fingerprint, decision = marks.mark(call.ledger, call.system, name, rule, call.origin)
     if decision.skipped is not None:
         call.skip(decision.skipped)
         return

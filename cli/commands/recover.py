@@ -12,16 +12,10 @@ from cli import options
 from cli.call import Call, command, system_command
 from cli.output import say
 from ledger.domain.configurations.decide import short
-from ledger.domain.errors import LedgerError, LedgerUnreachable, Refused
-from ledger.domain.log.ids import control_stream
-from ledger.domain.state import SystemState
+from ledger.domain.errors import Refused
 from ledger.service import recovery
-from ledger.service.alerts import notifications
-from ledger.service.core import plan_in_force
-from ledger.service.core.recorder import Origin
-from ledger.service.core.session import Ledger
-from ledger.service.offline import drain
-from ledger.service.watch.store_and_forward import lease_of
+from runtime import recovering
+from runtime.recovering import Recovered
 
 
 @command("recover")
@@ -37,34 +31,10 @@ def recover(call: Call, system: str | None, base: Path) -> None:
     Example:
       rollout recover bot
     """
-    ledger = call.runtime.ledger_without_draining
-    spooled = drain(ledger)
-    rows: list[dict[str, Any]] = []
-    for name in [system] if system else call.runtime.store.systems():
-        count = spooled[control_stream(name)]
-        try:
-            result = recovery.recover(ledger, name, call.origin, spooled=count)
-        except LedgerUnreachable:
-            raise
-        except LedgerError as problem:  # one that is being worked on must not stop the others
-            if system:
-                raise
-            rows.append({"system": name, "spooled": count, "problems": [problem.message]})
-            continue
-        notified = _notify_people(ledger, result.state, call.origin, base.absolute())
-        mode = f"{result.mode}/{result.pause_kind}" if result.pause_kind else result.mode
-        rows.append(
-            {
-                "system": name,
-                "resume_mode": mode,
-                "resume_fingerprint": result.fingerprint,
-                "completed": [*result.completed, *notified],
-                "abandoned": list(result.abandoned),
-                "spooled": count,
-                "drift": {subject: drift.to_json() for subject, drift in result.drift.items()},
-                "problems": list(result.problems),
-            }
-        )
+    rows = [
+        _row(each)
+        for each in recovering.recover(call.runtime, system, call.origin, base.absolute())
+    ]
     if call.output.format == "table":
         for row in rows:
             _tell(row)
@@ -75,19 +45,24 @@ def recover(call: Call, system: str | None, base: Path) -> None:
         call.exit(3)
 
 
-def _notify_people(ledger: Ledger, state: SystemState, origin: Origin, base: Path) -> list[str]:
-    """Send what a watch that died did not send; one that lives does that itself."""
-    if state.profile is None or not (state.alerts or state.ended):
-        return []
-
-    store, lease = ledger.recorder.store, lease_of(state.system)
-    if not store.try_lock(lease):
-        return []
-    try:
-        plan = plan_in_force.plan_of(ledger, state)
-        return notifications.catch_up(ledger, plan, state.system, origin, base)
-    finally:
-        store.unlock(lease)
+def _row(recovered: Recovered) -> dict[str, Any]:
+    result = recovered.result
+    if result is None:
+        return {
+            "system": recovered.system,
+            "spooled": recovered.spooled,
+            "problems": [recovered.problem],
+        }
+    return {
+        "system": result.system,
+        "resume_mode": f"{result.mode}/{result.pause_kind}" if result.pause_kind else result.mode,
+        "resume_fingerprint": result.fingerprint,
+        "completed": [*result.completed, *recovered.notified],
+        "abandoned": list(result.abandoned),
+        "spooled": recovered.spooled,
+        "drift": {subject: drift.to_json() for subject, drift in result.drift.items()},
+        "problems": list(result.problems),
+    }
 
 
 def _tell(row: Mapping[str, Any]) -> None:

@@ -12,18 +12,12 @@ import click
 from cli import options
 from cli.call import Call, system_command
 from cli.output import counted
-from ledger.domain.values.modes import Mode
 from ledger.folders import check_free
-from ledger.profiles.rule_sets import rules_of
-from ledger.service.alerts import actions
-from ledger.service.core.plan_in_force import plan_of
 from ledger.service.imports.times import zone_named
-from projections.core.base import Db
-from projections.reports import canary as model, daily as daily_sheet, monitoring_sheet
+from projections.reports import canary as model
 from projections.reports.diagnosis import limits_of
-from projections.reports.happened import Progress
 from projections.reports.period import day_of
-from projections.reports.sheet import Sheet, file_names
+from projections.reports.sheet import file_names
 from projections.reports.words import Words, words_in
 from runtime import reports
 from runtime.canary import judged_canary
@@ -122,14 +116,8 @@ def daily(
     """
     now, where = call.now(), zone_named(zone)
     day = day_of(date, where.tz, where.name, now)
-    thresholds = limits_of(limits)
-    period = daily_sheet.period_of(day, now)
-
-    def make(db: Db, progress: Progress) -> Sheet:
-        return daily_sheet.sheet(db, call.system, day, thresholds, period, progress)
-
+    asked = reports.asked_of_day(call.system, day, limits_of(limits), now)
     folder = out or REPORTS / "daily" / f"{_as_name(call.system)}-{day.date:%Y%m%d}"
-    asked = Asked(daily_sheet.REPORT, call.system, period, make)
     _hand_out(call, asked, now, words, folder, replaced=replace)
 
 
@@ -161,22 +149,8 @@ def monitoring(call: Call, words: Words, out: Path | None, replace: bool) -> Non
       rollout report monitoring ofi-cvd --lang zh
     """
     now = call.now()
-    period = monitoring_sheet.period_of(now)
-    state = call.state()
-    plan = plan_of(call.ledger, state) if state.profile is not None else None
-    rules = rules_of(plan) if plan is not None else ()
-    ages = actions.open_seconds(state, now)
-    own = {
-        actions.OPEN_SECONDS: [((("severity", name),), age) for name, age in ages.items()],
-        "rollout_mode": [((("mode", mode),), float(state.mode == mode)) for mode in Mode],
-    }
-    watched = monitoring_sheet.Watched(state, plan, rules, own, now)
-
-    def make(db: Db, _progress: Progress) -> Sheet:
-        return monitoring_sheet.sheet(db, watched, period)
-
+    asked = reports.asked_of_now(call.runtime, call.system, now)
     folder = out or REPORTS / "monitoring" / f"{_as_name(call.system)}-{now:%Y%m%d-%H%M%S}"
-    asked = Asked(monitoring_sheet.REPORT, call.system, period, make)
     _hand_out(call, asked, now, words, folder, replaced=replace)
 
 

@@ -7,13 +7,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Final
 
 from ledger import files
 from ledger.domain.state import SystemState
 from ledger.domain.values.durations import duration_text
+from ledger.service.backups import opening, recording
 from ledger.service.backups.opening import Entry
 from ledger.service.core.plan_in_force import plan_of
 from ledger.service.core.session import Ledger
+from ledger.store.checkpoint import ledger_id
+
+KEEP_DAYS: Final = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,42 @@ class Judged:
     """Why it stays; None: it may go."""
     protected: bool = False
     """It is older than was asked for, and stays all the same."""
+
+
+def prune(
+    ledger: Ledger, folder: Path, now: datetime, keep: timedelta | None, *, dry_run: bool
+) -> list[Judged]:
+    """Remove the backups in ``folder`` that are older than ``keep``, and that nothing rests on.
+
+    ``keep`` None: as long as the plan that keeps them longest says. Returns what becomes of each.
+
+    Raises:
+        LedgerError: a plan can't be read: then nobody knows, and nothing may go.
+        FileNotWritten: one is there still.
+    """
+    store = ledger.recorder.store
+    systems = store.systems()
+    judged = judge(
+        opening.listed(folder),
+        ledger_id(store),
+        [each["backup"] for each in recording.verified(store)],
+        evidence(ledger, systems, now),
+        now,
+        keep if keep is not None else _retention(ledger, systems),
+    )
+    if not dry_run:
+        sweep(folder)
+        for each in judged:
+            if each.kept is None:
+                remove(folder / each.entry.name)
+    return judged
+
+
+def _retention(ledger: Ledger, systems: Sequence[str]) -> timedelta:
+    """Return how long the adopted plans keep backups: the longest that one says."""
+    states = [ledger.recorder.load(system) for system in systems]
+    said = [plan_of(ledger, state).profile.retention.backups for state in states if state.profile]
+    return max(said, default=timedelta(days=KEEP_DAYS))
 
 
 def evidence(ledger: Ledger, systems: Sequence[str], now: datetime) -> list[Evidence]:
