@@ -27,10 +27,16 @@ def styled(text: str, colour: str | None, *, bold: bool = False) -> str:
     )
 
 
-def overview_text(seen: Json, now: datetime, rollout: Sequence[tuple[str, str]] = ()) -> str:
+def overview_text(
+    seen: Json,
+    now: datetime,
+    rollout: Sequence[tuple[str, str]] = (),
+    problems: Sequence[str] = (),
+) -> str:
     """Return `projections.queries.overview.overview` as lines, the most important one first.
 
-    ``rollout``: the lines of `cli.rollout_overview`, label and text.
+    ``rollout``: the lines of `cli.rollout_overview`, label and text. ``problems``: those of ``seen`` that
+    no other line tells.
     """
     colour = "red" if seen["health"] == "degraded" else "green"
     head = f"{seen['system']} · {seen['environment']} · {styled(seen['health'], colour, bold=True)}"
@@ -39,6 +45,7 @@ def overview_text(seen: Json, now: datetime, rollout: Sequence[tuple[str, str]] 
     lines.append(
         _line("last stable", _stable(seen) if stable else "no other configuration is marked stable")
     )
+    lines += [_line("problem", styled(problem, "red")) for problem in problems]
     lines += [_line(label, text) for label, text in rollout]
     lines += [_line("alert", _alert(alert, now)) for alert in seen["alerts"]]
     lines += [

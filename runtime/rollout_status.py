@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TypedDict
 
 import msgspec
@@ -16,9 +17,11 @@ from ledger.domain.gates.verdicts import standing_waivers
 from ledger.domain.plans.rollout_status import rollout_status
 from ledger.domain.plans.state import PresentPhase
 from ledger.domain.state import SystemState
+from ledger.domain.values.durations import duration_text
 from ledger.domain.values.moments import iso
 from ledger.service.core.plan_in_force import plan_of
 from ledger.service.gates.preflight import departures, departures_text
+from ledger.service.plans import phases
 from ledger.service.watch.heartbeat import last_beat, silent_for
 from runtime.wiring import Runtime
 
@@ -88,10 +91,29 @@ def judged_with(runtime: Runtime, state: SystemState) -> str:
     return departures_text(departures(runtime.ledger, state.preflight.position))
 
 
+def problems_beside(runtime: Runtime, state: SystemState, now: datetime) -> list[str]:
+    """Return, as sentences, what is wrong and not in the log: nobody watches, or a limit is exceeded."""
+    problems: list[str] = []
+    silent = sign_of(runtime, state, now).silent_seconds
+    if silent is not None and state.mode == "real":
+        span = duration_text(timedelta(seconds=silent), parts=2)
+        problems.append(f"nobody watches, and it is in real: no sign of life for {span}")
+    if state.phase is not None and not state.phase.is_over and state.profile is not None:
+        broken = phases.breaches_in_force(runtime.ledger, state)
+        if broken:
+            problems.append(
+                f"the configuration in force is not that of {state.phase.name}: {'; '.join(broken)}"
+            )
+    return problems
+
+
 def sign_of(runtime: Runtime, state: SystemState, now: datetime) -> Sign:
     """Return what this machine knows of the one who watches, if somebody should."""
     if state.watch is None or state.profile is None:
         return Sign(None, None)
+    if state.watch.host != socket.gethostname():
+        return Sign(None, None)  # its sign of life is on the other machine
     last = last_beat(runtime.settings.home, state.system)
+    last = last or datetime.fromisoformat(state.watch.since)
     allowed = plan_of(runtime.ledger, state).profile.watch.dead_man
     return Sign(last, silent_for(last, now, allowed))

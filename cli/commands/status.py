@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import suppress
+from datetime import datetime
 from typing import Any, Final
 
 import click
@@ -12,6 +13,7 @@ from cli import collecting, options
 from cli.call import Call, command
 from cli.output import Output
 from cli.overview import overview_text
+from ledger.domain.state import SystemState
 from projections.queries import overview
 from projections.words.sentences import mode_text, short
 from runtime.wiring import Runtime
@@ -31,7 +33,8 @@ def status(call: Call, system: str | None, watch: bool) -> None:
     """Show the current state of a system, or of all.
 
     Exit code 3 when something is degraded: an open critical alert, drift, an operation that was begun
-    and not ended, a switch that was not confirmed.
+    and not ended, a switch that was not confirmed, a run that crashed, a configuration in force that is
+    in quarantine or above its phase's limits; and in real a watch that died, or a source that fails.
 
     Example:
       rollout status bot
@@ -55,20 +58,26 @@ def _show(
     runtime: Runtime, system: str | None, output: Output, before: object, *, watching: bool
 ) -> tuple[list[Any], object]:
     """Print the present state, unless it reads as it did before; return it, and what that was."""
-    db = runtime.readmodel
+    db, now = runtime.readmodel, runtime.clock.now()
     text = ""
     if system is None:
-        overviews = overview.overviews(db)
+        overviews = overview.overviews(db, lambda state: _beside(runtime, state, now))
     else:
         from cli.rollout_overview import rollout_lines
         from runtime.rollout_status import judged_with, rollout_record, sign_of
 
-        state, now = overview.present_state(db, system), runtime.clock.now()
-        seen = overview.overview(db, system, now)
+        state = overview.present_state(db, system)
+        beside = _beside(runtime, state, now)
+        seen = overview.overview(db, system, now, beside)
         sign = sign_of(runtime, state, now)
         judged = judged_with(runtime, state)
         overviews = [{**seen, "rollout": rollout_record(state, now, sign, judged)}]
-        text = overview_text(seen, now, rollout_lines(state, now, sign, judged))
+        text = overview_text(
+            seen,
+            now,
+            rollout_lines(state, now, sign, judged),
+            [*overview.problems_of_running(state), *beside],
+        )
     # On a screen the ages have to go on; a file of JSON lines shall hold changes only.
     shown = (overviews, text) if output.format == "table" and sys.stdout.isatty() else overviews
     if shown == before:
@@ -89,6 +98,15 @@ def _show(
         else:
             output.rows(overviews, columns)
     return overviews, shown
+
+
+def _beside(runtime: Runtime, state: SystemState, now: datetime) -> list[str]:
+    """Return what is wrong and not in the log; nothing for a system without a plan."""
+    if state.profile is None:
+        return []
+    from runtime.rollout_status import problems_beside
+
+    return problems_beside(runtime, state, now)
 
 
 def _row(row: dict[str, Any]) -> dict[str, Any]:

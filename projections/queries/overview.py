@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
+from ledger.alerts.judge import NO_DATA_ALERT
 from ledger.alerts.muting import flags
 from ledger.domain.errors import UnknownSystem
 from ledger.domain.rollbacks.decide import way_back
@@ -13,7 +14,7 @@ from ledger.domain.state import SystemState, decode
 from projections.core.base import Db
 from projections.core.rows import select
 from projections.models import alerts, incidents, mode_changes, operations, timeline
-from projections.words.sentences import changes_text
+from projections.words.sentences import changes_text, short
 
 Json = dict[str, Any]
 
@@ -33,16 +34,17 @@ def present_state(db: Db, system: str) -> SystemState:
     return state
 
 
-def overview(db: Db, system: str, now: datetime) -> Json:
+def overview(db: Db, system: str, now: datetime, beside: Sequence[str] = ()) -> Json:
     """Return everything that `rollout status SYSTEM` shows, as of ``now``.
 
-    ``health`` is healthy or degraded, and ``problems`` says why in sentences.
+    ``health`` is healthy or degraded, and ``problems`` says why in sentences; ``beside`` are those that the
+    log does not tell.
 
     Raises:
         UnknownSystem: the ledger holds no such system.
     """
     state = present_state(db, system)
-    problems = problems_of(state)
+    problems = [*problems_of(state), *beside]
     switch = mode_changes.present(db, system)
     return {
         **summary_of(state, problems),
@@ -75,12 +77,14 @@ def rollback_target(state: SystemState) -> str | None:
     return way_back(state, None if "config" in state.drift else state.fingerprint)
 
 
-def overviews(db: Db) -> list[Json]:
-    """Return one row for every registered system, by name."""
+def overviews(db: Db, beside: Callable[[SystemState], Sequence[str]]) -> list[Json]:
+    """Return one row for every registered system, by name; ``beside`` as in `overview`."""
     rows = db.execute('SELECT state FROM readmodel.system_state ORDER BY system COLLATE "C"')
     states = [decode(row[0]) for row in rows]
     return [
-        summary_of(state, problems_of(state)) for state in states if state.registration is not None
+        summary_of(state, [*problems_of(state), *beside(state)])
+        for state in states
+        if state.registration is not None
     ]
 
 
@@ -124,7 +128,31 @@ def problems_of(state: SystemState) -> list[str]:
     if state.unconfirmed is not None:
         switch = state.unconfirmed
         problems.append(f"the switch to {switch.to} was not confirmed: {switch.detail}")
+    return problems + problems_of_running(state) + _unseen(state)
+
+
+def problems_of_running(state: SystemState) -> list[str]:
+    """Return what is wrong with what runs, or is to run."""
+    problems: list[str] = []
+    run = state.run
+    if run is not None and run.status == "crashed":
+        problems.append(f"the run {run.run} crashed at {run.ended}, and none was started since")
+    configuration = state.configs.get(state.fingerprint or "")
+    if configuration is not None and configuration.quarantined:
+        problems.append(f"the configuration in force, {short(state.fingerprint)}, is in quarantine")
     return problems
+
+
+def _unseen(state: SystemState) -> list[str]:
+    """Return what nobody sees of a system in real: no data is no sign that all is well (I8)."""
+    if state.mode != "real":
+        return []
+    blind = [f"{name} fails: {failure.explanation}" for name, failure in state.failing.items()]
+    return blind + [
+        alert.message
+        for name, alert in state.alerts.items()
+        if name.startswith(f"{NO_DATA_ALERT}(")
+    ]
 
 
 def _config(db: Db, state: SystemState, fingerprint: str | None) -> Json | None:

@@ -127,11 +127,7 @@ def request_apply(
     require_registered(state)
     configuration = state.configs[fingerprint]
     if configuration.quarantined and not override_quarantine:
-        raise Refused(
-            f"{short(fingerprint)} is in quarantine: it was left because it did harm.",
-            hint="Fix the configuration and put it anew; or vouch for it again: "
-            f"rollout config stable {state.system} {short(fingerprint)} --reason …",
-        )
+        raise in_quarantine(state, fingerprint)
     if state.fingerprint == fingerprint and in_place == fingerprint:
         return Decision(skipped=f"already running {short(fingerprint)}, since {state.applied_at}")
     snapshot = snapshot or snapshot_to_write(state, fingerprint)
@@ -145,6 +141,15 @@ def request_apply(
                 phase=phase,
             ),
         )
+    )
+
+
+def in_quarantine(state: SystemState, fingerprint: str) -> Refused:
+    """Return the error that tells a person why a configuration is not written, and the way round."""
+    return Refused(
+        f"{short(fingerprint)} is in quarantine: it was left because it did harm.",
+        hint="Fix the configuration and put it anew; or vouch for it again: "
+        f"rollout config stable {state.system} {short(fingerprint)} --reason …",
     )
 
 

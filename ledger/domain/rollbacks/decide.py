@@ -7,7 +7,13 @@ from typing import TypeVar
 
 from ledger.domain import events
 from ledger.domain.alerts.decide import incident_name, mitigated_by
-from ledger.domain.configurations.decide import resolve, short, snapshot_to_write, targets
+from ledger.domain.configurations.decide import (
+    in_quarantine,
+    resolve,
+    short,
+    snapshot_to_write,
+    targets,
+)
 from ledger.domain.decision import Decision, require_registered
 from ledger.domain.errors import NothingStable, OperationInProgress, Refused
 from ledger.domain.log.event import Event
@@ -42,7 +48,7 @@ def target(state: SystemState, selector: str, in_place: str | None) -> str:
     Raises:
         NothingStable: --last-stable, and nothing qualifies.
         UnknownName, AmbiguousName: see `resolve`.
-        Refused: it was never in force, and nobody has vouched for it.
+        Refused: it was never in force, and nobody has vouched for it; or it is in quarantine.
     """
     require_registered(state)
     if selector != LAST_STABLE:
@@ -52,6 +58,8 @@ def target(state: SystemState, selector: str, in_place: str | None) -> str:
                 f"{short(named)} was never in force, and is not marked stable: that is no way back.",
                 hint=f"rollout config apply {state.system} {short(named)} --reason … puts it in force",
             )
+        if state.configs[named].quarantined and named != state.fingerprint:
+            raise in_quarantine(state, named)
         return named
     stable = last_stable(state, in_place)
     if stable is None:

@@ -164,6 +164,16 @@ def _scope(phase: Phase | None) -> dict[str, tuple[str, ...]]:
     return dict(phase.scope) if phase is not None else {}
 
 
+def breaches_in_force(ledger: Ledger, state: SystemState) -> list[str]:
+    """Return, as sentences, where the configuration in force says something else than the phase allows."""
+    name = state.phase_name
+    phase = plan_of(ledger, state).profile.phase(name) if name else None
+    if phase is None or state.fingerprint is None or not (phase.exposure or phase.overlay):
+        return []
+    said = ledger.configuration(state.fingerprint)
+    return configuration.breaches(phase, said, entry.texts_in_force(ledger, state))
+
+
 def _require_configuration(ledger: Ledger, state: SystemState, phase: Phase | None) -> None:
     fingerprint = configuration.in_force_for(state, phase)
     if phase is not None and fingerprint is not None:

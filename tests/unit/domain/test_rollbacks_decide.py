@@ -210,8 +210,14 @@ NAMED = [
     ),
     Case("nobody knows it", STORY, back("v9"), Refuses(UnknownName, "no configuration 'v9'")),
     Case(
-        "in quarantine: who names it, means it",
+        "in quarantine",
         (*STORY, quarantined(ONE)),
+        back(ONE),
+        Refuses(Refused, "is in quarantine: it was left because it did harm."),
+    ),
+    Case(
+        "in quarantine, and vouched for again",
+        (*STORY, quarantined(ONE), stable(ONE)),
         back(ONE),
         begun(ONE, THREE, to=ONE),
     ),
