@@ -18,6 +18,7 @@ from ledger.domain.errors import LedgerError, LedgerUnreachable, UnknownName, Un
 from ledger.domain.log.envelope import NewEvent
 from ledger.domain.log.event import Event
 from ledger.domain.log.ids import check_system_name, control_stream, uuid7
+from ledger.domain.log.spooled import require_spooled
 from ledger.domain.modes import decide as modes
 from ledger.domain.modes.state import SwitchIntent
 from ledger.domain.state import SystemState
@@ -208,9 +209,12 @@ def _event(line: bytes, ledger: str | None) -> NewEvent | None:
         body=record["body"].encode(),
     )
     # Bad payloads never reach the log; pydantic's ValidationError is a ValueError.
-    data = orjson.dumps(orjson.loads(new.body)["data"])
-    events.model_of(new.type).model_validate_json(data)
-    return new if record["ledger"] in {None, ledger} else None
+    body = orjson.loads(new.body)
+    events.model_of(new.type).model_validate_json(orjson.dumps(body["data"]))
+    require_spooled(new, body)
+    if record["ledger"] not in {None, ledger}:
+        return None
+    return new
 
 
 def drain(ledger: Ledger) -> Counter[str]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, LiteralString
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -163,3 +164,53 @@ def test_a_guard_that_is_gone_is_noticed(bot: Rollout, change: LiteralString, sa
         pass
     for command in ("doctor", "verify"):
         assert says in bot(command, exits=7).err
+
+
+def spooled(
+    type_: str, data: dict[str, Any], *, stream: str = "system:bot", **body: object
+) -> bytes:
+    """Return a line as the program journals it."""
+    actor = {"id": "ceo", "kind": "human", "name": "CEO"}
+    whole = {
+        "actor": actor,
+        "channel": "cli",
+        "data": data,
+        "spooled": True,
+        "system": "bot",
+        **body,
+    }
+    record = {
+        "event_id": str(uuid4()), "stream": stream, "type": type_, "schema_version": 1,
+        "occurred_at": "2026-02-03T12:00:00+00:00", "body": json.dumps(whole), "ledger": None,
+    }  # fmt: skip
+    return json.dumps(record).encode()
+
+
+REAL = {"to_mode": "real", "carried_by": "nothing"}
+PAUSED = {"to_mode": "paused", "to_kind": "halt", "carried_by": "nothing"}
+APPLIED = {"fingerprint": f"sha256:{'1' * 64}", "snapshot": "1" * 64}
+FORGED = {
+    "real": spooled("ModeSwitched", REAL),
+    "real is asked for": spooled("ModeSwitchRequested", {"to_mode": "real", "actuators": []}),
+    "a registration": spooled("SystemChanged", {"environment": "staging", "actuators": {}}),
+    "a mark": spooled("FingerprintMarkedStable", {"fingerprint": f"sha256:{'1' * 64}"}),
+    "an approval": spooled("ApprovalGranted", {"request": "A-1", "role": "cto", "signed_on": "2026-02-03"}),
+    "not marked": spooled("ModeSwitched", PAUSED, spooled=False),
+    "on another's stream": spooled("ModeSwitched", PAUSED, stream="system:other"),
+    "an apply": spooled("ConfigApplied", {**APPLIED, "cause": "apply", "changes": []}),
+    "of the ledger": spooled("LedgerCreated", {"ledger_id": "x", "program_version": "1"}, stream="ledger"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("line", FORGED.values(), ids=FORGED)
+def test_a_spool_holds_only_what_lowers_and_what_was_seen(bot: Rollout, line: bytes) -> None:
+    """A9: who owns the home needs no right in the database; nothing that raises or judges comes in so."""
+    before = bot.log("bot")
+    folder = bot.home / "spool"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    (folder / "spool.jsonl").write_bytes(line + b"\n" + spooled("ModeSwitched", PAUSED) + b"\n")
+    told = bot("status", "bot", exits=None)
+    assert "was set aside in" in bot("recover", "bot", exits=None).err + told.err
+    came = [row for row in bot.log("bot") if row not in before]
+    assert [row["type"] for row in came if row["actor"] == "CEO"] == ["ModeSwitched"]
+    assert bot("status", "bot", "-o", "json", exits=None).json["mode"] == "mock"
