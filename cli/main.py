@@ -112,7 +112,7 @@ def _nearest_system(context: click.Context, name: str) -> str | None:
         systems: list[str] = context.obj.systems()
     except Exception:  # noqa: BLE001 -- a courtesy; whatever keeps it from being paid, the error is told
         return None
-    from cli.words import nearest
+    from ledger.domain.values.spelling import nearest
 
     return nearest(name, systems)
 

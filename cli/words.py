@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from typing import Final
 
 import click
+
+from ledger.domain.values.spelling import nearest
 
 ELSEWHERE: Final = {
     "history": "log SYSTEM",
@@ -84,8 +85,3 @@ def _meant(word: str, commands: Sequence[str], path: str, *, top: bool) -> str |
         return f"Did you mean: {path} {here}?"
     near = nearest(lowered, commands)
     return f"Did you mean: {path} {near}?" if near else None
-
-
-def nearest(word: str, words: Sequence[str]) -> str | None:
-    """Return the one of ``words`` that is most like ``word``, if one is."""
-    return next(iter(difflib.get_close_matches(word, words, n=1)), None)

@@ -15,7 +15,6 @@ from cli.call import Call, command
 from cli.completion import complete_fingerprint
 from cli.output import Output, printable, say
 from cli.overview import event_line, recorded_apart
-from cli.words import nearest
 from ledger.domain.configurations.decide import resolve
 from ledger.domain.corrections.sound import sound
 from ledger.domain.errors import BadInput, IntegrityFailure, UnknownName
@@ -24,6 +23,7 @@ from ledger.domain.log import canonical
 from ledger.domain.log.envelope import Recorded
 from ledger.domain.log.unreadable import in_calendar
 from ledger.domain.values.moments import iso
+from ledger.domain.values.spelling import nearest
 from ledger.store.base import chain_after
 from projections.engine.checkpoint import reached_in
 from projections.models.config_changes import changes_at

@@ -6,7 +6,6 @@ keys. docs/rules.md lists them.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -25,6 +24,7 @@ from ledger.domain.alerts.state import Alert, EndedAlert, PendingAlert
 from ledger.domain.errors import BadInput
 from ledger.domain.values.durations import parse_duration
 from ledger.domain.values.severities import SEVERITIES
+from ledger.domain.values.spelling import nearest
 
 ActionName: TypeAlias = Literal["record", "notify", "pause", "mitigate", "rollback"]
 PREFIX: Final = "rollout_"
@@ -334,8 +334,8 @@ class _Reader:
             if name.startswith(PREFIX)
         }
         for name in annotations.keys() - _OURS:
-            near = difflib.get_close_matches(name, _OURS, n=1)
-            wanted = f"did you mean {PREFIX}{near[0]}?" if near else ", ".join(sorted(_OURS))
+            near = nearest(name, sorted(_OURS))
+            wanted = f"did you mean {PREFIX}{near}?" if near else ", ".join(sorted(_OURS))
             raise BadInput(f"{self.where}: there is no annotation {PREFIX}{name}; {wanted}")
         return annotations
 

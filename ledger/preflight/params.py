@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
@@ -14,6 +13,7 @@ from ledger.configuration.names import Hint, hint_of
 from ledger.domain.errors import BadInput
 from ledger.domain.values.fingerprints import child_key, key_path
 from ledger.domain.values.shapes import is_mapping, is_tuple
+from ledger.domain.values.spelling import did_you_mean
 from ledger.preflight.context import Scalar
 from ledger.preflight.fields import PLACEHOLDER, RESOLVED
 from ledger.preflight.specs import Check
@@ -53,8 +53,8 @@ def effective(declared: Mapping[str, Scalar | None], given: Mapping[str, str]) -
 
 def nearest(name: str, names: Iterable[str]) -> str:
     """Return ``; did you mean '…'?``, or nothing."""
-    near = difflib.get_close_matches(name, list(names), n=1)
-    return f"; did you mean {near[0]!r}?" if near else ""
+    meant = did_you_mean(name, names)
+    return f"; {meant}" if meant else ""
 
 
 def check_placeholders(check: Check, declared: Iterable[str], where: str = "") -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from importlib.resources import files
 
 from ledger.domain.errors import BadInput, InvariantViolated, UnknownName
+from ledger.domain.values.spelling import nearest
 from projections.audit.ask import Parameters
 
 _DEFAULT = " = "
@@ -73,12 +73,10 @@ def saved(name: str) -> Saved:
     """
     by_id = {each.id: each for each in all_saved()}
     if name not in by_id:
-        near = difflib.get_close_matches(name, by_id, n=1)
+        near = nearest(name, by_id)
+        meant = f"Did you mean {near}? " if near else ""
         raise UnknownName(
-            f"There is no saved question {name!r}.",
-            hint=f"Did you mean {near[0]}? rollout sql --list shows all."
-            if near
-            else "rollout sql --list",
+            f"There is no saved question {name!r}.", hint=f"{meant}rollout sql --list shows all."
         )
     return by_id[name]
 

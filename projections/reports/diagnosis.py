@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from decimal import Decimal
 from typing import Final
 
 from ledger.domain.errors import BadInput
+from ledger.domain.values.spelling import nearest
 from projections.reports import order_figures
 from projections.reports.figures import Figure, finite, of
 from projections.reports.order_figures import Latency
@@ -42,8 +42,8 @@ def limits_of(given: Iterable[str]) -> Limits:
     for text in given:
         name, _, number = text.partition("=")
         if name not in names:
-            near = difflib.get_close_matches(name, names, n=1)
-            meant = f" Did you mean {near[0]!r}?" if near else ""
+            near = nearest(name, names)
+            meant = f" Did you mean {near!r}?" if near else ""
             raise BadInput(
                 f"There is no limit {name!r}.{meant}", hint=f"They are: {', '.join(names)}"
             )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,6 +11,7 @@ from ledger.domain.errors import UnknownName
 from ledger.domain.log.envelope import Recorded
 from ledger.domain.log.ids import control_stream
 from ledger.domain.state import SystemState
+from ledger.domain.values.spelling import nearest
 from projections.core import log
 from projections.core.base import Db
 
@@ -128,8 +128,8 @@ def named(runs: Sequence[Run], tag: str, system: str) -> Run:
         if tag in {run.tag, run.place}:
             return run
     tags = list(dict.fromkeys(run.tag for run in reversed(runs)))
-    near = difflib.get_close_matches(tag, tags, n=1)
-    meant = f" Did you mean {near[0]!r}?" if near else ""
+    near = nearest(tag, tags)
+    meant = f" Did you mean {near!r}?" if near else ""
     raise UnknownName(
         f"{system} had no run {tag!r}.{meant}",
         hint=f"Its last runs: {', '.join(tags[:3]) or 'none was recorded'}",

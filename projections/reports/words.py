@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from ledger.domain.errors import BadInput
+from ledger.domain.values.spelling import nearest
 
 FOLDER: Final = Path(__file__).parent / "words"
 
@@ -41,8 +41,8 @@ def words_in(language: str) -> Words:
         BadInput: there are none.
     """
     if language not in languages():
-        near = difflib.get_close_matches(language, languages(), n=1)
-        meant = f" Did you mean {near[0]!r}?" if near else ""
+        near = nearest(language, languages())
+        meant = f" Did you mean {near!r}?" if near else ""
         raise BadInput(
             f"There is no language {language!r}.{meant}", hint=f"--lang {'|'.join(languages())}"
         )

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from ledger.configuration.overlay import Plain, overlaid, says, text_keys
+from ledger.configuration.overlay import overlaid, text_keys
 from ledger.configuration.snapshot import snapshot_under
 from ledger.configuration.source import known_format
 from ledger.domain.errors import BadInput
-from ledger.domain.values.fingerprints import Value, key_path
+from ledger.domain.plans.configuration import says
+from ledger.domain.values.fingerprints import Plain, Value, key_path
 from tests.support.configurations import KEY, attempt, read, snapshot
 
 FREQTRADE = """\

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from ledger.configuration.loader import parse, resolve
-from ledger.configuration.overlay import Plain, overlaid
+from ledger.configuration.overlay import overlaid
 from ledger.configuration.source import decode
 from ledger.domain.errors import BadInput
-from ledger.domain.values.fingerprints import flatten, key_path, key_steps, leaf_text
+from ledger.domain.values.fingerprints import Plain, flatten, key_path, key_steps, leaf_text
 
 YAML = """\
 # The grid, as agreed on Monday

@@ -87,12 +87,8 @@ def test_what_a_phase_lets_pass(case: Case) -> None:
     case.holds()
 
 
-def test_a_file_of_texts_says_a_number_by_its_text() -> None:
-    """A `.env` has nothing else."""
-    assert configuration.says('"5"', 5, is_text=True)
-    assert not configuration.says('"5"', 5, is_text=False)
-    assert not configuration.says('"6"', 5, is_text=True)
-    assert not configuration.says('"null"', None, is_text=True)
+def test_an_overlay_is_laid_where_all_of_it_is_said() -> None:
+    """A `.env` says a number by its text."""
     assert configuration.is_laid_over(phase(a=5), {"a": '"5"'}, {"a"})
     assert not configuration.is_laid_over(phase(a=5, b=1), {"a": "5"}, ())
 
