@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from pathlib import Path
 
 import click
@@ -17,6 +16,7 @@ from ledger.configuration.source import read_bytes
 from ledger.domain.alerts.events import AlertFired
 from ledger.domain.log.event import Event
 from ledger.domain.values.durations import duration_text, parse_duration
+from ledger.profiles.model import Watch
 from ledger.profiles.rule_sets import rules_of
 from ledger.service.backtest import backtest
 from ledger.service.backtest.replay import run_tests
@@ -113,14 +113,15 @@ def convert(file: Path, out: Path | None) -> None:
 @click.option("--rules", "files", multiple=True, type=click.Path(path_type=Path),
               help="These rule files, instead of the plan's. Repeatable.")  # fmt: skip
 @click.option(
-    "--every", metavar="DURATION", help="How often to look. Default: as the plan's watch."
+    "--every", metavar="DURATION", help="How often to look. Default: when the watch looked."
 )
 def replay(
     call: Call, since: str, until: str | None, files: tuple[Path, ...], every: str | None
 ) -> None:
     """Replay rules over the metrics that were recorded: what would they have done? Records nothing.
 
-    They apply in the mode and the phase that the system was in at each moment.
+    They look when the watch looked, where one did, else as often as the plan has it; and apply in the
+    mode and the phase that the system was in at each moment.
 
     Example:
       rollout rules replay bot --since "7 days ago" --rules next.yaml
@@ -135,9 +136,6 @@ def replay(
     alert_rules = [rule for file in rule_files for rule in file.rules]
     if not files:
         alert_rules = list(rules_of(plan)) if plan else []
-    interval = parse_duration(every) if every else (
-        plan.profile.watch.interval if plan else timedelta(seconds=15)
-    )  # fmt: skip
     rows = [
         {
             "at": step.at,
@@ -152,7 +150,8 @@ def replay(
             [one for file in rule_files for one in file.recordings],
             start=start,
             end=end,
-            interval=interval,
+            watch=plan.profile.watch if plan else Watch(),
+            every=parse_duration(every) if every else None,
         )
     ]
     call.output.rows(rows, ["at", "event", "what", "action"])

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from ledger.alerts.rules import AlertRule, RecordingRule
@@ -13,8 +13,11 @@ from ledger.domain.evolve import evolve
 from ledger.domain.log.ids import control_stream
 from ledger.domain.state import SystemState
 from ledger.domain.values.moments import iso
+from ledger.metrics.sources import Measured
+from ledger.profiles.model import Watch
 from ledger.service.backtest.replay import Replay, Step, reach_of
 from ledger.service.core import sampling
+from ledger.service.core.sampling import WATCH_UP
 from ledger.store.base import EventStore
 
 
@@ -26,9 +29,14 @@ def replayed(
     *,
     start: datetime,
     end: datetime,
-    interval: timedelta,
+    watch: Watch,
+    every: timedelta | None = None,
 ) -> Iterator[Step]:
-    """Yield what ``rules`` would have done in [start, end], looking every ``interval``; records nothing.
+    """Yield what ``rules`` would have done in [start, end]; records nothing.
+
+    They look when the watch of those days looked, at what was recorded by then: with the plan's rules that
+    gives what the watch did. Where nobody watched, or with ``every``, they look regularly, and see what was
+    recorded late at the time that it is of.
 
     Raises:
         BadInput: the end lies before the start, or nobody would ever look.
@@ -38,21 +46,49 @@ def replayed(
             f"The replay would end ({iso(end)}) before it begins ({iso(start)}).",
             hint="--from takes the earlier time, --to the later one.",
         )
-    if interval <= timedelta(0):
+    if every is not None and every <= timedelta(0):
         raise BadInput("A replay looks now and then, not every 0s.", hint="--every 15s")
-    series = SeriesStore()
+    interval = every or watch.interval
     reach, before = timedelta(seconds=reach_of(rules)), timedelta(seconds=reach_of(recordings))
-    again = {rule.name for rule in recordings}  # not what was recorded of them: what they say now
-    for one in sampling.read_samples(store, system, start - reach - before, end):
-        if one.metric not in again:
-            series.add(one.metric, one.labels, one.at.timestamp(), one.number)
     then = _Then(store, system)
-    replay = Replay(rules, recordings, series, interval, own_series=True)
+    series = SeriesStore()
+    replay = Replay(rules, recordings, series, interval, own_series=True, lookback=watch.lookback)
+    again = {rule.name for rule in recordings}  # not what was recorded of them: what they say now
+    samples = (
+        one
+        for one in sampling.read_samples(store, system, start - reach - before, end)
+        if one.metric not in again
+    )
+    watched = any(
+        one.metric == WATCH_UP for one in sampling.read_samples(store, system, start, end)
+    )
+    if every is None and watched:
+        yield from _as_watched(replay, series, samples, start, then)
+        return
+    for one in samples:
+        series.add(one.metric, one.labels, one.at.timestamp(), one.number)
     replay.warm_up(start - reach, start)
     at = start
     while at <= end:
         yield from replay.look(at, then.facts(at))
         at += interval
+
+
+def _as_watched(
+    replay: Replay,
+    series: SeriesStore,
+    samples: Iterable[Measured],
+    start: datetime,
+    then: _Then,
+) -> Iterator[Step]:
+    """Yield what happens at each look of the watch, which recorded it after what it saw."""
+    for one in samples:
+        if one.metric == WATCH_UP:
+            if one.at >= start:
+                yield from replay.look(one.at, then.facts_before(one.at))
+            else:
+                replay.look_before(one.at)
+        series.add(one.metric, one.labels, one.at.timestamp(), one.number)
 
 
 class _Then:
@@ -73,7 +109,13 @@ class _Then:
 
     def facts(self, at: datetime) -> Mapping[str, str]:
         """Return what ``rollout_applies_in`` goes by."""
-        index = bisect_right(self._times, at)
+        return self._facts_at(bisect_right(self._times, at))
+
+    def facts_before(self, at: datetime) -> Mapping[str, str]:
+        """Return the same as a look of the watch at that moment had it: before what came of the look."""
+        return self._facts_at(bisect_left(self._times, at))
+
+    def _facts_at(self, index: int) -> Mapping[str, str]:
         return self._facts[index - 1] if index else self._before
 
 

@@ -16,7 +16,7 @@ from pydantic import Field
 
 from ledger.alerts import own
 from ledger.alerts.judge import Look, concerns, filled, judge
-from ledger.alerts.promql import Moment
+from ledger.alerts.promql import LOOKBACK_SECONDS, Moment
 from ledger.alerts.recording import record
 from ledger.alerts.rules import AlertRule, RecordingRule, load_rules, owner, tell_apart
 from ledger.alerts.series import STALE, Labels, SeriesStore
@@ -87,6 +87,7 @@ class Replay:
         interval: timedelta,
         *,
         own_series: bool = False,
+        lookback: timedelta = timedelta(seconds=LOOKBACK_SECONDS),
     ) -> None:
         """``own_series``: those that the watch provides are provided here too."""
         self.failed: dict[str, str] = {}
@@ -96,6 +97,7 @@ class Replay:
         self._series = series
         self._interval = interval
         self._own_series = own_series
+        self._lookback = lookback
         self._last: datetime | None = None
         self._clock = _Stopped(START)
         self._recorder = Recorder(MemoryStore(self._clock), self._clock, _as_written)
@@ -111,7 +113,7 @@ class Replay:
         for rule in self._rules:
             if not concerns(rule, self.state, facts):
                 continue
-            look = Look(at, self._interval, self._last, facts=facts, rules=self._rules)
+            look = Look(at, self._interval, self._last, self._lookback, facts, self._rules)
             incident = f"INC-{self.state.revision + len(steps) + 1}"
             for event in self._judge(rule, look, incident):
                 self._fold(event)
@@ -125,6 +127,11 @@ class Replay:
         while self._recordings and at < end:
             record(self._recordings, self._series, at)
             at += self._interval
+
+    def look_before(self, at: datetime) -> None:
+        """Look at the recording rules alone, as of a look before those that are told of."""
+        record(self._recordings, self._series, at)
+        self._last = at
 
     def _judge(self, rule: AlertRule, look: Look, incident: str) -> list[events.Event]:
         try:

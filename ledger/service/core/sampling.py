@@ -17,6 +17,8 @@ from ledger.metrics.specs import NAME_PATTERN
 from ledger.service.core.recorder import Origin, Recorder
 from ledger.store.base import EventStore
 
+WATCH_UP: Final = "rollout_watch_up"
+"""A series of our own: one sample for each round of a watch, recorded after what that round saw."""
 SAMPLES_AT_ONCE: Final = 1000
 CLOCKS_APART: Final = timedelta(minutes=5)
 """A source's clock may run ahead of the database's by this much."""

@@ -37,6 +37,7 @@ from ledger.profiles.rule_sets import rules_of
 from ledger.service.alerts import actions, notifications
 from ledger.service.alerts.notifications import Notifier
 from ledger.service.core.recorder import Origin
+from ledger.service.core.sampling import WATCH_UP
 from ledger.service.core.session import Ledger
 from ledger.service.watch import read_offsets
 from ledger.service.watch.heartbeat import beat
@@ -48,10 +49,6 @@ FINISH_SECONDS: Final = 10.0
 """How long a watch that ends waits for channels; what they have not taken by then, the next one sends."""
 WATCH_WAS_SILENT: Final = "WatchWasSilent"
 """The alert that nobody watched for longer than the plan's ``dead_man``."""
-OWN: Final = "rollout_"
-"""Series of our own begin like this."""
-WATCH_UP: Final = f"{OWN}watch_up"
-"""One sample for each round."""
 TRY_AGAIN_SECONDS: Final = 60.0
 """How long after a pause that failed it is tried again, for as long as its alert fires."""
 

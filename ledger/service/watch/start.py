@@ -14,7 +14,7 @@ from ledger.service.core.plan_in_force import plan_of
 from ledger.service.core.recorder import Origin
 from ledger.service.core.session import Ledger
 from ledger.service.watch.heartbeat import last_beat, silent_for
-from ledger.service.watch.loop import WATCH_UP, Watch
+from ledger.service.watch.loop import Watch
 
 
 def begin(
@@ -51,5 +51,5 @@ def _last_look(ledger: Ledger, state: SystemState, now: datetime) -> datetime | 
     """Return when somebody looked last by the log, on whichever machine: clocks run on from there (I14)."""
     pending = [datetime.fromisoformat(alert.active_since) for alert in state.pending.values()]
     since = min([now - timedelta(days=1), *pending])
-    sample = sampling.newest(ledger.recorder.store, state.system, WATCH_UP, {}, since)
+    sample = sampling.newest(ledger.recorder.store, state.system, sampling.WATCH_UP, {}, since)
     return sample.at if sample is not None else None
