@@ -8,6 +8,18 @@ from typing import Any, Self, TypeVar
 import msgspec
 
 Value = TypeVar("Value")
+Part = TypeVar("Part", bound=msgspec.Struct)
+
+
+def part_of(kind: type[Part], data: Mapping[str, Any], /, **envelope: Any) -> Part:
+    """Return the part of a state that an event's ``data`` hold, with what its ``envelope`` adds.
+
+    What the part has no field for is left out.
+
+    Raises:
+        msgspec.ValidationError: the data is not what the event's model says.
+    """
+    return msgspec.convert({**data, **envelope}, kind)
 
 
 class StatePart(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

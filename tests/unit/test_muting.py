@@ -33,7 +33,9 @@ def alert(name: str, severity: SeverityName = "warning", **labels: str) -> Alert
 
 
 def silence(matchers: dict[str, str], *, holds_actions: bool = False) -> Silence:
-    return Silence(matchers, LATER, holds_actions, "ann", None)
+    return Silence(
+        matchers=matchers, until=LATER, holds_actions=holds_actions, by="ann", reason=None
+    )
 
 
 def state(**alerts: Alert) -> SystemState:
@@ -148,7 +150,11 @@ def test_a_silence_is_seen_on_what_is_still_pending() -> None:
     name = 'Slow{slice="tokyo"}'
     waiting = SystemState(
         "bot",
-        pending={name: PendingAlert("Slow", "warning", {"slice": "tokyo"}, iso(START))},
+        pending={
+            name: PendingAlert(
+                rule="Slow", severity="warning", labels={"slice": "tokyo"}, active_since=iso(START)
+            )
+        },
         silences={"S-1": silence({"alert": "Slow"})},
         no_data={name: iso(START)},
     )

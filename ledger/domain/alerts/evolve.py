@@ -13,7 +13,6 @@ from ledger.domain.alerts.state import (
     ChannelTold,
     EndedAlert,
     EvaluationFailure,
-    FiredRule,
     Incident,
     IncidentStatus,
     PendingAlert,
@@ -23,52 +22,24 @@ from ledger.domain.alerts.state import (
 from ledger.domain.folding import on, with_, without
 from ledger.domain.log.envelope import Recorded
 from ledger.domain.state import Json, SystemState
+from ledger.domain.state_part import part_of
 from ledger.domain.values.moments import iso
 
 
 @on("AlertPending")
 def _alert_pending(state: SystemState, _event: Recorded, data: Json) -> SystemState:
-    pending = PendingAlert(
-        rule=data["rule"],
-        severity=data["severity"],
-        labels=data.get("labels", {}),
-        active_since=data["active_since"],
-        rule_labels=data.get("rule_labels"),
-        expr=data.get("expr"),
-    )
+    pending = part_of(PendingAlert, data)
     return replace(state, pending=with_(state.pending, data["alert"], pending))
 
 
 @on("AlertFired")
 def _alert_fired(state: SystemState, event: Recorded, data: Json) -> SystemState:
-    alert = Alert(
-        severity=data["severity"],
-        message=data["message"],
-        since=iso(event.occurred_at),
-        position=event.position,
-        labels=data.get("labels", {}),
-        rule=_rule(data.get("rule")),
-        active_since=data.get("active_since"),
-        observed=data.get("observed"),
-    )
+    alert = part_of(Alert, data, since=iso(event.occurred_at), position=event.position)
     return replace(
         state,
         pending=without(state.pending, data["alert"]) if state.pending else state.pending,
         alerts=with_(state.alerts, data["alert"], alert),
         last_alert_at=_last_alert(state, event, data["severity"]),
-    )
-
-
-def _rule(rule: Json | None) -> FiredRule | None:
-    if rule is None:
-        return None
-    return FiredRule(
-        action=rule.get("action", "record"),
-        argument=rule.get("argument"),
-        expr=rule["expr"],
-        for_seconds=rule.get("for_seconds", 0),
-        labels=rule.get("labels"),
-        name=rule["name"],
     )
 
 
@@ -237,13 +208,7 @@ def _evaluation_recovered(state: SystemState, _event: Recorded, data: Json) -> S
 
 @on("AlertSilenced")
 def _silenced(state: SystemState, event: Recorded, data: Json) -> SystemState:
-    silence = Silence(
-        matchers=data["matchers"],
-        until=data["until"],
-        holds_actions=data.get("holds_actions", False),
-        by=event.actor.name,
-        reason=event.reason,
-    )
+    silence = part_of(Silence, data, by=event.actor.name, reason=event.reason)
     return replace(state, silences=with_(state.silences, data["silence"], silence))
 
 
@@ -257,13 +222,7 @@ def _silence_lifted(state: SystemState, _event: Recorded, data: Json) -> SystemS
 
 @on("IncidentOpened")
 def _incident_opened(state: SystemState, event: Recorded, data: Json) -> SystemState:
-    incident = Incident(
-        status="open",
-        title=data["title"],
-        severity=data["severity"],
-        alert=data.get("alert"),
-        opened_at=iso(event.occurred_at),
-    )
+    incident = part_of(Incident, data, status="open", opened_at=iso(event.occurred_at))
     return replace(state, incidents=with_(state.incidents, data["incident"], incident))
 
 

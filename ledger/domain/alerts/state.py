@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from ledger.domain.state_part import written
 from ledger.domain.values.choices import OneOf
 
 SeverityName = OneOf["critical", "warning", "info"]
@@ -21,11 +22,11 @@ IncidentStatus = OneOf["open", "acknowledged", "mitigated", "resolved", "closed"
 class FiredRule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The rule that an alert comes from, as it was when it fired."""
 
-    action: ActionName
+    action: ActionName = written("record")
     argument: str | None = None
     """The kind of pause, the target of the rollback, the name of the mitigation."""
     expr: str
-    for_seconds: int
+    for_seconds: int = written(0)
     labels: Mapping[str, str] | None = None
     """Those that the rule gives, as they are written. None: not recorded, by a version that told rules
     apart by their names."""
@@ -78,12 +79,12 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
         return self.rule.name if self.rule is not None else None
 
 
-class PendingAlert(msgspec.Struct, frozen=True, omit_defaults=True):
+class PendingAlert(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An alert whose condition holds, not yet for long enough."""
 
     rule: str
     severity: SeverityName
-    labels: Mapping[str, str]
+    labels: Mapping[str, str] = written({})
     active_since: str
     rule_labels: Mapping[str, str] | None = None
     """As in `FiredRule`."""
@@ -113,24 +114,24 @@ class EndedAlert(msgspec.Struct, frozen=True, kw_only=True):
     """channel -> what became of telling it that it is over, where it did not take that."""
 
 
-class Incident(msgspec.Struct, frozen=True):
+class Incident(msgspec.Struct, frozen=True, kw_only=True):
     """An incident that is not closed."""
 
     status: IncidentStatus
     title: str
     severity: SeverityName
-    alert: str | None
+    alert: str | None = None
     """The alert that it was opened for."""
     opened_at: str
 
 
-class Silence(msgspec.Struct, frozen=True):
+class Silence(msgspec.Struct, frozen=True, kw_only=True):
     """A silence: of which alerts nobody is told for a while; it may have expired."""
 
     matchers: Mapping[str, str]
     """``alert`` or a label -> its value."""
     until: str
-    holds_actions: bool
+    holds_actions: bool = False
     by: str
     reason: str | None
 

@@ -10,23 +10,14 @@ from ledger.domain.approvals.state import ApprovalRequest, Grant
 from ledger.domain.folding import on, with_
 from ledger.domain.log.envelope import Recorded
 from ledger.domain.state import Json, SystemState
+from ledger.domain.state_part import part_of
 from ledger.domain.values.moments import iso
 
 
 @on("ApprovalRequested")
 def _requested(state: SystemState, event: Recorded, data: Json) -> SystemState:
-    asked = ApprovalRequest(
-        subject=data["subject"],
-        roles=data["roles"],
-        fingerprint=data.get("fingerprint"),
-        profile=data.get("profile"),
-        expires_at=data["expires_at"],
-        at=iso(event.occurred_at),
-        by=event.actor.name,
-        by_id=event.actor.id,
-        status="open",
-        granted=(),
-    )
+    by = event.actor
+    asked = part_of(ApprovalRequest, data, at=iso(event.occurred_at), by=by.name, by_id=by.id)
     # A new request for the same takes the old one's place: the log keeps that.
     others = {
         name: other for name, other in state.approvals.items() if other.subject != asked.subject
@@ -46,13 +37,8 @@ def _granted(state: SystemState, event: Recorded, data: Json) -> SystemState:
     asked = state.approvals.get(data["request"])
     if asked is None:
         return state
-    grant = Grant(
-        role=data["role"],
-        id=event.actor.id,
-        name=event.actor.name,
-        at=iso(event.occurred_at),
-        signed_on=data["signed_on"],
-    )
+    by = event.actor
+    grant = part_of(Grant, data, id=by.id, name=by.name, at=iso(event.occurred_at))
     return _approval(state, data["request"], granted=(*asked.granted, grant))
 
 

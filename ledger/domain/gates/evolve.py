@@ -10,20 +10,13 @@ from ledger.domain.folding import on, with_, without
 from ledger.domain.gates.state import JudgedGate, JudgedPreflight, Waiver
 from ledger.domain.log.envelope import Recorded
 from ledger.domain.state import Json, SystemState
+from ledger.domain.state_part import part_of
 from ledger.domain.values.moments import iso
 
 
-def _judged(event: Recorded, data: Json) -> dict[str, Any]:
-    """Return the fields of a `Judged`."""
-    return {
-        "verdict": data["verdict"],
-        "at": iso(event.occurred_at),
-        "position": event.position,
-        "by": event.actor.name,
-        "fingerprint": data.get("fingerprint"),
-        "profile": data.get("profile"),
-        "waivers": tuple(data.get("waivers", ())),
-    }
+def _judged(event: Recorded) -> dict[str, Any]:
+    """Return what the envelope says of a verdict."""
+    return {"at": iso(event.occurred_at), "position": event.position, "by": event.actor.name}
 
 
 @on("PreflightCompleted")
@@ -33,7 +26,7 @@ def _preflight(state: SystemState, event: Recorded, data: Json) -> SystemState:
         for result in sorted(data["results"], key=lambda result: result["priority"])
         if result["result"] in {"FAIL", "ERROR", "SKIP"} and not result.get("waived_by")
     )
-    return replace(state, preflight=JudgedPreflight(**_judged(event, data), failed=failed))
+    return replace(state, preflight=part_of(JudgedPreflight, data, **_judged(event), failed=failed))
 
 
 @on("GateEvaluated")
@@ -41,19 +34,13 @@ def _gate(state: SystemState, event: Recorded, data: Json) -> SystemState:
     counted: dict[str, int] = {}
     for criterion in data["criteria"]:
         counted[criterion["result"]] = counted.get(criterion["result"], 0) + 1
-    judged = JudgedGate(**_judged(event, data), counts=counted)
+    judged = part_of(JudgedGate, data, **_judged(event), counts=counted)
     return replace(state, gates=with_(state.gates, data["phase"], judged))
 
 
 @on("GateWaived")
 def _waived(state: SystemState, event: Recorded, data: Json) -> SystemState:
-    waiver = Waiver(
-        subject=data["subject"],
-        until=data["until"],
-        by=event.actor.name,
-        reason=event.reason,
-        break_glass=data.get("break_glass", False),
-    )
+    waiver = part_of(Waiver, data, by=event.actor.name, reason=event.reason)
     return replace(state, waivers=with_(state.waivers, data["waiver"], waiver))
 
 

@@ -8,74 +8,38 @@ from msgspec.structs import replace
 
 from ledger.domain.folding import on, with_
 from ledger.domain.log.envelope import Recorded
-from ledger.domain.plans.state import (
-    Guard,
-    PhaseLeft,
-    PlanInForce,
-    PlannedPhase,
-    PresentPhase,
-    Quorum,
-)
+from ledger.domain.plans.state import PhaseLeft, PlanInForce, PresentPhase
 from ledger.domain.state import Json, SystemState
+from ledger.domain.state_part import part_of
 from ledger.domain.values.moments import iso
 
 
 @on("ProfileAdopted")
 def _adopted(state: SystemState, event: Recorded, data: Json) -> SystemState:
-    profile = PlanInForce(
+    profile = part_of(
+        PlanInForce,
+        data,
         name=data["profile"],
-        fingerprint=data["fingerprint"],
         at=iso(event.occurred_at),
         by=event.actor.name,
         position=event.position,
-        phases=tuple(_planned(phase) for phase in data.get("phases", ())),
-        guards={mode: _guard(guard) for mode, guard in data.get("guards", {}).items()},
     )
     return replace(state, profile=profile)
 
 
-def _planned(phase: Json) -> PlannedPhase:
-    return PlannedPhase(
-        approvals=_quorum(phase.get("approvals")),
-        gated=phase.get("gated", False),
-        min_seconds=phase.get("min_seconds", 0),
-        mode=phase.get("mode"),
-        name=phase["name"],
-        preflight_seconds=phase.get("preflight_seconds"),
-    )
-
-
-def _guard(guard: Json) -> Guard:
-    return Guard(
-        approvals=_quorum(guard.get("approvals")), preflight_seconds=guard.get("preflight_seconds")
-    )
-
-
-def _quorum(quorum: Json | None) -> Quorum | None:
-    if quorum is None:
-        return None
-    return Quorum(expires_seconds=quorum["expires_seconds"], roles=quorum["roles"])
-
-
 @on("PhaseEntered")
 def _entered(state: SystemState, event: Recorded, data: Json) -> SystemState:
-    before = data.get("before")
-    phase = PresentPhase(
+    phase = part_of(
+        PresentPhase,
+        data,
         name=data["phase"],
         since=iso(event.occurred_at),
         by=event.actor.name,
         position=event.position,
         status="progressing",
-        limits=data.get("limits", {}),
-        scope=_scope(data.get("scope", {})),
-        before=before,
-        overlaid=state.fingerprint if before is not None else None,
+        overlaid=state.fingerprint if data.get("before") is not None else None,
     )
     return replace(state, phase=phase, phases_done=_done_before(state, phase.name))
-
-
-def _scope(scope: Json) -> dict[str, tuple[str, ...]]:
-    return {name: tuple(values) for name, values in scope.items()}
 
 
 def _done_before(state: SystemState, entered: str) -> dict[str, PhaseLeft]:
@@ -123,4 +87,6 @@ def _advanced(state: SystemState, event: Recorded, data: Json) -> SystemState:
 
 @on("ScopeChanged")
 def _scope_changed(state: SystemState, _event: Recorded, data: Json) -> SystemState:
-    return _phase(state, data["phase"], scope=_scope(data["after"]))
+    return _phase(
+        state, data["phase"], scope={name: tuple(values) for name, values in data["after"].items()}
+    )

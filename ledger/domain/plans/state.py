@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from ledger.domain.state_part import written
 from ledger.domain.values.choices import OneOf
 
 PhaseStatus = OneOf["progressing", "held", "aborted", "completed"]
@@ -34,16 +35,16 @@ class PlannedPhase(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """What the plan says of a phase, as far as decisions need to know it."""
 
     approvals: Quorum | None = None
-    gated: bool
+    gated: bool = written(default=False)
     """Whether leaving it forward needs a GO of its exit gate."""
-    min_seconds: int
+    min_seconds: int = written(0)
     mode: str | None = None
     """The highest mode that the phase is run in."""
     name: str
     preflight_seconds: int | None = None
 
 
-class PlanInForce(msgspec.Struct, frozen=True):
+class PlanInForce(msgspec.Struct, frozen=True, kw_only=True):
     """The plan that was adopted last."""
 
     name: str
@@ -52,12 +53,12 @@ class PlanInForce(msgspec.Struct, frozen=True):
     at: str
     by: str
     position: int
-    phases: tuple[PlannedPhase, ...]
-    guards: Mapping[str, Guard]
+    phases: tuple[PlannedPhase, ...] = ()
+    guards: Mapping[str, Guard] = {}
     """mode -> what a switch to it needs."""
 
 
-class PresentPhase(msgspec.Struct, frozen=True, omit_defaults=True):
+class PresentPhase(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The phase that was entered last, and how it stands."""
 
     name: str
@@ -65,9 +66,9 @@ class PresentPhase(msgspec.Struct, frozen=True, omit_defaults=True):
     by: str
     position: int
     status: PhaseStatus
-    limits: Mapping[str, str]
+    limits: Mapping[str, str] = written({})
     """key -> canonical JSON text."""
-    scope: Mapping[str, tuple[str, ...]]
+    scope: Mapping[str, tuple[str, ...]] = written({})
     before: str | None = None
     """The configuration that its overlay took the place of, on the way forward."""
     overlaid: str | None = None

@@ -10,16 +10,15 @@ from ledger.domain.folding import on, with_code
 from ledger.domain.log.envelope import Recorded
 from ledger.domain.runs.state import RunStatus, SupervisedRun, Watcher
 from ledger.domain.state import Json, SystemState
+from ledger.domain.state_part import part_of
 from ledger.domain.values.moments import iso
 
 
 @on("RunStarted")
 def _run_started(state: SystemState, event: Recorded, data: Json) -> SystemState:
-    run = SupervisedRun(
-        run=data["run"],
-        pid=data["pid"],
-        host=data["host"],
-        command=tuple(data["command"]),
+    run = part_of(
+        SupervisedRun,
+        data,
         since=iso(event.occurred_at),
         position=event.position,
         operation=event.operation,
@@ -49,7 +48,7 @@ def _run_ended(state: SystemState, event: Recorded, data: Json) -> SystemState:
 
 @on("WatchStarted")
 def _watch_started(state: SystemState, event: Recorded, data: Json) -> SystemState:
-    watch = Watcher(host=data["host"], pid=data["pid"], since=iso(event.occurred_at))
+    watch = part_of(Watcher, data, since=iso(event.occurred_at))
     return replace(state, watch=watch)
 
 
