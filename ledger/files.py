@@ -144,7 +144,9 @@ def read_bounded(path: Path, *, bytes_max: int) -> bytes | None:
             f"{path} can't be read: {_fault(error)}", hint="check the path and its permissions"
         ) from error
     if len(content) > bytes_max:
-        raise FileNotRead(f"{path} is larger than {bytes_max} bytes", hint="correct the path")
+        raise FileNotRead(
+            f"{path} is larger than {bytes_max} bytes", hint="move it away, or correct the path"
+        )
     return content
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from ledger.domain.errors import LedgerError, LedgerUnreachable
+from ledger.domain.errors import FileProblem, LedgerError, LedgerUnreachable
 from ledger.domain.rollbacks.decide import LAST_STABLE
 from ledger.service import offline
 from ledger.service.configurations.apply import ApplyResult
 from ledger.service.core.recorder import Origin
+from ledger.service.core.session import Ledger
 from ledger.service.rollbacks.rollback import rollback
 from runtime.wiring import Runtime
 
@@ -20,7 +21,7 @@ def roll_back(
         LedgerUnreachable: the ledger is away, and the code was to go back too.
     """
     try:
-        return rollback(runtime.ledger, system, selector, origin, code=code)
+        return rollback(_ledger(runtime), system, selector, origin, code=code)
     except LedgerUnreachable as problem:
         if code is not None:
             problem.hint = (
@@ -36,6 +37,15 @@ def roll_back(
         away = offline.unusable(problem)
         runtime.say(f"warning: without the ledger: {away.message}")
     return offline.rollback(runtime.offline_ledger, system, selector, origin, away)
+
+
+def _ledger(runtime: Runtime) -> Ledger:
+    """Return the ledger, also where what waits in the spool can't be read: that waits a little longer."""
+    try:
+        return runtime.ledger
+    except FileProblem as problem:
+        runtime.say(f"warning: what this machine did without the ledger waits: {problem.message}")
+        return runtime.ledger_without_draining
 
 
 def _is_unforeseen(problem: Exception) -> bool:

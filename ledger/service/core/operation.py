@@ -38,6 +38,8 @@ class Operation(ABC, Generic[View, Work, Result]):
 
     fail_point: ClassVar[str]
     """What the names of its fail points begin with."""
+    lowers: ClassVar[bool] = False
+    """Whether it only ever lowers exposure: then it goes ahead where others would stop."""
 
     @property
     @abstractmethod
@@ -86,7 +88,7 @@ def carry_out(
         StaleRevision: others were faster, again and again.
         LedgerError: as the operation says.
     """
-    with ledger.operating(system, operation.what):
+    with ledger.operating(system, operation.what, lowers=operation.lowers):
         ledger.finish_dead_operations(system, origin)
         return begin(ledger, system, operation, origin)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import orjson
 
 from ledger import files
-from ledger.domain.errors import LedgerError, OperationInProgress, UnknownName
+from ledger.domain.errors import FileNotWritten, LedgerError, OperationInProgress, UnknownName
 from ledger.domain.state import SystemState
 from ledger.domain.values.fingerprints import flatten
 from ledger.service.core.local_cache import LocalMemory
@@ -124,17 +124,31 @@ class Ledger:
 
     @contextlib.contextmanager
     def operating(
-        self, system: str, what: str, *, wait_seconds: float = LOCK_TIMEOUT_SECONDS
+        self,
+        system: str,
+        what: str,
+        *,
+        wait_seconds: float = LOCK_TIMEOUT_SECONDS,
+        lowers: bool = False,
     ) -> Iterator[None]:
         """Be the only one at work on ``system``: on this machine, and on all that share the ledger.
+
+        Who only ``lowers`` goes ahead where this machine has no room for its lock: the ledger's own is held.
 
         Both locks end with the process, so whoever gets them and finds an operation in flight knows
         that its process is dead. ``wait_seconds`` is for whoever is at work here to end.
 
         Raises:
             OperationInProgress: somebody else is at work.
+            FileNotWritten: the lock can't be made here.
         """
-        with self.alone_here(system, what, wait_seconds=wait_seconds):
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(self.alone_here(system, what, wait_seconds=wait_seconds))
+            except FileNotWritten as problem:
+                if not lowers:
+                    raise
+                self.warn(f"not locked on this machine: {problem.message}")
             self._lock_everywhere(system)
             try:
                 yield

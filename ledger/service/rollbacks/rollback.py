@@ -117,6 +117,7 @@ class Rollback(Operation[_View, Contents, ApplyResult]):
     """A way back to what ``selector`` names."""
 
     fail_point: ClassVar[str] = "rollback"
+    lowers: ClassVar[bool] = True
     selector: str
     code: str | None = None
     """The commit that the code goes back to in the same operation."""
