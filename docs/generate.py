@@ -18,6 +18,7 @@ from cli.main import cli
 from ledger.domain.errors import LedgerError
 from ledger.domain.events import catalogue
 from ledger.domain.log import event
+from ledger.domain.values.alert_actions import ACTIONS
 
 FOLDER = Path(__file__).parent / "reference"
 GENERATED = "<!-- Written by `make docs` from the code. Change the code, not this page. -->\n"
@@ -138,6 +139,7 @@ def events_page() -> str:
         for statement in ast.parse(inspect.getsource(event)).body
         if isinstance(statement, ast.Assign)
     ]
+    types.append(f"ActionName = Literal{list(ACTIONS)}")
     return "\n".join(
         [
             GENERATED,

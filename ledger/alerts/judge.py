@@ -253,8 +253,9 @@ class _Judged:
                 observed=decimal_text(element.value),
             )
         )
-        acts = rule.action.name in {"pause", "mitigate", "rollback"}
-        if (acts or rule.severity == "critical") and not _has_incident(self._state, key):
+        if (rule.action.acts or rule.severity == "critical") and not _has_incident(
+            self._state, key
+        ):
             message = filled(rule.summary, labels, element.value)
             self.events.append(
                 events.IncidentOpened(

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Annotated, Any, Final, Literal, TypeAlias
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field
 
@@ -22,11 +22,11 @@ from ledger.configuration.strict import Strict, fit, line_of
 from ledger.domain.alerts.naming import key_of, made_by
 from ledger.domain.alerts.state import Alert, EndedAlert, PendingAlert
 from ledger.domain.errors import BadInput
+from ledger.domain.values.alert_actions import ACTING, ACTIONS, ActionName
 from ledger.domain.values.durations import parse_duration
 from ledger.domain.values.severities import SEVERITIES
 from ledger.domain.values.spelling import nearest
 
-ActionName: TypeAlias = Literal["record", "notify", "pause", "mitigate", "rollback"]
 PREFIX: Final = "rollout_"
 
 
@@ -38,6 +38,11 @@ class Action:
     pause_kind: str = "halt"
     target: str = "last_stable"
     mitigation: str | None = None
+
+    @property
+    def acts(self) -> bool:
+        """Whether it does more than to tell."""
+        return self.name in ACTING
 
     @property
     def argument(self) -> str | None:
@@ -340,7 +345,7 @@ class _Reader:
         return annotations
 
     def _action(self, ours: Mapping[str, str]) -> Action:
-        name = self._one_of(ours, "action", ("notify", "record", "pause", "mitigate", "rollback"))
+        name = self._one_of(ours, "action", ACTIONS)
         if (name == "mitigate") != ("mitigation" in ours):
             raise self.refuse("rollout_action: mitigate goes with rollout_mitigation")
         kind = ours.get("pause_kind", "halt").replace("-", "_")

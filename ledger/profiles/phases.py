@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from ledger.configuration.strict import Strict
+from ledger.domain.values.alert_actions import Acting
 from ledger.domain.values.fingerprints import Plain
 from ledger.domain.values.spans import Duration
 from ledger.profiles.parts import Name, PauseKindName, Severity
@@ -70,7 +71,7 @@ class Kill(Strict):
     expr: str
     for_: Annotated[Duration, Field(alias="for")] = timedelta(0)
     severity: Severity = "critical"
-    action: Literal["pause", "mitigate", "rollback"] = "pause"
+    action: Acting = "pause"
     pause_kind: PauseKindName = "halt"
     mitigation: Name | None = None
     target: str = "last_stable"

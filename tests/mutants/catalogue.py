@@ -243,8 +243,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         ALERTS, "a mitigation needs no incident",
-        'acts = rule.action.name in {"pause", "mitigate", "rollback"}',
-        'acts = rule.action.name in {"pause", "rollback"}', _ALERTS,
+        "if (rule.action.acts or rule", 'if (rule.action.name in {"pause", "rollback"} or rule', _ALERTS,
     ),
     Mutant(
         ALERTS, "two alerts mute each other, and nobody is told of either",

@@ -6,7 +6,8 @@ from typing import Literal
 
 from ledger.alerts import own
 from ledger.domain import events
-from ledger.service.alerts.actions import OPEN_SECONDS, open_seconds
+from ledger.domain.values.alert_actions import ACTING
+from ledger.service.alerts.actions import _WAYS, OPEN_SECONDS, open_seconds
 from tests.support.judging import rule
 from tests.support.stories import Story
 
@@ -116,6 +117,11 @@ def test_what_the_plan_no_longer_has_leaves_no_ghost() -> None:
     assert (list(state.pending), list(state.no_data), list(state.failing)) == ([], ["Kept"], [])
     assert list(state.alerts) == ["Slow"]
     assert own.forgotten(desk.state, [kept], ["source:kept"]) == []
+
+
+def test_every_action_has_a_way() -> None:
+    """An action that a rule may name, and that nobody takes, would be found out in the hour of need."""
+    assert _WAYS.keys() == ACTING
 
 
 def test_a_rule_that_can_not_be_evaluated_is_told_once() -> None:

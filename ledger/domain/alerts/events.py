@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 from ledger.domain.log.event import Count, DecimalText, Event, Part, Severity
+from ledger.domain.values.alert_actions import ActionName
 
 
 class Rule(Part):
@@ -13,7 +14,7 @@ class Rule(Part):
     name: str
     expr: str
     for_seconds: Count = 0
-    action: Literal["record", "notify", "pause", "mitigate", "rollback"] = "record"
+    action: ActionName = "record"
     argument: str | None = None
     """The kind of pause, the target of the rollback, the name of the mitigation."""
     labels: dict[str, str] | None = None
@@ -112,7 +113,7 @@ class AlertActionTaken(Event):
     """What was done about a firing alert, or why nothing was. Each firing is acted upon once."""
 
     alert: str
-    action: Literal["record", "notify", "pause", "mitigate", "rollback"]
+    action: ActionName
     outcome: Literal["done", "skipped", "failed"]
     explanation: str = ""
 

@@ -10,10 +10,11 @@ from collections.abc import Mapping
 import msgspec
 
 from ledger.domain.state_part import written
+from ledger.domain.values import alert_actions
 from ledger.domain.values.choices import OneOf
 
 SeverityName = OneOf["critical", "warning", "info"]
-ActionName = OneOf["record", "notify", "pause", "mitigate", "rollback"]
+ActionName = OneOf[alert_actions.ActionName]
 ActionOutcome = OneOf["done", "skipped", "failed"]
 HowEnded = OneOf["condition_cleared", "manual", "expired"]
 IncidentStatus = OneOf["open", "acknowledged", "mitigated", "resolved", "closed"]
@@ -35,7 +36,7 @@ class FiredRule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def acts(self) -> bool:
         """Whether it does more than to tell."""
-        return self.action in {"pause", "mitigate", "rollback"}
+        return self.action in alert_actions.ACTING
 
 
 class ChannelTold(msgspec.Struct, frozen=True):

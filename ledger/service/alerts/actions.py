@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -12,7 +13,7 @@ from ledger.alerts.series import SeriesStore
 from ledger.domain import events
 from ledger.domain.alerts import decide as alerts
 from ledger.domain.alerts.silencing import silenced_by
-from ledger.domain.alerts.state import ActionName, ActionOutcome, FiredRule
+from ledger.domain.alerts.state import ActionName, ActionOutcome, Alert, FiredRule
 from ledger.domain.errors import Conflict, LedgerError, LedgerUnreachable
 from ledger.domain.log.ids import Actor, ActorKind, Channel
 from ledger.domain.modes import decide as modes
@@ -116,34 +117,102 @@ def act(
     now = ledger.recorder.clock.now()
     origin = _origin(rule, f"{key} is firing: {alert.message}")
 
-    def told(
-        action: ActionName, outcome: ActionOutcome, explanation: str
-    ) -> events.AlertActionTaken:
-        return events.AlertActionTaken(
-            alert=key, action=action, outcome=outcome, explanation=explanation
-        )
-
+    task = _Task(ledger, plan, state, key, alert, rule, origin, away)
     alert_rule = owner(rules.values(), alert)
     cooldown = alert_rule.cooldown if alert_rule is not None else timedelta(0)
     why_not = alerts.why_not_to_act(state, alert, cooldown, now)
     if why_not is not None:
-        return [told(rule.action, "skipped", why_not)]
+        return [task.taken("skipped", why_not)]
     try:
-        if rule.action == "pause":
-            return [told("pause", *_pause(ledger, state, rule.argument, origin, away))]
-        if rule.action == "mitigate":
-            if away is not None:
-                return []
-            name, labels = str(rule.argument), alert.labels
-            applied = mitigation.apply(ledger, plan, state.system, name, labels, key, origin)
-            return [told("mitigate", applied.outcome, applied.explanation)]
-        return _roll_back(ledger, state, rule, origin, away, told, since=alert.since)
+        return _WAYS[rule.action](task)
     except Conflict:
         return []  # somebody is at work on the system: try again
     except LedgerError as problem:
-        if isinstance(problem, LedgerUnreachable) and rule.action == "mitigate":
-            return []  # without the ledger there is no mitigation: when it is back
-        return [told(rule.action, "failed", problem.message)]
+        return [task.taken("failed", problem.message)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """An alert to act on, and what to act with."""
+
+    ledger: Ledger
+    plan: Plan
+    state: SystemState
+    key: str
+    alert: Alert
+    rule: FiredRule
+    origin: Origin
+    away: LedgerError | None
+
+    def taken(
+        self, outcome: ActionOutcome, explanation: str, action: ActionName | None = None
+    ) -> events.AlertActionTaken:
+        """Return what to record of ``action``, or of the rule's own."""
+        action = action or self.rule.action
+        return events.AlertActionTaken(
+            alert=self.key, action=action, outcome=outcome, explanation=explanation
+        )
+
+    def paused(self, argument: str | None) -> tuple[ActionOutcome, str]:
+        """Pause, by the kind that ``argument`` names."""
+        return _pause(self.ledger, self.state, argument, self.origin, self.away)
+
+
+def _by_pause(task: _Task) -> list[events.AlertActionTaken]:
+    return [task.taken(*task.paused(task.rule.argument))]
+
+
+def _by_mitigation(task: _Task) -> list[events.AlertActionTaken]:
+    """Apply the mitigation. Without the ledger there is none: when it is back."""
+    if task.away is not None:
+        return []
+    name, labels = str(task.rule.argument), task.alert.labels
+    try:
+        applied = mitigation.apply(
+            task.ledger, task.plan, task.state.system, name, labels, task.key, task.origin
+        )
+    except LedgerUnreachable:
+        return []
+    return [task.taken(applied.outcome, applied.explanation)]
+
+
+def _by_rollback(task: _Task) -> list[events.AlertActionTaken]:
+    """Roll back; where that can't be done, or finds nothing to go back to, pause: something has to give."""
+    ledger, state, away = task.ledger, task.state, task.away
+    target = task.rule.argument or "last_stable"
+    selector = LAST_STABLE if target == "last_stable" else target
+    try:
+        if isinstance(away, LedgerUnreachable):
+            result = offline.rollback(ledger, state.system, selector, task.origin, away)
+        else:
+            result = rollback.rollback(ledger, state.system, selector, task.origin)
+    except Conflict:
+        raise
+    except LedgerError as problem:
+        failed = task.taken("failed", problem.message)
+        outcome, explanation = task.paused("halt")
+        return [failed, task.taken(outcome, f"instead of the rollback: {explanation}", "pause")]
+    if result.outcome == "skipped":
+        skipped = task.taken("skipped", result.explanation)
+        # What a killed watch had begun may have been finished just now, and is in no state from before.
+        if went_back_since(
+            state if away is not None else ledger.load(state.system), task.alert.since
+        ):
+            return [skipped]
+        outcome, explanation = task.paused("halt")
+        return [
+            skipped,
+            task.taken(outcome, f"there is nothing to go back to: {explanation}", "pause"),
+        ]
+    return [task.taken("done", f"back on {result.fingerprint[7:19]}")]
+
+
+_WAYS: Final[Mapping[str, Callable[[_Task], list[events.AlertActionTaken]]]] = {
+    "pause": _by_pause,
+    "mitigate": _by_mitigation,
+    "rollback": _by_rollback,
+}
+"""How each of `alert_actions.ACTING` is taken."""
 
 
 def _pause(
@@ -192,40 +261,6 @@ def _no_softer_than_stands(ledger: Ledger, state: SystemState, kind: PauseKind) 
     world = world_of(Actuators(control_file=path), ledger.recorder.clock)
     reading = world.modes.observe().safe if world.modes is not None else None
     return modes.no_softer(kind, reading)
-
-
-def _roll_back(
-    ledger: Ledger,
-    state: SystemState,
-    rule: FiredRule,
-    origin: Origin,
-    away: LedgerError | None,
-    taken: Callable[[ActionName, ActionOutcome, str], events.AlertActionTaken],
-    *,
-    since: str,
-) -> list[events.AlertActionTaken]:
-    """Roll back; where that can't be done, or finds nothing to go back to, pause: something has to give."""
-    target = rule.argument or "last_stable"
-    selector = LAST_STABLE if target == "last_stable" else target
-    try:
-        if isinstance(away, LedgerUnreachable):
-            result = offline.rollback(ledger, state.system, selector, origin, away)
-        else:
-            result = rollback.rollback(ledger, state.system, selector, origin)
-    except Conflict:
-        raise
-    except LedgerError as problem:
-        failed = taken("rollback", "failed", problem.message)
-        outcome, explanation = _pause(ledger, state, "halt", origin, away)
-        return [failed, taken("pause", outcome, f"instead of the rollback: {explanation}")]
-    if result.outcome == "skipped":
-        skipped = taken("rollback", "skipped", result.explanation)
-        # What a killed watch had begun may have been finished just now, and is in no state from before.
-        if went_back_since(state if away is not None else ledger.load(state.system), since):
-            return [skipped]
-        outcome, explanation = _pause(ledger, state, "halt", origin, away)
-        return [skipped, taken("pause", outcome, f"there is nothing to go back to: {explanation}")]
-    return [taken("rollback", "done", f"back on {result.fingerprint[7:19]}")]
 
 
 def provide(series: SeriesStore, state: SystemState, mode: str | None, now: datetime) -> None:

@@ -1,0 +1,12 @@
+"""What a rule may do about an alert that fires. Whatever it does only ever reduces exposure (I9)."""
+
+from __future__ import annotations
+
+from typing import Final, Literal, TypeAlias, get_args
+
+Acting: TypeAlias = Literal["pause", "mitigate", "rollback"]
+"""More than to tell: an incident is opened, and a phase's kill criteria have one of these."""
+ActionName: TypeAlias = Literal["notify", "record", Acting]
+
+ACTIONS: Final[tuple[ActionName, ...]] = get_args(ActionName)
+ACTING: Final[frozenset[str]] = frozenset(get_args(Acting))
