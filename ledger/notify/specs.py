@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field
 
 from ledger.configuration.strict import Strict
+from ledger.domain.log.event import Severity
 from ledger.domain.values.durations import parse_duration
 from ledger.domain.values.spans import Duration
 
@@ -35,7 +36,7 @@ Address = Annotated[str, AfterValidator(_without_token)]
 
 class _Channel(Strict):
     name: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$")]
-    min_severity: Literal["critical", "warning", "info"] = "warning"
+    min_severity: Severity = "warning"
     attempts: Annotated[int, Field(ge=1, le=20)] = 4
     timeout: Duration = parse_duration("10s")
     """For one attempt. The apprise library has its own, in its URL: ``?cto=4&rto=4``."""

@@ -16,6 +16,7 @@ from pydantic import (
 )
 
 from ledger.configuration.strict import Misfit, Strict
+from ledger.domain.log.event import Severity
 from ledger.preflight.fields import (
     AnyText,
     Bounds,
@@ -38,7 +39,6 @@ def _quoted(value: Any) -> Any:
 
 
 Priority: TypeAlias = Literal["P0", "P1", "P2", "P3"]
-Severity: TypeAlias = Literal["critical", "warning", "info"]
 Variable: TypeAlias = Annotated[str, StringConstraints(pattern=r"^\$\{[A-Za-z_][A-Za-z0-9_]*\}$")]
 """``${NAME}`` of an environment variable, never the value itself."""
 OctalMode: TypeAlias = Annotated[

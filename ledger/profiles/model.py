@@ -21,8 +21,7 @@ from ledger.domain.values.spelling import did_you_mean
 from ledger.metrics.specs import MetricSource
 from ledger.notify.specs import Address, Channel
 from ledger.preflight.specs import Checks
-from ledger.profiles.parts import Name
-from ledger.profiles.phases import Guard, Kill, Phase
+from ledger.profiles.phases import Guard, Kill, Name, Phase
 
 HALF_HOUR = timedelta(minutes=30)
 VariableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]

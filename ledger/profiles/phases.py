@@ -8,11 +8,12 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from ledger.configuration.strict import Strict
+from ledger.domain.log.event import PauseKindName, Severity
 from ledger.domain.values.alert_actions import Acting
 from ledger.domain.values.fingerprints import Plain
 from ledger.domain.values.spans import Duration
-from ledger.profiles.parts import Name, PauseKindName, Severity
 
+Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$", max_length=100)]
 WEEK = timedelta(days=7)
 
 
