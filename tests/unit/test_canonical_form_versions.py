@@ -28,7 +28,8 @@ from tests.support.fakes import FrozenClock
 from tests.support.tables import ONE, REGISTERED, TWO, applied, fold, kept, preflight, snapshot_of
 
 ORIGIN = Origin(Actor("ann@desk", "Ann", ActorKind.HUMAN), Channel.CLI, "as agreed")
-SAID = "was made by version 1 of the canonical form, and this program makes version 2"
+FORM, LATER = fingerprints.CANONICAL_FORM, fingerprints.CANONICAL_FORM + 1
+SAID = f"was made by version {FORM} of the canonical form, and this program makes version {LATER}"
 
 
 class Desk:
@@ -80,11 +81,11 @@ def desk(tmp_path: Path) -> Desk:
 
 @pytest.fixture
 def release(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    """Calls a later program: its version 2 of the canonical form writes the same values otherwise."""
+    """Calls a later program: its version of the canonical form writes the same values otherwise."""
 
     def later() -> None:
         first = fingerprints.canonical
-        monkeypatch.setattr(fingerprints, "CANONICAL_FORM", 2)
+        monkeypatch.setattr(fingerprints, "CANONICAL_FORM", LATER)
         monkeypatch.setattr(fingerprints, "canonical", lambda value: first(value) + b"\n")
 
     return later
@@ -97,9 +98,9 @@ def test_a_registration_says_by_which_version(desk: Desk) -> None:
     assert (last.type, last.schema_version, last.data["canonical_form"]) == (
         "ConfigRegistered",
         2,
-        1,
+        FORM,
     )
-    assert desk.state.configs[made].canonical_form == 1
+    assert desk.state.configs[made].canonical_form == FORM
 
 
 def test_an_older_registration_reads_as_version_1(desk: Desk) -> None:
@@ -139,7 +140,7 @@ def test_a_difference_across_versions_is_one_of_values(
     again = desk.put()
     assert again.fingerprint != old
     assert (again.changes, desk.said()) == ((), True)
-    assert desk.state.configs[again.fingerprint].canonical_form == 2
+    assert desk.state.configs[again.fingerprint].canonical_form == LATER
 
 
 def test_a_new_program_goes_back_to_an_old_fingerprint(
