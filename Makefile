@@ -43,7 +43,7 @@ format: .venv/tools-installed ## put the code into the form that `make check` wa
 bench: .venv/installed ## measure the speed promises against raw Postgres and the peers
 	@$(BIN)/python -m bench $(ARGS)
 
-docs: .venv/installed ## write docs/reference again from the code
+docs: .venv/installed ## write docs/reference and the schema of profiles again from the code
 	$(BIN)/python -m docs.generate
 
 # uv hears of nothing but the project's own needs, so that no index, mirror or setting of this machine

@@ -1,9 +1,10 @@
-"""Write docs/reference from the code, by ``make docs``. A test holds the two together."""
+"""Write docs/reference and the schema of profiles, by ``make docs``. Tests hold them to the code."""
 
 from __future__ import annotations
 
 import ast
 import inspect
+import json
 import os
 import pkgutil
 import sys
@@ -19,8 +20,10 @@ from ledger.domain.errors import LedgerError
 from ledger.domain.events import catalogue
 from ledger.domain.log import event
 from ledger.domain.values.alert_actions import ACTIONS
+from ledger.profiles.model import json_schema
 
 FOLDER = Path(__file__).parent / "reference"
+SCHEMA = Path(__file__).parents[1] / "profiles" / "profile.schema.json"
 GENERATED = "<!-- Written by `make docs` from the code. Change the code, not this page. -->\n"
 WIDTH = 100
 
@@ -214,11 +217,13 @@ def _table(header: list[str], rows: list[list[str]]) -> str:
 
 
 def main() -> None:
-    """Write every page."""
+    """Write every page, and the schema."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     for name, text in pages().items():
         (FOLDER / name).write_text(text, encoding="utf-8")
         click.echo(f"wrote {os.path.relpath(FOLDER / name)}")
+    SCHEMA.write_text(json.dumps(json_schema(), indent=2) + "\n", encoding="utf-8")
+    click.echo(f"wrote {os.path.relpath(SCHEMA)}")
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from ledger.alerts.series import SeriesStore
 from ledger.domain import events
 from ledger.domain.alerts.naming import key_of
 from ledger.domain.log.event import Event
+from ledger.domain.values.alert_actions import ACTIONS
 from ledger.domain.values.moments import iso
 from tests.support.fakes import START
 from tests.support.judging import rule
@@ -151,10 +152,10 @@ def test_what_becomes_of_an_alert(
 
 
 @pytest.mark.parametrize("severity", ["critical", "warning", "info"])
-@pytest.mark.parametrize("action", ["record", "notify", "pause", "mitigate", "rollback"])
+@pytest.mark.parametrize("action", ACTIONS)
 def test_which_firing_opens_an_incident(action: str, severity: str) -> None:
     """What acts on the system, and what is critical, is told about in the morning."""
-    opens = severity == "critical" or action in {"pause", "mitigate", "rollback"}
+    opens = severity == "critical" or action not in {"record", "notify"}
     more = "rollout_mitigation: calm, " if action == "mitigate" else ""
     found = judged(high(FOR="0s", ACTION=action, SEVERITY=severity, MORE=more), [], BAD)
     assert [event.type for event in found] == ["AlertFired", "IncidentOpened"][: 1 + opens]
