@@ -13,7 +13,6 @@ from cli.commands.silence import silence, unsilence
 from cli.completion import complete_alert
 from ledger.domain.alerts import decide as alerts
 from ledger.domain.values.severities import SEVERITIES
-from ledger.service.alerts import manual
 from projections.models import alerts as alerts_model
 from projections.queries.open_alerts import open_alerts
 from runtime.times import span
@@ -45,16 +44,19 @@ def raise_(call: Call, name: str, severity: str, message: str, labels: tuple[str
     Example:
       rollout alert raise bot HIGH_REJECT_RATE --severity critical -m "12 % of orders rejected"
     """
-    decision = manual.fire(
-        call.ledger,
-        call.system,
-        call.ledger.recorder.require_plain(name, "alert's name"),
-        call.origin,
-        severity=SEVERITIES[severity.lower()],
-        message=message,
-        labels=dict(options.pair(label, "--label") for label in labels),
+    call.ledger.recorder.require_plain(name, "alert's name")
+    given = dict(options.pair(label, "--label") for label in labels)
+    call.decide(
+        lambda state: alerts.fire(
+            state,
+            name,
+            severity=SEVERITIES[severity.lower()],
+            message=message,
+            labels=given,
+            incident=alerts.incident_name(state, call.now()),
+        ),
+        f"{name} is firing",
     )
-    call.finish(decision, f"{name} is firing")
 
 
 @command("list", alert)

@@ -13,9 +13,8 @@ from cli.completion import complete_incident
 from cli.output import say
 from ledger import files
 from ledger.domain.alerts import decide as alerts
-from ledger.domain.alerts.state import IncidentStatus
+from ledger.domain.alerts.decide import IncidentStep
 from ledger.domain.errors import BadInput
-from ledger.service.alerts import manual
 from projections.models import incidents as model
 
 _incident = click.argument("name", shell_complete=complete_incident)
@@ -43,10 +42,12 @@ def open_(call: Call, title: str, severity: str) -> None:
     """
     if not says_something(title):
         raise BadInput("The incident's title is blank.", hint="Say what is wrong, in some words.")
-    decision = manual.open_incident(
-        call.ledger, call.system, call.origin, title=title, severity=severity
+    call.decide(
+        lambda state: alerts.open_incident(
+            state, alerts.incident_name(state, call.now()), title=title, severity=severity
+        ),
+        "recorded",
     )
-    call.finish(decision, "recorded")
 
 
 @command("list", incident)
@@ -123,11 +124,11 @@ def close(call: Call, name: str) -> None:
     _move(call, name, "closed")
 
 
-def _move(call: Call, name: str, status: IncidentStatus) -> None:
-    decision = manual.move_incident(
-        call.ledger, call.system, name, status, call.origin, resolution=call.reason or ""
+def _move(call: Call, name: str, status: IncidentStep) -> None:
+    call.decide(
+        lambda state: alerts.move_incident(state, name, status, resolution=call.reason or ""),
+        f"{name} is {status}",
     )
-    call.finish(decision, f"{name} is {status}")
 
 
 @command("export", incident, output=False)

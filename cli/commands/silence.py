@@ -8,10 +8,10 @@ from cli import options
 from cli.call import Call, decision_command
 from cli.completion import complete_alert, complete_silence
 from cli.output import say
+from ledger.domain.alerts import decide as alerts
 from ledger.domain.values.durations import parse_duration
 from ledger.domain.values.spelling import did_you_mean
 from ledger.profiles.rule_sets import rules_of
-from ledger.service.alerts import manual
 from ledger.service.core.plan_in_force import plan_of
 
 
@@ -33,10 +33,19 @@ def silence(
     matchers = dict(options.pair(text, "--match", "LABEL=VALUE") for text in matches)
     if name:
         matchers["alert"] = name
-    decision = manual.silence(
-        call.ledger, call.system, matchers, parse_duration(span), call.origin,
-        holds_actions=hold_actions,
-    )  # fmt: skip
+    until = call.now() + parse_duration(span)
+    decision = call.ledger.decide(
+        call.system,
+        lambda state: alerts.silence(
+            state,
+            matchers,
+            until=until,
+            holds_actions=hold_actions,
+            actor=call.actor,
+            reason=call.reason,
+        ),
+        call.origin,
+    )
     made = decision.events[0].payload()
     call.finish(decision, f"{made['silence']}: silent until {made['until']}")
     if name:
@@ -66,5 +75,4 @@ def unsilence(call: Call, name: str) -> None:
     Example:
       rollout alert unsilence bot S-41
     """
-    decision = manual.lift_silence(call.ledger, call.system, name, call.origin)
-    call.finish(decision, f"{name} is lifted")
+    call.decide(lambda state: alerts.lift_silence(state, name), f"{name} is lifted")

@@ -256,8 +256,8 @@ MUTANTS: Final = (
     ),
     Mutant(
         ALERTS, "an incident is closed without having been resolved",
-        '"open": frozenset({"acknowledged", "mitigated", "resolved"}),',
-        '"open": frozenset({"acknowledged", "mitigated", "resolved", "closed"}),', _DOMAIN,
+        '"open": frozenset({"acknowledged", "resolved"}),',
+        '"open": frozenset({"acknowledged", "resolved", "closed"}),', _DOMAIN,
     ),
     Mutant(
         ALERTS, "a rule silences", "if actor.kind is not ActorKind.HUMAN:\n        raise ReasonRequired",

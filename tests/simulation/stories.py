@@ -247,8 +247,7 @@ class Story:
         def resolve(state: SystemState) -> Decision:
             for name, record in state.incidents.items():
                 if record.status != "resolved":
-                    over = events.IncidentResolved(incident=name, resolution="seen to")
-                    return alerts.move_incident(state, name, over, "resolved")
+                    return alerts.move_incident(state, name, "resolved", resolution="seen to")
             return Decision(skipped="there is none")
 
         return self._ann(resolve)

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 from ledger.domain import events
 from ledger.domain.alerts.naming import rule_of
 from ledger.domain.alerts.silencing import silenced_by
-from ledger.domain.alerts.state import Alert, Incident, IncidentStatus
+from ledger.domain.alerts.state import Alert, Incident
 from ledger.domain.decision import Decision, require_reason, require_registered
 from ledger.domain.errors import BadInput, ReasonRequired, Refused, UnknownName
 from ledger.domain.log.ids import Actor, ActorKind
 from ledger.domain.state import SystemState
 from ledger.domain.values.moments import iso
 
-# What an incident may become, from what it is. Time runs one way.
-_NEXT: Final[Mapping[str, frozenset[IncidentStatus]]] = {
-    "open": frozenset({"acknowledged", "mitigated", "resolved"}),
-    "acknowledged": frozenset({"mitigated", "resolved"}),
-    "mitigated": frozenset({"mitigated", "acknowledged", "resolved"}),
+IncidentStep: TypeAlias = Literal["acknowledged", "resolved", "closed"]
+# What people may make of an incident, from what it is. Time runs one way.
+_NEXT: Final[Mapping[str, frozenset[IncidentStep]]] = {
+    "open": frozenset({"acknowledged", "resolved"}),
+    "acknowledged": frozenset({"resolved"}),
+    "mitigated": frozenset({"acknowledged", "resolved"}),
     "resolved": frozenset({"closed"}),
 }
 
@@ -114,9 +115,9 @@ def mitigated_by(state: SystemState, action: str) -> tuple[events.Event, ...]:
 
 
 def move_incident(
-    state: SystemState, incident: str, event: events.Event, status: IncidentStatus
+    state: SystemState, incident: str, status: IncidentStep, *, resolution: str = ""
 ) -> Decision:
-    """Take an incident one step further, by ``event``.
+    """Take an incident one step further, to acknowledged, resolved (by ``resolution``) or closed.
 
     Raises:
         UnknownName: there is no such incident that is not closed.
@@ -130,7 +131,11 @@ def move_incident(
             f"{incident} is {before.status}: it can't become {status}.",
             hint="resolve it first, then close it" if status == "closed" else None,
         )
-    return Decision((event,))
+    if status == "acknowledged":
+        return Decision((events.IncidentAcknowledged(incident=incident),))
+    if status == "resolved":
+        return Decision((events.IncidentResolved(incident=incident, resolution=resolution),))
+    return Decision((events.IncidentClosed(incident=incident),))
 
 
 def note_incident(state: SystemState, incident: str, note: str) -> Decision:

@@ -10,7 +10,6 @@ import pytest
 from ledger.domain import events
 from ledger.domain.alerts import decide as alerts
 from ledger.domain.alerts.events import Rule
-from ledger.domain.alerts.state import IncidentStatus
 from ledger.domain.decision import Decision
 from ledger.domain.errors import BadInput, ReasonRequired, Refused, UnknownName, UnknownSystem
 from ledger.domain.log.event import Event
@@ -58,11 +57,8 @@ def opened(
     return events.IncidentOpened(incident=incident, title=title, severity="critical", alert=alert)
 
 
-def moved(event: Event, status: IncidentStatus) -> When:
-    def when(state: SystemState, _now: datetime) -> Decision:
-        return alerts.move_incident(state, "INC-1", event, status)
-
-    return when
+def moved(status: alerts.IncidentStep, resolution: str = "") -> When:
+    return lambda state, _now: alerts.move_incident(state, "INC-1", status, resolution=resolution)
 
 
 ACKED = events.IncidentAcknowledged(incident="INC-1")
@@ -301,19 +297,19 @@ STAGES = {
     "mitigated": (*FIRES, EASED),
     "resolved": (*FIRES, SOLVED),
 }
-STEPS: Mapping[IncidentStatus, Event] = {
-    "acknowledged": ACKED, "mitigated": EASED, "resolved": SOLVED, "closed": CLOSED,
+STEPS: Mapping[alerts.IncidentStep, Event] = {
+    "acknowledged": ACKED, "resolved": SOLVED, "closed": CLOSED,
 }  # fmt: skip
 ALLOWED = {
-    "open": {"acknowledged", "mitigated", "resolved"},
-    "acknowledged": {"mitigated", "resolved"},
+    "open": {"acknowledged", "resolved"},
+    "acknowledged": {"resolved"},
     "mitigated": {"acknowledged", "resolved"},
     "resolved": {"closed"},
 }
 
 
-def step(before: str, after: IncidentStatus) -> Case:
-    when = moved(STEPS[after], after)
+def step(before: str, after: alerts.IncidentStep) -> Case:
+    when = moved(after)
     if before == after:
         return Case(f"{before} again", STAGES[before], when, Skips(f"INC-1 is {after} already"))
     if after in ALLOWED[before]:
@@ -327,8 +323,14 @@ MOVING = [
     Case(
         "a closed one",
         (*FIRES, SOLVED, CLOSED),
-        moved(CLOSED, "closed"),
+        moved("closed"),
         Refuses(UnknownName, "has no incident 'INC-1' that is not closed"),
+    ),
+    Case(
+        "resolved by a fix",
+        FIRES,
+        moved("resolved", "the feed is back"),
+        (events.IncidentResolved(incident="INC-1", resolution="the feed is back"),),
     ),
     Case(
         "a note",
