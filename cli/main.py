@@ -49,7 +49,7 @@ COMMANDS: Final = {
     "phase": ("phase", "Enter, advance, hold and abort the plan's phases."),
     "gate": ("gate", "Evaluate exit gates of phases; waive, break the glass."),
     "approve": ("approve", "Request, grant, deny and list approvals."),
-    "profile": ("profile", "Check, adopt and show rollout plans."),
+    "profile": ("profile", "List, copy, check, adopt and show rollout plans."),
     "rules": ("rules", "Check, test, convert and replay alert rules."),
     "alert": ("alert", "Raise, list, acknowledge and resolve alerts."),
     "incident": ("incident", "Open, list, note, close and export incidents."),

@@ -20,10 +20,11 @@ from ledger.domain.errors import LedgerError
 from ledger.domain.events import catalogue
 from ledger.domain.log import event
 from ledger.domain.values.alert_actions import ACTIONS
+from ledger.profiles import shipped
 from ledger.profiles.model import json_schema
 
 FOLDER = Path(__file__).parent / "reference"
-SCHEMA = Path(__file__).parents[1] / "profiles" / "profile.schema.json"
+SCHEMA = shipped.FOLDER / shipped.SCHEMA
 GENERATED = "<!-- Written by `make docs` from the code. Change the code, not this page. -->\n"
 WIDTH = 100
 

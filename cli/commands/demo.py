@@ -126,7 +126,7 @@ def _play(home: Path, text: str, arguments: list[str], killed_at: str | None) ->
         environment["ROLLOUT_FAIL_AT"] = killed_at
     sys.stdout.flush()
     code = subprocess.run(
-        [sys.executable, "-m", "cli.main", *arguments], env=environment, check=False
+        [sys.executable, "-P", "-m", "cli.main", *arguments], env=environment, check=False
     ).returncode
     if killed_at:
         killed = code == -signal.SIGKILL

@@ -1,4 +1,4 @@
-"""rollout profile adopt, show, check, schema."""
+"""rollout profile list, copy, adopt, show, check, schema."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import orjson
 
 from cli import options
 from cli.call import Call, decision_command, system_command
-from cli.output import Output, say
+from cli.completion import complete_shipped_plan
+from cli.output import Output, counted, say
+from ledger.profiles import shipped
 from ledger.profiles.model import json_schema
 from ledger.profiles.plan import Plan, load
 from ledger.service.core import plan_in_force
@@ -21,7 +23,49 @@ file_type = click.Path(path_type=Path)
 
 @click.group()
 def profile() -> None:
-    """Check, adopt and show rollout plans."""
+    """List, copy, check, adopt and show rollout plans."""
+
+
+@profile.command("list")
+@options.output
+def list_(output: Output) -> None:
+    """List the plans that are shipped, to begin one's own with; needs no ledger.
+
+    \b
+    Example:
+      rollout profile list
+    """
+    rows = [
+        {
+            "plan": name,
+            "description": plan.profile.description,
+            "environment": plan.profile.environment,
+            "phases": [phase.name for phase in plan.profile.phases],
+            "checks": len(plan.profile.checks),
+            "rules": _rule_count(plan),
+        }
+        for name, plan in ((name, shipped.plan(name)) for name in shipped.names())
+    ]
+    output.rows(rows, ["plan", "phases", "checks", "rules", "description"])
+
+
+@profile.command("copy")
+@click.argument("name", shell_complete=complete_shipped_plan)
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=Path())
+@options.output
+def copy(name: str, folder: Path, output: Output) -> None:
+    """Copy the shipped plan NAME into FOLDER (default: here), with its rule files, for you to change.
+
+    Nothing is overwritten. Needs no ledger.
+
+    \b
+    Example:
+      rollout profile copy polyarb-x profiles
+    """
+    written = shipped.copy(name, folder)
+    record = {"plan": name, "files": [str(path) for path in written]}
+    output.record(record, "\n".join(record["files"]))
+    say(f"next: make it yours, then: rollout profile adopt SYSTEM {written[0]} --reason …")
 
 
 @decision_command("adopt", profile)
@@ -56,9 +100,8 @@ def adopt(call: Call, file: Path, register: bool) -> None:
         "checks": checks, "rules": rules,
     }  # fmt: skip
     steps = " → ".join(phases) or "no phases"
-    call.output.record(
-        record, f"{call.system} is rolled out by {name}: {steps}; {checks} checks, {rules} rules"
-    )
+    size = f"{counted(checks, 'check')}, {counted(rules, 'rule')}"
+    call.output.record(record, f"{call.system} is rolled out by {name}: {steps}; {size}")
     call.runtime.catch_up()
 
 

@@ -20,6 +20,7 @@ from tests.support.commands import Rollout
         ("rollout rollback ", {"bot", "status", "resume", "abandon"}),
         ("rollout rollback bot --to ", {"good"}),
         ("rollout config show bot ", {"good"}),
+        ("rollout profile copy poly", {"polyarb-x"}),
     ],
 )
 def test_the_shell_completes(bot: Rollout, words: str, offered: set[str]) -> None:

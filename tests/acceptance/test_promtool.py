@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-RULES = sorted((Path(__file__).parents[2] / "profiles" / "rules").glob("*.yaml"))
+from ledger.profiles import shipped
+
+RULES = sorted((shipped.FOLDER / "rules").glob("*.yaml"))
 
 
 @pytest.mark.needs("promtool")

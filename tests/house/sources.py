@@ -10,7 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("cli", "runtime", "projections", "ledger", "migrations")
-FOLDERS = (*PACKAGES, "bench", "tests", "docs", "profiles", ".ci")
+FOLDERS = (*PACKAGES, "bench", "tests", "docs", ".ci")
 TEXTS = {
     ".py",
     ".sql",

@@ -18,11 +18,11 @@ from tests.house.walks import rollback
 PAGE = (ROOT / "docs" / "recipes.md").read_text(encoding="utf-8")
 WALKS = Path(__file__).parent / "walks"
 FILES_MAX = 8
-COPIED = (*PACKAGES, "docs", "profiles", "tests")
+COPIED = (*PACKAGES, "docs", "tests")
 MADE_BY_MAKE_DOCS = {
     "docs/reference/commands.md",
     "docs/reference/events.md",
-    "profiles/profile.schema.json",
+    "ledger/profiles/shipped/profile.schema.json",
 }
 """What follows from the rest; no recipe has to name it."""
 ASKED = (

@@ -7,6 +7,7 @@ import re
 
 import yaml
 
+from ledger.profiles import shipped
 from tests.house.sources import ROOT, modules
 
 PAGE = (ROOT / "docs" / "seeds.md").read_text(encoding="utf-8")
@@ -63,19 +64,19 @@ def test_the_commands_and_options_that_it_names_exist() -> None:
 
 def test_the_rules_checks_and_phases_that_it_names_are_shipped() -> None:
     """What stands beside the words rule, check, phase and mitigation is in a profile."""
-    shipped: set[str] = set()
-    for path in (ROOT / "profiles").rglob("*.yaml"):
+    named_there: set[str] = set()
+    for path in shipped.FOLDER.rglob("*.yaml"):
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
         for group in document.get("groups", []):
-            shipped |= {rule["alert"] for rule in group["rules"]}
+            named_there |= {rule["alert"] for rule in group["rules"]}
         for name in ("checks", "phases", "metrics"):
-            shipped |= {item["name"] for item in document.get(name, [])}
-        shipped |= document.get("mitigations", {}).keys()
+            named_there |= {item["name"] for item in document.get(name, [])}
+        named_there |= document.get("mitigations", {}).keys()
         for phase in document.get("phases", []):
             for name in ("success", "kill"):
-                shipped |= {item["name"] for item in phase.get(name, [])}
+                named_there |= {item["name"] for item in phase.get(name, [])}
     kinds = "rules?|checks?|phases?|mitigations?|criterion"
     spoken = re.findall(rf"\b(?:{kinds}) ((?:`[\w-]+`(?: \(\w+\))?(?:, )?)+)", PAGE)
     named = {name for run in spoken for name in CODE.findall(run)}
     assert len(named) > 50
-    assert sorted(named - shipped) == []
+    assert sorted(named - named_there) == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ledger.preflight.kinds.secrets import secrets_in
+from ledger.profiles import shipped
 from tests.support.preflight import find, put
 
 WALLET = "0x4c0883a69102937d6231471b5dbb6204fe5129617082792ae468d01a3f362318"
@@ -58,9 +59,9 @@ def test_code_that_reads_a_secret_holds_none(tmp_path: Path) -> None:
 
 def test_a_json_schema_names_keys_and_holds_no_values(tmp_path: Path) -> None:
     """The schema of a profile lies beside it, and has a check called secret_scan."""
-    shipped = (Path(__file__).parents[2] / "profiles" / "profile.schema.json").read_bytes()
-    assert secrets_in("profile.schema.json", shipped) == []
-    planted = shipped.replace(b'"title": "Profile"', f'"title": "{GITHUB}"'.encode(), 1)
+    schema = (shipped.FOLDER / shipped.SCHEMA).read_bytes()
+    assert secrets_in("profile.schema.json", schema) == []
+    planted = schema.replace(b'"title": "Profile"', f'"title": "{GITHUB}"'.encode(), 1)
     assert [kind for _, kind in secrets_in("s.json", planted)] == ["access key"]
 
 

@@ -18,9 +18,7 @@ from typing import Final
 
 from tests.mutants.catalogue import MUTANTS, ROOT, Mutant, found_in
 
-COPIED: Final = (
-    "cli", "docs", "ledger", "migrations", "profiles", "projections", "runtime", "tests",
-)  # fmt: skip
+COPIED: Final = ("cli", "docs", "ledger", "migrations", "projections", "runtime", "tests")
 TIMEOUT_SECONDS: Final = 600
 _FAILED: Final = re.compile(r"^(?:FAILED|ERROR) (?:tests/unit/)?(.+?)(?: - .*)?$", re.MULTILINE)
 

@@ -11,10 +11,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from ledger.profiles import shipped
 from tests.support.commands import Rollout, Told
 
 ROOT = Path(__file__).parents[2]
-SHIPPED = ROOT / "profiles" / "ofi-cvd-t0.yaml"
+SHIPPED = shipped.FOLDER / "ofi-cvd-t0.yaml"
 START = datetime(2025, 10, 22, 4, 27, tzinfo=UTC)
 TAG = "20251022_T+0_canary_v1"
 SYSTEM = "ofi-cvd"

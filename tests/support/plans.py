@@ -13,8 +13,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from ledger.profiles import shipped
 from ledger.service.watch.heartbeat import last_beat
-from tests.support.bot import CONTROL_FILE, MITIGATIONS, ROOT, Bot, started, two_free_ports
+from tests.support.bot import CONTROL_FILE, MITIGATIONS, Bot, started, two_free_ports
 from tests.support.commands import Rollout, Told
 
 START = datetime(2025, 12, 1, tzinfo=UTC)
@@ -70,8 +71,8 @@ class Desk:
 
     def adopt(self, **instead: str) -> Path:
         """Adopt the shipped plan; ``instead``: what stands for a place that this machine does not have."""
-        text = (ROOT / "profiles" / f"{self.system}.yaml").read_text(encoding="utf-8")
-        rules = (ROOT / "profiles/rules" / f"{self.system}.yaml").read_text(encoding="utf-8")
+        text = (shipped.FOLDER / f"{self.system}.yaml").read_text(encoding="utf-8")
+        rules = (shipped.FOLDER / "rules" / f"{self.system}.yaml").read_text(encoding="utf-8")
         for place, ours in {**self.places(), **instead}.items():
             text = text.replace(place, ours)
         self.put_file(f"plan/rules/{self.system}.yaml", rules)

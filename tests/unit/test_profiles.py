@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 from ledger.configuration.strict import read_model
-from ledger.domain.errors import BadInput
+from ledger.domain.errors import BadInput, UnknownName
+from ledger.profiles import shipped
 from ledger.profiles.model import Profile, json_schema
 from ledger.profiles.plan import Plan, from_content, load
 
-PROFILES = Path(__file__).parents[2] / "profiles"
+PROFILES = shipped.FOLDER
 SHIPPED = sorted(PROFILES.glob("*.yaml"))
 
 
@@ -64,6 +65,33 @@ def test_the_limits_of_the_four_phases() -> None:
     limits = {phase.name: dict(phase.exposure) for phase in plan("polyarb-x").profile.phases}
     assert limits["micro_live"] == {"TRADE_SIZE": 2, "MAX_POSITION_SIZE": 20, "MAX_DAILY_LOSS": 3}
     assert [limits[name]["TRADE_SIZE"] for name in limits] == [1, 2, 5, 20]
+
+
+@pytest.mark.parametrize("name", shipped.names())
+def test_a_copy_of_a_shipped_plan_says_the_same(name: str, tmp_path: Path) -> None:
+    """What is copied can be read, with its rules, and an editor finds the schema beside it."""
+    written = shipped.copy(name, tmp_path / "plans")
+    assert written[0] == tmp_path / "plans" / f"{name}.yaml"
+    assert load(written[0]).fingerprint == plan(name).fingerprint
+    assert written[0].read_text().startswith(f"# yaml-language-server: $schema={shipped.SCHEMA}\n")
+    assert json.loads((tmp_path / "plans" / shipped.SCHEMA).read_bytes()) == json_schema()
+
+
+@pytest.mark.parametrize("there", ["okx-gradual.yaml", "rules/okx-gradual.yaml"])
+def test_a_copy_overwrites_nothing(there: str, tmp_path: Path) -> None:
+    """What somebody has changed stays, and nothing is written beside it."""
+    (tmp_path / "rules").mkdir()
+    (tmp_path / there).write_text("mine\n")
+    with pytest.raises(BadInput, match=f"{there} is there already"):
+        shipped.copy("okx-gradual", tmp_path)
+    assert [path.name for path in tmp_path.rglob("*.*")] == ["okx-gradual.yaml"]
+    assert (tmp_path / there).read_text() == "mine\n"
+
+
+def test_a_plan_that_is_not_shipped_has_a_hint(tmp_path: Path) -> None:
+    with pytest.raises(UnknownName) as refused:
+        shipped.copy("polyarb", tmp_path)
+    assert refused.value.hint == "did you mean 'polyarb-x'?"
 
 
 def test_two_seeds_may_disagree() -> None:
@@ -167,15 +195,15 @@ def test_a_rule_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
 
 def test_the_schema_names_durations_as_they_are_written() -> None:
     """An editor puts a default into the file: 15s is read, PT15S is not."""
-    shipped = json.loads((PROFILES / "profile.schema.json").read_bytes())
-    watch = shipped["$defs"]["Watch"]["properties"]
+    schema = json.loads((PROFILES / "profile.schema.json").read_bytes())
+    watch = schema["$defs"]["Watch"]["properties"]
     assert watch["interval"]["default"] == "15s"
-    assert '"PT' not in json.dumps(shipped)
+    assert '"PT' not in json.dumps(schema)
 
 
 def test_the_page_shows_every_key_of_every_metric_source() -> None:
     """What stands on the page can be copied, and a key that nobody shows is a key that nobody finds."""
-    page = (PROFILES.parent / "docs" / "profiles.md").read_text()
+    page = (Path(__file__).parents[2] / "docs" / "profiles.md").read_text()
     (text,) = re.findall(r"```yaml\n(metrics:.*?)```", page, re.DOTALL)
     head = "profile: p\nenvironment: staging\n"
     sources = read_model((head + text).encode(), "page.yaml", Profile).metrics

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
 from ledger.domain.events import CriterionResult
-from ledger.profiles.plan import Plan, load
+from ledger.profiles import shipped
+from ledger.profiles.plan import Plan
 from projections.reports import dashboard, evidence, plots
 from projections.reports.details import said
 from projections.reports.limits import Limit, limit_for, limits_of
@@ -20,14 +20,13 @@ from projections.reports.units import unit_of
 from projections.reports.window import Window
 from projections.reports.words import words_in
 
-ROOT = Path(__file__).parents[2]
 START = datetime(2025, 10, 22, tzinfo=UTC)
 DAY = START + timedelta(days=2)
 
 
 @pytest.fixture(scope="module")
 def plan() -> Plan:
-    return load(ROOT / "profiles" / "ofi-cvd-canary.yaml")
+    return shipped.plan("ofi-cvd-canary")
 
 
 def series_of(metric: str, *values: float, every: int = 60, **labels: str) -> list[Sample]:
