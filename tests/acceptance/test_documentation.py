@@ -1,24 +1,37 @@
-"""What README and docs show is run: console blocks below a `<!-- run -->` mark, page by page."""
+"""What README and docs show is run: console blocks below a `<!-- run -->` mark, page by page.
+
+The whole of README is: its running text names commands that there are, and no block is without the mark.
+"""
 
 from __future__ import annotations
 
 import os
 import re
+import shlex
+import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.house.sources import texts
+from tests.house.sources import ROOT, texts
+from tests.support import commands
+from tests.support.commands import Told
 from tests.support.postgres import new_folder, stop_by_any_means
 
-# <!-- run --> or, where a refusal is shown, <!-- run: exit 3 --> for the block's last command.
+# <!-- run --> or, where a refusal is shown, <!-- run: exit 3 --> for the block's last command. A command
+# may say by itself how it ends, in its remark: # … (exit code 3)
 BLOCK = re.compile(
     r"<!-- run(?:: exit (?P<exit>\d+))? -->\n+```console\n(?P<body>.*?)^```", re.M | re.S
 )
+EXIT_CODE = re.compile(r"# .*\(exit code (\d+)\)")
+ELSEWHERE = "# in a terminal of its own"
+# What a shell makes something of; where there is none of it, a command line is its words.
+OF_THE_SHELL = re.compile(r"[|&;<>$`*?~\n]")
 
 
 @dataclass(frozen=True)
@@ -35,21 +48,22 @@ def steps_of(page: str) -> list[Step]:
     """Return the commands of a page's marked blocks, in order, with what the page shows of their output."""
     steps: list[Step] = []
     for block in BLOCK.finditer(page):
-        commands: list[str] = []
+        typed: list[str] = []
         shown: list[list[str]] = []
         continued = False
         for line in block["body"].splitlines():
             if line.startswith("$ "):
-                commands.append(line[2:])
+                typed.append(line[2:])
                 shown.append([])
             elif continued or line.startswith("> "):
-                commands[-1] += "\n" + line.removeprefix("> ")
+                typed[-1] += "\n" + line.removeprefix("> ")
             else:
                 shown[-1].append(line)
                 continue
             continued = line.endswith("\\")
-        codes = [0] * (len(commands) - 1) + [int(block["exit"] or 0)]
-        steps += map(Step, commands, codes, map(tuple, shown))
+        codes = [int(said[1]) if (said := EXIT_CODE.search(text)) else 0 for text in typed]
+        codes[-1] = codes[-1] or int(block["exit"] or 0)
+        steps += map(Step, typed, codes, map(tuple, shown))
     return steps
 
 
@@ -68,33 +82,75 @@ MARKDOWN = [source for source in texts() if source.path.suffix == ".md"]
 PAGES = {source.name: steps for source in MARKDOWN if (steps := steps_of(source.text))}
 
 
+def words_of(command: str) -> list[str] | None:
+    """Return the words after ``rollout``; None where a shell has more to do than to part them."""
+    words = shlex.split(command, comments=True)
+    is_ours = words[0] == "rollout" and not OF_THE_SHELL.search(command.partition(" #")[0])
+    return words[1:] if is_ours else None
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Somebody who types what a page shows, in a new folder of their own."""
+
+    folder: Path
+    env: Mapping[str, str]
+
+    def types(self, command: str) -> Told:
+        """Run one command to its end, as the shell would."""
+        words = words_of(command)
+        if words is not None:
+            return commands.run(words, env=self.env, cwd=self.folder)
+        done = subprocess.run(
+            ["/bin/sh", "-c", command], cwd=self.folder, env=self.env, capture_output=True,
+            stdin=subprocess.DEVNULL, text=True, check=False, timeout=120,
+        )  # fmt: skip
+        return Told(done.returncode, done.stdout, done.stderr)
+
+    @contextmanager
+    def in_another_terminal(self, command: str) -> Iterator[None]:
+        """Run a command beside what follows, and end it after that."""
+        words = words_of(command)
+        assert words is not None, command
+        with commands.start(words, env=self.env, cwd=self.folder) as process:
+            try:
+                yield
+            finally:
+                process.send_signal(signal.SIGTERM)
+                told, _ = process.communicate(timeout=60)
+        assert process.returncode == 0, told
+        assert "Traceback" not in told, told
+
+
 @pytest.fixture
-def place() -> Iterator[Path]:
-    """Return an empty folder to work in, with the ledger's home beside the reader's files."""
+def reader() -> Iterator[Reader]:
+    """A reader with a program of theirs to start, and no ledger."""
     folder = new_folder()
-    yield folder
+    place = folder / "reader"
+    (place / "src").mkdir(parents=True)
+    (place / "src" / "main.py").write_text("print('trading')\n")
+    env = {name: value for name, value in os.environ.items() if not name.startswith("ROLLOUT_")} | {
+        "ROLLOUT_HOME": str(folder / "home"),
+        "ROLLOUT_ACTOR": "human:you",
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    }
+    yield Reader(place, env)
     stop_by_any_means(folder / "home")
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_a_page_does_what_it_shows(page: str, place: Path) -> None:
+def test_a_page_does_what_it_shows(page: str, reader: Reader) -> None:
     """Each command of the page ends as the page says, one after the other, in one new ledger."""
-    environment = {
-        name: value for name, value in os.environ.items() if not name.startswith("ROLLOUT_")
-    } | {
-        "ROLLOUT_HOME": str(place / "home"),
-        "ROLLOUT_ACTOR": "human:you",
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-    }
-    for step in PAGES[page]:
-        result = subprocess.run(
-            ["/bin/sh", "-c", step.command], cwd=place, env=environment, capture_output=True,
-            stdin=subprocess.DEVNULL, text=True, check=False, timeout=120,
-        )  # fmt: skip
-        told = f"$ {step.command}\n{result.stdout}{result.stderr}"
-        assert result.returncode == step.exit_code, told
-        assert "Traceback" not in result.stderr, told
-        assert missing(step.shown, result.stdout + result.stderr) is None, told
+    with ExitStack() as terminals:
+        for step in PAGES[page]:
+            if ELSEWHERE in step.command:
+                terminals.enter_context(reader.in_another_terminal(step.command))
+                continue
+            result = reader.types(step.command)
+            told = f"$ {step.command}\n{result.out}{result.err}"
+            assert result.code == step.exit_code, told
+            assert "Traceback" not in result.err, told
+            assert missing(step.shown, result.out + result.err) is None, told
 
 
 def test_blocks_are_read_as_a_person_reads_them() -> None:
@@ -102,11 +158,14 @@ def test_blocks_are_read_as_a_person_reads_them() -> None:
     page = (
         "```console\n$ not marked\n```\n<!-- run -->\n```console\n$ one \\\n  two\nits output\n$ three\n```\n"
         "<!-- run: exit 3 -->\n```console\n$ cat <<E\n> line\n> E\nline\n```\n"
+        "<!-- run -->\n```console\n$ five  # says no (exit code 3)\n$ six\n```\n"
     )
     assert steps_of(page) == [
         Step("one \\\n  two", 0, ("its output",)),
         Step("three"),
         Step("cat <<E\nline\nE", 3, ("line",)),
+        Step("five  # says no (exit code 3)", 3),
+        Step("six"),
     ]
 
 
@@ -118,6 +177,22 @@ def test_what_a_page_shows_must_be_printed() -> None:
     assert missing(("✔ bot is real (by control_file, 3 ms)",), output) is not None
 
 
-def test_the_pages_that_teach_are_run() -> None:
-    """The README shows the main job, and it is run."""
-    assert "README.md" in PAGES
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("rollout at bot '#9'  # then", ["at", "bot", "#9"]),
+        ("rollout log bot | head", None),
+        ('eval "$(rollout completion bash)"', None),
+    ],
+)
+def test_what_needs_a_shell_is_given_to_one(command: str, words: list[str] | None) -> None:
+    """All else is run by what has the program loaded, and spares its imports."""
+    assert words_of(command) == words
+
+
+def test_the_readme_is_run_as_a_whole() -> None:
+    """No block of commands is without the mark, and what `make` is asked for in it there is."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len(BLOCK.findall(text)) == text.count("```console") > 5
+    targets = re.findall(r"^([a-z]+):.* ## ", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)
+    assert {"demo", "test", "install"} <= set(re.findall(r"\bmake ([a-z]+)", text)) <= set(targets)

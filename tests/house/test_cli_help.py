@@ -72,6 +72,11 @@ def test_commands_in_the_pages_exist() -> None:
         for block in re.findall(r"^```(?:console|sh|bash)\n(.*?)^```", source.text, re.M | re.S):
             for line in _command_lines(block):
                 found += [f"{source.name}: {line!r}: {problem}" for problem in problems_in(line)]
+        prose = re.sub(r"^```.*?^```", "", source.text, flags=re.M | re.S)
+        if source.name == "docs/recipes.md":  # it names the commands that one makes by it
+            continue
+        for text in re.findall(r"`(rollout [^`]+)`", prose):
+            found += [f"{source.name}: {text!r}: {problem}" for problem in problems_in(text)]
     assert found == []
 
 
