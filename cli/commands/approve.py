@@ -62,6 +62,8 @@ def _quorum(state: SystemState, subject: str) -> Quorum:
 def grant(call: Call, name: str, role: str, signed_on: str | None) -> None:
     """Grant an approval: say yes. Nobody approves what they asked for themselves.
 
+    Who you are is taken on trust, by your login or --actor: nothing checks it.
+
     Example:
       rollout approve grant polyarb-x A-12 --role ops_lead --signed-on 2026-02-01
     """

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Final
 
+from ledger.domain.approvals.decide import covers
 from ledger.domain.log.envelope import Recorded
 from ledger.domain.state import SystemState
 from projections.core import log
@@ -211,5 +212,8 @@ def _to_real(state: SystemState) -> list[str]:
     if guard is not None and guard.preflight_seconds is not None:
         steps.append(f"rollout preflight run {name}")
     if guard is not None and guard.approvals is not None and guard.approvals.roles:
-        steps.append(f"rollout approve request {name} mode:real")
+        runs_real = planned if planned is not None and planned.mode == "real" else None
+        entry = runs_real.approvals if runs_real is not None else None
+        if entry is None or not covers(entry.roles, guard.approvals.roles):
+            steps.append(f"rollout approve request {name} mode:real")
     return [*steps, f"rollout switch {name} --to real --reason …"]

@@ -106,7 +106,8 @@ def test_three_stages_with_three_signatures(grid: Grid) -> None:
         shown = grid.of("approve", "list").out
         assert "ops_lead: ops_lead on 2025-12-02" in shown
         grid.of("phase", "advance")
-        grid.to_real()
+        grid.preflight()
+        grid.of("switch", "--to", "real")  # the three who signed for the phase signed for its mode
         assert bot.tell(orders=1)["orders"] == ["filled"]
         for fills in range(1, 5):
             grid.stands(fill_counter=fills)

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from typing import Final
 
+from msgspec.structs import replace
+
 from ledger.domain import events
 from ledger.domain.approvals.state import ApprovalRequest, NoLonger
 from ledger.domain.decision import Decision, require_registered
@@ -135,6 +137,30 @@ def require_approvals(
             f"{subject} of {state.system} still needs the yes of {_roles(lacking)}.",
             hint=f"rollout approve grant {state.system} {request_} --role {next(iter(lacking))}",
         )
+
+
+def approved_with_phase(state: SystemState, mode: str, quorum: Quorum, now: datetime) -> bool:
+    """Tell whether the yes to the present phase was one to ``mode`` too: one act is signed for once.
+
+    It is where the phase runs in that mode, and counts for the configuration that its entry put in force:
+    the one that was asked about, with the phase's overlay over it.
+    """
+    phase, plan = state.phase, state.profile
+    if phase is None or phase.is_over or plan is None:
+        return False
+    subject = f"phase:{phase.name}"
+    asked = next((each for each in state.approvals.values() if each.subject == subject), None)
+    runs_in = next((each.mode for each in plan.phases if each.name == phase.name), None)
+    if asked is None or runs_in != mode or missing(asked):
+        return False
+    if phase.overlaid is not None and asked.fingerprint == phase.before:
+        asked = replace(asked, fingerprint=phase.overlaid)
+    return stale(state, asked, now) is None and covers(asked.roles, quorum.roles)
+
+
+def covers(roles: Mapping[str, int], wanted: Mapping[str, int]) -> bool:
+    """Tell whether so many of each role are at least those that are wanted."""
+    return all(roles.get(role, 0) >= count for role, count in wanted.items())
 
 
 def _roles(roles: Mapping[str, int]) -> str:

@@ -142,7 +142,7 @@ def _require_yes(state: SystemState, target: Mode, said_yes: Actor | None) -> No
 def _require_guard(state: SystemState, target: Mode, now: datetime) -> str | None:
     """Raise unless what the plan wants before ``target`` is there; return the waiver that stands for it."""
     # Here and not above: a pause needs none of it.
-    from ledger.domain.approvals.decide import require_approvals
+    from ledger.domain.approvals.decide import approved_with_phase, require_approvals
     from ledger.domain.gates.decide import require_preflight
     from ledger.domain.gates.verdicts import waiver_for
 
@@ -156,7 +156,8 @@ def _require_guard(state: SystemState, target: Mode, now: datetime) -> str | Non
         return None
     if guard.preflight_seconds is not None:
         require_preflight(state, f"The mode {target}", guard.preflight_seconds, now)
-    require_approvals(state, f"mode:{target}", guard.approvals, now)
+    if guard.approvals and not approved_with_phase(state, target.value, guard.approvals, now):
+        require_approvals(state, f"mode:{target}", guard.approvals, now)
     return None
 
 
