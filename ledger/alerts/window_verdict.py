@@ -27,6 +27,8 @@ class Asked:
     max_gap: float
     """Nothing may be unknown for longer."""
     failures_allowed: int = 0
+    gaps_allowed: float = 0.0
+    """Of the window: so much may be unknown for longer, all together, if something was known after it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +52,8 @@ class _Seen:
     error: str = ""
     told: dict[Labels | None, float] = field(default_factory=dict)
     """When something was last known of each element; None: of any."""
-    blind: tuple[float, Labels | None] = (0.0, None)
-    """The longest time for which nothing was known of an element that had been there, and which."""
+    gaps: dict[Labels | None, float] = field(default_factory=dict)
+    """For how long nothing was known of an element that had been there, too long at a time."""
 
 
 def looks_of(asked: Asked) -> int:
@@ -71,9 +73,7 @@ def judged(expression: Expression, series: SeriesStore, asked: Asked) -> Answer:
         except EvaluationError as problem:
             seen.error = seen.error or f"at {_text(at)}: {problem}"
             continue
-        _look(seen, elements, at)
-    for labels in seen.told:
-        _gap(seen, labels, asked.end)
+        _look(seen, asked, elements, at)
     if seen.failed > asked.failures_allowed:
         first = _text(seen.first_failure)
         detail = f"failed {seen.failed} of {looks} looks, first at {first}"
@@ -84,13 +84,13 @@ def judged(expression: Expression, series: SeriesStore, asked: Asked) -> Answer:
     return Answer("pass", seen.measured, f"held at {seen.held} of {looks} looks")
 
 
-def _look(seen: _Seen, elements: Vector, at: float) -> None:
+def _look(seen: _Seen, asked: Asked, elements: Vector, at: float) -> None:
     telling = {labels: e for labels, e in elements.items() if e.holds or e.known}
     if not telling:
         return
     seen.measured = ", ".join(decimal_text(round(e.value, 6)) for e in telling.values())
     for labels in (None, *telling):
-        _gap(seen, labels, at)
+        _note_gap(seen, asked, labels, at)
         seen.told[labels] = at
     if any(element.false for element in telling.values()):
         seen.first_failure = seen.first_failure if seen.failed else at
@@ -99,8 +99,10 @@ def _look(seen: _Seen, elements: Vector, at: float) -> None:
         seen.held += 1
 
 
-def _gap(seen: _Seen, labels: Labels | None, at: float) -> None:
-    seen.blind = max(seen.blind, (at - seen.told.get(labels, at), labels), key=lambda gap: gap[0])
+def _note_gap(seen: _Seen, asked: Asked, labels: Labels | None, at: float) -> None:
+    gap = at - seen.told.get(labels, at)
+    if gap > asked.max_gap + asked.every:
+        seen.gaps[labels] = seen.gaps.get(labels, 0.0) + gap
 
 
 def _unseen(seen: _Seen, asked: Asked, looks: int, wanted: int) -> str:
@@ -111,11 +113,20 @@ def _unseen(seen: _Seen, asked: Asked, looks: int, wanted: int) -> str:
         return "nothing was recorded that it could be judged by"
     if looks < wanted:
         return f"only {looks} of {wanted} looks are made at most; look less often"
-    seconds, labels = seen.blind
-    if seconds > asked.max_gap + asked.every:
-        span = duration_text(timedelta(seconds=int(seconds)), parts=2)
-        return f"nothing could be told{f' of {shown(labels)}' if labels else ''} for {span}"
+    open_ = {labels: asked.end - at for labels, at in seen.told.items()}
+    labels = max(open_, key=lambda each: open_[each])
+    if open_[labels] > asked.max_gap + asked.every:
+        return _untold(labels, open_[labels])
+    labels = max(seen.gaps, key=lambda each: seen.gaps[each], default=None)
+    seconds = seen.gaps.get(labels, 0.0)
+    if seconds > asked.gaps_allowed * (asked.end - asked.start):
+        return _untold(labels, seconds)
     return ""
+
+
+def _untold(labels: Labels | None, seconds: float) -> str:
+    span = duration_text(timedelta(seconds=int(seconds)), parts=2)
+    return f"nothing could be told{f' of {shown(labels)}' if labels else ''} for {span}"
 
 
 def _text(at: float) -> str:

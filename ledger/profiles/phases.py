@@ -11,7 +11,7 @@ from ledger.configuration.strict import Strict
 from ledger.domain.log.event import PauseKindName, Severity
 from ledger.domain.values.alert_actions import Acting
 from ledger.domain.values.fingerprints import Plain
-from ledger.domain.values.spans import Duration
+from ledger.domain.values.spans import Duration, Share
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$", max_length=100)]
 WEEK = timedelta(days=7)
@@ -50,6 +50,8 @@ class Criterion(Strict):
     over: Duration | None = None
     every: Duration = timedelta(minutes=1)
     max_gap: Duration = timedelta(minutes=5)
+    gaps_allowed: Annotated[Share, Field(json_schema_extra={"default": "0%"})] = 0.0
+    """How much of that time may lie in such gaps, if they are over: 1%."""
     min_samples: Annotated[int, Field(ge=1)] = 1
     failures_allowed: Annotated[int, Field(ge=0)] = 0
     """Looks at which ``expr`` may fail: 3 lets three pass, and the fourth is a failure."""

@@ -33,7 +33,9 @@ phases:
 Values: TypeAlias = Mapping[int, float | None]
 
 
-def told(text: str, every: float, end: float, *series: Values, **more: int) -> Answer:
+def told(
+    text: str, every: float, end: float, *series: Values, failures: int = 0, gaps: float = 0.0
+) -> Answer:
     """Return the verdict on series ``m{n="0"}``, ``m{n="1"}`` …, each a value by the time it begins at."""
     store = SeriesStore()
     for number, values in enumerate(series):
@@ -42,7 +44,8 @@ def told(text: str, every: float, end: float, *series: Values, **more: int) -> A
             value = values[begun] if begun is not None else None
             if value is not None:
                 store.add("m", {"n": str(number)}, minute, value)
-    return judged(compile_expression(text), store, Asked(0, end, every, 300, **more))
+    asked = Asked(0, end, every, 300, failures_allowed=failures, gaps_allowed=gaps)
+    return judged(compile_expression(text), store, asked)
 
 
 @pytest.mark.parametrize("every", [10, 60, 600])
@@ -98,8 +101,45 @@ def test_what_can_not_be_evaluated_is_inconclusive() -> None:
 
 def test_failures_that_are_allowed() -> None:
     values: Values = {0: 0.5, 600: 2, 780: 0.5}
-    assert told("m < 1", 60, 3600, values, failures_allowed=3).result == "pass"
-    assert told("m < 1", 60, 3600, values, failures_allowed=2).result == "fail"
+    assert told("m < 1", 60, 3600, values, failures=3).result == "pass"
+    assert told("m < 1", 60, 3600, values, failures=2).result == "fail"
+
+
+@pytest.mark.parametrize(
+    ("values", "share", "result"),
+    [
+        ({0: 0.5, 600: None, 1200: 0.5}, 0.0, "inconclusive"),
+        ({0: 0.5, 600: None, 1200: 0.5}, 0.2, "pass"),
+        ({0: 0.5, 600: None, 1200: 0.5}, 0.1, "inconclusive"),
+        (
+            {0: 0.5, 600: None, 1200: 0.5, 1800: NAN, 2400: 0.5},
+            0.2,
+            "inconclusive",
+        ),  # both together
+        ({0: 0.5, 3000: None}, 0.5, "inconclusive"),  # it is not over
+        ({0: None, 600: 0.5}, 0.2, "pass"),
+        ({0: 0.5, 600: None, 1200: 2}, 0.2, "fail"),
+        ({0: None}, 0.5, "inconclusive"),
+    ],
+)
+def test_a_share_of_gaps_that_is_allowed(values: Values, share: float, result: str) -> None:
+    """I8: what was seen decides, as long as gaps are over, and all of them together are no more than said."""
+    assert told("m < 1", 60, 3600, values, gaps=share).result == result
+
+
+@pytest.mark.parametrize(("written", "read"), [("1%", 0.01), ("0.5 %", 0.005), ("50%", 0.5)])
+def test_a_share_is_written_as_per_cent(written: str, read: float, tmp_path: Path) -> None:
+    path = tmp_path / "plan.yaml"
+    path.write_text(PLAN.replace("every: EVERY", f"gaps_allowed: {written}"))
+    assert plan.load(path).profile.phases[0].success[0].gaps_allowed == read
+
+
+@pytest.mark.parametrize("written", ["1", "0.01", "60%", "some"])
+def test_what_is_no_share_is_refused(written: str, tmp_path: Path) -> None:
+    path = tmp_path / "plan.yaml"
+    path.write_text(PLAN.replace("every: EVERY", f"gaps_allowed: {written}"))
+    with pytest.raises(BadInput, match="gaps_allowed"):
+        plan.load(path)
 
 
 def test_a_plan_that_looks_too_often_is_refused(tmp_path: Path) -> None:

@@ -1,11 +1,12 @@
-"""A span of time as a field of a model: written 90s, 10m, 24h, 7d."""
+"""A span of time as a field of a model, written 90s, 10m, 24h, 7d; and a share of one, written 1%."""
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, PlainSerializer
+from pydantic import BeforeValidator, Field, PlainSerializer
 
 from ledger.domain.errors import BadInput
 from ledger.domain.values.durations import duration_text, parse_duration
@@ -29,3 +30,19 @@ Duration = Annotated[
     # The schema's defaults are put into files by editors, so they are written as they are read.
     PlainSerializer(duration_text, return_type=str, when_used="json"),
 ]
+
+
+def _share(value: Any) -> Any:
+    number = re.fullmatch(r"(\d+(?:\.\d+)?) ?%", value) if isinstance(value, str) else None
+    if number is None:
+        raise ValueError("write a share as 1% or 0.5%")
+    return float(number[1]) / 100
+
+
+Share = Annotated[
+    float,
+    Field(ge=0, le=0.5),
+    BeforeValidator(_share, json_schema_input_type=str),
+    PlainSerializer(lambda share: f"{share * 100:g}%", return_type=str, when_used="json"),
+]
+"""A share, at most a half."""

@@ -125,7 +125,8 @@ class _Evidence:
         # Every metric of an expression has to be seen; that nothing happened, by any of them.
         least = min if expression is not None else max
         observed = least((self._observed(criterion, metric) for metric in metrics), default=0)
-        if result == "pass" and observed < needed:
+        newest = least((self._newest(criterion, metric) for metric in metrics), default=0.0)
+        if result == "pass" and observed + self._gaps_allowed(criterion, newest) < needed:
             result = "inconclusive"
             detail = f"{_span(observed)} of {_span(needed)} were observed"
         elif result == "pass" and samples < criterion.min_samples:
@@ -158,6 +159,17 @@ class _Evidence:
         gaps = (two - one for one, two in pairwise(edges))
         return int(sum(gap for gap in gaps if gap <= allowed))
 
+    def _newest(self, criterion: Criterion, metric: str) -> float:
+        return max(self._within(metric, criterion), default=0.0)
+
+    def _gaps_allowed(self, criterion: Criterion, newest: float) -> float:
+        """Return how many seconds may lie in gaps: none while the time is not full, or a gap is not over."""
+        begun, over = self._start(criterion), self._over(criterion)
+        blind = self._now.timestamp() - newest
+        if self._now - begun < over or blind > criterion.max_gap.total_seconds():
+            return 0.0
+        return criterion.gaps_allowed * over.total_seconds()
+
     def _expression(
         self, criterion: Criterion, expression: Expression
     ) -> tuple[Result, str, int, str]:
@@ -167,6 +179,7 @@ class _Evidence:
             criterion.every.total_seconds(),
             criterion.max_gap.total_seconds(),
             criterion.failures_allowed,
+            criterion.gaps_allowed,
         )
         answer = window_verdict.judged(expression, self._series, asked)
         samples = sum(len(self._within(metric, criterion)) for metric in expression.metrics)
