@@ -6,7 +6,10 @@ import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from ledger.domain.clock import Clock
 
 _LOOK_AGAIN_SECONDS: Final = 0.01
 
@@ -71,6 +74,19 @@ class FileClock(SystemClock):
         except (ValueError, OverflowError):
             return f"{self._path} holds no ISO 8601 time"
         return None
+
+
+def age_of_file(modified: float, clock: Clock) -> timedelta:
+    """Return how old a file is, by its time of modification in seconds since 1970.
+
+    Files bear the machine's time. In a rehearsal of what has been they are of a time to come, unless whoever
+    rehearses dates them: then the machine's own clock says how old they are.
+    """
+    touched = datetime.fromtimestamp(modified, UTC)
+    age = clock.now() - touched
+    if age < timedelta() and isinstance(clock, FileClock):
+        return SystemClock().now() - touched
+    return age
 
 
 def clock_that_tells(clock: SystemClock) -> tuple[SystemClock, str | None]:

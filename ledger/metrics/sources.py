@@ -13,6 +13,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from ledger import files, web
+from ledger.clock import age_of_file
 from ledger.domain.clock import Clock
 from ledger.domain.errors import LedgerError
 from ledger.domain.log.event import decimal_text
@@ -188,7 +189,7 @@ class Source:
         if content is None:
             return SourceReading((), f"{self.spec.name}: {path} does not exist")
         now = self.clock.now()
-        age = now.timestamp() - path.stat().st_mtime
+        age = age_of_file(path.stat().st_mtime, self.clock).total_seconds()
         if spec.max_age is not None and age > spec.max_age.total_seconds():
             return SourceReading((), f"{self.spec.name}: {path} was written {age:.0f} s ago")
         document = json.loads(content)

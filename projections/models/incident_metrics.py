@@ -30,8 +30,13 @@ _UNSETTLED: Final[LiteralString] = """
            array(SELECT b.block FROM metric_block AS b
                WHERE b.system = i.system AND b.occurred_min < i.window_until
                    AND b.occurred_max >= i.window_from
-               ORDER BY b.block)
-        FROM incident AS i WHERE i.stale OR i.pending ORDER BY i.position
+               ORDER BY b.block),
+           newest.at
+        FROM incident AS i LEFT JOIN (
+            SELECT system, max(occurred_max) AS at FROM metric_block
+                WHERE system IN (SELECT system FROM incident WHERE stale OR pending) GROUP BY system
+        ) AS newest USING (system)
+        WHERE i.stale OR i.pending ORDER BY i.position
 """
 # OFFSET 0 keeps the planner from joining all of the log: one index range a run of blocks is what is meant.
 _SAMPLES: Final[LiteralString] = """
@@ -69,6 +74,8 @@ class _Waiting(NamedTuple):
     acted: int | None
     """The position of the first action; None: there was none yet."""
     blocks: list[int]
+    newest: datetime | None
+    """When the system was last measured; by a rehearsal's clock, that may be ahead of the database's."""
 
 
 def settle(db: Db, position: int) -> bool:
@@ -96,7 +103,7 @@ def _settled(
     each: _Waiting, samples: list[_Sampled], known_until: datetime
 ) -> tuple[str, bool, int] | None:
     """Return what to write of an incident, or None where nothing is new."""
-    pending = known_until < each.until
+    pending = max(known_until, each.newest or known_until) < each.until
     compared = _before_after(samples, each.since, each.until, acted=each.acted, elapsed=not pending)
     metrics = orjson.dumps(compared).decode()
     if not each.stale and (metrics, pending) == (each.metrics, each.pending):

@@ -159,6 +159,28 @@ def test_after_is_null_until_the_window_has_passed(ledger: tuple[PostgresStore, 
     assert "end at" in item["metrics_note"]
 
 
+def test_a_rehearsal_that_is_ahead_of_the_database_has_an_after(
+    ledger: tuple[PostgresStore, Projector],
+) -> None:
+    """I13: its window is over once a sample is of a later time, whatever the database's clock says."""
+    store, made = ledger
+    ahead = store.head().recorded_at
+    assert ahead is not None
+    acted = ahead + timedelta(days=300)
+    mitigated = {"incident": "INC-1", "action": "paused"}
+    store.append([opened(at=acted), happened("bot", "IncidentMitigated", mitigated, at=acted)])
+    for seconds, latency in ((-10, "900"), (200, "90")):
+        store.append([metrics("bot", acted + timedelta(seconds=seconds), latency=latency)])
+    (item,) = document(made)["incidents"]
+    assert item["metrics_before_after"]["latency"]["after"] is None
+    store.append([metrics("bot", acted + timedelta(seconds=301), latency="70")])
+    (item,) = document(made)["incidents"]
+    assert item["metrics_before_after"]["latency"]["after"] == 90
+    live = contents(made)
+    made.rebuild()
+    assert contents(made) == live
+
+
 def test_samples_that_come_late_still_count(ledger: tuple[PostgresStore, Projector]) -> None:
     """I7: what the file says hangs on the log, not on when a sample came in."""
     store, made = ledger

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from ledger.clock import FileClock
+from ledger.clock import FileClock, SystemClock, age_of_file
 from ledger.domain.values.moments import EPOCH, LATEST, moment_of, shifted, since_1970
 from ledger.metrics.sources import measured_of
 from ledger.service.imports.times import UTC_ZONE
@@ -107,3 +107,14 @@ def test_a_rehearsal_s_clock_says_no_time_that_nobody_can_reckon_from(
     """I13: what is recorded by it stays for good."""
     (tmp_path / "clock").write_text(said)
     assert FileClock(tmp_path / "clock").now() == meant
+
+
+def test_a_file_of_today_is_not_of_a_time_to_come_in_a_rehearsal(tmp_path: Path) -> None:
+    """I13: files bear the machine's time; one that whoever rehearses has dated is as old as they say."""
+    said = tmp_path / "clock"
+    said.write_text("2020-01-01T00:00:00Z")
+    touched = said.stat().st_mtime
+    assert timedelta() <= age_of_file(touched, FileClock(said)) < timedelta(minutes=5)
+    dated = datetime(2019, 12, 31, 23, 50, tzinfo=UTC).timestamp()
+    assert age_of_file(dated, FileClock(said)) == timedelta(minutes=10)
+    assert age_of_file(touched + 60, SystemClock()) < timedelta()

@@ -7,10 +7,10 @@ import os
 import pwd
 import stat
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 
+from ledger.clock import age_of_file
 from ledger.configuration import patterns
 from ledger.configuration.line_formats import variables
 from ledger.configuration.loader import parse
@@ -53,7 +53,7 @@ def age_part(
     path_mtime: float, check_ages: tuple[str | None, str | None], context: CheckContext
 ) -> Part:
     """Return how old a file is, beside what it may be."""
-    age = context.clock.now() - datetime.fromtimestamp(path_mtime, UTC)
+    age = age_of_file(path_mtime, context.clock)
     return judged_age(age, *check_ages), age_text(age), age_limit_text(*check_ages)
 
 
