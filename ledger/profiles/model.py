@@ -147,6 +147,8 @@ class Profile(Strict):
     """By the variable that chooses one of several configuration files: its value -> the file's name."""
     variables: str | None = None
     """The name of the configuration file (``.env``) that `rollout run` gives the program as variables."""
+    first_line: tuple[str, ...] = ()
+    """The configuration keys that `rollout run` names in its first line; of a mapping all below it."""
     modes: dict[Literal["mock", "real"], Guard] = {}
     preflight: Preflight = Preflight()
     waivers: Waivers = Waivers()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -102,3 +103,18 @@ def test_what_the_user_has_set_stays(poly: Poly) -> None:
     assert poly.run("PROFILE_NAME").out.splitlines()[-1] == "poly"
     told = poly.run("RUN_TAG", words=("--run-tag", "t2"), RUN_TAG="t1")
     assert told.out.splitlines()[0].startswith("run_tag=t2 ")
+
+
+def test_the_first_line_names_the_keys_that_the_plan_wants(poly: Poly) -> None:
+    """Guide 003: a log says by its first line what ran; run.json has the same, as the ledger writes it."""
+    (poly.folder / "plan.yaml").write_text(f"first_line: [TRADE_SIZE, fusion, gate]\n{PLAN}")
+    poly.rollout("profile", "adopt", "bot", poly.folder / "plan.yaml")
+    fusion = "fusion: {w: [0.6, 0.4], how: weighted sum, by: ofi}\n"
+    (poly.folder / "config.yaml").write_text(poly.text("config.yaml") + fusion)
+    poly.put("config.yaml", "shadow.yaml", "bot.env")
+    first = poly.run("RUN_TAG").out.splitlines()[0]
+    assert first.endswith(
+        ' TRADE_SIZE=1 fusion.by=ofi fusion.how="weighted sum" fusion.w[0]=0.6 fusion.w[1]=0.4 gate=-'
+    )
+    told = json.loads(poly.text("out/run.json"))["configuration"]
+    assert (told["fusion.by"], told["fusion.w[0]"], told["gate"]) == ('"ofi"', "0.6", None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from ledger.domain.runs import decide as runs
 from ledger.domain.state import SystemState
 from ledger.domain.values.moments import iso
 from ledger.service import offline
+from ledger.service.core.plan_in_force import plan_of
 from ledger.service.core.recorder import Origin
 from ledger.service.core.session import Ledger
 from ledger.service.runs.supervisor import Ended
@@ -56,8 +58,23 @@ def write_out(folder: Path, documents: Mapping[str, bytes]) -> None:
         files.write_atomically(folder / name, content, create_folder=True)
 
 
-def facts(state: SystemState, run_tag: str, mode: str, now: Any) -> dict[str, Any]:
-    """Return what the first line and run.json say."""
+def named_keys(ledger: Ledger, state: SystemState) -> dict[str, str | None]:
+    """Return the keys that the plan wants in the first line, with what they say, as JSON text."""
+    if state.profile is None:
+        return {}
+    wanted = plan_of(ledger, state).profile.first_line
+    said = ledger.configuration(state.fingerprint) if wanted and state.fingerprint else {}
+    named: dict[str, str | None] = {}
+    for key in wanted:
+        below = [each for each in said if each == key or each.startswith((f"{key}.", f"{key}["))]
+        named |= {each: said[each] for each in below} or {key: None}
+    return named
+
+
+def facts(
+    state: SystemState, run_tag: str, mode: str, now: Any, named: Mapping[str, str | None]
+) -> dict[str, Any]:
+    """Return what the first line and run.json say; ``named`` are configuration keys."""
     return {
         "run_tag": run_tag,
         "config_fingerprint": state.fingerprint,
@@ -67,16 +84,25 @@ def facts(state: SystemState, run_tag: str, mode: str, now: Any) -> dict[str, An
         "phase": state.phase_name,
         "mode": mode,
         "started_at": iso(now),
+        **({"configuration": dict(named)} if named else {}),
     }
 
 
 def first_line(told: Mapping[str, Any]) -> str:
     """Return the line that a run begins with, so that a log says what ran."""
-    named = f" ({', '.join(told['tags'])})" if told["tags"] else ""
+    tags = f" ({', '.join(told['tags'])})" if told["tags"] else ""
+    keys = [f" {key}={_in_a_line(text)}" for key, text in told.get("configuration", {}).items()]
     return (
-        f"run_tag={told['run_tag']} config_fingerprint={short(told['config_fingerprint'])}{named} "
+        f"run_tag={told['run_tag']} config_fingerprint={short(told['config_fingerprint'])}{tags} "
         f"mode={told['mode']} phase={told['phase'] or '-'} profile={told['profile'] or '-'}"
-    )
+    ) + "".join(keys)
+
+
+def _in_a_line(text: str | None) -> str:
+    """Return a value as the first line has it: a text of one plain word without its quotes."""
+    if text is None:
+        return "-"
+    return text[1:-1] if re.fullmatch(r'"[\w./:@%+,-]+"', text) else text
 
 
 def stop_report(

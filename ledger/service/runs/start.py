@@ -45,6 +45,8 @@ class _View:
     configured: Mapping[str, str]
     """The variables that the configuration in force sets."""
     code: str | None
+    named: Mapping[str, str | None]
+    """The configuration keys that its first line names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,8 @@ class RunStart(Operation[_View, _Work, RunResult]):
         runs.require_agreement(configured, os.environ)
         world = world_of(state.actuators, ledger.recorder.clock)
         reading = world.modes.observe().safe if world.modes is not None else None
-        return _View(world, reading, configured, ledger.code_commit(state))
+        named = running.named_keys(ledger, state)
+        return _View(world, reading, configured, ledger.code_commit(state), named)
 
     def decide(self, ledger: Ledger, state: SystemState, view: _View) -> Decision:
         """Return the record of its start."""
@@ -116,7 +119,7 @@ class RunStart(Operation[_View, _Work, RunResult]):
         """Put the mode where the system reads it, and write what a run leaves for people and scripts."""
         mode = runs.mode_at_start(state, view.reading)
         _restore_mode(state, view.world, mode, self.say)
-        return self.prepared(ledger, state, mode, view.configured)
+        return self.prepared(ledger, state, mode, view.configured, view.named)
 
     def prepared(
         self,
@@ -124,9 +127,11 @@ class RunStart(Operation[_View, _Work, RunResult]):
         state: SystemState,
         mode: ModeAtStart,
         configured: Mapping[str, str],
+        named: Mapping[str, str | None],
     ) -> _Work:
         """Write what a run leaves, show its first line, and return what its program is started with."""
-        facts = running.facts(state, self.run_tag, mode.shown, ledger.recorder.clock.now())
+        now = ledger.recorder.clock.now()
+        facts = running.facts(state, self.run_tag, mode.shown, now, named)
         documents = {
             "run_tag.txt": f"{self.run_tag}\n".encode(),
             "run.json": running.as_json(facts),
@@ -193,7 +198,7 @@ def start_without_ledger(ledger: Ledger, system: str, run: RunStart, origin: Ori
     if state is None:
         raise LedgerUnreachable(f"This machine does not remember {system}.", hint="rollout doctor")
     origin = within(origin, uuid7())
-    work = run.prepared(ledger, state, HALTED, {})
+    work = run.prepared(ledger, state, HALTED, {}, {})
     started = run.started(state, HALTED, ledger.code_commit(state))
     offline.spool_events(ledger, system, started.events, origin)
     fail_points.reach("run.after_intent")
