@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ledger.domain.errors import LedgerError
@@ -13,6 +14,7 @@ from runtime.wiring import Runtime
 
 if TYPE_CHECKING:
     from ledger.domain.systems.events import Actuators
+    from ledger.service.core.session import Ledger
 
 
 def pause_at_once(
@@ -33,4 +35,22 @@ def pause_at_once(
         ledger = runtime.ledger_for_pause
     except Exception as problem:  # noqa: BLE001 - whatever is wrong with the ledger stops no pause (I33)
         ledger, away = runtime.offline_ledger, offline.unusable(problem)
-    return offline.pause(ledger, system, kind, origin, by_hand=by_hand, away=away)
+    result = offline.pause(ledger, system, kind, origin, by_hand=by_hand, away=away)
+    said = (origin.reason or "").strip()
+    return _with_reason(ledger, result, origin) if result.outcome == "skipped" and said else result
+
+
+def _with_reason(ledger: Ledger, result: SwitchResult, origin: Origin) -> SwitchResult:
+    """Record why it is paused, where that is all that is new: it is paused, whatever comes of this."""
+    from ledger.domain.modes.decide import give_reason
+
+    try:
+        given = ledger.decide(
+            result.system, lambda state: give_reason(state, str(origin.reason)), origin
+        )
+    except LedgerError as problem:
+        warning = f"the reason is not recorded: {problem.message}"
+        return replace(result, warnings=(*result.warnings, warning))
+    if given.skipped is not None:
+        return result
+    return replace(result, explanation=f"{result.explanation}; the reason is recorded")

@@ -171,6 +171,7 @@ _WORDS: Final[dict[str, Callable[[Data], Any]]] = {
     "how_lifted": lambda data: data["how"].replace("_", " "),
     "how_resolved": lambda data: _HOW_RESOLVED.get(data["how"], data["how"]),
     "in_force": _in_force,
+    "in_mode": lambda data: mode_text(data["mode"], data.get("kind")),
     "left_out": lambda data: len(data.get("skipped") or ()),
     "first_limits": lambda data: ", ".join(
         f"{key} {value}" for key, value in list(data["limits"].items())[:LIMITS_SHOWN]
@@ -217,6 +218,7 @@ _SENTENCES: Final[dict[str, str]] = {
     "ModeSwitched": "{moved}, {carried}",
     "ModeSwitchRejected": "was refused {mode_before} → {to_mode}: {explanation}",
     "ModeSwitchUnconfirmed": "{not_switched}: {explanation}",
+    "ModeReasonGiven": "said why it is {in_mode}",
     "ModeSwitchAbandoned": "gave up the switch to {to_mode}: {explanation}",
     # Configurations and rollbacks
     "ConfigRegistered": "registered configuration {config} ({file_names})",

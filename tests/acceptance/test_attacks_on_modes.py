@@ -29,6 +29,20 @@ def test_a_pause_of_what_only_the_ledger_thinks_is_paused(bot: Rollout, tmp_path
     assert bot("pause", "bot").out.startswith("skipped (already paused/halt")
 
 
+def test_why_it_is_paused_can_be_said_later(bot: Rollout) -> None:
+    """A pause waits for no reason; one that comes later is the pause's, and each is on record once (I16)."""
+    bot("pause", "bot")
+    assert (
+        bot("pause", "bot", "--reason", "rejects").out.rstrip().endswith("the reason is recorded)")
+    )
+    assert bot("status", "bot", "-o", "json").json["mode_reason"] == "rejects"
+    assert "recorded" not in bot("pause", "bot", "--reason", "rejects").out
+    bot("pause", "bot", "--reason", "rejects: the exchange is down")
+    reasons = [row["reason"] for row in bot.log("bot", "ModeReasonGiven")]
+    assert reasons == ["rejects", "rejects: the exchange is down"]
+    assert len(bot.log("bot", "ModeSwitched")) == 2
+
+
 def test_a_switch_to_what_only_the_ledger_thinks_it_is(bot: Rollout, tmp_path: Path) -> None:
     """I16, I9: somebody paused it by hand; going on as before raises the exposure, and needs a yes."""
     bot("switch", "bot", "--to", "real", "--reason", "go", "--yes")

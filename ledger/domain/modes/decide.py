@@ -129,6 +129,15 @@ def request(
     return Decision((events.ModeSwitchRequested.model_validate(asked),))
 
 
+def give_reason(state: SystemState, reason: str) -> Decision:
+    """Say why the system is in the mode that it is in already: whoever paused it had no time to."""
+    require_registered(state)
+    if state.mode is None or state.mode_reason == reason:
+        return Decision(skipped="there is nothing to add")
+    given = {"mode": state.mode, "kind": state.pause_kind}
+    return Decision((events.ModeReasonGiven.model_validate(given),))
+
+
 def _require_yes(state: SystemState, target: Mode, said_yes: Actor | None) -> None:
     if said_yes is None:
         raise StaleRevision(

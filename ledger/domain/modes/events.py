@@ -51,6 +51,13 @@ class ModeSwitchRejected(Event):
     explanation: str
 
 
+class ModeReasonGiven(Event):
+    """Somebody said why it is in this mode, once it was: a pause waits for no reason. It is the event's."""
+
+    mode: ModeName
+    kind: PauseKindName | None = None
+
+
 class ModeSwitchUnconfirmed(Event):
     """It was carried out, or tried, but the world did not confirm it in time."""
 

@@ -55,6 +55,12 @@ def _mode_switched(state: SystemState, event: Recorded, data: Json) -> SystemSta
     )
 
 
+@on("ModeReasonGiven")
+def _mode_reason_given(state: SystemState, event: Recorded, data: Json) -> SystemState:
+    in_it = (state.mode, state.pause_kind) == (data["mode"], data.get("kind"))
+    return replace(state, mode_reason=event.reason) if in_it else state
+
+
 @on("ModeSwitchAbandoned")
 def _mode_not_switched(state: SystemState, event: Recorded, _data: Json) -> SystemState:
     return ended(state, event)

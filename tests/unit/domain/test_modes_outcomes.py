@@ -19,6 +19,7 @@ from tests.support.tables import (
     REGISTERED,
     Case,
     Given,
+    Skips,
     Told,
     When,
     fold,
@@ -158,3 +159,25 @@ def test_what_is_left_of_a_switch_whose_process_is_dead(
     """I9, I12: what lowers is carried out; what raises is recorded if it was done, and else given up."""
     state, _ = fold(given)
     assert modes.remainder(state, OPERATION, observed).step == step
+
+
+def why(reason: str) -> When:
+    return lambda state, _now: modes.give_reason(state, reason)
+
+
+REASONS = [
+    Case("never switched", (REGISTERED,), why("r"), Skips("nothing to add")),
+    Case("in mock", MOCK, why("r"), (events.ModeReasonGiven(mode="mock"),)),
+    Case(
+        "paused",
+        (*MOCK, switched("paused", "drain")),
+        why("r"),
+        (events.ModeReasonGiven(mode="paused", kind="drain"),),
+    ),
+]
+
+
+@table(REASONS)
+def test_why_it_is_in_its_mode_is_said_later(case: Case) -> None:
+    """Whoever pauses has no time to."""
+    case.holds()
