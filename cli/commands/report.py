@@ -70,7 +70,7 @@ def canary(call: Call, run_tag: str | None, out: Path, words: Words, replace: bo
     """
     check_free(out, model.names(), replace=replace)
     now, state = call.now(), call.state()
-    progress, done = call.runtime.progress("report"), 0
+    progress, done = call.runtime.progress("parts of the report"), 0
 
     def step() -> None:
         nonlocal done

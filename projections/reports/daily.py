@@ -39,13 +39,13 @@ def sheet(
         report=REPORT,
         named=(("day", day.date.isoformat()), ("system", system), ("zone", day.zone_name)),
         sections=(
+            _diagnosis(diagnose(activity, latency, limits)),
             _evidence(day, period, activity),
             _configuration(db, system, period, state, spent),
             parts.trades_section(activity),
             parts.orders_section(activity),
             parts.latency_section(latency),
             parts.alerts_section(db, system, period),
-            _diagnosis(diagnose(activity, latency, limits)),
         ),
         zone=day.zone,
     )

@@ -80,7 +80,7 @@ def time_series(
     charts = [chart for chart in charts if chart[1]][:CHARTS_MAX]
     if not charts:
         return ""
-    figure, axes = _figure(len(charts), 1.35, strip=True)
+    figure, axes = _figure(len(charts), 1.5, strip=True)
     _mode_names(axes[0], bands, since, until)
     for axis in axes:
         _decorate(axis, bands, marks, since, until)
@@ -102,6 +102,8 @@ def time_series(
             axis.legend(fontsize=7, frameon=False, ncols=1, loc="center left", handlelength=3.2,
                         bbox_to_anchor=(1.005, 0.5))  # fmt: skip
     _time_axis(axes, since, until)
+    for axis in axes[1:]:  # below each: sixteen charts are more than a screen
+        axis.tick_params(axis="x", labelbottom=True)
     figure.align_ylabels(axes)
     return _svg(figure, "time_series")
 
