@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 
 def start_fault(program: str, error: Exception, environment: Mapping[str, str]) -> str:
@@ -18,3 +20,13 @@ def start_fault(program: str, error: Exception, environment: Mapping[str, str]) 
     if isinstance(error, PermissionError) and nowhere:
         return os.strerror(errno.ENOENT).lower()
     return (getattr(error, "strerror", None) or str(error)).lower()
+
+
+def of_our_own(program: str, environment: Mapping[str, str]) -> str | None:
+    """Return where ``program`` lies if it is of the environment that we run in; None of any other.
+
+    Whoever has activated that one gets its `python` for their own, without the packages of theirs.
+    """
+    place = shutil.which(program, path=environment.get("PATH"))
+    is_virtual = sys.prefix != sys.base_prefix
+    return place if place and is_virtual and Path(place).parent == Path(sys.prefix, "bin") else None

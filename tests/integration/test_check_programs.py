@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -42,6 +43,21 @@ def test_a_program_gets_its_folder_and_variables_and_no_input(tmp_path: Path) ->
         environment={**PROGRAMS, "BASE": "given"},
     )
     assert (found.result, found.detail) == ("PASS", f"{tmp_path}/src\ndry given")
+
+
+def test_that_a_program_was_ours_and_not_the_bots_is_said(tmp_path: Path) -> None:
+    """Whoever has activated our environment finds our `python` first, without the bot's packages."""
+    ours = Path(sys.executable).parent
+    path = {"PATH": f"{ours}{os.pathsep}/usr/bin{os.pathsep}/bin"}
+    item = "kind: command, command: [python, -c, 'import {}']"
+    found = find(tmp_path, item.format("no_such_module"), environment=path)
+    assert found.detail.endswith(
+        f"\npython was {ours / 'python'}, of the environment that rollout runs in"
+    )
+    assert "No module named" in found.detail
+    assert find(tmp_path, item.format("sys"), environment=path).detail == ""
+    theirs = find(tmp_path, "kind: command, command: [sh, -c, 'exit 1']", environment=path)
+    assert (theirs.result, theirs.detail) == ("FAIL", "")
 
 
 def test_what_a_program_says_is_kept_without_secrets(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from ledger.preflight.finding import CheckError, Outcome, Result
 from ledger.preflight.guard import Guard
 from ledger.preflight.judging import number_text
 from ledger.preflight.specs import Command, ProgramVersion
-from ledger.programs import start_fault
+from ledger.programs import of_our_own, start_fault
 
 _HEAD_BYTES: Final = 4096
 _TAIL_BYTES: Final = 8192
@@ -41,7 +41,11 @@ def command(check: Command, context: CheckContext) -> Outcome:
         result = Result.PASS
     elif ended.code in check.warn_codes:
         result = Result.WARN
-    return Outcome(result, ended.told, threshold, ended.tail)
+    detail, program = ended.tail, check.command[0]
+    ours = of_our_own(program, context.environment) if result is Result.FAIL else None
+    if ours is not None:
+        detail = f"{detail}\n{program} was {ours}, of the environment that rollout runs in"
+    return Outcome(result, ended.told, threshold, detail)
 
 
 def program_version(check: ProgramVersion, context: CheckContext) -> Outcome:
