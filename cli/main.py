@@ -25,7 +25,7 @@ from runtime.settings import resolve_actor, settings_of
 COMMANDS: Final = {
     "init": ("setup", "Make the ledger, or bring it up to this version."),
     "doctor": ("setup", "Tell what is in use, and whether it works."),
-    "version": ("setup", "Tell the version."),
+    "version": ("setup", "Tell the version, and what it runs on."),
     "completion": ("setup", "Print the tab completion script for a shell."),
     "demo": ("demo", "Play a whole rollout on an embedded Postgres, and show it."),
     "system": ("system", "Register systems and show them."),

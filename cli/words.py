@@ -51,11 +51,24 @@ _IN_A_GROUP: Final = {
     "info": "show",
     "create": "add",
 }
+_OPTIONS: Final = {
+    "--oneline": "nothing, since an event is one line",
+    "--json": "-o json",
+    "--format": "-o",
+    "--tail": "--limit",
+    "--lines": "--limit",
+}
+"""An option that is none -> what to write instead."""
 _REMOVING: Final = frozenset({"rm", "remove", "delete", "del", "drop", "purge"})
 
 
 def explained(error: click.UsageError, program: str = "rollout") -> click.UsageError:
     """Return ``error`` with the command that was meant, where a word is none and its meaning is known."""
+    if isinstance(error, click.NoSuchOption) and error.option_name in _OPTIONS:
+        meant = _OPTIONS[error.option_name]
+        return click.UsageError(
+            f"No such option {error.option_name!r}. Did you mean: {meant}?", error.ctx
+        )
     group = error.ctx.command if error.ctx is not None else None
     if error.ctx is None or not isinstance(group, click.Group):
         return error

@@ -8,8 +8,9 @@ import sys
 import click
 from click.shell_completion import get_completion_class
 
+from cli import options
 from cli.call import Call, command
-from cli.output import say
+from cli.output import Output, say
 from ledger.domain.errors import LedgerError
 from ledger.service.core.creation import PROGRAM_VERSION, create_ledger
 from ledger.store import migrate
@@ -61,14 +62,22 @@ def version_text() -> str:
 
 
 @click.command()
-def version() -> None:
-    """Tell the version.
+@options.output
+def version(output: Output) -> None:
+    """Tell the version, and what it runs on.
 
     \b
     Example:
       rollout version
     """
-    click.echo(version_text())
+    output.record(
+        {
+            "version": PROGRAM_VERSION,
+            "python": platform.python_version(),
+            "platform": sys.platform,
+        },
+        version_text(),
+    )
 
 
 @click.command()

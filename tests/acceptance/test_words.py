@@ -47,6 +47,9 @@ def test_every_command_that_is_named_exists(meant: str) -> None:
         (["incident", "delete"], "Nothing that was recorded is removed"),
         (["rollbak"], "rollout rollback"),
         (["config", "quarantin"], "rollout config quarantine"),
+        (["log", "--oneline"], "nothing, since an event is one line"),
+        (["status", "--json"], "Did you mean: -o json?"),
+        (["log", "--tail", "20"], "Did you mean: --limit?"),
     ],
 )
 def test_a_word_leads_somewhere(typed: list[str], leads_to: str) -> None:
