@@ -95,6 +95,16 @@ MUTANTS: Final = (
         'if actor.id.casefold() == asked.by_id.casefold():', 'if actor.id == asked.by_id:', _DOMAIN,
     ),
     Mutant(
+        GATES, "a yes to a phase is one to any mode",
+        "if asked is None or runs_in != mode or missing(asked):",
+        "if asked is None or missing(asked):", _DOMAIN,
+    ),
+    Mutant(
+        GATES, "a hole that is not over is forgiven",
+        "if open_[labels] > asked.max_gap + asked.every:",
+        "if open_[labels] > asked.end - asked.start:", "tests/unit/test_window_verdict.py",
+    ),
+    Mutant(
         GATES, "the last criterion that shows anything is waived",
         'if waived.issuperset(each for each in subjects if each.startswith(f"criterion:{phase}/")):',
         "if waived.issuperset(subjects):", _DOMAIN,
