@@ -63,7 +63,8 @@ def list_(call: Call, system: str | None, everything: bool) -> None:
         call.ledger.load(system)
     rows = model.list_incidents(call.readmodel, system, only_open=not everything)
     call.output.rows(
-        rows,
+        # As programs find it in incidents.json, and as other lists of the command line name it.
+        [{"id": row["incident"], **row} for row in rows],
         ["incident", "system", "severity", "status", "title", "opened_at", "opened_by", "action"],
     )
 

@@ -90,4 +90,6 @@ def test_an_incident_is_shown_in_words(rollout: Rollout, tmp_path: Path) -> None
     shown = rollout("incident", "show", row["incident"]).out
     assert "orders stuck" in shown
     assert not set('{}[]"') & set(shown)
-    assert rollout("incident", "show", row["incident"], "-o", "json").json["timeline"]
+    document = rollout("incident", "show", row["incident"], "-o", "json").json
+    assert document["timeline"]
+    assert document["id"] == row["id"] == row["incident"]
