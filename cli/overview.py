@@ -73,14 +73,13 @@ def state_text(state: SystemState, *, as_of: str) -> str:
     since = f", since {_seconds(state.mode_since)}, by {state.mode_by}" if state.mode else ""
     mode = mode_text(state.mode, state.pause_kind) + since + _because(state.mode_reason)
     lines.append(_line("mode", mode))
-    tags = [tag for tag, fingerprint in state.tags.items() if fingerprint == state.fingerprint]
     applied = (
         f", {CAUSES.get(state.applied_cause or '', state.applied_cause)} at {_seconds(state.applied_at)}"
         if state.applied_at
         else ""
     )
     named = (
-        _named({"fingerprint": state.fingerprint, "tags": tags})
+        _named({"fingerprint": state.fingerprint, "tags": state.tags_of(state.fingerprint)})
         if state.fingerprint
         else "none known"
     )

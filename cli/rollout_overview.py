@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from ledger.domain.approvals.decide import missing, stale
@@ -14,8 +14,8 @@ from ledger.domain.gates.verdicts import standing_waivers
 from ledger.domain.plans.rollout_status import rollout_status
 from ledger.domain.plans.state import PlanInForce, PresentPhase
 from ledger.domain.state import SystemState
-from ledger.domain.values.durations import duration_text
-from ledger.domain.values.moments import iso
+from ledger.domain.values.durations import seconds_text
+from ledger.domain.values.moments import from_iso, iso
 from projections.words.sentences import short
 from runtime.rollout_status import Sign
 from runtime.times import ago, shown
@@ -50,19 +50,21 @@ def rollout_lines(
 
 
 def _phase(profile: PlanInForce, phase: PresentPhase, now: datetime) -> str:
-    until = _moment(phase.left_at) if phase.left_at is not None else now
-    lasted = (until - _moment(phase.since)).total_seconds()
+    until = from_iso(phase.left_at) if phase.left_at is not None else now
+    lasted = (until - from_iso(phase.since)).total_seconds()
     needed = next((plan.min_seconds for plan in profile.phases if plan.name == phase.name), 0)
     bar = ""
     if needed:
         done = min(BAR_WIDTH, int(BAR_WIDTH * lasted / needed))
-        bar = f" / {_span(needed)} {'▓' * done}{'░' * (BAR_WIDTH - done)}"
+        bar = f" / {seconds_text(needed)} {'▓' * done}{'░' * (BAR_WIDTH - done)}"
     held = f", held by {phase.held_by}" if phase.status == "held" else ""
     limits = ", ".join(f"{key} ≤ {value}" for key, value in phase.limits.items())
     scope = "; ".join(f"{key}: {', '.join(values)}" for key, values in phase.scope.items())
     bounds = "; ".join(filter(None, (limits, scope)))
     over = f", {phase.status}" if phase.is_over else ""
-    return f"{phase.name} {_span(lasted)}{bar}{held}{over}" + (f"  ({bounds})" if bounds else "")
+    return f"{phase.name} {seconds_text(lasted)}{bar}{held}{over}" + (
+        f"  ({bounds})" if bounds else ""
+    )
 
 
 def _path(state: SystemState, profile: PlanInForce) -> str:
@@ -88,7 +90,7 @@ def _gates(state: SystemState, now: datetime, judged_with: str) -> Iterator[tupl
         departed = f", {judged_with}" if judged_with else ""
         yield "preflight", f"{_verdict(state, last, now)}{departed}{failed_in_words(last)}"
     for name, waiver in standing_waivers(state, now).items():
-        until = shown(_moment(waiver.until))
+        until = shown(from_iso(waiver.until))
         yield "waiver", f"! {name}: {waiver.subject} until {until} by {waiver.by}: {waiver.reason}"
     for name, asked in _last_of_each(state.approvals).items():
         lacking = ", ".join(f"{n} × {role}" for role, n in missing(asked).items())
@@ -107,7 +109,7 @@ def _verdict(state: SystemState, last: Judged, now: datetime) -> str:
     elif last.profile != state.profile_fingerprint:
         other = ", by another plan than the one in force"
     mark = "!" if other else VERDICT_MARKS[last.verdict]
-    return f"{mark} {last.verdict} {ago(_moment(last.at), now)}{other}"
+    return f"{mark} {last.verdict} {ago(from_iso(last.at), now)}{other}"
 
 
 def _last_of_each(approvals: Mapping[str, ApprovalRequest]) -> dict[str, ApprovalRequest]:
@@ -118,40 +120,35 @@ def _last_of_each(approvals: Mapping[str, ApprovalRequest]) -> dict[str, Approva
 
 def _alerts(state: SystemState, now: datetime) -> Iterator[tuple[str, str]]:
     for key, alert in state.pending.items():
-        held = (now - _moment(alert.active_since)).total_seconds()
+        held = (now - from_iso(alert.active_since)).total_seconds()
         frozen = ", its clock stands still: no data" if key in state.no_data else ""
-        yield "pending", f"◔ {key} {alert.severity}, for {_span(held)}{frozen}"
+        yield "pending", f"◔ {key} {alert.severity}, for {seconds_text(held)}{frozen}"
     for key, since in state.no_data.items():
         if key not in state.pending:
-            yield "no data", f"? {key} since {ago(_moment(since), now)}"
+            yield "no data", f"? {key} since {ago(from_iso(since), now)}"
 
 
 def _others(state: SystemState, now: datetime, sign: Sign) -> Iterator[tuple[str, str]]:
     for each in state.mitigations.values():
         target = f" of {each.target}" if each.target else ""
-        until = shown(_moment(each.until))
+        until = shown(from_iso(each.until))
         yield "mitigation", f"↓ {each.mitigation}{target}, {each.status}, until {until}"
     for name, silence in state.silences.items():
         if silence.until > iso(now):
             what = ", ".join(f"{key}={value}" for key, value in silence.matchers.items())
-            until = shown(_moment(silence.until))
+            until = shown(from_iso(silence.until))
             yield "silence", f"{name}: {what} until {until} by {silence.by}"
     for name, failure in state.failing.items():
         yield "failing", f"✖ {name}: {failure.explanation}"
     if state.run is not None:
         run = state.run
-        yield ("run", f"{run.run} {run.status}, since {ago(_moment(run.since), now)} on {run.host}")
+        yield (
+            "run",
+            f"{run.run} {run.status}, since {ago(from_iso(run.since), now)} on {run.host}",
+        )
     if state.watch is not None:
         watch = state.watch
-        by = f"by process {watch.pid} on {watch.host}, since {ago(_moment(watch.since), now)}"
+        by = f"by process {watch.pid} on {watch.host}, since {ago(from_iso(watch.since), now)}"
         if sign.silent_seconds is not None:
-            by = f"✖ nobody watches: no sign of life for {_span(sign.silent_seconds)} ({by})"
+            by = f"✖ nobody watches: no sign of life for {seconds_text(sign.silent_seconds)} ({by})"
         yield "watch", by
-
-
-def _span(seconds: float) -> str:
-    return duration_text(timedelta(seconds=int(seconds)), parts=2)
-
-
-def _moment(text: str) -> datetime:
-    return datetime.fromisoformat(text)

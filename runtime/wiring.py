@@ -13,12 +13,7 @@ from psycopg import Connection
 
 from ledger import files
 from ledger.clock import clock_of, clock_that_tells
-from ledger.domain.errors import (
-    FileProblem,
-    LedgerUnreachable,
-    RightMissing,
-    SchemaMissing,
-)
+from ledger.domain.errors import FileProblem, LedgerUnreachable, RightMissing, SchemaMissing
 from ledger.service.core.creation import create_ledger
 from ledger.service.core.local_cache import LocalMemory, memory_at, memory_of
 from ledger.service.core.recorder import Origin, Recorder

@@ -116,7 +116,7 @@ def list_(call: Call) -> None:
             "fingerprint": fingerprint,
             "short": short(fingerprint),
             "in_force": fingerprint == state.fingerprint,
-            "tags": ", ".join(sorted(tag for tag, of in state.tags.items() if of == fingerprint)),
+            "tags": ", ".join(sorted(state.tags_of(fingerprint))),
             "status": _status(kept),
             "registered_at": kept.registered_at,
             "position": kept.registered_position,

@@ -138,6 +138,10 @@ class SystemState(msgspec.Struct, frozen=True):
         """staging | production, where it is known."""
         return self.registration.environment if self.registration is not None else None
 
+    def tags_of(self, fingerprint: str | None) -> list[str]:
+        """Return the tags of a configuration, in the order in which it got them."""
+        return [tag for tag, named in self.tags.items() if named == fingerprint]
+
     def to_json(self) -> dict[str, Any]:
         """Return the state as JSON-ready data."""
         data: dict[str, Any] = msgspec.json.decode(encode(self))

@@ -20,15 +20,7 @@ from ledger.fail_points import reach
 from ledger.folders import scratch_folder, staged_folder
 from projections.archive import layout
 from projections.archive.check import COLUMNS, Checker, sql
-from projections.archive.layout import (
-    BLOBS,
-    FORMAT,
-    MANIFEST,
-    Archive,
-    Manifest,
-    Range,
-    SealedFile,
-)
+from projections.archive.layout import BLOBS, FORMAT, MANIFEST, Archive, Manifest, Range, SealedFile
 from projections.audit.log_reader import BATCH_EVENTS, LogReader
 from projections.audit.staging import load, prepare_staging, take_loaded
 from projections.audit.texts import sql as audit_sql

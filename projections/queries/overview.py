@@ -90,7 +90,6 @@ def overviews(db: Db, beside: Callable[[SystemState], Sequence[str]]) -> list[Js
 
 def summary_of(state: SystemState, problems: Sequence[str]) -> Json:
     """Return the few facts of a system that fit into a row."""
-    tags = [tag for tag, fingerprint in state.tags.items() if fingerprint == state.fingerprint]
     return {
         "system": state.system,
         "health": "degraded" if problems else "healthy",
@@ -100,7 +99,7 @@ def summary_of(state: SystemState, problems: Sequence[str]) -> Json:
         "pause_kind": state.pause_kind,
         "mode_since": state.mode_since,
         "fingerprint": state.fingerprint,
-        "tags": tags,
+        "tags": state.tags_of(state.fingerprint),
         "open_alerts": len(state.alerts),
         "open_incidents": len(state.incidents),
     }

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from ledger.domain.events import CriterionResult
+from ledger.domain.values.durations import seconds_text
 from ledger.domain.values.moments import iso
 from projections.reports import evidence, figures, monitoring
 from projections.reports.details import said
@@ -156,7 +157,7 @@ def _window(made: Canary, words: Words) -> dict[str, Any]:
         "since": iso(window.since),
         "until": iso(window.until),
         "seconds": window.seconds,
-        "lasted": evidence.span(window.seconds),
+        "lasted": seconds_text(window.seconds),
         "ended": window.ended,
         "text": words(
             f"canary.window.{window.why}",
@@ -189,8 +190,8 @@ def _slo(made: Canary, one: CriterionResult, words: Words) -> dict[str, Any]:
         "needed_s": one.needed_seconds,
         "window": words(
             "canary.word.window",
-            observed=evidence.span(min(one.observed_seconds, one.needed_seconds)),
-            needed=evidence.span(one.needed_seconds),
+            observed=seconds_text(min(one.observed_seconds, one.needed_seconds)),
+            needed=seconds_text(one.needed_seconds),
         ),
         "observed": evidence.share(one.observed_seconds, one.needed_seconds).as_json(words),
         "verdict": one.result,
@@ -257,7 +258,7 @@ def _slice(made: Canary, row: Slice, words: Words) -> dict[str, Any]:
         "delta_text": figures.Figure(delta).text(words) if delta is not None else "—",
         "samples": row.summary.samples if row.summary is not None else 0,
         "observed_s": row.observed,
-        "observed_text": evidence.span(row.observed),
+        "observed_text": seconds_text(row.observed),
         "target": target_text(row, made.limits) or None,
         "result": row.result,
         "result_text": words(f"canary.result.{row.result}"),

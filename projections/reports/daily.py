@@ -76,7 +76,6 @@ def _configuration(
 ) -> Section:
     if state is None:
         return Section("configuration", remarks=(term("part.configuration.unknown"),))
-    tags = [tag for tag, name in state.tags.items() if name == state.fingerprint]
     return Section(
         "configuration",
         facts(
@@ -86,7 +85,7 @@ def _configuration(
             mode_by=state.mode_by,
             mode_reason=state.mode_reason,
             fingerprint=state.fingerprint,
-            tags=", ".join(sorted(tags)),
+            tags=", ".join(sorted(state.tags_of(state.fingerprint))),
             profile=state.profile.name if state.profile is not None else None,
             phase=state.phase_name,
         ),

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from ledger.domain.events import CriterionResult
 from ledger.domain.log.ids import metrics_stream
-from ledger.domain.values.durations import duration_text
+from ledger.domain.values.durations import seconds_text
 from ledger.domain.values.moments import shifted
 from projections.core.base import Db
 from projections.reports import figures
@@ -61,7 +61,10 @@ def doubts_of(
     short = [one for one in criteria if one.observed_seconds < one.needed_seconds]
     if short:
         longest = max(short, key=lambda one: one.needed_seconds)
-        observed, needed = span(longest.observed_seconds), span(longest.needed_seconds)
+        observed, needed = (
+            seconds_text(longest.observed_seconds),
+            seconds_text(longest.needed_seconds),
+        )
         doubts.append(doubt("short", observed=observed, needed=needed))
     outside = _outside(db, system, window)
     if outside:
@@ -108,7 +111,12 @@ def asides_of(
     )  # fmt: skip
     if elsewhere:
         asides.append(
-            doubt("mode", serious=False, span=span(elsewhere.total_seconds()), mode=wanted_mode)
+            doubt(
+                "mode",
+                serious=False,
+                span=seconds_text(elsewhere.total_seconds()),
+                mode=wanted_mode,
+            )
         )
     needed = max((one.needed_seconds for one in criteria), default=0)
     judged_from = shifted(window.until, -timedelta(seconds=needed))
@@ -118,7 +126,7 @@ def asides_of(
                  if one["severity"] == "critical" and one["fired_at"] < judged_from}  # fmt: skip
         if beyond or fired:
             asides.append(
-                doubt("before", serious=False, needed=span(needed), series=_listed(beyond) or "—",
+                doubt("before", serious=False, needed=seconds_text(needed), series=_listed(beyond) or "—",
                       alerts=_listed(sorted(fired)) or "—")
             )  # fmt: skip
     return asides
@@ -128,11 +136,6 @@ def _beyond(one: Series, limits: Sequence[Limit], until: datetime) -> bool:
     """Return whether a value before ``until`` was on the wrong side of a limit."""
     about = [limit for limit in limits if limit.metric == one.metric]
     return any(not limit.holds(value) for at, value in one.numbers if at < until for limit in about)
-
-
-def span(seconds: float) -> str:
-    """Return a span of time as people write it: ``8m``, ``1d``."""
-    return duration_text(timedelta(seconds=int(seconds)), parts=2)
 
 
 def _listed(names: list[str]) -> str:
@@ -201,9 +204,9 @@ def missing(one: CriterionResult) -> tuple[str, dict[str, str]]:
     """Return what an inconclusive criterion lacks: a key of the words' table ``missing``, and its names."""
     about = {
         "name": one.name,
-        "observed": span(one.observed_seconds),
-        "needed": span(one.needed_seconds),
-        "left": span(max(0, one.needed_seconds - one.observed_seconds)),
+        "observed": seconds_text(one.observed_seconds),
+        "needed": seconds_text(one.needed_seconds),
+        "left": seconds_text(max(0, one.needed_seconds - one.observed_seconds)),
         "samples": str(one.samples),
         "detail": one.detail,
     }

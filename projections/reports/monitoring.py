@@ -168,10 +168,9 @@ def as_json(
 
 def configuration(state: SystemState) -> dict[str, Any]:
     """Return what was in force: fingerprint, its tags, the plan."""
-    tags = sorted(tag for tag, known in state.tags.items() if known == state.fingerprint)
     return {
         "fingerprint": state.fingerprint,
-        "tags": tags,
+        "tags": sorted(state.tags_of(state.fingerprint)),
         "profile": state.profile.name if state.profile is not None else None,
         "profile_fingerprint": state.profile_fingerprint,
     }

@@ -12,7 +12,7 @@ from ledger.alerts.recording import record
 from ledger.alerts.rules import AlertRule
 from ledger.domain.state import SystemState
 from ledger.domain.values.durations import duration_text
-from ledger.domain.values.moments import iso
+from ledger.domain.values.moments import from_iso, iso
 from ledger.profiles.plan import Plan
 from projections.core.base import Db
 from projections.core.period import Period
@@ -89,7 +89,6 @@ def _conditions(watched: Watched, series: Found) -> list[Condition]:
 
 
 def _overview(state: SystemState, plan: Plan | None) -> Section:
-    tags = sorted(tag for tag, name in state.tags.items() if name == state.fingerprint)
     phase, run = state.phase, state.run
     scope: Mapping[str, tuple[str, ...]] = phase.scope if phase is not None else {}
     return Section(
@@ -101,7 +100,7 @@ def _overview(state: SystemState, plan: Plan | None) -> Section:
             phase_since=_moment(phase.since if phase is not None else None),
             scope="; ".join(f"{key}: {', '.join(names)}" for key, names in scope.items()),
             fingerprint=state.fingerprint,
-            tags=", ".join(tags),
+            tags=", ".join(sorted(state.tags_of(state.fingerprint))),
             profile=plan.profile.profile if plan else None,
             profile_fingerprint=plan.fingerprint if plan else None,
             run=f"{run.run} ({run.status}), {run.host} {run.pid}" if run else None,
@@ -182,4 +181,4 @@ def _alerts(state: SystemState, now: datetime) -> Section:
 
 
 def _moment(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text).astimezone(UTC) if text else None
+    return from_iso(text) if text else None

@@ -76,7 +76,7 @@ def _run(db: Db, system: str, run: Run, period: Period) -> Section:
     start, end = run.started, run.ended
     state = happened.state_until(db, system, period.until)
     fingerprint = start.data.get("fingerprint")
-    tags = [tag for tag, of in state.tags.items() if of == fingerprint] if state else []
+    tags = state.tags_of(fingerprint) if state else []
     others = [other.place for other in namesakes(run, runs_of(db, system))]
     named_alike: dict[str, Cell] = {"namesakes": ", ".join(others)} if others else {}
     preflight = start.data.get("preflight_position")

@@ -5,11 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from ledger.domain.drift.state import Drift
-from ledger.domain.folding import (
-    on,
-    with_,
-    without,
-)
+from ledger.domain.folding import on, with_, without
 from ledger.domain.log.envelope import Recorded
 from ledger.domain.state import Json, SystemState
 from ledger.domain.values.moments import iso

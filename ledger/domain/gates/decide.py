@@ -14,7 +14,7 @@ from ledger.domain.gates.verdicts import Verdict, standing_waivers, waiver_for
 from ledger.domain.log.ids import Actor, ActorKind
 from ledger.domain.plans.state import PlannedPhase, PresentPhase
 from ledger.domain.state import SystemState
-from ledger.domain.values.durations import duration_text
+from ledger.domain.values.durations import duration_text, seconds_text
 from ledger.domain.values.moments import iso
 from ledger.domain.values.spelling import did_you_mean
 
@@ -137,7 +137,9 @@ def left_by(
     if following is None:
         return f"{name} is the last phase, and no criteria are asked of it"
     if plan.min_seconds:
-        return f"all that is asked of {name} is to last {_span(plan.min_seconds)}, and it has"
+        return (
+            f"all that is asked of {name} is to last {seconds_text(plan.min_seconds)}, and it has"
+        )
     entry = ["a preflight"] if following.preflight_seconds is not None else []
     if following.approvals is not None and following.approvals.roles:
         entry.append(f"the approval of {', '.join(following.approvals.roles)}")
@@ -156,8 +158,8 @@ def _require_lasting(
     lasted = (now - datetime.fromisoformat(phase.since)).total_seconds()
     if lasted < plan.min_seconds:
         raise Inconclusive(
-            f"{phase.name} has lasted {_span(lasted)} of the {_span(plan.min_seconds)} that the plan "
-            "wants.",
+            f"{phase.name} has lasted {seconds_text(lasted)} of the {seconds_text(plan.min_seconds)} "
+            "that the plan wants.",
             hint=f"rollout status {state.system} shows how long it still takes",
         )
 
@@ -169,8 +171,8 @@ def _require_fresh(
     # One from the future is no evidence either: a clock was set back.
     if not 0 <= age <= max_age_seconds:
         raise GateClosed(
-            f"{what} needs a {kind} not older than {_span(max_age_seconds)}, and the last is "
-            f"{_span(age)} old.",
+            f"{what} needs a {kind} not older than {seconds_text(max_age_seconds)}, and the last is "
+            f"{seconds_text(age)} old.",
             hint=run,
         )
 
@@ -265,7 +267,7 @@ def waive(
         most = duration_text(longest, parts=2)
         raise Refused(
             f"By the plan a waiver lasts {most} at most, and this one would last "
-            f"{_span((until - now).total_seconds())}.",
+            f"{seconds_text((until - now).total_seconds())}.",
             hint=f"Say --until {most} or less, and renew it then; or set waivers: longest in the plan",
         )
     waived = events.GateWaived(
@@ -303,7 +305,3 @@ def revoke(state: SystemState, waiver: str) -> Decision:
             hint=f"rollout gate show {state.system} shows them",
         )
     return Decision((events.WaiverRevoked(waiver=waiver),))
-
-
-def _span(seconds: float) -> str:
-    return duration_text(timedelta(seconds=int(seconds)), parts=2)

@@ -4,14 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from ledger.domain.folding import (
-    begun,
-    decided,
-    ended,
-    on,
-    superseded,
-    with_,
-)
+from ledger.domain.folding import begun, decided, ended, on, superseded, with_
 from ledger.domain.log.envelope import Recorded
 from ledger.domain.operations import RollbackOperation
 from ledger.domain.rollbacks.state import RollbackIntent

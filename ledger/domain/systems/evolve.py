@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from ledger.domain.folding import (
-    on,
-)
+from ledger.domain.folding import on
 from ledger.domain.log.envelope import Recorded
 from ledger.domain.state import Json, SystemState
 from ledger.domain.systems.state import Registration

@@ -53,3 +53,8 @@ def duration_text(span: timedelta, *, parts: int = 6) -> str:
         if count:
             written.append(f"{count}{name}")
     return ("-" if span < timedelta(0) else "") + ("".join(written[:parts]) or "0s")
+
+
+def seconds_text(seconds: float) -> str:
+    """Return whole seconds as people say how long something is: ``8m``, ``1d2h``."""
+    return duration_text(timedelta(seconds=int(seconds)), parts=2)

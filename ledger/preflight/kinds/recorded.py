@@ -24,15 +24,7 @@ from ledger.preflight.judging import (
 )
 from ledger.preflight.kinds.files import Part
 from ledger.preflight.kinds.parsing import together
-from ledger.preflight.specs import (
-    AlertsOpen,
-    Backup,
-    ConfigKey,
-    KeyRule,
-    Ledger,
-    Metric,
-    SignOffs,
-)
+from ledger.preflight.specs import AlertsOpen, Backup, ConfigKey, KeyRule, Ledger, Metric, SignOffs
 
 _SEVERITIES: Final = ("critical", "warning", "info")
 _NO_LEDGER: Final = "the ledger could not be asked"

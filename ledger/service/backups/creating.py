@@ -14,12 +14,7 @@ import orjson
 
 from ledger import fail_points, files
 from ledger.domain.clock import Clock
-from ledger.domain.errors import (
-    FileNotRead,
-    IntegrityFailure,
-    LedgerError,
-    OperationInProgress,
-)
+from ledger.domain.errors import FileNotRead, IntegrityFailure, LedgerError, OperationInProgress
 from ledger.domain.log import canonical, lines
 from ledger.domain.log.ids import Actor
 from ledger.domain.log.records import MadeBy, TableDigest

@@ -14,12 +14,7 @@ from ledger.domain.configurations import decide as configurations
 from ledger.domain.configurations.decide import short
 from ledger.domain.configurations.state import ApplyIntent
 from ledger.domain.decision import Decision, require_no_rule
-from ledger.domain.errors import (
-    IntegrityFailure,
-    LedgerError,
-    LedgerUnreachable,
-    UnknownName,
-)
+from ledger.domain.errors import IntegrityFailure, LedgerError, LedgerUnreachable, UnknownName
 from ledger.domain.log.event import Event
 from ledger.domain.operations import ApplyOperation
 from ledger.domain.plans import decide as phases

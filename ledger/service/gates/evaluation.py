@@ -16,7 +16,7 @@ from ledger.domain.gates import decide as gates
 from ledger.domain.gates.verdicts import of_criteria, waiver_for
 from ledger.domain.plans import decide as phases
 from ledger.domain.state import SystemState
-from ledger.domain.values.durations import duration_text
+from ledger.domain.values.durations import seconds_text
 from ledger.domain.values.moments import from_iso, shifted
 from ledger.profiles.phases import Criterion, Phase
 from ledger.service.core import sampling
@@ -128,7 +128,7 @@ class _Evidence:
         newest = least((self._newest(criterion, metric) for metric in metrics), default=0.0)
         if result == "pass" and observed + self._gaps_allowed(criterion, newest) < needed:
             result = "inconclusive"
-            detail = f"{_span(observed)} of {_span(needed)} were observed"
+            detail = f"{seconds_text(observed)} of {seconds_text(needed)} were observed"
         elif result == "pass" and samples < criterion.min_samples:
             result = "inconclusive"
             detail = f"{samples} of {criterion.min_samples} samples"
@@ -210,8 +210,4 @@ def _threshold(criterion: Criterion) -> str:
 
 def observed_text(criterion: Mapping[str, Any]) -> str:
     """Return how much was observed of how much is needed: ``8m of 1d``."""
-    return f"{_span(criterion['observed_seconds'])} of {_span(criterion['needed_seconds'])}"
-
-
-def _span(seconds: float) -> str:
-    return duration_text(timedelta(seconds=int(seconds)), parts=2)
+    return f"{seconds_text(criterion['observed_seconds'])} of {seconds_text(criterion['needed_seconds'])}"

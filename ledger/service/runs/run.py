@@ -78,7 +78,7 @@ def facts(
     return {
         "run_tag": run_tag,
         "config_fingerprint": state.fingerprint,
-        "tags": [tag for tag, name in state.tags.items() if name == state.fingerprint],
+        "tags": state.tags_of(state.fingerprint),
         "profile": state.profile.name if state.profile is not None else None,
         "profile_fingerprint": state.profile_fingerprint,
         "phase": state.phase_name,

@@ -8,12 +8,7 @@ from typing import Final
 
 from ledger.actuators.code_checkout import traces
 from ledger.domain.alerts import decide as alerts
-from ledger.domain.errors import (
-    LedgerError,
-    LedgerUnreachable,
-    OperationInProgress,
-    StaleRevision,
-)
+from ledger.domain.errors import LedgerError, LedgerUnreachable, OperationInProgress, StaleRevision
 from ledger.service import recovery
 from ledger.service.core.session import Ledger
 from ledger.service.mitigations import mitigation
