@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ledger.alerts.promql import compile_expression
 from ledger.alerts.rules import Action, AlertRule
+from ledger.domain.alerts.naming import kill_name
 from ledger.profiles.phases import Kill
 from ledger.profiles.plan import Plan
 
@@ -18,7 +19,7 @@ def rules_of(plan: Plan) -> tuple[AlertRule, ...]:
 def kill_rule(phase: str, kill: Kill) -> AlertRule:
     """Return a kill criterion as the alert rule that it is."""
     return AlertRule(
-        name=f"kill:{phase}/{kill.name}",
+        name=kill_name(phase, kill.name),
         expression=compile_expression(kill.expr, f"{phase}/{kill.name}"),
         for_=kill.for_,
         summary=kill.title or kill.expr,

@@ -148,6 +148,11 @@ MUTANTS: Final = (
         'if alert.rule.action != "pause" and not paused:', 'if alert.rule.action != "pause":', _DOMAIN,
     ),
     Mutant(
+        MODES, "a kill criterion of another phase keeps from real, and that of this one does not",
+        'rule.startswith("kill:") and not rule.startswith',
+        'rule.startswith("kill:") and rule.startswith', _DOMAIN,
+    ),
+    Mutant(
         MODES, "a phase that is run in mock goes real",
         'one.name == name and one.mode == "mock"', 'one.name == name and one.mode == "real"', _DOMAIN,
     ),

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Final, Literal, TypeAlias
 
 from ledger.domain import events
-from ledger.domain.alerts.naming import rule_of
+from ledger.domain.alerts.naming import is_of_another_phase, rule_of
 from ledger.domain.alerts.silencing import silenced_by
 from ledger.domain.alerts.state import Alert, Incident
 from ledger.domain.decision import Decision, require_reason, require_registered
@@ -286,8 +286,8 @@ def has_to_pause(state: SystemState, alert: Alert) -> bool:
 def keeps_from_real(state: SystemState, now: datetime) -> str | None:
     """Return a critical alert that fires and whose rule pauses, or has paused for it.
 
-    Meanwhile nobody switches to real. Where its condition has ended, or a person holds the actions on it
-    for a while, it keeps nobody.
+    Meanwhile nobody switches to real. Where its condition has ended, it is the kill criterion of a phase
+    that was left, or a person holds the actions on it for a while, it keeps nobody.
     """
     for key, alert in state.alerts.items():
         if alert.severity != "critical" or alert.rule is None or alert.clear_since is not None:
@@ -295,6 +295,8 @@ def keeps_from_real(state: SystemState, now: datetime) -> str | None:
         acted = state.rule_actions.get(rule_of(alert))
         paused = acted is not None and acted.action == "pause" and acted.at >= alert.since
         if alert.rule.action != "pause" and not paused:
+            continue
+        if is_of_another_phase(alert.rule.name, state.phase_name):
             continue
         if silenced_by(state, key, now, actions=True) is None:
             return key

@@ -27,3 +27,13 @@ def rule_of(alert: Alert | PendingAlert | EndedAlert) -> str:
     """Return what the rule is called that an alert of a state comes from."""
     name, labels = made_by(alert)
     return key_of(name, (labels or {}).items())
+
+
+def kill_name(phase: str, name: str) -> str:
+    """Return what the rule of a phase's kill criterion is called."""
+    return f"kill:{phase}/{name}"
+
+
+def is_of_another_phase(rule: str, phase: str | None) -> bool:
+    """Tell whether a rule is a kill criterion of another phase than this one: it counts in its own only."""
+    return rule.startswith("kill:") and not rule.startswith(kill_name(phase or "", ""))

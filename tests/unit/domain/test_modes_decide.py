@@ -430,6 +430,13 @@ def entered(phase: str) -> Event:
     return events.PhaseEntered(phase=phase)
 
 
+def kills(phase: str) -> Event:
+    return events.AlertFired.model_validate(
+        {"alert": f"kill:{phase}/x", "severity": "critical", "message": "m",
+         "rule": {"name": f"kill:{phase}/x", "expr": "x > 1", "action": "pause"}}
+    )  # fmt: skip
+
+
 CAUSES = [
     Case("its cause persists", (*MOCK, fires()), to(Mode.REAL), FIRING),
     Case("to mock all the same", (REGISTERED, fires()), to(Mode.MOCK), asked("mock")),
@@ -450,6 +457,10 @@ CAUSES = [
     Case("the glass is broken",
          (*MOCK, fires(), waived("break-glass:mode:real", FAR, break_glass=True)),
          to(Mode.REAL), asked("real", before="mock", glass="W-1")),
+    Case("a kill criterion of this phase", (*MOCK, SHADOW, entered("live"), kills("live")),
+         to(Mode.REAL), Refuses(Refused, "The critical alert kill:live/x of bot is firing")),
+    Case("and of one that was left", (*MOCK, SHADOW, entered("live"), kills("liv")),
+         to(Mode.REAL), LIVE),
     Case("a phase that is run in mock", (*MOCK, SHADOW, entered("shadow")), to(Mode.REAL),
          Refuses(Refused, "bot is in the phase shadow, which the plan has run in mock.")),
     Case("one that says nothing of it", (*MOCK, SHADOW, entered("live")), to(Mode.REAL), LIVE),
