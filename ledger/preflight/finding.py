@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeAlias
 
 
 class Result(StrEnum):
@@ -53,6 +54,29 @@ class Finding:
     detail: str = ""
     """Which part failed, why it was left out, the end of a program's output."""
     took_ms: int = 0
+
+
+Part: TypeAlias = tuple[Result, str, str]
+"""One thing that was looked at: how it came out, what was measured, what was asked for."""
+
+
+def passed(is_so: bool) -> Result:
+    """Return PASS where what was asked for is so."""
+    return Result.PASS if is_so else Result.FAIL
+
+
+def together(parts: Sequence[Part]) -> Outcome:
+    """Return the outcome of several things that were measured."""
+    return Outcome(
+        worst(result for result, _, _ in parts),
+        "; ".join(measured for _, measured, _ in parts),
+        "; ".join(threshold for _, _, threshold in parts),
+        "\n".join(
+            f"{result}: {measured}, wanted: {threshold}"
+            for result, measured, threshold in parts
+            if result is not Result.PASS
+        ),
+    )
 
 
 class CheckError(Exception):

@@ -11,7 +11,7 @@ from ledger.configuration.names import Hint, hint_of
 from ledger.domain.values.durations import duration_text, parse_duration
 from ledger.domain.values.fingerprints import Value, child_key, leaf_text, tag_of
 from ledger.preflight.fields import Bounds
-from ledger.preflight.finding import Result
+from ledger.preflight.finding import Result, passed
 
 _CLOCKS_DIFFER_SECONDS: Final = 60
 _PLAIN_DIGITS: Final = 24
@@ -24,20 +24,21 @@ def judged(value: Decimal, bounds: Bounds) -> Result:
     return Result.WARN if _beyond(value, bounds.warn_min, bounds.warn_max) else Result.PASS
 
 
-def bounds_text(bounds: Bounds) -> str:
-    """Return e.g. ``at least 0.2, warn below 0.5``."""
-    parts: list[str] = []
-    if bounds.min is not None and bounds.max is not None:
-        parts.append(f"{number_text(bounds.min)} to {number_text(bounds.max)}")
-    elif bounds.min is not None:
-        parts.append(f"at least {number_text(bounds.min)}")
-    elif bounds.max is not None:
-        parts.append(f"at most {number_text(bounds.max)}")
-    if bounds.warn_min is not None:
-        parts.append(f"warn below {number_text(bounds.warn_min)}")
-    if bounds.warn_max is not None:
-        parts.append(f"warn above {number_text(bounds.warn_max)}")
-    return ", ".join(parts) or "any number"
+def bounds_text(bounds: Bounds, unit: str = "") -> str:
+    """Return e.g. ``at least 0.2, warn below 0.5``; each number with its ``unit``."""
+    low, high = bounds.min, bounds.max
+    parts = [
+        ("at least {}", low if high is None else None),
+        ("at most {}", high if low is None else None),
+        ("warn below {}", bounds.warn_min),
+        ("warn above {}", bounds.warn_max),
+    ]
+    told = [
+        text.format(f"{number_text(bound)}{unit}") for text, bound in parts if bound is not None
+    ]
+    if low is not None and high is not None:
+        told.insert(0, f"{number_text(low)} to {number_text(high)}{unit}")
+    return ", ".join(told) or "any number"
 
 
 def judged_age(age: timedelta, max_age: str | None, warn_age: str | None) -> Result:
@@ -103,8 +104,8 @@ def nodes(value: Value, key: str = "") -> Iterator[tuple[str, Value]]:
 def same(value: Any, wanted: Any) -> Result:
     """Return whether two values of a configuration are one: 1 and 1.0 are, 1 and "1" are not."""
     if (number := number_in(wanted)) is not None:
-        return Result.PASS if number_in(value) == number else Result.FAIL
-    return Result.PASS if type(value) is type(wanted) and value == wanted else Result.FAIL
+        return passed(number_in(value) == number)
+    return passed(type(value) is type(wanted) and value == wanted)
 
 
 def shown(key: str, value: Value) -> str:

@@ -7,7 +7,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 from ledger.preflight.context import CheckContext
-from ledger.preflight.finding import CheckError, Outcome, Result
+from ledger.preflight.finding import CheckError, Outcome, passed
 from ledger.preflight.specs import CodeRevision
 
 if TYPE_CHECKING:
@@ -39,15 +39,13 @@ def code_revision(check: CodeRevision, context: CheckContext) -> Outcome:
         measured += f", {len(changed)} files changed" if changed else ", clean"
     threshold = [f"at {check.at}" + (f" ({wanted[:_SHORT]})" if wanted else "")] if check.at else []
     threshold += ["clean"] if check.clean else []
-    wrong = bool(changed) or (check.at is not None and wanted != head)
+    right = not changed and (check.at is None or wanted == head)
     detail = "\n".join(changed[:_SHOWN])
     if check.at and wanted is None:
         detail = f"there is no revision {check.at}\n{detail}"
     if len(changed) > _SHOWN:
         detail += f"\nand {len(changed) - _SHOWN} more"
-    return Outcome(
-        Result.FAIL if wrong else Result.PASS, measured, ", ".join(threshold) or "a commit", detail
-    )
+    return Outcome(passed(right), measured, ", ".join(threshold) or "a commit", detail)
 
 
 def _commit(repository: Repo, name: str) -> str | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ledger.preflight.context import CheckContext
 from ledger.preflight.fields import parse_size
-from ledger.preflight.finding import CheckError, Outcome, Result
+from ledger.preflight.finding import CheckError, Outcome, Result, passed
 from ledger.preflight.specs import DiskSpace, Writable
 
 
@@ -41,7 +41,7 @@ def writable(check: Writable, context: CheckContext) -> Outcome:
             problems.append(f"{name}: {problem}")
     count = len(check.paths)
     return Outcome(
-        Result.FAIL if problems else Result.PASS,
+        passed(not problems),
         f"{count - len(problems)} of {count} writable",
         "all writable",
         "\n".join(problems),

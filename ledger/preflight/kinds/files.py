@@ -16,23 +16,21 @@ from ledger.configuration.line_formats import variables
 from ledger.configuration.loader import parse
 from ledger.configuration.source import decode, known_format, read_bytes
 from ledger.preflight.context import CheckContext
-from ledger.preflight.finding import CheckError, Outcome, Result, worst
+from ledger.preflight.finding import CheckError, Outcome, Part, Result, passed, worst
 from ledger.preflight.judging import age_limit_text, age_text, judged_age, nodes
 from ledger.preflight.specs import File
 
 FILES_MAX = 10_000
 """How many files a pattern may fit."""
 
-Part = tuple[Result, str, str]
-"""One thing that was looked at: how it came out, what was measured, what was asked for."""
-
 
 def file(check: File, context: CheckContext) -> Outcome:
     """Look at everything that the check names, and tell all of it. Values of keys are never told."""
     files = _found(context.base, check.path)
     if not files:
-        result = Result.FAIL if check.exists else Result.PASS
-        return Outcome(result, "not there", "there" if check.exists else "not there")
+        return Outcome(
+            passed(not check.exists), "not there", "there" if check.exists else "not there"
+        )
     there = "there" if glob.escape(check.path) == check.path else _counted(files)
     if not check.exists:
         return Outcome(Result.FAIL, there, "not there")
@@ -99,16 +97,14 @@ def _parts(
 def _parts_of(check: File, path: Path, status: os.stat_result) -> Iterator[Part]:
     if check.mode is not None:
         actual, allowed = stat.S_IMODE(status.st_mode), int(check.mode, 8)
-        result = Result.FAIL if actual & ~allowed else Result.PASS
-        yield result, f"mode {actual:04o}", f"mode at most {allowed:04o}"
+        yield passed(not actual & ~allowed), f"mode {actual:04o}", f"mode at most {allowed:04o}"
     if check.executable:
         may = bool(status.st_mode & (stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH))
-        result = Result.PASS if may else Result.FAIL
-        yield result, "executable" if may else "not executable", "executable"
+        yield passed(may), "executable" if may else "not executable", "executable"
     if check.owner is not None:
         owner = _name_of(status.st_uid)
         same = check.owner in {owner, str(status.st_uid)}
-        yield Result.PASS if same else Result.FAIL, f"owner {owner}", f"owner {check.owner}"
+        yield passed(same), f"owner {owner}", f"owner {check.owner}"
     if check.contains_keys:
         yield _keys_part(check, path)
 
@@ -125,13 +121,9 @@ def _keys_part(check: File, path: Path) -> Part:
     missing = [key for key in check.contains_keys if key not in set_keys]
     count = len(check.contains_keys)
     wanted = f"sets {', '.join(check.contains_keys)}"
-    if missing:
-        return (
-            Result.FAIL,
-            f"{count - len(missing)} of {count} keys set, not {', '.join(missing)}",
-            wanted,
-        )
-    return Result.PASS, f"{count} of {count} keys set", wanted
+    without = f", not {', '.join(missing)}" if missing else ""
+    measured = f"{count - len(missing)} of {count} keys set{without}"
+    return passed(not missing), measured, wanted
 
 
 def _keys_set_in(path: Path) -> set[str]:

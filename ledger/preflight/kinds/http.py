@@ -14,10 +14,8 @@ from ledger.clock import SystemClock
 from ledger.domain.values.fingerprints import leaf_text
 from ledger.preflight.context import CheckContext
 from ledger.preflight.fields import Bounds, seconds_of
-from ledger.preflight.finding import Outcome, Result
-from ledger.preflight.judging import judged, nodes, number_text, same, shown
-from ledger.preflight.kinds.files import Part
-from ledger.preflight.kinds.parsing import together
+from ledger.preflight.finding import Outcome, Part, Result, passed, together
+from ledger.preflight.judging import bounds_text, judged, nodes, number_text, same, shown
 from ledger.preflight.specs import Http
 
 _ANSWER_BYTES_MAX: Final = 1024 * 1024
@@ -45,10 +43,10 @@ def http(check: Http, _context: CheckContext) -> Outcome:
         return Outcome(Result.FAIL, f"no answer: {text.lower()}", _threshold(check))
     took_ms = round(1000 * (_STOPWATCH.monotonic() - began))
     parts: list[Part] = [_status_part(check, status)]
-    latency = Bounds(max=check.max_latency_ms, warn_max=check.warn_latency_ms)
+    latency = _latency(check)
     if not latency.is_empty:
-        limit = _latency_text(check)
-        parts.append((judged(Decimal(took_ms), latency), f"{took_ms} ms", limit))
+        took = judged(Decimal(took_ms), latency)
+        parts.append((took, f"{took_ms} ms", bounds_text(latency, " ms")))
     parts += [_json_part(key, wanted, body) for key, wanted in check.expect_json.items()]
     return together(parts)
 
@@ -66,25 +64,19 @@ def _asked(request: Request, timeout_seconds: float) -> tuple[int, bytes]:
             return error.code, error.read(_ANSWER_BYTES_MAX)
 
 
+def _latency(check: Http) -> Bounds:
+    return Bounds(max=check.max_latency_ms, warn_max=check.warn_latency_ms)
+
+
 def _threshold(check: Http) -> str:
-    latency = check.max_latency_ms is not None or check.warn_latency_ms is not None
+    latency = _latency(check)
     parts = [f"status {number_text(check.status)}"]
-    parts += [_latency_text(check)] if latency else []
+    parts += [] if latency.is_empty else [bounds_text(latency, " ms")]
     return "; ".join([*parts, *(f"{k} = {leaf_text(v)}" for k, v in check.expect_json.items())])
 
 
 def _status_part(check: Http, status: int) -> Part:
-    result = Result.PASS if status == check.status else Result.FAIL
-    return result, f"status {status}", f"status {number_text(check.status)}"
-
-
-def _latency_text(check: Http) -> str:
-    parts = (
-        [] if check.max_latency_ms is None else [f"at most {number_text(check.max_latency_ms)} ms"]
-    )
-    if check.warn_latency_ms is not None:
-        parts.append(f"warn above {number_text(check.warn_latency_ms)} ms")
-    return ", ".join(parts)
+    return passed(status == check.status), f"status {status}", f"status {number_text(check.status)}"
 
 
 def _json_part(key: str, wanted: Any, body: bytes) -> Part:

@@ -13,9 +13,9 @@ from ledger.configuration.source import decode, read_bytes
 from ledger.domain.errors import BadInput
 from ledger.preflight.context import CheckContext
 from ledger.preflight.fields import Bounds
-from ledger.preflight.finding import CheckError, Outcome, Result, worst
+from ledger.preflight.finding import CheckError, Outcome, Part, Result, passed, together
 from ledger.preflight.judging import bounds_text, judged, nodes, number_in, number_text
-from ledger.preflight.kinds.files import Part, age_part
+from ledger.preflight.kinds.files import age_part
 from ledger.preflight.specs import JsonThresholds, YamlParses
 
 _FILES_MAX: Final = 10_000
@@ -40,7 +40,7 @@ def yaml_parses(check: YamlParses, context: CheckContext) -> Outcome:
     unread = len(problems)
     files = "1 file" if len(paths) == 1 else f"{len(paths)} files"
     return Outcome(
-        Result.FAIL if problems else Result.PASS,
+        passed(not problems),
         f"{files}, {unread} problem{'s' * (unread > 1)}"
         if unread
         else f"{files} parse{'s' * (len(paths) == 1)}",
@@ -66,20 +66,6 @@ def json_thresholds(check: JsonThresholds, context: CheckContext) -> Outcome:
     if check.max_age is not None or check.warn_age is not None:
         parts.append(age_part(path.stat().st_mtime, (check.max_age, check.warn_age), context))
     return together(parts)
-
-
-def together(parts: list[Part]) -> Outcome:
-    """Return the outcome of several things that were measured."""
-    return Outcome(
-        worst(result for result, _, _ in parts),
-        "; ".join(measured for _, measured, _ in parts),
-        "; ".join(threshold for _, _, threshold in parts),
-        "\n".join(
-            f"{result}: {measured}, wanted: {threshold}"
-            for result, measured, threshold in parts
-            if result is not Result.PASS
-        ),
-    )
 
 
 def _part(key: str, bounds: Bounds, values: dict[str, Any]) -> Part:

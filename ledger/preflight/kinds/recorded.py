@@ -9,7 +9,7 @@ from typing import Any, Final
 from ledger.domain.values.durations import duration_text, parse_duration
 from ledger.domain.values.fingerprints import leaf_text
 from ledger.preflight.context import CheckContext, OpenAlert
-from ledger.preflight.finding import CheckError, Outcome, Result, worst
+from ledger.preflight.finding import CheckError, Outcome, Part, Result, passed, together, worst
 from ledger.preflight.judging import (
     age_limit_text,
     age_text,
@@ -22,8 +22,6 @@ from ledger.preflight.judging import (
     same,
     shown,
 )
-from ledger.preflight.kinds.files import Part
-from ledger.preflight.kinds.parsing import together
 from ledger.preflight.specs import AlertsOpen, Backup, ConfigKey, KeyRule, Ledger, Metric, SignOffs
 
 _SEVERITIES: Final = ("critical", "warning", "info")
@@ -126,19 +124,16 @@ def metric(check: Metric, context: CheckContext) -> Outcome:
 def _key_part(key: str, rule: KeyRule, values: dict[str, Any]) -> Part:
     wanted = f"{key} {_rule_text(rule)}"
     if key not in values:
-        result = Result.PASS if rule.absent_ok else Result.FAIL
-        return result, f"{key} is not set", wanted
+        return passed(rule.absent_ok), f"{key} is not set", wanted
     value = values[key]
-    measured = f"{key} = {shown(key, value)}"
-    return worst(_rule_results(rule, value)), measured, wanted
+    return worst(_rule_results(rule, value)), f"{key} = {shown(key, value)}", wanted
 
 
 def _rule_results(rule: KeyRule, value: Any) -> Iterator[Result]:
     if "equals" in rule.model_fields_set:
         yield same(value, rule.equals)
     if rule.one_of:
-        fits = any(same(value, each) is Result.PASS for each in rule.one_of)
-        yield Result.PASS if fits else Result.FAIL
+        yield passed(any(same(value, each) is Result.PASS for each in rule.one_of))
     if not rule.is_empty:
         number = number_in(value)
         yield Result.FAIL if number is None else judged(number, rule)
@@ -185,5 +180,4 @@ def _quiet_part(wanted: str, context: CheckContext) -> Part:
     measured = (
         f"last critical {span} ago" if is_newer else f"no critical in the {span} it is observed"
     )
-    result = Result.PASS if quiet >= parse_duration(wanted) else Result.FAIL
-    return result, measured, threshold
+    return passed(quiet >= parse_duration(wanted)), measured, threshold
