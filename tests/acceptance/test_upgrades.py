@@ -129,6 +129,8 @@ def test_the_home_carries_on_and_rolls_back_byte_for_byte(at_home: Rollout, bot:
     assert (bot / "config.yaml").read_bytes() == (bot / "kept/v1.3.yaml").read_bytes()
     at_home("rollback", "gridbot", "--last-stable")
     assert (bot / "config.yaml").read_bytes() == (bot / "kept/v1.0.yaml").read_bytes()
+    assert "quarantine" in at_home("rollback", "gridbot", "--to", "v1.2", exits=3).err
+    at_home("config", "stable", "gridbot", "v1.2")
     at_home("rollback", "gridbot", "--to", "v1.2")
     assert (bot / "config.yaml").read_bytes() == (bot / "kept/v1.2.yaml").read_bytes()
     at_home("config", "verify", "gridbot")
