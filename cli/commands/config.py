@@ -204,7 +204,7 @@ def apply_(
       rollout config apply bot v2.0-prod --reason "go-live, phase 2" --yes
     """
     decision, full, changes = apply.plan(
-        call.ledger, call.system, fingerprint, override_quarantine=override_quarantine
+        call.ledger, call.system, fingerprint, call.origin, override_quarantine=override_quarantine
     )
     if decision.skipped is not None:
         call.skip(decision.skipped)

@@ -13,6 +13,7 @@ from cli.output import Output, colours_wanted, say
 from ledger.domain.errors import Conflict, TimedOut, ToldNothing, Unreachable
 from ledger.domain.modes import decide as modes
 from ledger.domain.values.modes import Mode, PauseKind, full_kind
+from ledger.service.core.operation import look_ahead
 from ledger.service.modes import switch as switching
 from ledger.service.modes.switch import SwitchResult
 from runtime.pausing import pause_at_once
@@ -126,16 +127,8 @@ def _switch(call: Call, mode: Mode, *, yes: bool) -> None:
 
 def _show_plan(call: Call, mode: Mode, kind: PauseKind | None) -> None:
     """Decide as the switch would, and show the events that it would append."""
-    state, world, observed = switching.survey(call.ledger, call.system, mode, kind)
-    decision = modes.request(
-        state,
-        mode,
-        kind,
-        actuators=world.mode_actuators,
-        observed=observed,
-        said_yes=call.actor,
-        now=call.now(),
-    )
+    operation = switching.Switch(mode, kind, said_yes=call.actor)
+    _, _, decision = look_ahead(call.ledger, call.system, operation, call.origin)
     if decision.skipped:
         call.skip(decision.skipped)
         return

@@ -139,7 +139,9 @@ def _where_to(
 
 def show_rollback(call: Call, selector: str, code: str | None) -> None:
     """Print what a rollback would change, write and append."""
-    decision, changes = rolling_back.plan(call.ledger, call.system, selector, call.actor, code=code)
+    decision, changes = rolling_back.plan(
+        call.ledger, call.system, selector, call.origin, code=code
+    )
     if decision.skipped is not None:
         call.skip(decision.skipped)
         return

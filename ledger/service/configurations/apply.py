@@ -28,7 +28,7 @@ from ledger.service.configurations.comparison import (
 from ledger.service.configurations.registration import applied
 from ledger.service.configurations.snapshots import save_unknown
 from ledger.service.core.actuators import World, world_of
-from ledger.service.core.operation import Operation, carry_out
+from ledger.service.core.operation import Operation, carry_out, look_ahead
 from ledger.service.core.recorder import Origin
 from ledger.service.core.session import Ledger
 
@@ -53,24 +53,18 @@ class ApplyResult:
 
 
 def plan(
-    ledger: Ledger, system: str, name: str, *, override_quarantine: bool
+    ledger: Ledger, system: str, name: str, origin: Origin, *, override_quarantine: bool
 ) -> tuple[Decision, str, tuple[events.Change, ...]]:
     """Return what applying ``name`` would do, its fingerprint, and the diff; touches nothing.
 
     Raises as `apply` does.
     """
-    state = ledger.load(system)
-    fingerprint = configurations.resolve(state, name)
-    world = world_with_files(ledger, state)
-    decision = configurations.request_apply(
-        state,
-        fingerprint,
-        in_place=in_place(ledger, state, world),
-        override_quarantine=override_quarantine,
-    )
+    fingerprint = configurations.resolve(ledger.load(system), name)
+    operation = Apply(fingerprint, override_quarantine)
+    state, view, decision = look_ahead(ledger, system, operation, origin)
     if decision.skipped is None:  # refuse now what would fail
         snapshot = ApplyIntent.of(decision.events[0].payload()).snapshot
-        restored(ledger, state, fingerprint, snapshot, world)
+        restored(ledger, state, fingerprint, snapshot, view.world)
     return decision, fingerprint, changes_between(ledger, state, state.fingerprint, fingerprint)
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import ClassVar, Generic, TypeAlias, TypeVar
+from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 from uuid import UUID
 
 from ledger import fail_points
@@ -118,3 +118,12 @@ def begin(
     operation.refuse(state, decision)
     fail_points.reach(f"{operation.fail_point}.after_intent")
     return operation.perform(ledger, state, id_, work, origin)
+
+
+def look_ahead(
+    ledger: Ledger, system: str, operation: Operation[View, Any, Any], origin: Origin
+) -> tuple[SystemState, View, Decision]:
+    """Return what an operation would be decided on now, and what would be decided; touches nothing."""
+    state = ledger.load(system)
+    view = operation.observe(ledger, state, origin)
+    return state, view, operation.decide(ledger, state, view)

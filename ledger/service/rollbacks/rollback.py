@@ -31,7 +31,7 @@ from ledger.service.configurations.comparison import changes_to_what_stands, in_
 from ledger.service.configurations.registration import applied
 from ledger.service.configurations.snapshots import save_unknown
 from ledger.service.core.actuators import World
-from ledger.service.core.operation import Operation, carry_out
+from ledger.service.core.operation import Operation, carry_out, look_ahead
 from ledger.service.core.recorder import Origin
 from ledger.service.core.session import Ledger
 from ledger.service.rollbacks import checkout
@@ -69,22 +69,16 @@ def selector_of(ledger: Ledger, system: str, name: str) -> str:
 
 
 def plan(
-    ledger: Ledger, system: str, selector: str, actor: Actor, *, code: str | None = None
+    ledger: Ledger, system: str, selector: str, origin: Origin, *, code: str | None = None
 ) -> tuple[Decision, tuple[events.Change, ...]]:
     """Return what a rollback would do, and the diff it would make; touches nothing."""
-    state = ledger.load(system)
-    world = world_with_files(ledger, state)
-    selector = selector_of(ledger, system, selector)
-    standing = in_place(ledger, state, world)
-    move = _move(ledger, state, selector, standing, code, actor)
-    decision = rollbacks.request(state, selector, in_place=standing, code=move)
+    state, view, decision = look_ahead(ledger, system, Rollback(selector, code), origin)
     if decision.skipped is not None:
         return decision, ()
     intent = RollbackIntent.of(decision.events[0].payload())
-    restored(
-        ledger, state, intent.to_fingerprint, intent.snapshot, world
-    )  # refuses what would fail
-    return decision, changes_to_what_stands(ledger, state, world, intent.to_fingerprint)
+    # Refuses what would fail.
+    restored(ledger, state, intent.to_fingerprint, intent.snapshot, view.world)
+    return decision, changes_to_what_stands(ledger, state, view.world, intent.to_fingerprint)
 
 
 def _move(
