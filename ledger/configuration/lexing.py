@@ -7,6 +7,7 @@ words here. What the words mean is still decided by those readers alone.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Final
 
 JSON_WORD: Final = re.compile(
@@ -55,3 +56,13 @@ def plain_json(text: str) -> str:
     for comma in commas:
         characters[comma] = " "
     return "".join(characters) or plain
+
+
+def edited(text: str, edits: Iterable[tuple[int, int, str]]) -> str:
+    """Return the text with other words from start to end of each edit; they are sorted and don't overlap."""
+    pieces: list[str] = []
+    at = 0
+    for start, end, words in edits:
+        pieces += [text[at:start], words]
+        at = end
+    return "".join([*pieces, text[at:]])

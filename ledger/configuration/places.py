@@ -189,12 +189,8 @@ def _meaning(word: str) -> object:
 
 
 def _with_marks(text: str, words: list[Span], mark: str) -> str:
-    pieces: list[str] = []
-    at = 0
-    for number, (start, end) in enumerate(words):
-        pieces += [text[at:start], f'"{mark}{number}"']
-        at = end
-    return "".join([*pieces, text[at:]])
+    marks = ((start, end, f'"{mark}{number}"') for number, (start, end) in enumerate(words))
+    return lexing.edited(text, marks)
 
 
 def _find_marks(

@@ -15,9 +15,10 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Final, TypeAlias
 
-from ledger.configuration import loader, patterns, places
+from ledger.configuration import lexing, loader, patterns, places
 from ledger.configuration.keys import SecretKey
 from ledger.configuration.patterns import Span
 from ledger.configuration.secrets import TOKEN, Findings, known_pattern, text_of, token, united
@@ -251,14 +252,10 @@ def _spellings(secret: str) -> Iterator[str]:
 
 
 def _edited(source: Source, edits: list[Edit]) -> str:
-    pieces: list[str] = []
-    at = 0
-    for start, end, digest in edits:
-        if start < at:
+    for (_, end, _), (start, _, _) in pairwise(edits):
+        if start < end:
             raise BadInput(
                 f"{source.where(start)}: two secrets overlap, or one is used twice by an alias",
                 hint="write each secret once, in plain quotes",
             )
-        pieces += [source.text[at:start], digest]
-        at = end
-    return "".join([*pieces, source.text[at:]])
+    return lexing.edited(source.text, edits)

@@ -13,6 +13,7 @@ from typing import Final, TypeAlias
 
 from ledger.configuration import names, patterns
 from ledger.configuration.keys import KeyProvider, SecretKey
+from ledger.configuration.lexing import edited
 from ledger.configuration.names import Hint
 from ledger.configuration.patterns import Span
 from ledger.domain.errors import BadInput, LedgerError
@@ -77,12 +78,7 @@ def redact_text(text: str, keys: KeyProvider | None = None, *, prose: bool = Fal
 
 def replaced(text: str, spans: Iterable[Span], digest: Callable[[str], str]) -> str:
     """Return the text with each span replaced. The spans are sorted and don't overlap."""
-    pieces: list[str] = []
-    at = 0
-    for start, end in spans:
-        pieces += [text[at:start], digest(text[start:end])]
-        at = end
-    return "".join([*pieces, text[at:]])
+    return edited(text, ((start, end, digest(text[start:end])) for start, end in spans))
 
 
 def united(spans: Iterable[Span]) -> list[Span]:
