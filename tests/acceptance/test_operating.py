@@ -279,6 +279,7 @@ def test_no_secret_is_stored_anywhere(rollout: Rollout, tmp_path: Path) -> None:
             row = connection.execute(query, (SECRET.encode(),)).fetchone()
             assert row == (0,)
     config.unlink()
+    rollout("config", "stable", "bot", "bad", "--reason", "the next one was worse")
     refused = rollout("rollback", "bot", "--to", "bad", "--reason", "r", exits=3)
     assert "api_secret" in refused.err
     assert "environment" in refused.err
