@@ -7,9 +7,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input --quiet
 PYTHON ?=
 WORKERS ?= 3
 SEEDS ?= 0-999
+ROUNDS ?= 20000
 ARGS ?=
 
-.PHONY: help install demo test simulate mutants check format bench docs lock clean
+.PHONY: help install demo test simulate soak mutants check format bench docs lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -25,6 +26,9 @@ test: .venv/tools-installed ## run every test (ARGS="-k pause" runs some)
 
 simulate: .venv/tools-installed ## play random stories against the promises (SEEDS=0-999, or one of them)
 	ROLLOUT_TEST_SEEDS=$(SEEDS) $(BIN)/python -m pytest --numprocesses $(WORKERS) tests/simulation/test_stories.py $(ARGS)
+
+soak: .venv/tools-installed ## have a watch look for weeks in compressed time, and see that it stays small (ROUNDS=20000)
+	ROLLOUT_TEST_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -p no:xdist tests/soak $(ARGS)
 
 mutants: .venv/tools-installed ## plant faults in the rules, and see the unit tests catch each (ARGS=gates)
 	@$(BIN)/python -m tests.mutants $(ARGS)
