@@ -11,6 +11,7 @@ from ledger.domain import events
 from ledger.domain.alerts.naming import rule_of
 from ledger.domain.alerts.state import Alert, PendingAlert
 from ledger.domain.state import SystemState
+from ledger.domain.values.alert_actions import STOPPING
 
 ACTION_FAILED: Final = "ActionFailed"
 STILL_FIRING: Final = "StillFiring"
@@ -28,7 +29,7 @@ def answered(
     if taken:
         last = taken[-1]
         name, failed = f"{ACTION_FAILED}({last.alert})", last.outcome == "failed"
-        severity = "warning" if last.action == "mitigate" else "critical"
+        severity = "critical" if last.action in STOPPING else "warning"
         message = (
             f"{last.alert} is firing, and its rule could not {last.action}: {last.explanation}"
         )

@@ -48,6 +48,8 @@ def upgrade(dsn: str, *, lock_timeout: str = "10s") -> None:
             config.attributes["connection"] = connection
             config.attributes["lock_timeout"] = lock_timeout
             command.upgrade(config, "head")
+            # In turns: two that grant the same at once are told "tuple concurrently updated".
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")
             connection.exec_driver_sql(GRANT_ON_DATABASE)
             connection.commit()
     except CommandError as error:

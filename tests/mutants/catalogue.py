@@ -291,11 +291,11 @@ MUTANTS: Final = (
     ),
     Mutant(
         ALERTS, "a mitigation that was refused is asked for again and again",
-        '(alert.acted == "failed" and rule.action != "mitigate")', '(alert.acted == "failed")', _DOMAIN,
+        '(alert.acted == "failed" and rule.action in STOPPING)', '(alert.acted == "failed")', _DOMAIN,
     ),
     Mutant(
         ALERTS, "what did not help is left at that",
-        'rule.action in {"pause", "rollback"}\n        and state.mode',
+        'rule.action in STOPPING\n        and state.mode',
         'rule.action in {"pause"}\n        and state.mode', _DOMAIN,
     ),
     Mutant(

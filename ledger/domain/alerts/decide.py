@@ -14,6 +14,7 @@ from ledger.domain.decision import Decision, require_reason, require_registered
 from ledger.domain.errors import BadInput, ReasonRequired, Refused, UnknownName
 from ledger.domain.log.ids import Actor, ActorKind
 from ledger.domain.state import SystemState
+from ledger.domain.values.alert_actions import STOPPING
 from ledger.domain.values.moments import iso
 
 IncidentStep: TypeAlias = Literal["acknowledged", "resolved", "closed"]
@@ -230,7 +231,7 @@ def awaits_action(alert: Alert) -> bool:
     rule = alert.rule
     if rule is None or not rule.acts:
         return False
-    return alert.acted is None or (alert.acted == "failed" and rule.action != "mitigate")
+    return alert.acted is None or (alert.acted == "failed" and rule.action in STOPPING)
 
 
 def why_not_to_act(
@@ -277,7 +278,7 @@ def has_to_pause(state: SystemState, alert: Alert) -> bool:
     rule = alert.rule
     return (
         rule is not None
-        and rule.action in {"pause", "rollback"}
+        and rule.action in STOPPING
         and state.mode != "paused"
         and not state.human_position > alert.position > 0
     )

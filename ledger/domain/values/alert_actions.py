@@ -10,3 +10,6 @@ ActionName: TypeAlias = Literal["notify", "record", Acting]
 
 ACTIONS: Final[tuple[ActionName, ...]] = get_args(ActionName)
 ACTING: Final[frozenset[str]] = frozenset(get_args(Acting))
+STOPPING: Final[frozenset[str]] = frozenset({"pause", "rollback"})
+"""What ends the harm rather than softens it: tried again where it failed, critical if it can't be done, and
+followed by a pause where the alert fires on. Another action is done once, for what it is."""
