@@ -122,9 +122,7 @@ def test_the_wheel_is_the_packages_and_an_sdist_builds_the_same(
     }
     assert {name for name in built if ".dist-info/" not in name} == ours
     (sdist,) = wheel.parent.glob("*.tar.gz")
-    shutil.unpack_archive(
-        sdist, tmp_path
-    )  # Python 3.11.2 has no filters yet: it is our own archive
+    subprocess.run(["tar", "-xf", sdist, "-C", tmp_path], check=True)  # 3.11.2 has no safe way
     (unpacked,) = tmp_path.iterdir()
     build(unpacked, tmp_path, "wheel")
     assert contents(tmp_path / wheel.name) == built
