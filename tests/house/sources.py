@@ -9,7 +9,7 @@ from functools import cache, cached_property
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("cli", "runtime", "projections", "ledger", "migrations")
+PACKAGES = ("cli", "runtime", "projections", "ledger", "migrations", "profiles")
 FOLDERS = (*PACKAGES, "bench", "tests", "docs", ".ci")
 TEXTS = {
     ".py",

@@ -22,7 +22,7 @@ COPIED = (*PACKAGES, "docs", "tests")
 MADE_BY_MAKE_DOCS = {
     "docs/reference/commands.md",
     "docs/reference/events.md",
-    "ledger/profiles/shipped/profile.schema.json",
+    "profiles/profile.schema.json",
 }
 """What follows from the rest; no recipe has to name it."""
 ASKED = (

@@ -18,7 +18,16 @@ from typing import Final
 
 from tests.mutants.catalogue import MUTANTS, ROOT, Mutant, found_in
 
-COPIED: Final = ("cli", "docs", "ledger", "migrations", "projections", "runtime", "tests")
+COPIED: Final = (
+    "cli",
+    "docs",
+    "ledger",
+    "migrations",
+    "profiles",
+    "projections",
+    "runtime",
+    "tests",
+)
 TIMEOUT_SECONDS: Final = 600
 _FAILED: Final = re.compile(r"^(?:FAILED|ERROR) (?:tests/unit/)?(.+?)(?: - .*)?$", re.MULTILINE)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -12,7 +13,7 @@ from ledger.files import write_all_atomically
 if TYPE_CHECKING:
     from ledger.profiles.plan import Plan
 
-FOLDER: Final = Path(__file__).parent
+FOLDER: Final = Path(str(files("profiles")))
 SCHEMA: Final = "profile.schema.json"
 """What an editor completes a plan by: the first line of each names it."""
 
