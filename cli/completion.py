@@ -15,7 +15,6 @@ import orjson
 from click.shell_completion import CompletionItem
 
 from ledger.domain.state import SystemState
-from ledger.profiles import shipped
 from ledger.service.core.local_cache import LocalMemory, memory_at
 from ledger.store.dsn import place_of
 
@@ -114,4 +113,12 @@ complete_incident = _of_state(lambda state: state.incidents)
 complete_waivable = completer(_waivable)
 """The checks, criteria, modes and phases of the plan."""
 complete_mitigation = completer(lambda context: _plan(context).get("mitigations", {}))
-complete_shipped_plan = completer(lambda _context: shipped.names())
+
+
+def _shipped(_context: click.Context) -> Iterable[str]:
+    from ledger.profiles import shipped  # finds installed data: a pause has no use for it
+
+    return shipped.names()
+
+
+complete_shipped_plan = completer(_shipped)

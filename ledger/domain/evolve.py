@@ -14,7 +14,7 @@ from ledger.domain.drift import evolve as drift
 from ledger.domain.folding import APPLY
 from ledger.domain.gates import evolve as gates
 from ledger.domain.log.envelope import Recorded
-from ledger.domain.log.unreadable import POISON, explanation_of, require_known_version
+from ledger.domain.log.unreadable import POISON, explanation_of, require_readable
 from ledger.domain.mitigations import evolve as mitigations
 from ledger.domain.modes import evolve as modes
 from ledger.domain.plans import evolve as plans
@@ -48,7 +48,7 @@ def evolve(state: SystemState, event: Recorded) -> SystemState:
     apply = APPLY.get(event.type)
     if apply is not None:
         try:
-            require_known_version(event)
+            require_readable(event)
             state = apply(state, event, event.data)
         except POISON as problem:
             state = corrections.set_aside(state, event, explanation_of(problem))

@@ -109,6 +109,16 @@ def checked(events: Iterator[Recorded], after: int) -> Iterator[Recorded]:
         yield event
 
 
+def within_calendar(query: str) -> str:
+    """Return ``query``, its first pair of times drawn to the ends of the calendar.
+
+    A row may hold a time that Python has none for: infinity, before Christ, the year 12000.
+    """
+    drawn = "greatest(least({0}, '9999-01-01Z'), '0002-01-01Z')"
+    both = ", ".join(drawn.format(name) for name in ("occurred_at", "recorded_at"))
+    return query.replace("occurred_at, recorded_at", both, 1)
+
+
 def chain_after(previous: bytes, event: Recorded) -> bytes:
     """Return the chain value that ``event`` should have after ``previous``, computed from its bytes."""
     return canonical.link(

@@ -15,7 +15,7 @@ from ledger.domain.errors import LedgerError, LedgerUnreachable, RightMissing, S
 from ledger.domain.log import canonical
 from ledger.domain.log.envelope import Appended, NewEvent, Recorded
 from ledger.store.append import Appender
-from ledger.store.base import Head, checked
+from ledger.store.base import Head, checked, within_calendar
 from ledger.store.connect import NoAnswer, open_connection
 
 T = TypeVar("T")
@@ -24,12 +24,6 @@ COLUMNS: Final = (
     "position, revision, schema_version, event_id, occurred_at, recorded_at, stream, type, "
     "body, body_hash, chain"
 )
-BOUNDED: Final = COLUMNS.replace(
-    "occurred_at, recorded_at",
-    "greatest(least(occurred_at, '9999-01-01Z'), '0002-01-01Z'),"
-    " greatest(least(recorded_at, '9999-01-01Z'), '0002-01-01Z')",
-)
-"""The same where a row holds a time that no calendar of Python has: infinity, before Christ, year 12000."""
 PAGE_ROWS: Final = 2000
 RECONNECTS_MAX: Final = 3
 ANSWER_SECONDS: Final = 60.0
@@ -182,7 +176,7 @@ class PostgresStore:
             try:
                 return select(COLUMNS, connection)
             except psycopg.DataError:
-                return select(BOUNDED, connection)
+                return select(within_calendar(COLUMNS), connection)
 
         return self._run(work)
 

@@ -11,17 +11,13 @@ from psycopg import errors
 
 from ledger.domain.errors import IntegrityFailure
 from ledger.domain.log.envelope import Recorded
+from ledger.store.base import within_calendar
 from projections.core.base import IN_PART, MERELY_OBSERVED, Db, Part
 
 # The hashes are left out: `rollout verify` is what looks at them.
 RECORDED: Final[LiteralString] = (
     "SELECT position, revision, schema_version, event_id, occurred_at, recorded_at, stream, type, "
     "body, ''::bytea, ''::bytea FROM ledger.event "
-)
-BOUNDED: Final = RECORDED.replace(
-    "occurred_at, recorded_at",
-    "greatest(least(occurred_at, '9999-01-01Z'), '0002-01-01Z'),"
-    " greatest(least(recorded_at, '9999-01-01Z'), '0002-01-01Z')",
 )
 _NUL: Final = b"\\u0000"
 
@@ -66,8 +62,8 @@ def select(db: Db, query: LiteralString, *values: object) -> list[Recorded]:
         try:
             return [Recorded(*row) for row in cursor.execute(query, values)]
         except errors.DataError:  # a row holds a time that no calendar of Python has
-            bounded = BOUNDED + query.removeprefix(RECORDED)
-            return [Recorded(*row) for row in cursor.execute(bounded.encode(), values)]
+            bounded = within_calendar(query).encode()
+            return [Recorded(*row) for row in cursor.execute(bounded, values)]
 
 
 def writable(event: Recorded) -> Recorded:

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Final
 from ledger.domain.evolve import evolve, fold
 from ledger.domain.log.envelope import Recorded
 from ledger.domain.log.ids import control_stream
-from ledger.domain.log.unreadable import POISON, require_known_version, stand_in
+from ledger.domain.log.unreadable import POISON, require_readable, stand_in
 from ledger.domain.state import SystemState, decode, encode, is_whole
 from ledger.fold_version import fold_version
 from projections.core import log
@@ -142,7 +142,7 @@ class SystemStates(Projection):
 def _step(event: Recorded, before: SystemState | None, after: SystemState | None) -> Step:
     """Return the step of an event, or of what stands in for it where it can't be read."""
     try:
-        require_known_version(event)
+        require_readable(event)
         return Step(log.writable(event), before, after)
     except POISON as problem:
         return Step(stand_in(event, problem), before, after)

@@ -54,6 +54,8 @@ def test_what_can_t_be_read_blocks_what_raises_until_a_person_has_answered(
     assert any(row["position"] == position for row in bot("log", "bot", "-o", "json").json)
     refused = bot("switch", "bot", "--to", "real", "--reason", "go", "--yes", exits=7)
     assert f"rollout correct bot {position}" in refused.err
+    # A dry run promises nothing that is then refused.
+    bot("switch", "bot", "--to", "real", "--reason", "go", "--dry-run", exits=7)
     bot("pause", "bot", "--reason", "look")
     assert json.loads((tmp_path / "mode.json").read_text())["mode"] == "paused"
     (tmp_path / "config.yaml").write_text("size: 99\n")

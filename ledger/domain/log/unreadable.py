@@ -31,7 +31,7 @@ def in_calendar(event: Recorded) -> bool:
     return FIRST_YEAR <= event.occurred_at.year < LAST_YEAR
 
 
-def require_known_version(event: Recorded) -> None:
+def require_readable(event: Recorded) -> None:
     """Raise unless this program knows the version of the event's type, and its time is one.
 
     Raises:
@@ -46,7 +46,7 @@ def require_known_version(event: Recorded) -> None:
 def readable(event: Recorded) -> Recorded:
     """Return the event, or what stands in for it where its body holds no event."""
     try:
-        require_known_version(event)
+        require_readable(event)
         body = event.decoded
         _ = (body["actor"]["id"], body["actor"]["name"], body["actor"]["kind"], body["channel"])
         if isinstance(body["data"], dict):

@@ -208,7 +208,8 @@ class Recorder:
             return state
         if not is_whole(state):
             state = self._fold_strictly(state.system)
-        if self.memory is not None:
+        # What is in flight is kept with its outcome: a writing costs a flush, and only a head start is lost.
+        if self.memory is not None and not state.operations:
             self.memory.keep(Folded(state, chain))
         return state
 
