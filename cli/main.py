@@ -10,7 +10,7 @@ from contextlib import suppress
 from importlib import import_module
 from keyword import iskeyword
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, TextIO
 
 import click
 
@@ -198,7 +198,7 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(error.exit_code)
     except BrokenPipeError:
         # The reader (head, less) has gone: not our error. Keep Python from complaining at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _give_to_nowhere(sys.stdout)
         sys.exit(141)
     except Exception as error:  # the last net; the cause is shown when asked for
         if os.environ.get("ROLLOUT_DEBUG"):
@@ -237,7 +237,8 @@ def _from_the_database(error: Exception) -> LedgerError | None:
 
 
 def _fail(message: str, hint: str | None, code: int) -> NoReturn:
-    _tell(message, hint)
+    with suppress(OSError):  # where it can't be told, the exit code says it still
+        _tell(message, hint)
     sys.exit(code)
 
 
@@ -248,23 +249,30 @@ def _tell(message: str, hint: str | None) -> None:
 
 
 def _written_out(code: int | str | None) -> int | str | None:
-    """Write what is still held back; return the exit code, which a failure to do so may change."""
+    """Write what is still held back; return the exit code, which a failure to write results may change."""
     try:
         sys.stdout.flush()
-        sys.stderr.flush()
     except BrokenPipeError:
         code = 141
+        _give_to_nowhere(sys.stdout)
     except OSError as error:
+        _give_to_nowhere(sys.stdout)
         if not code:
             code = 1
             unforeseen = (f"What it prints can't be written: {error}.", None, 1)
             message, hint, _ = _foreseen(error) or unforeseen
-            _tell(message, hint)
-    else:
-        return code
-    # What could not be written is held still, and Python would try it again at exit.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            with suppress(OSError):
+                _tell(message, hint)
+    try:
+        sys.stderr.flush()
+    except OSError:  # the talk is lost, and nobody is left to be told; what was done stays done
+        _give_to_nowhere(sys.stderr)
     return code
+
+
+def _give_to_nowhere(stream: TextIO) -> None:
+    """Let go of what a stream could not write: Python would try it again at exit, and end with 120."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _open_closed_streams() -> None:

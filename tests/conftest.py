@@ -27,6 +27,9 @@ for name in list(os.environ):
     if name.startswith("PG"):
         del os.environ[name]
 
+# What a user's machine does not set: with it a stream that can't be written fails at another place.
+os.environ.pop("PYTHONUNBUFFERED", None)
+
 # A run that was started in the background ignores Ctrl-C, one by nohup SIGHUP: so would each program of it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
